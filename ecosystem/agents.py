@@ -1,0 +1,138 @@
+"""The Mesa agent behind each member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mesa
+import torch
+from torch import Tensor
+
+from ecosystem.curation import Curator, Users
+from ecosystem.descriptions import Member
+from ecosystem.engine.looped import Stack
+from ecosystem.generators import GenerativeModel
+from ecosystem.rewards import Reward
+from ecosystem.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from ecosystem.ecosystem import Ecosystem
+
+
+class ModelAgent(mesa.Agent):
+    """A member at work: ``agent.generator`` is its torch model, ``agent.model`` the ecosystem.
+
+    Subclass it for an experiment and pass the class to ``Member(..., agent=MyAgent)``. ``decide()`` is called before
+    each round and may use the verbs below; ``gather()`` and ``retrain()`` do for one member what its cohort's wave does
+    for all, and may be replaced. Tensors have the shape ``[variants, replicates]``; a verb's ``where`` is such a mask.
+
+    >>> class Cautious(ModelAgent):
+    ...     def decide(self):
+    ...         self.set_frozen(True, where=self.alignment < 0)
+    """
+
+    model: Ecosystem
+
+    def __init__(self, model: Ecosystem, name: str, member: Member) -> None:
+        super().__init__(model)
+        self.name = name
+        self.member = member
+        self.cohort, self.row = model.wiring.place[name]
+        self.index = model.wiring.index[name]
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    @property
+    def generator(self) -> Any:
+        """Its torch model. Batch dimensions ``[variants, replicates]`` of length 1 are left out."""
+        part = self.model.generators[self.cohort].take(self.row)
+        for dim in (1, 0):
+            if part.batch_shape[dim : dim + 1] == (1,):
+                part = part.take((0,) if dim == 0 else (slice(None), 0))
+        models = getattr(part, "models", None)
+        return models if models is not None and isinstance(models, GenerativeModel) else part
+
+    @generator.setter
+    def generator(self, value: GenerativeModel) -> None:
+        """Write the model back, for every variant and replicate alike or with their batch."""
+        self.model.write_generator(self, value)
+
+    @property
+    def reward(self) -> Reward | None:
+        return self.member.reward
+
+    @property
+    def curator(self) -> Curator | None:
+        return self.member.curator
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.member.schedule
+
+    @property
+    def alignment(self) -> Tensor:
+        """``E r(x)`` of its own output under its own users' reward, now, ``[variants, replicates]``."""
+        return self.taste(self.name)
+
+    def taste(self, of: str) -> Tensor:
+        """The expected reward of a member's output under this member's taste, ``[variants, replicates]``."""
+        return self.model.taste(self.name, of)
+
+    @property
+    def sources(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Raw and curated shares by producer, ``[variants, replicates]`` each."""
+        return self.model.diet(self.name)
+
+    # -- acting --------------------------------------------------------------------------------------------------
+
+    def decide(self) -> None:
+        """What the agent does before a round; nothing by default."""
+
+    def set_flow(self, source: str, *, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
+        """Change the shares it takes from a producer; what is given up becomes real data."""
+        self.model.controls.set_flow(source, self.name, raw, curated, where)
+
+    def set_curation(self, level: Any, where: Tensor | None = None) -> None:
+        """Change its curation level ``λ``."""
+        self.model.controls.set_curation(self.name, level, where)
+
+    def set_curator(self, curator: Curator, reward: Any = None, where: Tensor | None = None) -> None:
+        """Change how its users choose (by its own reward unless another is given)."""
+        users = Users(self.reward if reward is None else reward, curator)
+        self.model.controls.set_curator(self.name, users, where)
+
+    def set_schedule(self, schedule: Any, where: Tensor | None = None) -> None:
+        """Change when it retrains."""
+        self.model.controls.set_schedule(self.name, as_schedule(schedule), where)
+
+    def set_frozen(self, frozen: bool, where: Tensor | None = None) -> None:
+        """Stop or resume retraining."""
+        self.model.controls.set_frozen(self.name, frozen, where)
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def gather(self) -> Tensor:
+        """What it would train on if it were its turn now.
+
+        The mean statistic ``[1, variants, replicates, Q]`` where that is all its family needs, else the data
+        ``[1, variants, replicates, n, *event]``.
+        """
+        return self.model.gather_for(self)
+
+    def retrain(self, gathered: Tensor) -> Tensor:
+        """Fit its generator to what it gathered; returns the loss ``[1, variants, replicates]``, NaN without one."""
+        return self.model.retrain_for(self, gathered)
+
+
+def stack_of(agent: ModelAgent) -> Stack:
+    """The stack of an agent's cohort."""
+    return agent.model.generators[agent.cohort]
+
+
+def as_batch(value: GenerativeModel, size: torch.Size) -> dict[str, Tensor]:
+    """The tensors of a closed-form generator, given to every variant and replicate where it has no batch."""
+    missing = 2 - len(value.batch_shape)  # type: ignore[arg-type]
+    return {
+        name: tensor.reshape(*(1,) * missing, *tensor.shape).expand(*size, *tensor.shape[2 - missing :])
+        for name, tensor in value.tensors().items()  # type: ignore[operator]
+    }

@@ -1,0 +1,192 @@
+"""What is refused when a scenario is built: each error names the place, the value and the mend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import torch
+from torch import Tensor
+
+from ecosystem.curation import Users
+from ecosystem.descriptions import (
+    TOLERANCE,
+    Connect,
+    Curate,
+    Disconnect,
+    Flow,
+    Freeze,
+    Intervention,
+    Join,
+    Leave,
+    Member,
+    Thaw,
+    curated_by,
+)
+from ecosystem.generators import GenerativeModel
+from ecosystem.generators.sources import as_source
+from ecosystem.rewards import Reward
+from ecosystem.schedules import never
+from ecosystem.streams import Stream
+
+if TYPE_CHECKING:
+    from ecosystem.scenario import Scenario
+
+_PROBES = 3
+
+
+def check_count(value: Any, what: str, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
+
+
+def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
+    if name not in graph:
+        known = ", ".join(map(repr, list(graph)[:12])) or "none yet; add members before flows"
+        raise KeyError(f"{where}: there is no member {name!r}; the members are {known}")
+
+
+def probe(generator: GenerativeModel) -> Tensor:
+    """A few samples to try rewards and transforms on."""
+    rng = Stream.root([(0, 0)])[0].at("probe")
+    with torch.no_grad():
+        x = generator.sample(_PROBES, rng)
+    expected = (_PROBES, *generator.event_shape)
+    if tuple(x.shape) != expected:
+        raise ValueError(
+            f"{type(generator).__name__}.sample(n, rng) must return [n, *event_shape] = {expected} for n = {_PROBES}, "
+            f"got shape {tuple(x.shape)}"
+        )
+    return x
+
+
+def parameter_count(generator: GenerativeModel) -> int:
+    if hasattr(generator, "moving"):
+        return sum(t.numel() for t in generator.moving().values())  # type: ignore[operator]
+    return sum(p.numel() for p in generator.parameters())
+
+
+def check_member(name: str, member: Member) -> None:
+    """A reward must judge this member's samples, real data must look like them."""
+    if not isinstance(member, Member):
+        raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
+    if not hasattr(member.generator, "event_shape"):
+        raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
+    x = probe(member.generator)
+    if member.reward is not None:
+        _check_reward(member.reward, x, f"the reward of {name!r}")
+    if member.real is not None:
+        source = as_source(member.real, member.generator, repr(name))
+        probe(source)
+
+
+def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
+    mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
+    try:
+        value = reward(x)
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {error}; {mend}") from error
+    if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
+        shape = tuple(value.shape) if isinstance(value, Tensor) else value
+        raise ValueError(f"{what} returns shape {shape} for samples of shape {tuple(x.shape)}; {mend}")
+
+
+def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -> None:
+    """A transform must lead from the producer's samples to the consumer's; a curated share needs users who choose."""
+    if not isinstance(flow, Flow):
+        raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {flow!r}")
+    where = f"flow {u!r} → {v!r}"
+    x = probe(producer.generator)
+    y = _transformed(flow, x, where)
+    expected = tuple(consumer.generator.event_shape)
+    if tuple(y.shape[1:]) != expected or y.shape[:1] != x.shape[:1]:
+        what = "carries" if flow.transform is None else f"with the transform {flow.transform} gives"
+        raise ValueError(
+            f"{where} {what} samples of shape {tuple(y.shape[1:])}, and {v!r} trains on {expected}; give the flow a "
+            f"transform to that shape"
+        )
+    if flow.curated == 0:
+        return
+    users = curated_by(flow, producer, consumer)
+    if users is None:
+        who = u if flow.chosen_by == "producer" else v
+        raise ValueError(
+            f"{where} has a curated share of {flow.curated:.4g}, chosen by the {flow.chosen_by}'s users, but {who!r} has "
+            f"no curator; give it one, Member(..., curator=...), or name other users: chosen_by=Users(reward, curator)"
+        )
+    if isinstance(flow.chosen_by, Users) and users.reward is not None:
+        _check_reward(users.reward, x, f"the reward of the users of {where}")
+
+
+def _transformed(flow: Flow, x: Tensor, where: str) -> Tensor:
+    if flow.transform is None:
+        return x
+    try:
+        y = flow.transform(x)
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(
+            f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {error}"
+        ) from error
+    if not isinstance(y, Tensor):
+        raise TypeError(f"{where}: the transform {flow.transform} must return a tensor, got {y!r}")
+    return y
+
+
+def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
+    """Shares of one member add up to at most 1; what they leave over needs real data (asked when ``complete``)."""
+    total = sum(flow.raw + flow.curated for flow in flows.values())
+    parts = [f"{kind} {s:.4g} from {u!r}" for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated))]
+    listing = ", ".join(part for part in parts if not part.split()[1] == "0")
+    if total > 1 + TOLERANCE:
+        raise ValueError(
+            f"shares of {v!r} add up to {total:.6g}{when} ({listing}); they must leave room for real data: at most 1"
+        )
+    if complete and total < 1 - TOLERANCE and member.real is None:
+        raise ValueError(
+            f"shares of {v!r} add up to {total:.6g}{when} ({listing or 'no flows'}), and it has no real data for the "
+            f"remaining {1 - total:.4g}; give it some, Member(..., real=...), freeze it, schedule=never, or let the "
+            "shares add up to 1"
+        )
+
+
+def check_scenario(scenario: Scenario) -> None:
+    """Everything that can only be asked of the whole: the ordering, and the diets at every stage of the run."""
+    if not scenario.names:
+        raise ValueError(f"scenario {scenario.name!r} has no members; add some: scenario.add(name, Member(...))")
+    scenario.ordering.check(scenario.names)
+    absent = scenario.late()
+    _check_diets(scenario, absent, "")
+    for round in sorted(scenario.interventions):
+        for intervention in scenario.interventions[round]:
+            absent = _after(intervention, absent, scenario, round)
+        _check_diets(scenario, absent, f" from round {round} on")
+
+
+def _after(intervention: Intervention, absent: set, scenario: Scenario, round: int) -> set:
+    if isinstance(intervention, Join | Connect):
+        return absent - {intervention.subject}
+    if isinstance(intervention, Leave | Disconnect):
+        return absent | {intervention.subject}
+    if isinstance(intervention, Curate):
+        level, name = scenario.curation(str(intervention.subject)), intervention.subject
+        if not 0 < level < 1 or not 0 <= intervention.level <= 1:
+            raise ValueError(
+                f"{intervention} in round {round}: a level between 0 and 1 can be reached from one strictly between, "
+                f"and {name!r} has {level:.4g}; give one of its flows a curated share"
+            )
+    elif not isinstance(intervention, Freeze | Thaw):
+        raise TypeError(f"unknown intervention {intervention!r} in round {round}")
+    return absent
+
+
+def _check_diets(scenario: Scenario, absent: set, when: str) -> None:
+    for v in scenario.names:
+        member = scenario.member(v)
+        if v in absent or member.schedule is never:
+            continue
+        flows = {
+            u: flow
+            for u, flow in scenario.incoming(v, dormant=True).items()
+            if u not in absent and (u, v) not in absent
+        }
+        check_shares(v, flows, member, complete=True, when=when)

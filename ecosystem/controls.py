@@ -1,0 +1,260 @@
+"""Controls: what may change while an ecosystem runs, and the record of it.
+
+Agents that decide and interventions from outside use the same few verbs. Every change is checked like a scenario's and
+written to the table ``changes``. Masks ``where [variants, replicates]`` say in which replicates a change happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.curation import Users
+from ecosystem.descriptions import (
+    TOLERANCE,
+    Connect,
+    Curate,
+    Disconnect,
+    Freeze,
+    Intervention,
+    Join,
+    Leave,
+    Thaw,
+    rescaled,
+)
+from ecosystem.engine.cohorts import Registry
+from ecosystem.engine.wiring import CURATED, RAW, Component, Wiring
+from ecosystem.scenario import Scenario
+from ecosystem.schedules import Schedule, never
+from ecosystem.streams import Stream
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of the table ``changes``, for the replicates in ``where``."""
+
+    round: int
+    subject: str
+    what: str
+    before: Tensor | str
+    after: Tensor | str
+    where: Tensor
+
+
+class Controls:
+    """Who is there, who is frozen, when each is due, and who takes how much from whom."""
+
+    def __init__(self, scenarios: Sequence[Scenario], wiring: Wiring, replicates: int) -> None:
+        self.scenario = scenarios[0]
+        self.wiring = wiring
+        self.round = 0
+        self.changes: list[Change] = []
+        self.cell = (len(scenarios), replicates)
+        self.active = torch.ones(len(wiring.names), *self.cell, dtype=torch.bool)
+        self.frozen = torch.zeros_like(self.active)
+        self.version = 0  # of the shares: plans compiled for an older one are stale
+        self._absent = self.scenario.late()
+        self._declared = wiring.shares.clone()
+        self._schedules = _schedule_groups(scenarios, wiring)
+        self._own: dict[int, list[tuple[Schedule, Tensor]]] = {}
+        for subject in self._absent:
+            if isinstance(subject, str):
+                self.active[wiring.index[subject]] = False
+        if self._absent:
+            self._apply()
+
+    # -- who is due ------------------------------------------------------------------------------------------------
+
+    def due(self, round: int, rng: Stream, words: Tensor) -> Tensor:
+        """Who retrains in a round, ``[members, variants, replicates]``."""
+        keys = Stream(rng.at("schedule").keys.reshape(1, 1, -1)).at(words.reshape(-1, 1, 1))
+        due = torch.zeros_like(self.active)
+        for ids, schedule in self._schedules:
+            due[ids] = schedule.due(round, keys[ids]).expand(len(ids), *self.cell)
+        for member, many in self._own.items():
+            for schedule, where in many:
+                answer = schedule.due(round, keys[member : member + 1])
+                due[member] = torch.where(where, answer.expand(1, *self.cell)[0], due[member])
+        return due & self.active & ~self.frozen
+
+    # -- verbs of agents -------------------------------------------------------------------------------------------
+
+    def set_flow(self, u: str, v: str, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
+        """Change the shares that ``v`` takes from ``u`` (numbers or ``[variants, replicates]``)."""
+        places = {group: self._places(u, v, group) for group in (RAW, CURATED)}
+        if not places[RAW] and not places[CURATED]:
+            raise KeyError(f"{v!r} has no flow from {u!r}; declare it in the scenario, with share 0 if need be")
+        where = self._where(where)
+        for group, name, value in ((RAW, "raw", raw), (CURATED, "curated", curated)):
+            if value is None:
+                continue
+            if not places[group]:
+                raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
+            self._set_group(f"{u}→{v}", name, places[group], torch.as_tensor(value).double(), where)
+        self._apply()
+
+    def set_curation(self, v: str, level: Any, where: Tensor | None = None) -> None:
+        """Raise or lower the curation level of ``v``: curated shares ``· λ'/λ``, all others ``· (1−λ')/(1−λ)``."""
+        where = self._where(where)
+        target = torch.as_tensor(level).double().expand(self.cell)
+        places = [i for i in self.wiring.components_of(self.wiring.index[v]) if self._present(i)]
+        curated = [i for i in places if self.wiring.components[i].group == CURATED]
+        raw = [i for i in places if self.wiring.components[i].group == RAW]
+        self._spread()
+        old = self._declared[curated].sum(0)
+        if bool((where & ((old <= 0) | (old >= 1) | (target < 0) | (target > 1))).any()):
+            raise ValueError(
+                f"round {self.round}: the curation level of {v!r} can go from strictly between 0 and 1 to between 0 "
+                f"and 1, asked was {old[where].tolist()} → {target[where].tolist()}"
+            )
+        safe = torch.where(where, old, 0.5)
+        new_raw, new_curated = rescaled(self._declared[raw], self._declared[curated], safe, target)
+        self._declared[raw] = torch.where(where, new_raw, self._declared[raw])
+        self._declared[curated] = torch.where(where, new_curated, self._declared[curated])
+        self._log(v, "curation", old, target, where)
+        self._apply()
+
+    def set_curator(self, name: str, users: Users, where: Tensor | None = None) -> None:
+        """Other users (or other habits of theirs) choose wherever this member's users do."""
+        where = self._where(where)
+        member = self.wiring.index[name]
+        place = self.wiring.users.add([users] * self.cell[0], f"the new users of {name!r}")
+        self._spread()
+        before = str(self.scenario.member(name).curator)
+        for old in [c for c in self.wiring.components if c.group == CURATED and self._chooser(c) == member]:
+            i = next(k for k, c in enumerate(self.wiring.components) if c is old)
+            moved = torch.where(where, self._declared[i], 0.0)
+            if old.users == place or not bool((moved != 0).any()):
+                continue
+            self._declared[i] = torch.where(where, 0.0, self._declared[i])
+            same = [k for k in self._places(*old.flow, CURATED) if self.wiring.components[k].users == place]  # type: ignore[misc]
+            if same:
+                self._declared[same[0]] += moved
+            else:
+                self._insert(replace(old, users=place), moved)
+        self._log(name, "curator", before, str(users.curator), where)
+        self._apply()
+
+    def set_schedule(self, name: str, schedule: Schedule, where: Tensor | None = None) -> None:
+        """Another schedule from this round on."""
+        where = self._where(where)
+        own = self._own.setdefault(self.wiring.index[name], [])
+        before = str(own[-1][0] if own else self.scenario.member(name).schedule)
+        one = schedule.map(lambda t: t.reshape(1, 1, 1, *t.shape))
+        own.append((one, where))
+        self._log(name, "schedule", before, str(schedule), where)
+
+    def set_frozen(self, name: str, frozen: bool, where: Tensor | None = None) -> None:
+        """Stop or resume retraining; others still read the member."""
+        where, i = self._where(where), self.wiring.index[name]
+        self._log(name, "frozen", str(not frozen), str(frozen), where & (self.frozen[i] != frozen))
+        self.frozen[i] = torch.where(where, torch.tensor(frozen), self.frozen[i])
+
+    # -- interventions ---------------------------------------------------------------------------------------------
+
+    def intervene(self, intervention: Intervention) -> None:
+        """Let something happen from outside, in every replicate."""
+        subject, everywhere = intervention.subject, self._where(None)
+        if isinstance(intervention, Freeze | Thaw):
+            self.set_frozen(str(subject), isinstance(intervention, Freeze))
+        elif isinstance(intervention, Curate):
+            self.set_curation(str(subject), intervention.level)
+        else:
+            come = isinstance(intervention, Join | Connect)
+            assert come or isinstance(intervention, Leave | Disconnect)
+            (self._absent.discard if come else self._absent.add)(subject)
+            if isinstance(subject, str):
+                self.active[self.wiring.index[subject]] = come
+            self._log(intervention.label, "present", str(not come), str(come), everywhere)
+            self._apply()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _where(self, where: Tensor | None) -> Tensor:
+        if where is None:
+            return torch.ones(self.cell, dtype=torch.bool)
+        return torch.as_tensor(where).bool().expand(self.cell)
+
+    def _places(self, u: str, v: str, group: int) -> list[int]:
+        own = self.wiring.components_of(self.wiring.index[v])
+        return [i for i in own if self.wiring.components[i].flow == (u, v) and self.wiring.components[i].group == group]
+
+    def _chooser(self, component: Component) -> int | None:
+        """The member whose users choose on a component; None where the flow has users of its own."""
+        if component.flow is None:
+            return None
+        flow = self.scenario.flow(*component.flow)
+        if isinstance(flow.chosen_by, Users):
+            return None
+        return component.target if component.after else component.producer
+
+    def _present(self, i: int) -> bool:
+        flow = self.wiring.components[i].flow
+        return flow is None or not self._absent & {*flow, flow}
+
+    def _spread(self) -> None:
+        """Shares of their own for every replicate."""
+        if self._declared.shape[1:] != self.cell:
+            self._declared = self._declared.expand(-1, *self.cell).contiguous()
+
+    def _set_group(self, flow: str, what: str, places: list[int], value: Tensor, where: Tensor) -> None:
+        """A new share, divided among the parts of a flow that different users choose as it was."""
+        self._spread()
+        value = value.expand(self.cell)
+        if bool((where & ~((value >= 0) & (value <= 1 + TOLERANCE))).any()):
+            raise ValueError(f"round {self.round}: the {what} share of {flow} must lie between 0 and 1, got {value}")
+        old = self._declared[places].sum(0)
+        for n, i in enumerate(places):
+            part = torch.where(old > 0, self._declared[i] / torch.where(old > 0, old, 1.0), float(n == 0))
+            self._declared[i] = torch.where(where, value * part, self._declared[i])
+        self._log(flow, what, old, value, where & (old != value))
+
+    def _insert(self, component: Component, share: Tensor) -> None:
+        place = self.wiring.insert(component, share)
+        self._declared = torch.cat([self._declared[:place], share.unsqueeze(0), self._declared[place:]])
+
+    def _log(self, subject: str, what: str, before: Tensor | str, after: Tensor | str, where: Tensor) -> None:
+        if bool(where.any()):
+            self.changes.append(Change(self.round, subject, what, before, after, where.clone()))
+
+    def _apply(self) -> None:
+        """Put the declared shares of all that is present into the wiring, checked."""
+        wiring = self.wiring
+        present = torch.tensor([self._present(i) for i in range(len(wiring.components))])
+        wiring.shares = torch.where(present.reshape(-1, 1, 1), self._declared, 0.0)
+        wiring.fill_real()
+        taken = wiring.shares.new_zeros(len(wiring.names), *wiring.shares.shape[1:])
+        taken.index_add_(0, torch.from_numpy(wiring.target), wiring.shares)
+        fed = torch.tensor([self.scenario.member(name).schedule is not never for name in wiring.names])
+        over = taken > 1 + TOLERANCE
+        short = (taken < 1 - TOLERANCE) & self.active & fed.reshape(-1, 1, 1)
+        for wrong, why in ((over, "more than 1"), (short, "less than 1, and it has no real data")):
+            if bool(wrong.any()):
+                i = int(wrong.nonzero()[0, 0])
+                raise ValueError(
+                    f"round {self.round}: shares of {wiring.names[i]!r} add up to "
+                    f"{float(taken[i][wrong[i].expand_as(taken[i])][0]):.6g}, {why}; "
+                    "they must lie between 0 and 1, and what they leave over needs real data"
+                )
+        self.version += 1
+
+
+def _schedule_groups(scenarios: Sequence[Scenario], wiring: Wiring) -> list[tuple[Tensor, Schedule]]:
+    """Members by kind of schedule, with the stacked schedule ``[members, variants, 1]``."""
+    registry = Registry()
+    groups: dict[int, list[tuple[int, int]]] = {}
+    for i, name in enumerate(wiring.names):
+        schedules = [scenario.member(name).schedule for scenario in scenarios]
+        kind, row = registry.add(schedules, f"the schedule of {name!r}")
+        groups.setdefault(kind, []).append((i, row))
+    out = []
+    for kind, many in groups.items():
+        rows = torch.tensor([row for _, row in many])
+        schedule = registry.stack(kind).take(rows)
+        assert isinstance(schedule, Schedule)
+        out.append((torch.tensor([i for i, _ in many]), schedule))
+    return out

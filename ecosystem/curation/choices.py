@@ -1,0 +1,210 @@
+"""Curators who compare: Luce's choice, the best of K, a quota."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.curation.base import Curator, Slate, at_least, judged, positive
+from ecosystem.curation.luce import LuceKernel, normal_luce
+from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw, Normal
+from ecosystem.rewards import Linear, Reward
+from ecosystem.streams import Stream
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Luce(Curator):
+    """Users see ``k`` candidates and keep one with probability proportional to ``exp(r/temperature)``.
+
+    ``k = 2`` is Bradley–Terry. Exact laws: every reward on a finite alphabet, linear rewards on normal laws (there the
+    mean moves by ``c_K Σg/τ`` with ``c_K = 1 − E Σ w_i²``).
+    """
+
+    k: int
+    temperature: Tensor
+
+    def __init__(self, k: int, temperature: Any = 1.0) -> None:
+        object.__setattr__(self, "k", at_least(k, 1, "Luce(k)"))
+        object.__setattr__(self, "temperature", positive(temperature, "Luce(temperature)"))
+
+    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+        assert reward is not None
+        if isinstance(law, Finite):
+            memo = {} if memo is None else memo
+            if "kernel" not in memo:
+                values = reward.on_symbols(law) / self.temperature.unsqueeze(-1)
+                batch = torch.broadcast_shapes(values.shape[:-1], self.temperature.shape)
+                memo["kernel"] = LuceKernel.of(values.expand(*batch, values.shape[-1]), self.k)
+            return Finite(memo["kernel"].survivors(law.probabilities))
+        law, reward = _normal_linear(self, law, reward)
+        return _selected(law, reward, *normal_luce(_reward_scale(law, reward) / self.temperature, self.k))
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        """Gumbel-max: the largest of ``r/τ + Gumbel`` is a Luce choice."""
+        assert reward is not None
+
+        def score(k: int, x: Tensor) -> Tensor:
+            return judged(reward, x) / self.temperature + rng.at("choice").at(k).gumbel(1).squeeze(-1)
+
+        return _best(slate, self.k, score)
+
+    def __repr__(self) -> str:
+        return f"Luce({self.k}, temperature={float(self.temperature.mean()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BestOf(Curator):
+    """Users keep the best of ``k`` candidates; ties are split evenly."""
+
+    k: int
+
+    def __post_init__(self) -> None:
+        at_least(self.k, 1, "BestOf(k)")
+
+    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+        assert reward is not None
+        if isinstance(law, Finite):
+            p = law.probabilities
+            values = reward.on_symbols(law)
+            up_to = _mass(p, values.unsqueeze(-1) >= values.unsqueeze(-2))
+            below = _mass(p, values.unsqueeze(-1) > values.unsqueeze(-2))
+            # (a^K − b^K)/(a − b) as a sum: smooth where a symbol's class of ties has no mass
+            return Finite(p * sum(up_to**i * below ** (self.k - 1 - i) for i in range(self.k)))
+        law, reward = _normal_linear(self, law, reward)
+        mean, variance = _largest_of(self.k)
+        return _selected(law, reward, law.mean.new_tensor(mean), law.mean.new_tensor(variance))
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        assert reward is not None
+        return _best(slate, self.k, lambda k, x: judged(reward, x), rng.at("choice"))
+
+    def __repr__(self) -> str:
+        return f"BestOf({self.k})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TopFraction(Curator):
+    """Only the best ``fraction`` of everything shown is kept (a quota, not a slate for each sample).
+
+    With finite samples, the ``c`` samples kept of one flow are the best of ``⌈c/fraction⌉`` candidates.
+    """
+
+    fraction: Tensor
+
+    def __init__(self, fraction: Any) -> None:
+        tensor = positive(fraction, "TopFraction(fraction)")
+        if tensor > 1:
+            raise ValueError(f"TopFraction(fraction) must be at most 1, got {fraction!r}")
+        object.__setattr__(self, "fraction", tensor)
+
+    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+        assert reward is not None
+        if isinstance(law, Finite):
+            p, values, quota = law.probabilities, reward.on_symbols(law), self.fraction.unsqueeze(-1)
+            above = _mass(p, values.unsqueeze(-1) < values.unsqueeze(-2))
+            tied = _mass(p, values.unsqueeze(-1) == values.unsqueeze(-2))
+            kept = ((quota - above) / torch.where(tied > 0, tied, 1.0)).clamp(0, 1)
+            return Finite(p * kept / quota)
+        law, reward = _normal_linear(self, law, reward)
+        cut = torch.special.ndtri(1 - self.fraction)
+        mean = torch.exp(-0.5 * cut**2) / math.sqrt(2 * math.pi) / self.fraction
+        cut = torch.where(torch.isfinite(cut), cut, 0.0)
+        return _selected(law, reward, mean, 1 + cut * mean - mean**2)
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        assert reward is not None
+        pool = slate.pool()
+        shown = math.ceil(float(1 / self.fraction.min())) if len(pool) else 1
+        candidates = torch.stack([slate.candidate(k) for k in range(shown)])  # [shown, m, *event]
+        rewards = torch.stack([judged(reward, x) for x in candidates])
+        return candidates.flatten(0, 1)[_quota(rewards, pool, self.fraction)]
+
+    def __repr__(self) -> str:
+        return f"TopFraction({float(self.fraction.mean()):.4g})"
+
+
+def _best(slate: Slate, k: int, score: Callable[[int, Tensor], Tensor], ties: Stream | None = None) -> Tensor:
+    """The candidate of the highest score; equal scores are settled by the stream ``ties``."""
+    kept = slate.candidate(0)
+    best = score(0, kept)
+    luck = ties.at(0).uniform(1).squeeze(-1) if ties is not None else torch.zeros_like(best)
+    for i in range(1, k):
+        x = slate.candidate(i)
+        value = score(i, x)
+        chance = ties.at(i).uniform(1).squeeze(-1) if ties is not None else luck
+        wins = (value > best) | ((value == best) & (chance > luck))
+        best, luck = torch.where(wins, value, best), torch.where(wins, chance, luck)
+        kept = torch.where(wins.reshape(-1, *(1,) * (x.ndim - 1)), x, kept)
+    return kept
+
+
+def _quota(rewards: Tensor, pool: Tensor, fraction: Tensor) -> Tensor:
+    """For each of ``m`` places the flat index of a survivor: the best ``c`` of each pool's ``⌈c/fraction⌉`` candidates.
+
+    ``rewards [shown, m]``, ``pool [m]``, ``fraction [m]``; ``c`` is how many places a pool has.
+    """
+    shown, m = rewards.shape
+    _, pool = torch.unique(pool, return_inverse=True)
+    size = torch.bincount(pool)
+    place = _rank_within(pool)  # candidates come in the order (k, place)
+    number = torch.arange(shown).unsqueeze(-1) * size[pool] + place
+    eligible = number < torch.ceil(size[pool] / fraction - 1e-9)
+    score = torch.where(eligible, rewards, -torch.inf).flatten()
+    every = pool.repeat(shown)
+    order = torch.argsort(score, descending=True, stable=True)
+    order = order[torch.argsort(every[order], stable=True)]  # by pool, best first
+    first = (size.cumsum(0) - size) * shown
+    return order[first[pool] + place]
+
+
+def _rank_within(group: Tensor) -> Tensor:
+    """The position of each element among those of its group, in order."""
+    order = torch.argsort(group, stable=True)
+    count = torch.bincount(group)
+    rank = torch.empty_like(group)
+    rank[order] = torch.arange(len(group)) - (count.cumsum(0) - count)[group[order]]
+    return rank
+
+
+def _mass(p: Tensor, where: Tensor) -> Tensor:
+    """``Σ_j p_j where[i, j]``, ``[*batch, n]``."""
+    return (p.unsqueeze(-2) * where).sum(-1)
+
+
+@cache
+def _largest_of(k: int) -> tuple[float, float]:
+    """Mean and variance of the largest of ``k`` standard normals (``m_2 = .56419``, ``m_4 = 1.02938``)."""
+    u = torch.linspace(-12, 12, 2401, dtype=torch.float64)
+    density = k * torch.exp(-0.5 * u**2) * torch.special.ndtr(u) ** (k - 1)
+    density = density / density.sum()
+    mean = float((density * u).sum())
+    return mean, float((density * u**2).sum()) - mean**2
+
+
+def _selected(law: Moments, reward: Linear, mean: Tensor, variance: Tensor) -> Moments:
+    """Moments after a selection that sees only ``u = ⟨g, x − μ⟩/√(gᵀΣg)``, given mean and variance of the kept ``u``."""
+    spread = law.spread(reward.vector())
+    scale = (reward.vector() * spread).sum(-1)
+    unit = spread / torch.where(scale > 0, scale, 1.0).sqrt().unsqueeze(-1)
+
+    def covariance() -> Tensor:
+        change = (variance - 1).unsqueeze(-1).unsqueeze(-1)
+        return law.covariance + change * unit.unsqueeze(-1) * unit.unsqueeze(-2)
+
+    return Moments(law.mean + mean.unsqueeze(-1) * unit, covariance)
+
+
+def _reward_scale(law: Moments, reward: Linear) -> Tensor:
+    return (reward.vector() * law.spread(reward.vector())).sum(-1).clamp(min=0).sqrt()
+
+
+def _normal_linear(curator: Curator, law: Law, reward: Reward | None) -> tuple[Moments, Linear]:
+    if isinstance(law, Normal) and isinstance(reward, Linear):
+        return law, reward
+    raise NoPopulationLaw(f"{curator} with the reward {reward} on a {type(law).__name__} law")

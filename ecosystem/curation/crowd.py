@@ -1,0 +1,132 @@
+"""Populations of users: mixtures of tastes, noisy and adversarial fractions, and who chooses on a flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from torch import Tensor
+
+from ecosystem.curation.base import Curator, Slate
+from ecosystem.curation.tilts import Blind
+from ecosystem.laws import Law, mix, pick
+from ecosystem.rewards import Reward, as_numbers, as_reward, negated
+from ecosystem.stacking import Stackable
+from ecosystem.streams import Stream
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Crowd(Curator):
+    """A population of users: each comparison is judged by one of them, drawn with ``weights``.
+
+    ``curators[i]`` chooses by ``rewards[i]``, or by the member's own reward where that is ``None``.
+
+    >>> Crowd.adversarial(Luce(2), 0.2)             # a fifth prefers what the others dislike
+    Crowd(0.8 Luce(2, temperature=1), 0.2 opposite Luce(2, temperature=1))
+    """
+
+    curators: tuple[Curator, ...]
+    rewards: tuple[Reward | None, ...]
+    opposite: tuple[bool, ...]
+    weights: Tensor
+
+    def __init__(
+        self,
+        curators: Curator | tuple[Curator, ...] | list[Curator],
+        rewards: Any = None,
+        weights: Any = None,
+        opposite: Any = None,
+    ) -> None:
+        count = next((len(v) for v in (rewards, weights, curators) if isinstance(v, list | tuple)), 1)
+        many = tuple(curators) if isinstance(curators, list | tuple) else (curators,) * count
+        tastes = tuple(None if r is None else as_reward(r) for r in (rewards or (None,) * count))
+        numbers = as_numbers(weights if weights is not None else [1 / count] * count, "Crowd(weights)")
+        if not len(many) == len(tastes) == numbers.shape[0]:
+            raise ValueError(
+                f"a Crowd needs one reward and one weight for each curator, got {len(many)} curators, "
+                f"{len(tastes)} rewards, {numbers.shape[0]} weights"
+            )
+        if (numbers < 0).any() or abs(float(numbers.sum()) - 1) > 1e-9:
+            raise ValueError(f"Crowd(weights) must be at least 0 and add up to 1, got {numbers.tolist()}")
+        object.__setattr__(self, "curators", many)
+        object.__setattr__(self, "rewards", tastes)
+        object.__setattr__(self, "opposite", tuple(opposite or (False,) * count))
+        object.__setattr__(self, "weights", numbers)
+
+    @classmethod
+    def noisy(cls, curator: Curator, fraction: float) -> Self:
+        """A ``fraction`` of the users keeps anything."""
+        return cls((curator, Blind()), weights=[1 - fraction, fraction])
+
+    @classmethod
+    def adversarial(cls, curator: Curator, fraction: float, reward: Any = None) -> Self:
+        """A ``fraction`` chooses by another reward, by default the opposite ``−r`` of the member's own."""
+        return cls((curator, curator), (None, reward), [1 - fraction, fraction], (False, reward is None))
+
+    @property
+    def needs_own_reward(self) -> bool:
+        """Whether some user judges by the member's own reward."""
+        return any(c.needs_reward and r is None for c, r in zip(self.curators, self.rewards, strict=True))
+
+    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+        memo = {} if memo is None else memo
+        users = enumerate(self._users(reward))
+        return mix([c.law(law, r, memo.setdefault(i, {})) for i, (c, r) in users], self.weights)
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        uniform = rng.at("user").uniform(1).squeeze(-1)
+        user = pick(self.weights, uniform)
+        kept = slate.candidate(0).clone()
+        for i, (curator, taste) in enumerate(self._users(reward)):
+            mine = (user == i).nonzero().squeeze(-1)
+            if len(mine):
+                taste = None if taste is None else taste.take(mine)
+                kept[mine] = curator.take(mine).curate(slate.take(mine), taste, rng[mine])
+        return kept
+
+    def _users(self, reward: Reward | None) -> list[tuple[Curator, Reward | None]]:
+        own = negated(reward) if reward is not None and any(self.opposite) else None
+        tastes = [
+            (own if flip else reward) if taste is None else taste
+            for taste, flip in zip(self.rewards, self.opposite, strict=True)
+        ]
+        return list(zip(self.curators, tastes, strict=True))
+
+    def __repr__(self) -> str:
+        weights = self.weights.reshape(-1, len(self.curators)).mean(0).tolist()
+        parts = []
+        for weight, curator, taste, flip in zip(weights, self.curators, self.rewards, self.opposite, strict=True):
+            parts.append(f"{weight:.4g} {'opposite ' if flip else ''}{curator}{f' by {taste}' if taste else ''}")
+        return f"Crowd({', '.join(parts)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Users(Stackable):
+    """Whose taste decides, and how they choose: ``Flow(..., chosen_by=Users(reward, curator))``."""
+
+    reward: Any
+    curator: Curator
+
+    def __post_init__(self) -> None:
+        if self.reward is not None:
+            object.__setattr__(self, "reward", as_reward(self.reward))
+        if needs_reward(self.curator) and self.reward is None:
+            raise ValueError(f"users who curate by {self.curator} need a reward: Users(reward, curator)")
+
+    @cached_property
+    def _memo(self) -> dict[Any, Any]:
+        return {}
+
+    def law(self, law: Law) -> Law:
+        """The law of what they keep; what depends on their reward alone is worked out once."""
+        return self.curator.law(law, self.reward, self._memo)
+
+    def curate(self, slate: Slate, rng: Stream) -> Tensor:
+        """What they keep, ``[m, *event]``."""
+        return self.curator.curate(slate, self.reward, rng)
+
+
+def needs_reward(curator: Curator) -> bool:
+    """Whether a curator judges by the reward of the member whose users choose."""
+    return curator.needs_own_reward if isinstance(curator, Crowd) else curator.needs_reward

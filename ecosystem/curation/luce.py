@@ -1,0 +1,111 @@
+"""The exact law of what survives a choice among K candidates on a finite alphabet, for any K.
+
+A user sees ``K`` candidates drawn from ``p`` and keeps one with probability proportional to ``e^{r(x)}`` (Luce). With
+``1/y = ∫_0^∞ e^{−sy} ds`` the survivor's law is a one-dimensional integral,
+
+    p(x) H_K(x),   H_K(x) = K e^{r(x)} ∫_0^∞ e^{−s e^{r(x)}} ( Σ_y p(y) e^{−s e^{r(y)}} )^{K−1} ds,
+
+which the double-exponential rule ``s = exp(u − e^{−u})/K`` computes to about 1e-13 (Ferbach et al. 2024, 2407.09499, for
+``H_K``; Takahasi & Mori 1974 for the rule).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ecosystem.products import row_product
+
+_STEP = 0.25
+_RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Nodes for rows of one class of reward range; the class is the row's own, so no row's bits depend on another."""
+
+    rows: Tensor
+    weights: Tensor  # [nodes]
+    kernel: Tensor  # exp(−s e^r), [rows, nodes, n]
+
+
+@dataclass(frozen=True)
+class LuceKernel:
+    """Everything about ``H_K`` that does not depend on ``p``: worked out once for rewards that stay."""
+
+    k: int
+    odds: Tensor  # e^{r − max r}, [*batch, n]
+    rules: tuple[_Rule, ...]
+
+    @classmethod
+    def of(cls, rewards: Tensor, k: int) -> LuceKernel:
+        """For rewards ``[*batch, n]`` already divided by the temperature."""
+        shifted = rewards - rewards.amax(-1, keepdim=True)
+        odds = shifted.exp()
+        flat = shifted.reshape(-1, shifted.shape[-1])
+        classes = torch.ceil(-flat.amin(-1) / _RANGE_CLASS).clamp_(min=1)
+        rules = []
+        for value in classes.unique().tolist():
+            rows = (classes == value).nonzero().squeeze(-1)
+            s, weights = _nodes(value * _RANGE_CLASS, k, flat)
+            rules.append(_Rule(rows, weights, torch.exp(-s[:, None] * flat[rows].exp().unsqueeze(-2))))
+        return cls(k, odds, tuple(rules))
+
+    def survivors(self, p: Tensor) -> Tensor:
+        """The law of the one that is kept, ``[*batch, n]``, for candidates of law ``p [*batch, n]``.
+
+        The batch of ``p`` may have a longer last dimension (replicates) where the rewards have length 1.
+        """
+        if self.k == 1:
+            return p
+        batch, n = self.odds.shape[:-1], p.shape[-1]
+        rows = p.reshape(-1, 1, n) if p.shape[:-1] == batch else p.reshape(math.prod(batch), -1, n)
+        integral = torch.empty_like(rows) if len(self.rules) > 1 else None
+        for rule in self.rules:
+            part = _integral(rows if integral is None else rows[rule.rows], rule, self.k)
+            if integral is None:
+                integral = part
+            else:
+                integral = integral.index_copy(0, rule.rows, part)
+        assert integral is not None
+        return p * (self.k * self.odds) * integral.reshape(p.shape)
+
+
+def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
+    """``∫ e^{−s e^{r(x)}} F(s)^{K−1} ds`` for ``p [rows, replicates, n]``."""
+    factor = row_product(p, rule.kernel)  # F(s), [rows, replicates, nodes]
+    return row_product(factor ** (k - 1) * rule.weights, rule.kernel.mT)
+
+
+def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """``s`` and the weights ``ds``, in units of ``1/K``: the integrand falls off between ``1/K`` and ``e^{range}/K``."""
+    u = torch.arange(-math.log(43), reward_range + math.log(45) + _STEP, _STEP, dtype=like.dtype, device=like.device)
+    s = torch.exp(u - torch.exp(-u)) / k
+    return s, _STEP * s * (1 + torch.exp(-u))
+
+
+def luce_survivors(p: Tensor, rewards: Tensor, k: int) -> Tensor:
+    """``p·H_K`` for ``p`` and ``rewards`` ``[*batch, n]`` at temperature 1.
+
+    >>> p, r = torch.tensor([0.5, 0.5]).double(), torch.tensor([0.0, 3.0]).double().log1p()  # odds 1 : 4
+    >>> [round(float(x), 10) for x in luce_survivors(p, r, 2)]
+    [0.35, 0.65]
+    """
+    return LuceKernel.of(rewards, k).survivors(p)
+
+
+def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the survivor among ``K`` standard normals ``u`` when the reward is ``scale·u``.
+
+    The normal law is put on a fine grid (the trapezoidal rule converges exponentially for it).
+    """
+    u = torch.linspace(-10, 10, 201, dtype=scale.dtype, device=scale.device)
+    p = torch.softmax(-0.5 * u**2, -1)
+    flat = scale.reshape(-1, 1)
+    kept = luce_survivors(p.expand(flat.shape[0], -1), flat * u, k).reshape(*scale.shape, -1)
+    kept = kept / kept.sum(-1, keepdim=True)
+    mean = (kept * u).sum(-1)
+    return mean, (kept * u**2).sum(-1) - mean**2

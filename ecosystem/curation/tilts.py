@@ -1,0 +1,110 @@
+"""Curators with a law of their own: exponential tilts, fixed shifts, and users who do not look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.curation.base import Curator, Slate, positive
+from ecosystem.laws import Finite, Law, NoPopulationLaw, Normal
+from ecosystem.rewards import Linear, Quadratic, Reward, as_numbers
+from ecosystem.streams import Stream
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tilt(Curator):
+    """Luce's limit of infinitely many candidates: ``p e^{r/τ} / E_p[e^{r/τ}]``.
+
+    For ``N(μ, Σ)``: a linear reward moves the mean by ``Σg/τ``; a quadratic one gives ``Σ' = (Σ⁻¹ + ηI/τ)⁻¹``,
+    ``μ' = Σ'(Σ⁻¹μ + g/τ)`` (NaN, hence a recorded divergence, where ``Σ'`` is not positive definite).
+    """
+
+    temperature: Tensor
+
+    def __init__(self, temperature: Any = 1.0) -> None:
+        object.__setattr__(self, "temperature", positive(temperature, "Tilt(temperature)"))
+
+    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+        assert reward is not None
+        tau = self.temperature.unsqueeze(-1)
+        if isinstance(law, Finite):
+            logits = torch.log(law.probabilities) + reward.on_symbols(law) / tau
+            return Finite(torch.softmax(logits, -1))
+        if isinstance(law, Normal) and isinstance(reward, Linear):
+            return law.shift(law.spread(reward.vector()) / tau)
+        if isinstance(law, Normal) and isinstance(reward, Quadratic):
+            return _quadratic_tilt(law, reward.vector() / tau, reward.curvature / self.temperature)
+        raise NoPopulationLaw(f"{self} with the reward {reward} on a {type(law).__name__} law")
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        """Samples of the tilted law, from the same noise as the raw ones."""
+        law = self.law(slate.law(), reward)
+        if not isinstance(law, Normal | Finite):
+            raise TypeError(f"{self} cannot draw from this family; use Luce(k) with a large k")
+        return law.push(slate.noise())
+
+    def __repr__(self) -> str:
+        return f"Tilt(temperature={float(self.temperature.mean()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Shift(Curator):
+    """Curation moves every sample by a fixed vector: what a linear taste does to a normal law (``a = Σg``)."""
+
+    vector: Tensor
+    rank: int
+    needs_reward = False
+
+    def __init__(self, vector: Any) -> None:
+        object.__setattr__(self, "vector", as_numbers(vector, "Shift(vector)"))
+        object.__setattr__(self, "rank", self.vector.ndim)
+
+    def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
+        if isinstance(law, Finite):
+            raise TypeError("Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
+        return law.shift(self.vector.flatten(self.vector.ndim - self.rank))
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        return slate.candidate(0) + self.vector
+
+    def __repr__(self) -> str:
+        return f"Shift(|a| = {float(self.vector.norm()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Blind(Curator):
+    """Users who do not look: what is kept is as it was."""
+
+    needs_reward = False
+
+    def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
+        return law
+
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+        return slate.candidate(0)
+
+    def __repr__(self) -> str:
+        return "Blind()"
+
+
+def _quadratic_tilt(law: Normal, direction: Tensor, curvature: Tensor) -> Normal:
+    """``exp(⟨g, x⟩ − η/2·‖x‖²)`` times a normal law; NaN where the product has no integral."""
+    if law.scale is not None:
+        shrink = 1 + curvature * law.scale**2
+        shrink = torch.where(shrink > 0, shrink, torch.nan)
+        mean = (law.mean + law.spread(direction)) / shrink.unsqueeze(-1)
+        return Normal(mean, scale=law.scale / shrink.sqrt())
+    eta = curvature.unsqueeze(-1).unsqueeze(-1)
+    inner = torch.eye(law.factor.shape[-1], dtype=law.mean.dtype) + eta * law.factor.mT @ law.factor
+    lower, info = torch.linalg.cholesky_ex(inner)
+    lower = torch.where((info == 0).unsqueeze(-1).unsqueeze(-1), lower, torch.nan)
+    factor = torch.linalg.solve_triangular(lower, law.factor.mT, upper=False).mT  # Σ' = F'F'ᵀ
+
+    # μ' = (I + ηΣ)⁻¹(μ + Σg), and (I + ηΣ)⁻¹ = I − ηΣ'
+    raw = law.mean + law.spread(direction)
+    inner_raw = (factor * raw.unsqueeze(-1)).sum(-2)
+    mean = raw - curvature.unsqueeze(-1) * (factor * inner_raw.unsqueeze(-2)).sum(-1)
+    return Normal(mean, lambda: factor @ factor.mT, factor=lambda: factor)

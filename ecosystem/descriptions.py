@@ -1,0 +1,166 @@
+"""What a scenario is made of: members (nodes), flows (edges), and what happens to them when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ecosystem.curation import Curator, Users, needs_reward
+from ecosystem.generators import GenerativeModel
+from ecosystem.retention import Retention, as_retention, replace
+from ecosystem.rewards import as_reward
+from ecosystem.schedules import Schedule, as_schedule, every
+from ecosystem.transforms import as_transform
+
+TOLERANCE = 1e-9  # by which shares may miss 1 through rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A generative model, its users' taste, how they curate, and when it retrains.
+
+    ``reward`` is any callable ``[..., *event] -> [...]``; ``curator`` chooses on flows that are ``chosen_by`` this
+    member's users; ``real`` is a tensor ``[m, *event]``, a generator or any ``(n, rng) -> samples``; ``agent`` is a
+    subclass of ``ModelAgent`` with behaviour of its own.
+    """
+
+    generator: GenerativeModel
+    reward: Any = None
+    curator: Curator | None = None
+    real: Any = None
+    schedule: Schedule = every(1)
+    retention: Retention = replace()
+    agent: type | None = None
+
+    def __init__(
+        self,
+        generator: GenerativeModel,
+        *,
+        reward: Any = None,
+        curator: Curator | None = None,
+        real: Any = None,
+        schedule: Any = every(1),  # noqa: B008 - frozen
+        retention: Retention = replace(),  # noqa: B008 - frozen
+        agent: type | None = None,
+    ) -> None:
+        if not isinstance(generator, GenerativeModel):
+            raise TypeError(f"Member(generator) must be a GenerativeModel, got {generator!r}")
+        if curator is not None and not isinstance(curator, Curator):
+            raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {curator!r}")
+        fields = {
+            "generator": generator,
+            "reward": None if reward is None else as_reward(reward),
+            "curator": curator,
+            "real": real,
+            "schedule": as_schedule(schedule),
+            "retention": as_retention(retention),
+            "agent": agent,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        if curator is not None and needs_reward(curator) and reward is None:
+            raise ValueError(f"a member whose users curate by {curator} needs a reward: Member(..., reward=...)")
+
+    @property
+    def users(self) -> Users | None:
+        """Who chooses on flows that this member's users curate."""
+        return None if self.curator is None else Users(self.reward, self.curator)
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """What a consumer takes from a producer, as shares of the consumer's training data.
+
+    ``raw`` is taken as generated, ``curated`` after a choice by the ``"producer"``'s users (before the transform), the
+    ``"consumer"``'s (after it), or by ``Users(reward, curator)`` of the flow's own (before it). ``delay = d`` reads what
+    the producer had at the end of round ``t − 1 − d``; ``0`` also this round's where the ordering allows.
+    """
+
+    raw: float = 0.0
+    curated: float = 0.0
+    chosen_by: Literal["producer", "consumer"] | Users = "producer"
+    transform: Any = None
+    delay: int = 0
+
+    def __init__(
+        self,
+        raw: float = 0.0,
+        curated: float = 0.0,
+        *,
+        chosen_by: Literal["producer", "consumer"] | Users = "producer",
+        transform: Any = None,
+        delay: int = 0,
+    ) -> None:
+        for name, value in (("raw", raw), ("curated", curated)):
+            if not 0 <= float(value) <= 1 + TOLERANCE:
+                raise ValueError(f"Flow({name}) is a share between 0 and 1, got {value!r}")
+        if not isinstance(delay, int) or delay < 0:
+            raise ValueError(f"Flow(delay) must be a whole number of rounds, at least 0, got {delay!r}")
+        if not isinstance(chosen_by, Users) and chosen_by not in ("producer", "consumer"):
+            raise ValueError(f"Flow(chosen_by) is 'producer', 'consumer' or Users(reward, curator), got {chosen_by!r}")
+        fields = {
+            "raw": float(raw),
+            "curated": float(curated),
+            "chosen_by": chosen_by,
+            "transform": None if transform is None else as_transform(transform),
+            "delay": delay,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Something that happens before a round, from outside; its subject is a member or a flow."""
+
+    subject: str | tuple[str, str]
+
+    @property
+    def label(self) -> str:
+        return self.subject if isinstance(self.subject, str) else "→".join(self.subject)
+
+
+class Join(Intervention):
+    """A member comes in; until then its flows are empty and their shares are real data."""
+
+
+class Leave(Intervention):
+    """A member goes: it retrains no more, and the shares that others took from it become real data."""
+
+
+class Freeze(Intervention):
+    """A member stops retraining; others still read it."""
+
+
+class Thaw(Intervention):
+    """A frozen member retrains again."""
+
+
+class Connect(Intervention):
+    """A flow appears; until then its share is real data."""
+
+
+class Disconnect(Intervention):
+    """A flow goes; its share becomes real data."""
+
+
+@dataclass(frozen=True)
+class Curate(Intervention):
+    """A member's curation level becomes ``level``."""
+
+    level: float
+
+
+def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
+    """Whose users choose on a flow."""
+    if isinstance(flow.chosen_by, Users):
+        return flow.chosen_by
+    return (producer if flow.chosen_by == "producer" else consumer).users
+
+
+def rescaled(raw: Any, curated: Any, level: Any, target: Any) -> tuple[Any, Any]:
+    """Shares after a change of the curation level: curated ``· λ'/λ``, every other ``· (1−λ')/(1−λ)`` (Zhang, Wei, Zhang 2026).
+
+    Works for numbers and tensors; ``level`` must lie strictly between 0 and 1 unless ``target`` equals it.
+    """
+    return raw * (1 - target) / (1 - level), curated * target / level

@@ -1,0 +1,421 @@
+"""The ecosystem: a Mesa model in which every agent is a generative model."""
+
+from __future__ import annotations
+
+import platform
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mesa
+import networkx as nx
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.agents import ModelAgent
+from ecosystem.controls import Controls
+from ecosystem.engine.cohorts import member_cohorts
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.rounds import gather, play, retrain
+from ecosystem.engine.waves import Plan, Task, compile_plan, make_tasks
+from ecosystem.engine.wiring import CURATED, REAL, Wiring
+from ecosystem.engine.world import World, merge, put, selected, written
+from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.judging import expectation
+from ecosystem.recording import Failure, Record, Recorder, Snapshot, numpy
+from ecosystem.run import Run
+from ecosystem.scenario import Scenario
+from ecosystem.streams import Stream, word
+
+_PLANS = 32  # compiled plans that are kept
+_EXPLODED = 1e12  # a parameter norm beyond which a replicate counts as diverged
+
+
+class Ecosystem(mesa.Model):
+    """A scenario running; or several *variants* of one shape, whose numbers differ, as one tensor program.
+
+    ``seeds`` are ints (replicate 0 of each) or pairs ``(seed, replicate)``; equal ones share every draw, in all
+    variants. One agent for each member (``agents.select(...)``, ``agent.generator``); ``step()`` plays a round;
+    ``result()`` gives the tables at any time.
+
+    >>> from ecosystem import Flow, Location, Member, Scenario
+    >>> s = Scenario("loop", rounds=2)
+    >>> s.add("a", Member(Location([1.0]), real=Location([0.0])))
+    >>> s.connect("a", "a", Flow(raw=0.5))
+    >>> eco = Ecosystem(s, seeds=[0])
+    >>> eco.step()
+    >>> eco["a"].generator.mean
+    tensor([0.5000], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        scenarios: Scenario | Sequence[Scenario],
+        *,
+        seeds: Sequence[int | tuple[int, int]] = (0,),
+        record: Record | None = None,
+        build_samples: bool = False,
+    ) -> None:
+        super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
+        self.started = time.perf_counter()
+        self.scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+        _check_variants(self.scenarios)
+        self.seeds = _seeds(seeds, self.scenarios[0])
+        self.build_samples = build_samples
+        self.record = record or Record()
+        self.cohorts = member_cohorts(self.scenarios, len(self.seeds))
+        self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds))
+        self.controls = Controls(self.scenarios, self.wiring, len(self.seeds))
+        self.names = self.wiring.names
+        self.words = torch.tensor([word(name) for name in self.names], dtype=torch.int64)
+        self.rng_root = Stream.root(self.seeds)
+        self.generators: list[Stack] = [cohort.start for cohort in self.cohorts]
+        depth = int(self.wiring.delay.max()) if len(self.wiring.delay) else 0
+        self._past: list[list[Stack]] = [list(self.generators)] * (depth + 1)
+        self._memories: list[dict[str, Any]] = [{} for _ in self.cohorts]
+        self.alive = torch.ones(len(self.scenarios), len(self.seeds), dtype=torch.bool)
+        self.recorder = Recorder(self.names, self.seeds)
+        self._plans: dict[tuple[int, bytes, bytes], Plan] = {}
+        self._turn: tuple[World, Task, Tensor] | None = None
+        self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
+        self._by_name = {name: self._make_agent(name) for name in self.names}
+        self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
+        getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
+        self._keep(torch.zeros(len(self.names), *self.alive.shape, dtype=torch.bool), None, None)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> ModelAgent:
+        """The agent of a member."""
+        return self._by_name[name]
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The coupling graph of the scenario (of the first variant)."""
+        return self.scenarios[0].graph
+
+    @property
+    def rounds(self) -> int:
+        return self.scenarios[0].rounds
+
+    def taste(self, judge: str, of: str) -> Tensor:
+        """The expected reward of a member's output under a judge's taste, ``[variants, replicates]``."""
+        (c, row), (source, place) = self.wiring.place[judge], self.wiring.place[of]
+        reward = self.cohorts[c].reward
+        if reward is None:
+            raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
+        words = self.words[self.wiring.index[of]].reshape(1)
+        stack = self.generators[source].take(torch.tensor([place]))
+        return expectation(stack, reward.take(torch.tensor([row])), self._judges(words), self.record.judged)[0]
+
+    def diet(self, name: str) -> dict[str, tuple[Tensor, Tensor]]:
+        """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
+        shares = {}
+        for i in self.wiring.components_of(self.wiring.index[name]):
+            part = self.wiring.components[i]
+            if part.group != REAL and part.flow is not None:
+                raw, curated = shares.setdefault(part.flow[0], (torch.zeros(self.alive.shape),) * 2)
+                value = self.wiring.shares[i].expand(self.alive.shape)
+                shares[part.flow[0]] = (raw, curated + value) if part.group == CURATED else (raw + value, curated)
+        return shares
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def run(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Play the rounds that are left; ``progress(done, all)`` is told after each."""
+        while self.steps < self.rounds:
+            self.step()
+            if progress is not None:
+                progress(self.steps, self.rounds)
+
+    def step(self) -> None:
+        """Play one round: interventions and decisions, then gather and retrain, wave by wave."""
+        round = self.controls.round = int(self.steps)  # Mesa has counted this step already
+        for intervention in self.scenarios[0].interventions.get(round, ()):
+            self.controls.intervene(intervention)
+        for agent in self._deciders:
+            agent.decide()
+        due = self.controls.due(round, self.rng_root, self.words) & self.alive
+        before = list(self.generators)
+        world = self._world(round)
+        losses = self._play(world, due)
+        self.generators = world.generators
+        self._stop_diverged(before, due, round)
+        self._past = [list(self.generators), *self._past][: len(self._past)]
+        self._keep(due & self.alive, before, losses)
+
+    def _world(self, round: int) -> World:
+        return World(
+            round,
+            self.scenarios[0].samples,
+            self.cohorts,
+            self.words,
+            list(self.generators),
+            self._past,
+            self._memories,
+            self.wiring.shares,
+            self.rng_root,
+            self.build_samples,
+        )
+
+    def _play(self, world: World, due: Tensor) -> Tensor:
+        """Every group of replicates that share an order, in its waves."""
+        ranks = self.scenarios[0].ordering.ranks(self.names, world.round, self.rng_root)
+        counting = self.record.draws and self.record.wants(world.round, self.rounds)
+        everyone = torch.arange(len(self.seeds))
+        if ranks.ndim == 1:
+            world.count = self._counter(everyone) if counting else None
+            return play(world, self.wiring, self._plan(ranks, due), due, self._own_turn)
+        losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+        orders, which = np.unique(ranks, axis=1, return_inverse=True)
+        whole = selected(world, everyone)
+        for number in range(orders.shape[1]):
+            index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == number))
+            part = selected(whole, index)
+            part.count = self._counter(index) if counting else None
+            here = due[:, :, index]
+            losses[:, :, index] = play(part, self.wiring, self._plan(orders[:, number], here), here, self._own_turn)
+            merge(world, part, index)
+        return losses
+
+    def _plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The compiled plan of an order; the last few are kept."""
+        anyone = due.flatten(1).any(1).numpy()
+        key = (self.controls.version, ranks.tobytes(), anyone.tobytes())
+        if key not in self._plans:
+            if len(self._plans) >= _PLANS or any(k[0] != key[0] for k in self._plans):
+                self._plans.clear()
+            self._plans[key] = compile_plan(self.wiring, self.cohorts, ranks, anyone)
+        return self._plans[key]
+
+    def _stop_diverged(self, before: list[Stack], due: Tensor, round: int) -> None:
+        """Take back the round in replicates where a parameter has become NaN or enormous, and stop them there."""
+        bad = torch.zeros_like(due)
+        for cohort, new, old in zip(self.cohorts, self.generators, before, strict=True):
+            if cohort.ids and new is not old:
+                norm = new.vector().norm(dim=-1)
+                bad[cohort.ids] = ~(norm < _EXPLODED) & due[cohort.ids]
+        if not bool(bad.any()):
+            return
+        for i, variant, replicate in bad.nonzero().tolist():
+            error = f"the parameters of {self.names[i]!r} became NaN or larger than {_EXPLODED:g} in round {round}"
+            self.recorder.failures.append(Failure(round, i, variant, replicate, error))
+        self.alive &= ~bad.any(0)
+        for c, cohort in enumerate(self.cohorts):
+            if cohort.ids:
+                rows, alive = torch.arange(len(cohort.ids)), self.alive.expand(len(cohort.ids), -1, -1)
+                self.generators[c] = written(before[c], rows, self.generators[c], alive)
+
+    # -- agents --------------------------------------------------------------------------------------------------
+
+    def _make_agent(self, name: str) -> ModelAgent:
+        member = self.scenarios[0].member(name)
+        agent = (member.agent or ModelAgent)(self, name, member)
+        if not isinstance(agent, ModelAgent):
+            raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {member.agent!r}")
+        return agent
+
+    def _own_turn(self, world: World, task: Task, due: Tensor) -> Tensor:
+        agent = self._by_name[self.names[int(task.members[0])]]
+        self._turn = (world, task, due)
+        try:
+            losses = agent.retrain(agent.gather())
+        finally:
+            self._turn = None
+        return torch.full(due.shape, torch.nan) if losses is None else losses
+
+    def _turn_of(self, agent: ModelAgent) -> tuple[World, Task, Tensor]:
+        """The world as an agent finds it: in its turn, or between rounds as if the next were its."""
+        if self._turn is not None and int(self._turn[1].members[0]) == agent.index:
+            return self._turn
+        live = (self.wiring.shares != 0).flatten(1).any(1).numpy()
+        rows = np.array([agent.row])
+        task = make_tasks(self.wiring, self.cohorts[agent.cohort], agent.cohort, rows, np.zeros_like(live), live)[0]
+        return self._world(int(self.steps) + 1), task, self.alive.unsqueeze(0)
+
+    def gather_for(self, agent: ModelAgent) -> Tensor:
+        """See :meth:`ModelAgent.gather`."""
+        world, task, _ = self._turn_of(agent)
+        return gather(world, self.wiring, task)
+
+    def retrain_for(self, agent: ModelAgent, gathered: Tensor) -> Tensor:
+        """See :meth:`ModelAgent.retrain`."""
+        world, task, due = self._turn_of(agent)
+        losses = retrain(world, task, gathered, due)
+        if self._turn is None:
+            self.generators = world.generators
+            self._past[0] = list(self.generators)
+        return losses
+
+    def write_generator(self, agent: ModelAgent, value: GenerativeModel) -> None:
+        """See :attr:`ModelAgent.generator`."""
+        old = self.generators[agent.cohort]
+        if isinstance(old, Looped):
+            models = old.models.copy()
+            for cell in np.ndindex(models.shape[1:]):
+                models[(agent.row, *cell)] = value
+            self.generators[agent.cohort] = Looped(models)
+        else:
+            if not isinstance(value, ClosedForm) or type(value) is not type(old):
+                raise TypeError(f"{agent.name!r} is a {type(old).__name__}, it cannot become {value!r}")
+            size, row = old.batch_shape[1:], torch.tensor([agent.row])
+            missing = 2 - len(value.batch_shape)
+            tensors = {
+                name: put(
+                    tensor,
+                    row,
+                    fresh.reshape(*(1,) * (1 + missing), *fresh.shape).expand(1, *size, *tensor.shape[3:]),
+                    None,
+                )
+                for (name, tensor), fresh in zip(old.tensors().items(), value.tensors().values(), strict=True)
+            }
+            self.generators[agent.cohort] = old.rebuild(tensors)
+        self._past[0] = list(self.generators)
+
+    # -- recording -----------------------------------------------------------------------------------------------
+
+    def _judges(self, words: Tensor) -> Stream:
+        """The streams by which members are judged now, ``[members, 1, replicates]``."""
+        keys = self.rng_root.at("judge").at(int(self.steps)).keys.reshape(1, 1, -1)
+        return Stream(keys).at(words.reshape(-1, 1, 1))
+
+    def _counter(self, index: Tensor) -> Callable[[Task, Tensor], None]:
+        def count(task: Task, counts: Tensor) -> None:
+            labels = [(self.wiring.components[i].target, self.wiring.components[i].label) for i in task.components]
+            table = np.zeros((*counts.shape[:2], len(self.seeds)), dtype=np.int64)
+            table[:, :, index.numpy()] = counts.numpy()
+            self._counts.append((labels, table))
+
+        return count
+
+    def _keep(self, updated: Tensor, before: list[Stack] | None, losses: Tensor | None) -> None:
+        """Record the round that has just been played, if it is wanted."""
+        round = int(self.steps)
+        counts, self._counts = self._counts, []
+        if self.record.wants_samples(round, self.rounds):
+            self._keep_samples(round)
+        if not self.record.wants(round, self.rounds):
+            return
+        blank = torch.full(updated.shape, torch.nan, dtype=torch.float64)
+        alignment, change = blank.clone(), blank.clone()
+        for c, cohort in enumerate(self.cohorts):
+            if not cohort.ids:
+                continue
+            if cohort.reward is not None:
+                judges = self._judges(self.words[cohort.ids])
+                alignment[cohort.ids] = expectation(self.generators[c], cohort.reward, judges, self.record.judged)
+            if before is not None:
+                old = before[c].vector()
+                size = old.norm(dim=-1)
+                moved = (self.generators[c].vector() - old).norm(dim=-1) / size
+                change[cohort.ids] = torch.where(size > 0, moved, torch.nan)
+        tastes = self._all_tastes() if self.record.tastes else None
+        present = self.controls.active & self.alive
+        loss = blank if losses is None else losses
+        arrays = [numpy(value) for value in (updated, alignment, change, loss, present)]
+        self.recorder.snapshots.append(Snapshot(round, *arrays, counts, tastes))
+
+    def _all_tastes(self) -> np.ndarray:
+        judges = [name for name in self.names if self._by_name[name].reward is not None]
+        out = np.full((len(self.names), len(self.names), *self.alive.shape), np.nan)
+        for j in judges:
+            for name in self.names:
+                if self._by_name[name].member.generator.event_shape == self._by_name[j].member.generator.event_shape:
+                    out[self.wiring.index[name], self.wiring.index[j]] = numpy(self.taste(j, name))
+        return out
+
+    def _keep_samples(self, round: int) -> None:
+        for name in self.names[:24]:
+            c, row = self.wiring.place[name]
+            one = self.generators[c].take((slice(row, row + 1), slice(0, 1), slice(0, 1)))
+            rng = self.rng_root[:1].at("show").at(round).at(name)[0]
+            x = one.sample_one(0, self.record.samples, rng) if isinstance(one, Looped) else one.sample(
+                self.record.samples, rng
+            ).flatten(0, 2)
+            self.recorder.samples.setdefault(name, {})[round] = x
+
+    def result(self, variant: int = 0, **settings: Any) -> Run:
+        """The tables of a variant, at any time; keywords go into ``run.settings``."""
+        scenario = self.scenarios[variant]
+        described = scenario.describe()
+        return Run(
+            {
+                "scenario": scenario.name,
+                "rounds": scenario.rounds,
+                "samples": scenario.samples,
+                "ordering": repr(scenario.ordering),
+                "seeds": [list(pair) for pair in self.seeds],
+                "completed": int(self.steps),
+                "finished": int(self.steps) >= scenario.rounds,
+                "seconds": round(time.perf_counter() - self.started, 3),
+                "versions": _versions(),
+                **settings,
+            },
+            members=described["members"],
+            flows=described["flows"],
+            rounds=self.recorder.rounds(variant),
+            draws=self.recorder.draws(variant),
+            changes=self.recorder.change_table(self.controls.changes, variant),
+            failures=self.recorder.failure_table(variant),
+            tastes=self.recorder.tastes(variant),
+            samples=self.recorder.samples,
+            parameters={name: self._parameters(name, variant) for name in self.names},
+        )
+
+    def _parameters(self, name: str, variant: int) -> dict[str, Tensor]:
+        c, row = self.wiring.place[name]
+        part = self.generators[c].take((row, variant))
+        if not isinstance(part, Looped):
+            return part.tensors()
+        states = [model.state_dict() for model in part.models]
+        return {key: torch.stack([state[key] for state in states]) for key in states[0]}
+
+
+def _check_variants(scenarios: list[Scenario]) -> None:
+    if not scenarios:
+        raise ValueError("an ecosystem needs a scenario, or several variants of one; got an empty list")
+    first = scenarios[0]
+    for scenario in scenarios:
+        scenario.check()
+        for what in ("names", "rounds", "samples", "interventions"):
+            if getattr(scenario, what) != getattr(first, what):
+                raise ValueError(
+                    f"variants must have one shape, but {what} differ: {getattr(first, what)!r} in {first.name!r}, "
+                    f"{getattr(scenario, what)!r} in {scenario.name!r}; run them in ecosystems of their own"
+                )
+        if repr(scenario.ordering) != repr(first.ordering):
+            raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
+
+
+def _seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:
+    pairs = [(s, 0) if isinstance(s, int) else (int(s[0]), int(s[1])) for s in seeds]
+    if not pairs or len(set(pairs)) < len(pairs):
+        raise ValueError(f"seeds must name at least one replicate and none twice, got {list(seeds)}")
+    random = scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
+    if scenario.samples is None and not random and len(pairs) > 1:
+        warnings.warn(
+            f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would be "
+            "equal, so it has one; for many give it samples: scenario.replace(samples=n)",
+            UserWarning,
+            stacklevel=3,
+        )
+        return pairs[:1]
+    return pairs
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("mesacosm")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mesa": mesa.__version__,
+        "networkx": nx.__version__,
+        "ecosystem": own,
+    }

@@ -1,0 +1,132 @@
+"""Cohorts: the members of one kind, stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from ecosystem.descriptions import Member
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.retention import Retention
+from ecosystem.rewards import Reward
+from ecosystem.scenario import Scenario
+from ecosystem.stacking import Stackable, stack
+
+
+@dataclass
+class Cohort:
+    """Members of one kind: family, reward class, retention and agent class are the same, their numbers differ."""
+
+    names: list[str]
+    start: Stack  # batch [members, variants, replicates]
+    reward: Reward | None = None  # batch [members, variants, 1]
+    retention: Retention | None = None  # None: a source that never changes
+    own_agent: bool = False  # an agent class with a gather or retrain of its own: asked one by one
+    ids: list[int] = field(default_factory=list)  # of the members, in the order of the scenario
+
+    @property
+    def closed(self) -> bool:
+        return isinstance(self.start, ClosedForm)
+
+    @property
+    def on_statistics(self) -> bool:
+        """Whether the mean statistic is all that a fit needs."""
+        return self.closed and self.retention is not None and not self.retention.on_data
+
+
+def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohort]:
+    """All members of the variants, grouped by kind."""
+    groups: dict[Hashable, list[str]] = {}
+    for name in scenarios[0].names:
+        variants = [scenario.member(name) for scenario in scenarios]
+        keys = [_kind(member) for member in variants]
+        if any(key != keys[0] for key in keys):
+            raise ValueError(f"variants must have one shape, but {name!r} is of different kinds: {_differing(variants)}")
+        groups.setdefault(keys[0], []).append(name)
+    index = {name: i for i, name in enumerate(scenarios[0].names)}
+    cohorts = []
+    for names in groups.values():
+        members = [[scenario.member(name) for scenario in scenarios] for name in names]
+        first = members[0][0]
+        cohorts.append(
+            Cohort(
+                names,
+                stacked_generators([[m.generator for m in row] for row in members], replicates),
+                None if first.reward is None else stack_grid([[m.reward for m in row] for row in members]),
+                first.retention,
+                _own_behaviour(first.agent),
+                [index[name] for name in names],
+            )
+        )
+    return cohorts
+
+
+def stacked_generators(models: Sequence[Sequence[GenerativeModel]], replicates: int) -> Stack:
+    """Generators ``[members][variants]`` as one with batch ``[members, variants, replicates]``."""
+    if not isinstance(models[0][0], ClosedForm):
+        return Looped.of(models, replicates)
+    grid = stack_grid(models)  # type: ignore[type-var]
+    return grid.map(lambda t: t.expand(*t.shape[:2], replicates, *t.shape[3:]).contiguous())  # type: ignore[return-value]
+
+
+def stack_grid(items: Sequence[Sequence[Stackable]]):  # noqa: ANN201 - of the items' own class
+    """Stackables ``[rows][variants]`` as one with batch ``[rows, variants, 1]``."""
+    width = len(items[0])
+    flat = stack([item for row in items for item in row])
+    return flat.map(lambda t: t.reshape(len(items), width, 1, *t.shape[1:]))
+
+
+def generator_kind(generator: GenerativeModel) -> Hashable:
+    """What generators must share to stand in one stack; those that are looped over need only parameters alike."""
+    if isinstance(generator, ClosedForm):
+        return generator.kind()
+    shapes = tuple((name, tuple(p.shape)) for name, p in generator.named_parameters())
+    return type(generator), tuple(generator.event_shape), shapes
+
+
+def _kind(member: Member) -> Hashable:
+    reward = None if member.reward is None else member.reward.kind()
+    agent = member.agent if _own_behaviour(member.agent) else None
+    return generator_kind(member.generator), reward, member.retention, agent
+
+
+def _own_behaviour(agent: type | None) -> bool:
+    return agent is not None and any(
+        getattr(agent, name).__qualname__.split(".")[0] != "ModelAgent" for name in ("gather", "retrain")
+    )
+
+
+def _differing(members: Sequence[Member]) -> str:
+    return " / ".join(dict.fromkeys(f"{type(m.generator).__name__}, {m.reward}, {m.retention}" for m in members))
+
+
+class Registry:
+    """Distinct descriptions (of users, transforms, ...) by kind, each ``[variants]``, stacked when asked for."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[Hashable, int] = {}
+        self._items: list[list[Sequence[Stackable]]] = []
+        self._places: dict[tuple[int, ...], tuple[int, int]] = {}
+        self._stacks: dict[int, Stackable] = {}
+
+    def add(self, variants: Sequence[Stackable], where: str) -> tuple[int, int]:
+        """The kind and row of a description; the same objects keep their place."""
+        key = tuple(id(item) for item in variants)
+        if key not in self._places:
+            kinds = {item.kind() for item in variants}
+            if len(kinds) > 1:
+                raise ValueError(f"variants must have one shape, but {where} differs in kind: {variants[:3]}")
+            kind = self._kinds.setdefault(kinds.pop(), len(self._kinds))
+            if kind == len(self._items):
+                self._items.append([])
+            self._places[key] = (kind, len(self._items[kind]))
+            self._items[kind].append(variants)
+            self._stacks.pop(kind, None)
+        return self._places[key]
+
+    def stack(self, kind: int) -> Stackable:
+        """All of one kind, batch ``[rows, variants, 1]``."""
+        if kind not in self._stacks:
+            self._stacks[kind] = stack_grid(self._items[kind])
+        return self._stacks[kind]

@@ -1,0 +1,63 @@
+"""What members train on when there are no samples: ``P_i(Θ)`` itself, as the expected statistic of their family."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.waves import Task
+from ecosystem.engine.world import World
+from ecosystem.generators import ClosedForm
+from ecosystem.laws import Law, NoPopulationLaw
+from ecosystem.products import mix_rows, mixing_matrix
+
+
+def gather_population(world: World, task: Task) -> Tensor:
+    """``E_{P_i(Θ)} t(z)`` for each member of a task, ``[rows, variants, replicates, Q]``.
+
+    ``P_i = real_i R_i + Σ_j raw_ij A_ij#G_j + Σ_j curated_ij C_ij`` (Zhang, Wei, Zhang 2026).
+    """
+    family = world.generators[task.cohort]
+    if not isinstance(family, ClosedForm):
+        raise NoPopulationLaw(f"the generator of {world.cohorts[task.cohort].names[int(task.rows[0])]!r}")
+    total: Tensor | None = None
+    for bundle in task.bundles:
+        values = family.statistic_of(bundle_law(world, bundle))
+        part = _mixed(world, task, bundle, values)
+        total = part if total is None else total + part
+    assert total is not None
+    return total
+
+
+def bundle_law(world: World, bundle: Bundle) -> Law:
+    """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
+    stack = world.read(bundle)
+    everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
+        bundle.source, torch.arange(len(bundle.source))
+    )
+    law = (stack if everything else stack.take(bundle.source)).law()
+    if bundle.users is not None and not bundle.after:
+        law = bundle.users.law(law)
+    if bundle.transform is not None:
+        law = bundle.transform.law(law)
+    if bundle.users is not None and bundle.after:
+        law = bundle.users.law(law)
+    return law
+
+
+def _mixed(world: World, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
+    replicates = len(world.rng.keys)
+    values = values.expand(*values.shape[:2], replicates, values.shape[3])
+    one_number = world.shares.shape[1:] == (1, 1)
+    if not one_number or values.requires_grad:
+        shares = world.shares[bundle.component]
+        return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
+    if "matrix" not in bundle.memo:
+        shares = world.shares[bundle.component, 0, 0]
+        bundle.memo["matrix"] = mixing_matrix(
+            shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source)
+        )
+    flat = values.reshape(len(bundle.source), -1).numpy()
+    mixed = torch.from_numpy(bundle.memo["matrix"] @ flat)
+    return mixed.reshape(len(task.rows), *values.shape[1:])

@@ -1,0 +1,122 @@
+"""A round: gather and retrain, wave by wave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.exact import draw_statistic, knows_statistic
+from ecosystem.engine.looped import Looped, Stack, fitted
+from ecosystem.engine.population import gather_population
+from ecosystem.engine.sampling import Sampler
+from ecosystem.engine.waves import Plan, Task
+from ecosystem.engine.wiring import Wiring
+from ecosystem.engine.world import World, put, written
+from ecosystem.generators import ClosedForm
+from ecosystem.retention import training_data
+
+Behaviour = Callable[[World, Task, Tensor], Tensor]
+
+
+def play(world: World, wiring: Wiring, plan: Plan, due: Tensor, own: Behaviour) -> Tensor:
+    """Play the waves of a plan on ``world``, in place; returns losses ``[members, variants, replicates]`` (NaN without).
+
+    ``due [members, variants, replicates]``; ``own`` lets agents with a behaviour of their own act.
+    """
+    losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+    for wave in plan:
+        for task in wave:
+            rows = torch.from_numpy(task.members)
+            if world.cohorts[task.cohort].own_agent:
+                losses[rows] = own(world, task, due[rows])
+            else:
+                losses[rows] = retrain(world, task, gather(world, wiring, task), due[rows])
+    return losses
+
+
+def gather(world: World, wiring: Wiring, task: Task) -> Tensor:
+    """What the members of a task train on.
+
+    Where the mean statistic is enough: that, ``[rows, variants, replicates, Q]``; otherwise the data
+    ``[rows, variants, replicates, n, *event]``.
+    """
+    if world.samples is None:
+        return gather_population(world, task)
+    sampler = Sampler(world, wiring, task)
+    if not world.cohorts[task.cohort].on_statistics:
+        return sampler.data()
+    if not world.build_samples and knows_statistic(sampler):
+        return draw_statistic(sampler)
+    return sampler.statistic()
+
+
+def retrain(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
+    """Fit the members of a task to what they gathered, where ``due``; returns their losses."""
+    rows = torch.from_numpy(task.rows)
+    old = world.generators[task.cohort]
+    losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+    if isinstance(old, ClosedForm):
+        on_statistics = world.cohorts[task.cohort].on_statistics or world.samples is None
+        pooled = _pooled(world, task, gathered, due) if on_statistics else _refit_data(world, task, gathered, due)
+        new: Stack = old.take(rows).refit(pooled)
+    else:
+        new = _train(world, task, old.take(rows), gathered, due, losses)
+    world.generators[task.cohort] = written(old, rows, new, due)
+    return losses
+
+
+def _pooled(world: World, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
+    """Fresh statistics and those that retention has kept."""
+    retention = world.cohorts[task.cohort].retention
+    assert retention is not None
+    rows, memory = torch.from_numpy(task.rows), world.memories[task.cohort]
+    pooled, kept = retention.pool({name: value[rows] for name, value in memory.items()}, fresh)
+    size = world.generators[task.cohort].batch_shape
+    for name, value in kept.items():
+        old = memory.get(name, value.new_zeros(*size, *value.shape[3:]))
+        memory[name] = put(old, rows, value, None if bool(due.all()) else due)
+    return pooled
+
+
+def _kept_data(world: World, task: Task, cell: tuple[int, int, int], fresh: Tensor) -> Tensor:
+    """The data set that one member in one replicate trains on, after its retention has looked at the fresh one."""
+    retention = world.cohorts[task.cohort].retention
+    assert retention is not None
+    row = int(task.rows[cell[0]])
+    rng = world.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
+    store = world.memories[task.cohort]
+    key = (row, cell[1], int(world.rng.keys[cell[2]]))  # the replicate by its address: columns may be a selection
+    store[key] = retention.keep(store.get(key, []), fresh, rng)  # type: ignore[index]
+    return training_data(retention, store[key])  # type: ignore[index]
+
+
+def _refit_data(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
+    """Statistics of data sets that differ from member to member."""
+    stack = world.generators[task.cohort]
+    assert isinstance(stack, ClosedForm)
+    out: Tensor | None = None
+    for cell in map(tuple, due.nonzero().tolist()):
+        data = _kept_data(world, task, cell, gathered[cell])
+        statistic = stack.take((int(task.rows[cell[0]]), *cell[1:])).statistic(data)
+        if out is None:
+            out = statistic.new_ones(*due.shape, len(statistic))
+        out[cell] = statistic
+    assert out is not None
+    return out
+
+
+def _train(world: World, task: Task, old: Stack, gathered: Tensor, due: Tensor, losses: Tensor) -> Looped:
+    """Train models one by one; a failure names the member, its replicate and the round."""
+    assert isinstance(old, Looped)
+    models = old.models.copy()
+    rng = world.stream("fit", torch.from_numpy(task.members))
+    for cell in map(tuple, due.nonzero().tolist()):
+        data = _kept_data(world, task, cell, gathered[cell])
+        try:
+            models[cell], losses[cell] = fitted(models[cell], data, rng[cell[0], 0, cell[2]])
+        except Exception as error:
+            name = world.cohorts[task.cohort].names[int(task.rows[cell[0]])]
+            raise RuntimeError(f"member {name!r} failed to train in round {world.round}: {error}") from error
+    return Looped(models)

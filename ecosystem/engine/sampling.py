@@ -1,0 +1,206 @@
+"""What members train on when there are samples: drawn, curated and transformed in blocks that fit the cache.
+
+Every sample has its own address, so how the work is cut changes nothing: blocks of rows, replicates and samples give
+the same numbers as the whole. Only the cut along the samples touches the order of a sum, so it depends on the number
+and size of the samples alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.curation import Crowd, TopFraction
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.choice import Menu
+from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
+from ecosystem.engine.waves import Task
+from ecosystem.engine.wiring import CURATED, Wiring
+from ecosystem.engine.world import World
+from ecosystem.generators import ClosedForm
+
+_BLOCK = 1 << 18  # numbers in a block
+_SAMPLES = 1 << 17  # numbers of one member and replicate in a block
+
+
+@dataclass
+class Block:
+    """A part of a task: some rows, replicates and samples."""
+
+    rows: slice
+    replicates: slice
+    samples: slice
+
+    @property
+    def n(self) -> int:
+        return self.samples.stop - self.samples.start
+
+
+class Sampler:
+    """Draws the training sets of a task in one round."""
+
+    def __init__(self, world: World, wiring: Wiring, task: Task) -> None:
+        assert world.samples is not None
+        self.world = world
+        self.task = task
+        self.n = world.samples
+        self.stack = world.generators[task.cohort]
+        self.variants = world.shares.shape[1]
+        self.replicates = len(world.rng.keys)
+        self.members = torch.from_numpy(task.members)
+        self.menu = Menu.of(world.shares[task.components], wiring.group[task.components] == CURATED, task.first)
+        self.bundle_of = np.empty(len(task.components), dtype=np.int64)
+        self.place_in_bundle = np.empty(len(task.components), dtype=np.int64)
+        for number, bundle in enumerate(task.bundles):
+            self.bundle_of[bundle.slot] = number
+            self.place_in_bundle[bundle.slot] = np.arange(len(bundle.slot))
+        self.counts = torch.zeros(len(task.components), self.variants, self.replicates, dtype=torch.int64)
+
+    # -- what is wanted --------------------------------------------------------------------------------------------
+
+    def statistic(self) -> Tensor:
+        """The mean statistic of each training set, ``[rows, variants, replicates, Q]``."""
+        assert isinstance(self.stack, ClosedForm)
+        family = self.stack.take(torch.from_numpy(self.task.rows))
+        total: Tensor | None = None
+        for block in self._blocks():
+            x = self._draw(block)
+            index = (block.rows, slice(None), block.replicates)
+            part = family.take(index).statistic(x) * (block.n / self.n)
+            if total is None:
+                total = part.new_zeros(len(self.task.rows), self.variants, self.replicates, part.shape[-1])
+            total[index] += part
+        assert total is not None
+        self._report()
+        return total
+
+    def data(self) -> Tensor:
+        """The training sets themselves, ``[rows, variants, replicates, n, *event]``."""
+        out: Tensor | None = None
+        for block in self._blocks():
+            x = self._draw(block)
+            if out is None:
+                out = x.new_zeros(len(self.task.rows), self.variants, self.replicates, self.n, *x.shape[4:])
+            out[block.rows, :, block.replicates, block.samples] = x
+        assert out is not None
+        self._report()
+        return out
+
+    def _report(self) -> None:
+        if self.world.count is not None:
+            self.world.count(self.task, self.counts)
+
+    # -- blocks ----------------------------------------------------------------------------------------------------
+
+    def _blocks(self) -> Iterator[Block]:
+        size = max(1, math.prod(self.stack.event_shape))
+        step = self.n if self._needs_whole_sets else min(self.n, max(1, _SAMPLES // size))
+        columns = max(1, min(self.replicates, _BLOCK // (self.variants * step * size)))
+        height = max(1, min(len(self.task.rows), _BLOCK // (self.variants * columns * step * size)))
+        for row in range(0, len(self.task.rows), height):
+            for column in range(0, self.replicates, columns):
+                for sample in range(0, self.n, step):
+                    yield Block(
+                        slice(row, min(row + height, len(self.task.rows))),
+                        slice(column, min(column + columns, self.replicates)),
+                        slice(sample, min(sample + step, self.n)),
+                    )
+
+    @cached_property
+    def _needs_whole_sets(self) -> bool:
+        """Quotas look at all samples of a flow; models that are looped over are asked once."""
+        return any(
+            not isinstance(self.world.read(b), ClosedForm) or (b.users is not None and _has_quota(b.users.curator))
+            for b in self.task.bundles
+        )
+
+    def _draw(self, block: Block) -> Tensor:
+        """``[rows, variants, replicates, n, *event]`` of a block."""
+        streams = {
+            decision: self.world.stream(decision, self.members[block.rows])[:, :, block.replicates].skip(
+                block.samples.start
+            )
+            for decision in ("component", "noise", "curation")
+        }
+        slot = self.menu.choose(block.rows, block.replicates, streams["component"], block.n)
+        where = Positions(slot, streams, block.replicates.start)
+        self._tally(block, where)
+        groups: dict[tuple[int, bool, int], list[int]] = {}
+        for number, bundle in enumerate(self.task.bundles):
+            groups.setdefault(bundle.reading, []).append(number)
+        bundle_of = torch.from_numpy(self.bundle_of)
+        out: Tensor | None = None
+        for numbers in groups.values():
+            here = None if len(groups) == 1 else _which(bundle_of[where.slot], numbers)
+            if here is not None and not len(here):
+                continue
+            x = self._from_one_reading(numbers, where if here is None else where.take(here), bundle_of)
+            if here is None:
+                out = x
+            else:
+                out = x.new_zeros(len(where), *x.shape[1:]) if out is None else out
+                out[here] = x
+        assert out is not None
+        return out.reshape(*slot.shape, *out.shape[1:])
+
+    def _from_one_reading(self, numbers: list[int], where: Positions, bundle_of: Tensor) -> Tensor:
+        """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
+        world, bundles = self.world, [self.task.bundles[i] for i in numbers]
+        stack = world.read(bundles[0])
+        place = torch.from_numpy(self.place_in_bundle)
+        source = self._by_component([b.source[b.origin] for b in bundles], numbers)
+        x = draw(stack, source, where, 0)
+        event = tuple(self.stack.event_shape)
+        out = x if tuple(x.shape[1:]) == event else x.new_zeros(len(where), *event)
+        for number, bundle in zip(numbers, bundles, strict=True):
+            if bundle.users is None and bundle.transform is None:
+                continue
+            here = None if len(self.task.bundles) == 1 else (bundle_of[where.slot] == number).nonzero().squeeze(-1)
+            if here is not None and not len(here):
+                continue
+            part = where if here is None else where.take(here)
+            origin = bundle.origin[place[part.slot]]
+            kept = self._treated(bundle, stack, source, part, origin, x if here is None else x[here])
+            if here is None:
+                out = kept
+            else:
+                out[here] = kept
+        return out
+
+    def _treated(self, bundle: Bundle, stack, source: Tensor, where: Positions, origin: Tensor, x: Tensor) -> Tensor:
+        """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
+        if bundle.users is None:
+            return transformed(bundle, where, origin, x)
+        slate = FlowSlate(bundle, stack, source, where, origin, x)
+        users = bundle.users.take((origin, where.variant, torch.zeros_like(origin)))
+        x = users.curate(slate, where.stream("curation"))
+        return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+
+    def _by_component(self, values: list[Tensor], numbers: list[int]) -> Tensor:
+        out = torch.zeros(len(self.task.components), dtype=torch.int64)
+        for value, number in zip(values, numbers, strict=True):
+            out[torch.from_numpy(self.task.bundles[number].slot)] = value
+        return out
+
+    def _tally(self, block: Block, where: Positions) -> None:
+        if self.world.count is None:
+            return
+        cell = (where.slot * self.variants + where.variant) * self.replicates + where.replicate
+        count = torch.bincount(cell, minlength=self.counts.numel())
+        self.counts += count.reshape(self.counts.shape)
+
+
+def _which(bundle: Tensor, numbers: list[int]) -> Tensor:
+    return torch.isin(bundle, torch.tensor(numbers)).nonzero().squeeze(-1)
+
+
+def _has_quota(curator: object) -> bool:
+    if isinstance(curator, Crowd):
+        return any(_has_quota(part) for part in curator.curators)
+    return isinstance(curator, TopFraction)

@@ -1,0 +1,190 @@
+"""The samples behind positions: raw draws, the candidates that users see, and what transforms make of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.generators import ClosedForm
+from ecosystem.laws import Law
+from ecosystem.products import grouped_product, row_product
+from ecosystem.streams import Stream
+from ecosystem.transforms import LinearMap
+
+
+class Positions:
+    """Some samples of a block of shape ``[rows, variants, replicates, n]``: all of them, or a flat ``index``."""
+
+    def __init__(
+        self, slots: Tensor, streams: dict[str, Stream], first_replicate: int, index: Tensor | None = None
+    ) -> None:
+        self.slots = slots
+        self.streams = streams
+        self.first_replicate = first_replicate
+        self.index = index
+
+    def __len__(self) -> int:
+        return self.slots.numel() if self.index is None else len(self.index)
+
+    def take(self, index: Tensor) -> Positions:
+        """Some of these samples."""
+        flat = index if self.index is None else self.index[index]
+        return Positions(self.slots, self.streams, self.first_replicate, flat)
+
+    @cached_property
+    def _index(self) -> Tensor:
+        return torch.arange(self.slots.numel()) if self.index is None else self.index
+
+    @cached_property
+    def slot(self) -> Tensor:
+        """The component of each sample (its place in the task)."""
+        flat = self.slots.reshape(-1)
+        return flat if self.index is None else flat[self.index]
+
+    @cached_property
+    def row(self) -> Tensor:
+        return self._index // math.prod(self.slots.shape[1:])
+
+    @cached_property
+    def variant(self) -> Tensor:
+        return self._index // math.prod(self.slots.shape[2:]) % self.slots.shape[1]
+
+    @cached_property
+    def column(self) -> Tensor:
+        """The replicate within the block."""
+        return self._index // self.slots.shape[3] % self.slots.shape[2]
+
+    @cached_property
+    def replicate(self) -> Tensor:
+        return self.column + self.first_replicate
+
+    @cached_property
+    def sample(self) -> Tensor:
+        return self._index % self.slots.shape[3]
+
+    def stream(self, decision: str, k: int = 0) -> Stream:
+        """One key for each of these samples; ``k`` counts the candidates."""
+        stream = _candidate(self.streams[decision], k)
+        return Stream(stream.keys[self.row, 0, self.column], self.sample + stream.first)
+
+    def cell(self, stack: Stack, source: Tensor) -> Tensor:
+        """Where the producer of each sample stands in the flattened batch of ``stack``."""
+        _, variants, replicates = stack.batch_shape
+        cell = source[self.slot] * variants + self.variant
+        return cell if replicates == 1 else cell * replicates + self.replicate
+
+
+def _candidate(stream: Stream, k: int) -> Stream:
+    """Candidate 0 is the raw value itself."""
+    return stream if k == 0 else stream.at("candidate").at(k)
+
+
+def draw(stack: Stack, source: Tensor, where: Positions, k: int) -> Tensor:
+    """Candidate ``k`` of each sample as its producer generates it, ``[m, *event]``.
+
+    ``source [components]`` is each component's row in ``stack``.
+    """
+    if isinstance(stack, Looped):
+        return _draw_looped(stack, source, where, k)
+    if where.index is None and k == 0:
+        return _draw_block(stack, source, where)
+    noise = stack.noise(1, where.stream("noise", k)).squeeze(1)
+    return stack.push_from(noise, where.cell(stack, source))
+
+
+def _draw_block(stack: ClosedForm, source: Tensor, where: Positions) -> Tensor:
+    """Every sample of a block: noise is made once for all variants."""
+    rows, variants, replicates, n = where.slots.shape
+    noise = stack.noise(n, where.streams["noise"])  # [rows, 1, replicates, n, q]
+    producer = source[where.slots]
+    first = producer[:, :1, :1, :1]
+    if stack.ELEMENTWISE and bool((producer == first).all()):  # one producer a row: no need to look it up sample by sample
+        part = stack.take(first.flatten())
+        if stack.batch_shape[2] > 1:
+            last = where.first_replicate + replicates
+            part = part.take((slice(None), slice(None), slice(where.first_replicate, last)))
+        x = part.map(lambda t: t.unsqueeze(3)).push(noise)
+        return x.expand(rows, variants, replicates, n, *x.shape[4:]).reshape(-1, *x.shape[4:])
+    flat = noise.expand(rows, variants, replicates, n, noise.shape[-1]).reshape(-1, noise.shape[-1])
+    return stack.push_from(flat, where.cell(stack, source))
+
+
+def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int) -> Tensor:
+    """Each model is asked once for what each consumer takes from it; the rows of its stream are the samples' own."""
+    cell = where.cell(stack, source)
+    rows, _, replicates, _ = where.slots.shape
+    consumer = (where.row * where.slots.shape[1] + where.variant) * replicates + where.column
+    key = consumer * math.prod(stack.batch_shape) + cell
+    stream = _candidate(where.streams["noise"], k)
+    out: Tensor | None = None
+    for value in torch.unique(key):
+        here = (key == value).nonzero().squeeze(-1)
+        first = int(here[0])
+        key_of = stream.keys[where.row[first], 0, where.column[first]]
+        one = Stream(key_of, stream.first, where.sample[here])
+        x = stack.sample_one(int(cell[first]), len(here), one)
+        if out is None:
+            out = x.new_zeros(len(where), *x.shape[1:])
+        out[here] = x
+    assert out is not None
+    return out
+
+
+def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Tensor) -> Tensor:
+    """The transform of each sample's flow, ``[m, *event']``."""
+    transform = bundle.transform
+    if not isinstance(transform, LinearMap):
+        assert transform is not None
+        return transform(x)
+    matrices, offsets = transform.matrix[:, :, 0], transform.offset[:, :, 0]  # [origins, variants, ...]
+    rows, variants, replicates, n = where.slots.shape
+    if where.index is None and len(matrices) == rows and len(bundle.slot) == rows:
+        block = x.reshape(rows, variants, replicates * n, -1)
+        return (row_product(block, matrices) + offsets.unsqueeze(2)).reshape(len(where), -1)
+    group = origin * variants + where.variant
+    return grouped_product(x, group, matrices.flatten(0, 1)) + offsets.flatten(0, 1)[group]
+
+
+@dataclass
+class FlowSlate:
+    """What the users of a bundle are shown; candidate 0 is the raw value (see :class:`ecosystem.curation.Slate`)."""
+
+    bundle: Bundle
+    stack: Stack
+    source: Tensor
+    where: Positions
+    origin: Tensor
+    raw: Tensor
+
+    def candidate(self, k: int) -> Tensor:
+        x = self.raw if k == 0 else draw(self.stack, self.source, self.where, k)
+        if self.bundle.after and self.bundle.transform is not None:
+            return transformed(self.bundle, self.where, self.origin, x)
+        return x
+
+    def law(self) -> Law:
+        cell = self.where.cell(self.stack, self.source)
+        assert isinstance(self.stack, ClosedForm)
+        law = self.stack.map(lambda t: t.flatten(0, 2)).take(cell).law()
+        if self.bundle.after and self.bundle.transform is not None:
+            law = self.bundle.transform.take((self.origin, self.where.variant, 0)).law(law)
+        return law
+
+    def noise(self) -> Tensor:
+        assert isinstance(self.stack, ClosedForm)
+        return self.stack.noise(1, self.where.stream("noise")).squeeze(1)
+
+    def pool(self) -> Tensor:
+        variants, replicates = self.where.slots.shape[1:3]
+        return (self.where.slot * variants + self.where.variant) * replicates + self.where.column
+
+    def take(self, index: Tensor) -> FlowSlate:
+        return FlowSlate(
+            self.bundle, self.stack, self.source, self.where.take(index), self.origin[index], self.raw[index]
+        )

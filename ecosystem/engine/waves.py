@@ -1,0 +1,83 @@
+"""Waves: an ordering compiled into the fewest steps that give the same result.
+
+A flow ``u → v`` is *fresh* if ``v`` reads what ``u`` has become in this round: ``u`` is due and comes before ``v`` in the
+order. All other flows read what was there when the round began. So members with no fresh flow between them can retrain
+together: ``wave(v) = 1 + max wave(u)`` over fresh ``u → v``, the longest chain that leads to ``v``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecosystem.engine.bundles import Bundle, bundles_of
+from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.wiring import REAL, Wiring
+
+
+@dataclass
+class Task:
+    """Members of one cohort that retrain in one wave, and the components of their diets."""
+
+    cohort: int
+    rows: np.ndarray  # in the cohort
+    members: np.ndarray  # in the scenario
+    components: np.ndarray  # ids, those of one member together
+    first: np.ndarray  # where each member's components begin in ``components``; one longer than ``rows``
+    producer: np.ndarray  # of each component, a member or NONE for real data
+    flow: np.ndarray  # which components are parts of one flow: equal numbers
+    bundles: list[Bundle]
+
+
+Plan = list[list[Task]]  # waves of tasks
+
+
+def wave_numbers(n: int, producer: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The wave of each of ``n`` members, given the fresh flows: the longest path in a graph without cycles."""
+    wave = np.zeros(n, dtype=np.int64)
+    while True:
+        following = wave.copy()
+        np.maximum.at(following, target, wave[producer] + 1)
+        if np.array_equal(following, wave):
+            return wave
+        wave = following
+
+
+def compile_plan(wiring: Wiring, cohorts: list[Cohort], ranks: np.ndarray, due: np.ndarray) -> Plan:
+    """The waves of a round: ``ranks [members]`` of the ordering, ``due [members]`` in any replicate."""
+    flow = wiring.group != REAL
+    live = (wiring.shares != 0).flatten(1).any(1).numpy()
+    u, v = wiring.producer, wiring.target
+    fresh = flow & live & (wiring.delay == 0) & due[u] & due[v] & (ranks[u] < ranks[v])
+    wave = wave_numbers(len(due), u[fresh], v[fresh])
+    plan: Plan = []
+    for number in range(int(wave[due].max()) + 1 if due.any() else 0):
+        tasks = []
+        for c, cohort in enumerate(cohorts):
+            ids = np.asarray(cohort.ids, dtype=np.int64)
+            rows = np.flatnonzero(due[ids] & (wave[ids] == number)) if len(ids) else ids
+            if len(rows):
+                tasks += make_tasks(wiring, cohort, c, rows, fresh, live)
+        plan.append(tasks)
+    return plan
+
+
+def make_tasks(
+    wiring: Wiring, cohort: Cohort, c: int, rows: np.ndarray, fresh: np.ndarray, live: np.ndarray
+) -> list[Task]:
+    """The task of some rows of a cohort (one for each row where agents have a behaviour of their own)."""
+    if cohort.own_agent and len(rows) > 1:
+        return [task for row in rows for task in make_tasks(wiring, cohort, c, row[None], fresh, live)]
+    members = np.asarray(cohort.ids, dtype=np.int64)[rows]
+    lengths = wiring.first[members + 1] - wiring.first[members]
+    starts = np.repeat(wiring.first[members] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    components = starts + np.arange(lengths.sum())
+    owner = np.repeat(np.arange(len(rows)), lengths)
+    keep = live[components]
+    components, owner = components[keep], owner[keep]
+    first = np.searchsorted(owner, np.arange(len(rows) + 1))
+    producer = wiring.producer[components]
+    _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
+    bundles = bundles_of(wiring, components, owner, fresh)
+    return [Task(c, rows, members, components, first, producer, flow.reshape(-1), bundles)]

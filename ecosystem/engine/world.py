@@ -1,0 +1,125 @@
+"""What a round works on: the generators of all cohorts, now and before, for some of the replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.generators import ClosedForm
+from ecosystem.streams import Stream
+
+
+@dataclass
+class World:
+    """A round in progress.
+
+    ``generators[c]`` is cohort ``c`` as it is now; ``past[d][c]`` as it was at the end of round ``t − 1 − d``. Stacks
+    are never changed in place, so keeping the past costs nothing. ``memories[c]`` is what its retention has kept.
+    """
+
+    round: int
+    samples: int | None
+    cohorts: list[Cohort]
+    words: Tensor  # addresses of the members, [members]
+    generators: list[Stack]
+    past: list[list[Stack]]
+    memories: list[dict[str, Any]]
+    shares: Tensor  # [components, variants, replicates or 1]
+    rng: Stream  # keys [replicates]
+    build_samples: bool = False
+    count: Callable[[Any, Tensor], None] | None = None  # told how many samples came from each component
+
+    def stream(self, decision: str, members: Tensor) -> Stream:
+        """The stream of a decision of some members in this round, keys ``[members, 1, replicates]``."""
+        keys = self.rng.at(decision).at(self.round).keys.reshape(1, 1, -1)
+        return Stream(keys).at(self.words[members].reshape(-1, 1, 1))
+
+    def read(self, bundle: Bundle) -> Stack:
+        """The source cohort of a bundle as its consumers see it."""
+        if bundle.fresh or not self.cohorts[bundle.cohort].ids:  # real data never change
+            return self.generators[bundle.cohort]
+        return self.past[min(bundle.delay, len(self.past) - 1)][bundle.cohort]
+
+
+def columns(stack: Stack, index: Tensor) -> Stack:
+    """Some of the replicates of a stack (a source of real data is the same for all)."""
+    return stack if stack.batch_shape[2] == 1 else stack.take((slice(None), slice(None), index))
+
+
+def selected(world: World, index: Tensor) -> World:
+    """The same round for some of the replicates (``index`` int64)."""
+    return replace(
+        world,
+        generators=[columns(stack, index) for stack in world.generators],
+        past=[[columns(stack, index) for stack in then] for then in world.past],
+        memories=[
+            {key: value[:, :, index] if isinstance(value, Tensor) else value for key, value in memory.items()}
+            for memory in world.memories
+        ],
+        shares=world.shares if world.shares.shape[2] == 1 else world.shares[:, :, index],
+        rng=world.rng[index],
+    )
+
+
+def merge(world: World, part: World, index: Tensor) -> None:
+    """Take over what became of some of the replicates."""
+    size = len(world.rng.keys)
+    for c, (old, new) in enumerate(zip(world.generators, part.generators, strict=True)):
+        if world.cohorts[c].ids:
+            world.generators[c] = _with_columns(old, new, index, size)
+    for memory, kept in zip(world.memories, part.memories, strict=True):
+        for key, value in kept.items():
+            if isinstance(value, Tensor):
+                blank = value.new_zeros(*value.shape[:2], size, *value.shape[3:])
+                memory[key] = memory.get(key, blank).index_copy(2, index, value)
+            else:
+                memory[key] = value
+
+
+def _with_columns(old: Stack, new: Stack, index: Tensor, size: int) -> Stack:
+    if size == len(index):
+        index = index.argsort()
+        return columns(new, index) if size > 1 else new
+    if isinstance(old, Looped):
+        assert isinstance(new, Looped)
+        models = old.models.copy()
+        models[:, :, index.numpy()] = new.models
+        return Looped(models)
+    fresh = new.tensors()  # type: ignore[union-attr]
+    return old.rebuild({name: tensor.index_copy(2, index, fresh[name]) for name, tensor in old.tensors().items()})
+
+
+def written(old: Stack, rows: Tensor, new: Stack, due: Tensor) -> Stack:
+    """``old`` with ``new [rows, variants, replicates]`` where ``due``."""
+    whole = len(rows) == old.batch_shape[0]
+    if isinstance(old, Looped):
+        assert isinstance(new, Looped)
+        models = old.models.copy()
+        index = rows.numpy()
+        for cell in zip(*due.numpy().nonzero(), strict=True):
+            models[(index[cell[0]], *cell[1:])] = new.models[cell]
+        return Looped(models)
+    assert isinstance(new, ClosedForm)
+    everyone = bool(due.all())
+    if whole and everyone:
+        return new
+    return old.rebuild(
+        {
+            name: put(tensor, rows, fresh, None if everyone else due)
+            for (name, tensor), fresh in zip(old.tensors().items(), new.tensors().values(), strict=True)
+        }
+    )
+
+
+def put(old: Tensor, rows: Tensor, new: Tensor, due: Tensor | None) -> Tensor:
+    """A copy of ``old [members, ...]`` with ``new [rows, ...]`` in some rows, only where ``due [rows, V, S]``."""
+    if due is not None:
+        new = torch.where(due.reshape(*due.shape, *(1,) * (new.ndim - 3)), new, old[rows])
+    return old.index_copy(0, rows, new)

@@ -1,0 +1,205 @@
+"""The contract of generators, and what closed-form families share.
+
+A *generator* is a torch module that can ``sample`` and ``fit``. The user's own ``nn.Module`` derives from
+:class:`GenerativeModel` and brings ``sample`` and a ``loss`` that the library trains (or its own ``fit``). A
+:class:`ClosedForm` family is fitted by matching the mean of a statistic, exactly; its parameters carry batch
+dimensions, so one object is a thousand members.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ecosystem.laws import Law, NoPopulationLaw
+from ecosystem.rewards import Reward
+from ecosystem.stacking import Stackable
+from ecosystem.streams import Stream
+
+Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a loss is trained each time its member retrains: ``steps`` of ``optimizer`` on batches of ``batch_size``.
+
+    The optimizer starts afresh at each retraining, from the current weights.
+    """
+
+    steps: int = 200
+    batch_size: int = 128
+    optimizer: Optimizer = partial(torch.optim.Adam, lr=1e-3)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Training({name}) must be a whole number, at least 1, got {value!r}")
+
+
+class GenerativeModel(nn.Module):
+    """A torch module that can sample and fit.
+
+    Set ``event_shape`` (the shape of one sample), write ``sample(n, rng) -> [n, *event]`` and either
+    ``loss(batch, rng) -> scalar`` (trained as ``self.training_plan`` says) or ``fit(data, rng) -> loss | None``.
+    Take randomness from ``rng`` (``rng.normal(n, *shape)``, ``rng.torch()``) and runs are reproducible to the bit.
+
+    >>> class Coin(GenerativeModel):
+    ...     event_shape = ()
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.logit = nn.Parameter(torch.zeros(()))
+    ...     def sample(self, n, rng):
+    ...         return (rng.uniform(n) < torch.sigmoid(self.logit)).float()
+    ...     def loss(self, batch, rng):
+    ...         return nn.functional.binary_cross_entropy_with_logits(self.logit.expand_as(batch), batch)
+    """
+
+    event_shape: tuple[int, ...]
+    training_plan: Training = Training()
+
+    def sample(self, n: int, rng: Stream) -> Tensor:
+        """``n`` samples, ``[n, *event]``."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method sample(n, rng)")
+
+    def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+        """The loss of a batch ``[b, *event]``, a scalar."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method loss(batch, rng), or a fit of its own")
+
+    def fit(self, data: Tensor, rng: Stream) -> float | None:
+        """Train on ``data [n, *event]`` from the current weights; returns the mean loss of the last tenth of steps."""
+        plan = self.training_plan
+        optimizer = plan.optimizer([p for p in self.parameters() if p.requires_grad])
+        data = data.to(next(self.parameters()).dtype) if data.is_floating_point() else data
+        losses: list[float] = []
+        with torch.enable_grad():
+            for step in range(plan.steps):
+                here = rng.at(step)
+                rows = (here.at("batch").uniform(min(plan.batch_size, len(data))) * len(data)).long()
+                loss = self.loss(data[rows], here.at("loss"))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(float(loss.detach()))
+        last = losses[-max(1, plan.steps // 10) :]
+        return sum(last) / len(last)
+
+
+class ClosedForm(GenerativeModel, Stackable):
+    """A family fitted in closed form: ``refit`` solves for the parameters whose expected statistic is the given one.
+
+    Parameters are buffers ``[*batch, ...]``; ``PARAMETERS`` gives each one's dimensions without batch, ``SETTINGS``
+    the attributes that make its kind. A family overrides ``push`` or ``push_from``. Statistics are vectors: ``[*batch, Q]``.
+    """
+
+    PARAMETERS: ClassVar[dict[str, int]] = {}
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape",)
+    ELEMENTWISE: ClassVar[bool] = False  # whether ``push`` is cheap enough to broadcast over samples
+
+    def __init__(self, event_shape: tuple[int, ...], **parameters: Tensor) -> None:
+        super().__init__()
+        self.event_shape = event_shape
+        for name in self.PARAMETERS:
+            self.register_buffer(name, parameters[name])
+
+    # -- as a stackable ------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {name: self._buffers[name] for name in self.PARAMETERS}  # type: ignore[misc]
+
+    def rebuild(self, tensors: dict[str, Tensor]) -> Self:
+        new = object.__new__(type(self))
+        nn.Module.__init__(new)
+        for name in self.SETTINGS:
+            new.__dict__[name] = self.__dict__[name]
+        new._buffers.update(tensors)
+        return new
+
+    def kind(self) -> Hashable:
+        shapes = tuple((name, tuple(t.shape), t.dtype, str(t.device)) for name, t in self.tensors().items())
+        return type(self), tuple(getattr(self, name) for name in self.SETTINGS), shapes
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        name, rank = next(iter(self.PARAMETERS.items()))
+        shape = self.tensors()[name].shape
+        return shape[: len(shape) - rank]
+
+    def vector(self) -> Tensor:
+        """All parameters as one vector, ``[*batch, P]``."""
+        batch = len(self.batch_shape)
+        parts = [t.flatten(batch) if t.ndim > batch else t.unsqueeze(-1) for t in self.moving().values()]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+    def moving(self) -> dict[str, Tensor]:
+        """The parameters that retraining moves."""
+        return self.tensors()
+
+    # -- sampling ------------------------------------------------------------------------------------------------
+
+    def noise(self, n: int, rng: Stream) -> Tensor:
+        """What ``n`` samples are made of, ``[*rng batch, n, q]``; standard normal, one number a coordinate."""
+        return rng.normal(n, math.prod(self.event_shape))
+
+    def push(self, noise: Tensor) -> Tensor:
+        """Samples ``[*batch, *event]`` from noise ``[*batch, q]``; parameters broadcast against it."""
+        raise NotImplementedError
+
+    def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
+        """Samples ``[m, *event]``, the ``i``-th from member ``index[i]`` of the flattened batch and ``noise[i]``."""
+        batch = len(self.batch_shape)
+        flat = self.map(lambda t: t.reshape(-1, *t.shape[batch:]))
+        return flat.take(index).push(noise)
+
+    def sample(self, n: int, rng: Stream) -> Tensor:
+        """``[*batch, n, *event]`` samples; ``rng`` has keys of the batch shape (or one that broadcasts)."""
+        noise = self.noise(n, rng)
+        shape = torch.broadcast_shapes(self.batch_shape, noise.shape[:-2])
+        index = torch.arange(math.prod(self.batch_shape)).reshape(self.batch_shape).expand(shape)
+        flat = noise.expand(*shape, *noise.shape[-2:]).reshape(-1, noise.shape[-1])
+        x = self.push_from(flat, index.flatten().repeat_interleave(n))
+        return x.reshape(*shape, n, *self.event_shape)
+
+    # -- fitting -------------------------------------------------------------------------------------------------
+
+    def statistic(self, data: Tensor) -> Tensor:
+        """The mean statistic of ``data [*batch, n, *event]``, ``[*batch, Q]``."""
+        raise NotImplementedError
+
+    def statistic_of(self, law: Law) -> Tensor:
+        """The expected statistic under a law, ``[*batch, Q]``."""
+        raise NoPopulationLaw(f"the fit of {type(self).__name__}")
+
+    def refit(self, statistic: Tensor) -> Self:
+        """The family member whose expected statistic is ``statistic [*batch, Q]``."""
+        raise NotImplementedError
+
+    def fit(self, data: Tensor, rng: Stream | None = None) -> None:
+        """Fit in place to ``data [*batch, n, *event]``."""
+        self._buffers.update(self.refit(self.statistic(data)).tensors())
+
+    # -- laws ----------------------------------------------------------------------------------------------------
+
+    def law(self) -> Law:
+        """The law of one sample."""
+        raise NoPopulationLaw(type(self).__name__)
+
+    def expect(self, reward: Reward) -> Tensor:
+        """The alignment ``E r(x)``, exact, ``[*batch]``; :class:`NoPopulationLaw` where it is not known."""
+        return reward.expect(self.law())
+
+
+def parameter(value: Any, rank: int, what: str) -> Tensor:
+    """A finite float64 tensor of ``rank`` dimensions."""
+    tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
+    if tensor.ndim != rank:
+        raise ValueError(f"{what} must have {rank} dimension(s), got shape {tuple(tensor.shape)}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{what} must be finite, got {tensor}")
+    return tensor

@@ -1,0 +1,58 @@
+"""Laws on a finite alphabet."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.laws import Finite, Law
+from ecosystem.streams import Stream
+
+
+class Categorical(ClosedForm):
+    """A law on the symbols ``0..n−1`` (int64 samples of shape ``()``), fitted by relative frequencies.
+
+    In population dynamics retraining is ``T(Θ) = P(Θ)`` itself, exact for Luce curation with every ``K``. Each fit is
+    normalised: a rounding error in the total mass would grow by the factor ``K`` a round.
+
+    >>> Categorical([0.5, 0.3, 0.2]).law().probabilities
+    tensor([0.5000, 0.3000, 0.2000], dtype=torch.float64)
+    """
+
+    ELEMENTWISE: ClassVar[bool] = True
+    PARAMETERS: ClassVar[dict[str, int]] = {"probabilities": 1}
+    probabilities: Tensor
+
+    def __init__(self, probabilities: Any) -> None:
+        p = parameter(probabilities, 1, "Categorical(probabilities)")
+        if (p < 0).any() or abs(float(p.sum()) - 1) > 1e-6:
+            raise ValueError(
+                f"Categorical(probabilities) must be at least 0 and add up to 1, got a sum of {float(p.sum()):.6g} and "
+                f"a smallest of {float(p.min()):.3g}"
+            )
+        super().__init__((), probabilities=p / p.sum())
+
+    def noise(self, n: int, rng: Stream) -> Tensor:
+        return rng.uniform(n, 1)
+
+    def push(self, noise: Tensor) -> Tensor:
+        return self.law().push(noise)
+
+    def statistic(self, data: Tensor) -> Tensor:
+        n = self.probabilities.shape[-1]
+        counts = torch.zeros(*data.shape[:-1], n, dtype=self.probabilities.dtype, device=data.device)
+        return counts.scatter_add_(-1, data, torch.ones_like(data, dtype=counts.dtype)) / data.shape[-1]
+
+    def statistic_of(self, law: Law) -> Tensor:
+        if not isinstance(law, Finite):
+            raise TypeError("Categorical learns from symbols, this flow carries vectors")
+        return law.probabilities
+
+    def refit(self, statistic: Tensor) -> Self:
+        return self.rebuild({"probabilities": statistic / statistic.sum(-1, keepdim=True)})
+
+    def law(self) -> Finite:
+        return Finite(self.probabilities)

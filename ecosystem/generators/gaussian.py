@@ -1,0 +1,89 @@
+"""The normal family with mean and full covariance."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.laws import Finite, Law, Normal, second_moment
+from ecosystem.products import grouped_product
+
+
+class Gaussian(ClosedForm):
+    """``N(mean, covariance)``, both fitted by maximum likelihood (moment matching, divisor ``n``).
+
+    Alone on its own ``n`` samples the variance shrinks by ``(n−1)/n`` a round in expectation. ``floor`` is the smallest
+    variance in any direction: a collapsing model comes to rest there instead of becoming singular.
+    """
+
+    PARAMETERS: ClassVar[dict[str, int]] = {"mean": 1, "covariance": 2}
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor")
+    mean: Tensor
+    covariance: Tensor
+
+    def __init__(self, mean: Any, covariance: Any, floor: float = 1e-9) -> None:
+        tensor = parameter(mean, 1, "Gaussian(mean)")
+        matrix = parameter(covariance, 2, "Gaussian(covariance)")
+        if matrix.shape != (len(tensor), len(tensor)):
+            raise ValueError(
+                f"Gaussian(covariance) must have shape {(len(tensor), len(tensor))} to go with a mean of "
+                f"{len(tensor)} numbers, got {tuple(matrix.shape)}"
+            )
+        check_covariance(matrix, floor, "Gaussian(covariance)")
+        super().__init__(tuple(tensor.shape), mean=tensor, covariance=matrix)
+        self.floor = float(floor)
+
+    def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
+        d = self.event_shape[0]
+        factor = torch.linalg.cholesky(self.covariance).reshape(-1, d, d)
+        return self.mean.reshape(-1, d)[index] + grouped_product(noise, index, factor)
+
+    def statistic(self, data: Tensor) -> Tensor:
+        mean = data.mean(-2)
+        centred = data - mean.unsqueeze(-2)
+        second = centred.mT @ centred / data.shape[-2] + mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        return torch.cat([mean, second.flatten(-2)], -1)
+
+    def statistic_of(self, law: Law) -> Tensor:
+        if isinstance(law, Finite):
+            raise TypeError("Gaussian learns from vectors, this flow carries symbols")
+        return torch.cat([law.mean, second_moment(law).flatten(-2)], -1)
+
+    def refit(self, statistic: Tensor) -> Self:
+        d = self.event_shape[0]
+        mean, second = statistic[..., :d], statistic[..., d:].unflatten(-1, (d, d))
+        covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        return self.rebuild({"mean": mean, "covariance": floored(covariance, self.floor)})
+
+    def law(self) -> Normal:
+        return Normal(self.mean, self.covariance)
+
+
+def floored(covariance: Tensor, floor: float) -> Tensor:
+    """``covariance [*batch, d, d]`` with eigenvalues raised to ``floor`` where they lie below; others are untouched."""
+    covariance = 0.5 * (covariance + covariance.mT)
+    eye = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+    low = torch.linalg.cholesky_ex(covariance - floor * eye).info != 0
+    low = low & torch.isfinite(covariance).all(-1).all(-1)
+    if not low.any():
+        return covariance
+    values, vectors = torch.linalg.eigh(covariance[low])
+    raised = (vectors * values.clamp(min=floor).unsqueeze(-2)) @ vectors.mT
+    return covariance.index_put((low,), raised)
+
+
+def check_covariance(matrix: Tensor, floor: float, what: str) -> None:
+    """Refuse what is not symmetric with all variances at least ``floor``."""
+    if floor <= 0:
+        raise ValueError(f"floor must be a positive variance, got {floor!r}")
+    if not torch.allclose(matrix, matrix.mT):
+        raise ValueError(f"{what} must be symmetric, got {matrix.tolist() if matrix.numel() < 30 else 'one that is not'}")
+    smallest = float(torch.linalg.eigvalsh(matrix).min())
+    if smallest < floor * (1 - 1e-9):
+        raise ValueError(
+            f"{what} is singular or not positive definite: its smallest eigenvalue is {smallest:.3g}, below the floor "
+            f"{floor:.3g}; add a small multiple of the identity"
+        )

@@ -1,0 +1,53 @@
+"""The location family: a normal law whose mean is learnt and whose spread is known."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.laws import Finite, Law, Normal
+
+
+class Location(ClosedForm):
+    """``N(mean, scale²·I)`` with ``mean [*batch, d]`` fitted by its maximum likelihood, the mean of the data.
+
+    Retraining is ``T(Θ) = E_P[z]``: affine in the parameters wherever transforms and curation are.
+
+    >>> from ecosystem.rewards import Linear
+    >>> Location([0.0, 1.0], scale=0.5).expect(Linear([1.0, 2.0]))
+    tensor(2., dtype=torch.float64)
+    """
+
+    ELEMENTWISE: ClassVar[bool] = True
+    PARAMETERS: ClassVar[dict[str, int]] = {"mean": 1, "scale": 0}
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Any, scale: float = 1.0) -> None:
+        tensor = parameter(mean, 1, "Location(mean)")
+        spread = parameter(scale, 0, "Location(scale)")
+        if spread < 0:
+            raise ValueError(f"Location(scale) is a standard deviation, at least 0, got {scale!r}")
+        super().__init__(tuple(tensor.shape), mean=tensor, scale=spread)
+
+    def moving(self) -> dict[str, Tensor]:
+        return {"mean": self.mean}
+
+    def push(self, noise: Tensor) -> Tensor:
+        return self.law().push(noise)
+
+    def statistic(self, data: Tensor) -> Tensor:
+        return data.mean(-2)
+
+    def statistic_of(self, law: Law) -> Tensor:
+        if isinstance(law, Finite):
+            raise TypeError("Location learns from vectors, this flow carries symbols")
+        return law.mean
+
+    def refit(self, statistic: Tensor) -> Self:
+        return self.rebuild({"mean": statistic, "scale": self.scale})
+
+    def law(self) -> Normal:
+        return Normal(self.mean, scale=self.scale)

@@ -1,0 +1,98 @@
+"""Real data as sources: what a member's real share is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ecosystem.generators.base import ClosedForm, GenerativeModel
+from ecosystem.laws import Finite, Law, Moments
+from ecosystem.streams import Stream
+
+
+class Empirical(ClosedForm):
+    """The empirical law of a data set: samples are rows of ``data [m, *event]``, drawn with replacement."""
+
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "symbols", "PARAMETERS")
+    data: Tensor
+
+    def __init__(self, data: Tensor, symbols: int | None = None) -> None:
+        self.__dict__["PARAMETERS"] = {"data": data.ndim}  # rank of the data: rows and event
+        super().__init__(tuple(data.shape[1:]), data=data)
+        self.symbols = symbols
+
+    def noise(self, n: int, rng: Stream) -> Tensor:
+        return rng.uniform(n, 1)
+
+    def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
+        batch = len(self.batch_shape)
+        rows = self.data.flatten(0, batch) if batch else self.data
+        count = self.data.shape[batch]
+        row = (noise[:, 0] * count).long().clamp_(max=count - 1)
+        return rows[index * count + row]
+
+    def law(self) -> Law:
+        return self._law
+
+    @cached_property
+    def _law(self) -> Law:
+        batch = len(self.batch_shape)
+        if self.symbols is not None:
+            one_hot = torch.nn.functional.one_hot(self.data, self.symbols).double()
+            return Finite(one_hot.mean(batch))
+        flat = self.data.double().flatten(batch + 1)
+        mean = flat.mean(batch)
+
+        def covariance() -> Tensor:
+            centred = flat - mean.unsqueeze(batch)
+            return centred.mT @ centred / flat.shape[batch]
+
+        return Moments(mean, covariance)
+
+
+class SampleFunction(GenerativeModel):
+    """A callable ``(n, rng) -> samples [n, *event]`` as a source that never changes."""
+
+    def __init__(self, function: Callable[[int, Stream], Tensor], event_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.function = function
+        self.event_shape = event_shape
+
+    def sample(self, n: int, rng: Stream) -> Tensor:
+        return torch.as_tensor(self.function(n, rng))
+
+
+def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeModel:
+    """A source of real data for a member with this generator, checked; ``where`` names the member in errors."""
+    if isinstance(real, GenerativeModel):
+        source = real
+    elif callable(real) and not isinstance(real, Tensor):
+        source = SampleFunction(real, generator.event_shape)
+    else:
+        source = _empirical(torch.as_tensor(real).detach().clone(), generator, where)
+    if tuple(source.event_shape) != tuple(generator.event_shape):
+        raise ValueError(
+            f"the real data of {where} have samples of shape {tuple(source.event_shape)}, its generator makes "
+            f"{tuple(generator.event_shape)}; give data of shape [m, {', '.join(map(str, generator.event_shape))}]"
+        )
+    return source
+
+
+def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirical:
+    if data.ndim == 0 or len(data) == 0:
+        raise ValueError(f"the real data of {where} are empty; give a tensor [m, *event] with at least one sample")
+    if not torch.isfinite(data).all():
+        bad = int((~torch.isfinite(data.flatten(1) if data.ndim > 1 else data.unsqueeze(-1))).any(-1).sum())
+        raise ValueError(f"the real data of {where} have NaN or infinite values in {bad} of {len(data)} rows; drop them")
+    if not isinstance(generator, ClosedForm):
+        return Empirical(data)
+    probabilities = generator.tensors().get("probabilities")
+    if probabilities is None:
+        return Empirical(data.to(torch.float64))
+    if data.is_floating_point() or data.min() < 0 or data.max() >= len(probabilities):
+        raise ValueError(f"the real data of {where} must be symbols 0..{len(probabilities) - 1} (an integer tensor)")
+    return Empirical(data.long(), symbols=len(probabilities))

@@ -1,0 +1,171 @@
+"""Laws: what travels along a flow when there are no samples.
+
+Population dynamics trains a model on the distribution itself. Three kinds of knowledge about a distribution are enough
+for every closed form here: two moments (:class:`Moments`), a normal law (:class:`Normal`), a law on a finite alphabet
+(:class:`Finite`). Events are flattened to vectors of length ``d``; all shapes start with ``[*batch]``. Second moments
+are worked out only when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Union
+
+import torch
+from torch import Tensor
+
+from ecosystem.products import row_product
+
+
+class NoPopulationLaw(ValueError):
+    """Something has no exact law on the population; the message says what, and that ``samples=n`` is the remedy."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} has no population law; run it with finite samples: Scenario(..., samples=n)")
+
+
+class Moments:
+    """A law known by its mean ``[*batch, d]`` and covariance ``[*batch, d, d]`` (a tensor, or a function giving it)."""
+
+    def __init__(self, mean: Tensor, covariance: Tensor | Callable[[], Tensor]) -> None:
+        self.mean = mean
+        self._covariance = covariance
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        return self._covariance() if callable(self._covariance) else self._covariance
+
+    @property
+    def trace(self) -> Tensor:
+        """Total variance ``tr Σ``, ``[*batch]``."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+    def spread(self, direction: Tensor) -> Tensor:
+        """``Σ g`` for a direction ``[*batch, d]``."""
+        return (self.covariance * direction.unsqueeze(-2)).sum(-1)
+
+    def take(self, index: Any) -> Moments:
+        return Moments(self.mean[index], lambda: self.covariance[index])
+
+    def shift(self, vector: Tensor) -> Moments:
+        """The law of ``x + vector``."""
+        return Moments(self.mean + vector, lambda: self.covariance)
+
+    def linear(self, matrix: Tensor, offset: Tensor) -> Moments:
+        """The law of ``matrix x + offset``; ``matrix [*batch, e, d]``."""
+        return Moments(_apply(matrix, self.mean) + offset, lambda: matrix @ self.covariance @ matrix.mT)
+
+
+class Normal(Moments):
+    """``N(mean, Σ)``, with an isotropic standard deviation ``scale [*batch]`` or a covariance (see :class:`Moments`).
+
+    ``factor`` is any ``F`` with ``F Fᵀ = Σ``; by default the Cholesky factor.
+    """
+
+    def __init__(
+        self,
+        mean: Tensor,
+        covariance: Tensor | Callable[[], Tensor] | None = None,
+        *,
+        scale: Tensor | None = None,
+        factor: Callable[[], Tensor] | None = None,
+    ) -> None:
+        super().__init__(mean, self._isotropic if covariance is None else covariance)
+        self.scale = scale
+        self._factor = factor
+
+    def _isotropic(self) -> Tensor:
+        assert self.scale is not None
+        return torch.diag_embed((self.scale**2).unsqueeze(-1).expand_as(self.mean))
+
+    @cached_property
+    def factor(self) -> Tensor:
+        if self._factor is not None:
+            return self._factor()
+        if self.scale is not None:
+            return torch.diag_embed(self.scale.unsqueeze(-1).expand_as(self.mean))
+        return torch.linalg.cholesky(self.covariance)
+
+    @property
+    def trace(self) -> Tensor:
+        return super().trace if self.scale is None else self.mean.shape[-1] * self.scale**2
+
+    def spread(self, direction: Tensor) -> Tensor:
+        return super().spread(direction) if self.scale is None else self.scale.unsqueeze(-1) ** 2 * direction
+
+    def take(self, index: Any) -> Normal:
+        if self.scale is not None:
+            return Normal(self.mean[index], scale=self.scale[index])
+        return Normal(self.mean[index], lambda: self.covariance[index], factor=lambda: self.factor[index])
+
+    def shift(self, vector: Tensor) -> Normal:
+        if self.scale is not None:
+            return Normal(self.mean + vector, scale=self.scale)
+        return Normal(self.mean + vector, lambda: self.covariance, factor=lambda: self.factor)
+
+    def linear(self, matrix: Tensor, offset: Tensor) -> Normal:
+        return Normal(
+            _apply(matrix, self.mean) + offset,
+            lambda: matrix @ self.covariance @ matrix.mT,
+            factor=lambda: matrix @ self.factor,
+        )
+
+    def push(self, noise: Tensor) -> Tensor:
+        """Samples ``mean + F z`` from standard normal noise ``z [*batch, d]``."""
+        if self.scale is not None:
+            return self.mean + self.scale.unsqueeze(-1) * noise
+        return self.mean + (self.factor * noise.unsqueeze(-2)).sum(-1)
+
+
+class Finite:
+    """A law on the symbols ``0..n−1`` with ``probabilities [*batch, n]``."""
+
+    def __init__(self, probabilities: Tensor) -> None:
+        self.probabilities = probabilities
+
+    @property
+    def symbols(self) -> Tensor:
+        return torch.arange(self.probabilities.shape[-1], device=self.probabilities.device)
+
+    def take(self, index: Any) -> Finite:
+        return Finite(self.probabilities[index])
+
+    def push(self, noise: Tensor) -> Tensor:
+        """Symbols ``[*batch]`` by inverse transform of uniform noise ``[*batch, 1]``."""
+        return pick(self.probabilities, noise.squeeze(-1))
+
+
+Law = Union[Moments, Finite]
+
+
+def pick(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Index ``[*batch]`` drawn in proportion to ``weights [*batch, n]`` by one uniform ``[*batch]``."""
+    cumulative = weights.cumsum(-1)
+    below = cumulative <= (uniform * cumulative[..., -1]).unsqueeze(-1)
+    return below.sum(-1).clamp_(max=weights.shape[-1] - 1)
+
+
+def mix(laws: Sequence[Law], weights: Tensor) -> Law:
+    """The mixture ``Σ_i weights[..., i] · laws[i]``; normal laws mix to their moments."""
+    if all(isinstance(law, Finite) for law in laws):
+        return Finite(sum(weights[..., i : i + 1] * law.probabilities for i, law in enumerate(laws)))  # type: ignore[union-attr]
+    mean = sum(weights[..., i : i + 1] * law.mean for i, law in enumerate(laws))  # type: ignore[union-attr]
+
+    def covariance() -> Tensor:
+        second = sum(weights[..., i, None, None] * second_moment(law) for i, law in enumerate(laws))  # type: ignore[arg-type]
+        return second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+
+    return Moments(mean, covariance)
+
+
+def second_moment(law: Moments) -> Tensor:
+    """``E x xᵀ``, ``[*batch, d, d]``."""
+    return law.covariance + law.mean.unsqueeze(-1) * law.mean.unsqueeze(-2)
+
+
+def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    """``matrix @ vector``, one matrix ``[..., 1, e, d]`` serving all the replicates in ``vector [..., replicates, d]``."""
+    if vector.ndim > 1 and matrix.ndim == vector.ndim + 1 and matrix.shape[-3] == 1:
+        return row_product(vector, matrix.squeeze(-3))
+    return row_product(vector.unsqueeze(-2), matrix).squeeze(-2)

@@ -1,0 +1,116 @@
+"""Orderings: who reads whose newest output within a round.
+
+An ordering gives every member a *rank* in each round. ``v`` reads what ``u`` has just become if ``u`` has the lower
+rank, and what ``u`` was when the round began otherwise. Any callable ``(names, round, rng) -> ranks`` is an ordering;
+ranks are ``[members]``, or ``[members, replicates]`` where each replicate has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecosystem.streams import Stream, word
+
+
+class Ordering:
+    """The contract: ranks for the members of a scenario, and a check of the names it was given."""
+
+    random = False
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        """Integer ranks ``[members]`` or ``[members, replicates]``; ``rng`` has one key for each replicate."""
+        raise NotImplementedError
+
+    def check(self, names: Sequence[str]) -> None:
+        """Refuse an ordering that does not fit these members."""
+
+
+class _Synchronous(Ordering):
+    """Everybody reads what was there when the round began."""
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        return np.zeros(len(names), dtype=np.int64)
+
+    def __repr__(self) -> str:
+        return "synchronous"
+
+
+class sequential(Ordering):  # noqa: N801 - read as a word: ordering=sequential("theta", "phi")
+    """One after the other, each reading the newest; names in a tuple go at the same time.
+
+    ``sequential("a", ("b", "c"))``: ``b`` and ``c`` both read the new ``a``, and each other's old.
+    """
+
+    def __init__(self, *names: str | tuple[str, ...]) -> None:
+        self.groups = tuple((name,) if isinstance(name, str) else tuple(name) for name in names)
+        self._rank = {name: rank for rank, group in enumerate(self.groups) for name in group}
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        return np.array([self._rank[name] for name in names], dtype=np.int64)
+
+    def check(self, names: Sequence[str]) -> None:
+        given = [name for group in self.groups for name in group]
+        repeated = sorted({name for name in given if given.count(name) > 1})
+        missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
+        for what, wrong, mend in (
+            ("repeats", repeated, "name each member once"),
+            ("forgets", missing, "name every member"),
+            ("names the unknown", unknown, f"the members are {', '.join(names)}"),
+        ):
+            if wrong:
+                raise ValueError(f"the ordering {self} {what} {', '.join(map(repr, wrong))}; {mend}")
+
+    def __repr__(self) -> str:
+        inner = (repr(g[0]) if len(g) == 1 else repr(g) for g in self.groups)
+        return f"sequential({', '.join(inner)})"
+
+
+class _Shuffled(Ordering):
+    """One after the other in an order drawn anew for each round and replicate."""
+
+    random = True
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        here = rng.at("order").at(round)
+        addresses = torch.tensor([word(name) for name in names], dtype=torch.int64)
+        luck = here[..., None].at(addresses).uniform(1).squeeze(-1)  # [replicates, members]
+        return luck.argsort(-1).argsort(-1).numpy().T
+
+    def __repr__(self) -> str:
+        return "shuffled"
+
+
+class _CustomOrdering(Ordering):
+    random = True
+
+    def __init__(self, function: Callable[[Sequence[str], int, Stream], Any]) -> None:
+        self.function = function
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        ranks = np.asarray(self.function(names, round, rng))
+        if ranks.shape not in ((len(names),), (len(names), *rng.keys.shape)):
+            raise ValueError(
+                f"the ordering {self} must return ranks [members] or [members, replicates], "
+                f"{(len(names), *rng.keys.shape)}, got shape {ranks.shape}"
+            )
+        return ranks
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+synchronous: Ordering = _Synchronous()
+shuffled: Ordering = _Shuffled()
+
+
+def as_ordering(ordering: Any) -> Ordering:
+    """An ordering from one or from any callable ``(names, round, rng) -> ranks``."""
+    if isinstance(ordering, Ordering):
+        return ordering
+    if callable(ordering):
+        return _CustomOrdering(ordering)
+    raise TypeError(f"an ordering is synchronous, sequential(...), shuffled or a callable, got {ordering!r}")

@@ -1,0 +1,56 @@
+"""Batched matrix products whose bits do not depend on how many rows stand beside each other.
+
+BLAS treats the last few rows of a product by another kernel, so the same row can get another last bit when more rows
+(more replicates, more samples) are added. Padding the rows to a multiple of eight keeps every row on one kernel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sparse
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+_ROWS = 8
+
+
+def row_product(x: Tensor, matrix: Tensor) -> Tensor:
+    """``x @ matrixᵀ`` for rows ``x [*batch, m, d]`` and ``matrix [*batch, e, d]``, independent of ``m`` to the bit."""
+    rows = x.shape[-2]
+    padded = pad(x, (0, 0, 0, -rows % _ROWS)) if rows % _ROWS else x
+    return torch.matmul(padded, matrix.mT)[..., :rows, :]
+
+
+def grouped_product(x: Tensor, group: Tensor, matrices: Tensor) -> Tensor:
+    """Row ``i`` of the result is ``matrices[group[i]] @ x[i]``: ``x [m, d]``, ``group [m]``, ``matrices [G, e, d]``.
+
+    The rows of each group are brought together, so that a matrix is read once and not once for every row.
+    """
+    if x.shape[0] == 0:
+        return x.new_zeros(0, matrices.shape[-2])
+    present, group = torch.unique(group, return_inverse=True)
+    order = torch.argsort(group, stable=True)
+    counts = torch.bincount(group)
+    first = counts.cumsum(0) - counts
+    slot = torch.empty_like(group)
+    slot[order] = torch.arange(x.shape[0], device=x.device) - first[group[order]]
+    gathered = x.new_zeros(len(present), int(counts.max()), x.shape[-1])
+    gathered[group, slot] = x
+    return row_product(gathered, matrices[present])[group, slot]
+
+
+def mixing_matrix(shares: Tensor, origin: Tensor, owner: Tensor, rows: int, origins: int) -> sparse.csr_matrix:
+    """The matrix ``[rows, origins]`` with ``shares [E]`` at ``(owner, origin)``; ``owner`` must not decrease."""
+    ends = np.searchsorted(owner.numpy(), np.arange(rows + 1))
+    return sparse.csr_matrix((shares.numpy(), origin.numpy(), ends), shape=(rows, origins))
+
+
+def mix_rows(values: Tensor, shares: Tensor, origin: Tensor, owner: Tensor, rows: int) -> Tensor:
+    """``out[owner[e]] += shares[e] · values[origin[e]]`` over all ``e``: ``[rows, variants, replicates, Q]``.
+
+    ``values [origins, variants, replicates, Q]``, ``shares [E, variants, replicates or 1]``. It adds in the order of
+    ``e``, as SciPy's sparse product does, so both give the same bits.
+    """
+    parts = values[origin] * shares.unsqueeze(-1)
+    return parts.new_zeros(rows, *parts.shape[1:]).index_add_(0, owner, parts)

@@ -1,0 +1,211 @@
+"""Rewards: the taste by which users judge samples, as functions ``[..., *event] -> [...]``.
+
+Any callable of that shape is a reward. The classes here also know their expectation under a law, which makes a model's
+alignment exact. A stacked reward (parameters ``[*batch, ...]``) judges samples ``[*batch, ..., *event]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
+from ecosystem.stacking import Stackable
+
+
+def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
+    """``parameter [*batch, *event]`` viewed to broadcast against ``[*batch, ..., *event]`` of ``samples`` dimensions."""
+    batch = parameter.ndim - event
+    shape = parameter.shape
+    return parameter.reshape(*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:])
+
+
+def as_numbers(value: Any, what: str) -> Tensor:
+    """A finite float64 tensor from whatever numbers the user gave."""
+    tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{what} must be finite numbers, got {value!r}")
+    return tensor
+
+
+class Reward(Stackable):
+    """What every reward offers: a value for samples and an expectation under a law."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def moments(self, law: Moments) -> Tensor:
+        """The expectation under a law known by two moments, ``[*batch]``; refused where two moments are not enough."""
+        raise NoPopulationLaw(f"the expectation of the reward {self} under a continuous law")
+
+    def expect(self, law: Law) -> Tensor:
+        """``E_law[r]``, ``[*batch]``."""
+        if isinstance(law, Finite):
+            return (law.probabilities * self.on_symbols(law)).sum(-1)
+        return self.moments(law)
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        """The reward of every symbol, broadcastable to ``[*batch, n]``."""
+        return self(law.symbols)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Linear(Reward):
+    """``r(x) = ⟨g, x⟩`` for a direction ``g`` of the shape of one sample.
+
+    >>> Linear([1.0, -1.0])(torch.tensor([[2.0, 0.5]], dtype=torch.float64))
+    tensor([1.5000], dtype=torch.float64)
+    """
+
+    direction: Tensor
+    rank: int  # event dimensions
+
+    def __init__(self, direction: Any) -> None:
+        tensor = as_numbers(direction, "Linear(direction)")
+        object.__setattr__(self, "direction", tensor)
+        object.__setattr__(self, "rank", tensor.ndim)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        product = aligned(self.direction, self.rank, x.ndim) * x
+        return product.sum(tuple(range(-self.rank, 0))) if self.rank else product
+
+    def vector(self) -> Tensor:
+        """The direction as a flat vector ``[*batch, d]``."""
+        return self.direction.flatten(self.direction.ndim - self.rank)
+
+    def moments(self, law: Moments) -> Tensor:
+        return (self.vector() * law.mean).sum(-1)
+
+    def __repr__(self) -> str:
+        return f"Linear(|g| = {float(self.direction.norm()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Quadratic(Reward):
+    """``r(x) = ⟨g, x⟩ − η/2·‖x‖²``: a taste with an ideal point ``g/η`` (``η`` may be negative).
+
+    ``E r = ⟨g, μ⟩ − η/2·(‖μ‖² + tr Σ)``.
+    """
+
+    direction: Tensor
+    curvature: Tensor
+    rank: int
+
+    def __init__(self, direction: Any, curvature: Any) -> None:
+        linear = Linear(direction)
+        object.__setattr__(self, "direction", linear.direction)
+        object.__setattr__(self, "curvature", as_numbers(curvature, "Quadratic(curvature)"))
+        object.__setattr__(self, "rank", linear.rank)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        curvature = aligned(self.curvature, 0, x.ndim - self.rank)[(..., *(None,) * self.rank)]
+        value = (aligned(self.direction, self.rank, x.ndim) - 0.5 * curvature * x) * x
+        return value.sum(tuple(range(-self.rank, 0))) if self.rank else value
+
+    def vector(self) -> Tensor:
+        return self.direction.flatten(self.direction.ndim - self.rank)
+
+    def moments(self, law: Moments) -> Tensor:
+        square = (law.mean**2).sum(-1) + law.trace
+        return (self.vector() * law.mean).sum(-1) - 0.5 * self.curvature * square
+
+    def __repr__(self) -> str:
+        return f"Quadratic(|g| = {float(self.direction.norm()):.4g}, η = {float(self.curvature.mean()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Distance(Reward):
+    """``r(x) = −w·‖x − target‖``: users want samples near a target (Euclidean distance, not squared).
+
+    Its expectation has no closed form; the squared distance is ``Quadratic(w·target, w)`` up to a constant.
+    """
+
+    target: Tensor
+    weight: Tensor
+    rank: int
+
+    def __init__(self, target: Any, weight: Any = 1.0) -> None:
+        tensor = as_numbers(target, "Distance(target)")
+        object.__setattr__(self, "target", tensor)
+        object.__setattr__(self, "weight", as_numbers(weight, "Distance(weight)"))
+        object.__setattr__(self, "rank", tensor.ndim)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        squares = (x - aligned(self.target, self.rank, x.ndim)) ** 2
+        total = squares.sum(tuple(range(-self.rank, 0))) if self.rank else squares
+        return -aligned(self.weight, 0, total.ndim) * total.sqrt()
+
+    def __repr__(self) -> str:
+        return f"Distance(weight = {float(self.weight.mean()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tabular(Reward):
+    """A reward for each symbol of a finite alphabet: ``r(x) = values[x]``, ``values [n]``.
+
+    >>> Tabular([0.0, 1.0, 2.0])(torch.tensor([2, 0]))
+    tensor([2., 0.], dtype=torch.float64)
+    """
+
+    values: Tensor
+
+    def __init__(self, values: Any) -> None:
+        tensor = as_numbers(values, "Tabular(values)")
+        if tensor.ndim != 1:
+            raise ValueError(f"Tabular(values) must have one number for each symbol, got shape {tuple(tensor.shape)}")
+        object.__setattr__(self, "values", tensor)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        table = aligned(self.values, 1, x.ndim + 1)
+        shape = torch.broadcast_shapes(table.shape[:-1], x.shape)
+        return table.expand(*shape, table.shape[-1]).gather(-1, x.expand(shape).unsqueeze(-1)).squeeze(-1)
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        return self.values
+
+    def __repr__(self) -> str:
+        return f"Tabular({self.values.shape[-1]} symbols)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Custom(Reward):
+    """A callable of the user's own, ``[..., *event] -> [...]``."""
+
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+def as_reward(reward: Any) -> Reward:
+    """A :class:`Reward` from one or from any callable."""
+    if isinstance(reward, Reward):
+        return reward
+    if callable(reward):
+        return Custom(reward)
+    raise TypeError(f"a reward is a callable [..., *event] -> [...], got {reward!r}")
+
+
+def negated(reward: Reward) -> Reward:
+    """``−r``: the taste of users who want the opposite."""
+    if isinstance(reward, Custom):
+        return Custom(_Negated(reward.function))
+    flip = {"direction", "curvature", "values", "weight"}
+    return reward.rebuild({name: -value if name in flip else value for name, value in reward.tensors().items()})
+
+
+@dataclass(frozen=True)
+class _Negated:
+    """``−f``; equal for equal ``f``, so members with the same opposite taste still stack."""
+
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return -self.function(x)

@@ -1,0 +1,101 @@
+"""A finished run and its tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+_TABLES = ("members", "flows", "rounds", "draws", "changes", "failures", "tastes")
+
+
+@dataclass
+class Run:
+    """One scenario, run with any number of replicates: tables as pandas, samples and parameters as tensors.
+
+    ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
+    ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is the state after ``r`` rounds.
+    """
+
+    settings: dict[str, Any]
+    members: pd.DataFrame
+    flows: pd.DataFrame
+    rounds: pd.DataFrame
+    draws: pd.DataFrame
+    changes: pd.DataFrame
+    failures: pd.DataFrame
+    tastes: pd.DataFrame
+    samples: dict[str, dict[int, Tensor]] = field(default_factory=dict)
+    parameters: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+    def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
+
+        It is written beside and moved into place, so a folder with ``run.json`` is always whole. An existing folder is
+        refused unless ``overwrite``; what is overwritten must be a run.
+        """
+        target = Path(folder)
+        check_folder(target, overwrite)
+        beside = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        self._write(beside)
+        if target.exists():
+            shutil.rmtree(target)
+        beside.rename(target)
+        return target
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        for name in _TABLES:
+            getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
+        samples = {f"{m}/{r}": x.contiguous() for m, many in self.samples.items() for r, x in many.items()}
+        parameters = {f"{m}/{n}": x.contiguous() for m, many in self.parameters.items() for n, x in many.items()}
+        save_file(samples, folder / "samples.safetensors")
+        save_file(parameters, folder / "parameters.safetensors")
+        (folder / "run.json").write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Run:
+        """Read a run that was saved."""
+        from safetensors.torch import load_file
+
+        source = Path(folder)
+        if not (source / "run.json").is_file():
+            raise FileNotFoundError(f"{source} holds no run: there is no run.json in it; give a folder that a run was saved to")
+        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in _TABLES}
+        samples: dict[str, dict[int, Tensor]] = {}
+        for key, value in load_file(source / "samples.safetensors").items():
+            member, _, round = key.rpartition("/")
+            samples.setdefault(member, {})[int(round)] = value
+        parameters: dict[str, dict[str, Tensor]] = {}
+        for key, value in load_file(source / "parameters.safetensors").items():
+            member, _, name = key.rpartition("/")
+            parameters.setdefault(member, {})[name] = value
+        settings = json.loads((source / "run.json").read_text(encoding="utf-8"))
+        return cls(settings, **tables, samples={m: dict(sorted(x.items())) for m, x in samples.items()}, parameters=parameters)
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return f"Run({s.get('scenario')!r}: {s.get('completed')} rounds, {len(s.get('seeds', []))} replicates)"
+
+
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that exists (unless it may be overwritten and holds a run) or cannot be written."""
+    if folder.exists():
+        if not overwrite:
+            raise FileExistsError(f"{folder} exists already; choose another folder, or overwrite it")
+        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / "run.json").is_file()):
+            raise FileExistsError(f"{folder} exists and is not a run's folder, so it is not overwritten; choose another")
+    place = folder.parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written: {place} is not a folder you can write to; choose another")

@@ -1,0 +1,126 @@
+"""Schedules: in which rounds a member retrains.
+
+Rounds are numbered as in the tables: round ``r = 1, 2, ...`` leads to the row ``round = r``. A schedule answers for
+all members of one kind at once: ``due(round, rng)`` broadcasts to ``[*batch]``. Any callable ``(round, rng) -> bool``
+or bool tensor is a schedule too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.stacking import Stackable
+from ecosystem.streams import Stream
+
+
+class Schedule(Stackable):
+    """The contract: who is due in a round. ``random`` schedules draw; the others are the same in every replicate."""
+
+    random = False
+
+    def due(self, round: int, rng: Stream) -> Tensor:
+        """Whether each member is due, bool, broadcastable to the keys of ``rng``."""
+        raise NotImplementedError
+
+
+def _whole(value: Any, low: int, what: str) -> Tensor:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
+    return torch.tensor(value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class every(Schedule):  # noqa: N801 - read as a word: schedule=every(2)
+    """Every ``period`` rounds, first in round ``start + 1``: ``every(2)`` and ``every(2, start=1)`` take turns."""
+
+    period: Tensor
+    start: Tensor
+
+    def __init__(self, period: int, start: int = 0) -> None:
+        object.__setattr__(self, "period", _whole(period, 1, "every(period)"))
+        object.__setattr__(self, "start", _whole(start, 0, "every(start)"))
+
+    def due(self, round: int, rng: Stream) -> Tensor:
+        since = round - 1 - self.start
+        return (since >= 0) & (since % self.period == 0)
+
+    def __repr__(self) -> str:
+        if self.period.ndim:
+            return "every(...)"
+        return f"every({int(self.period)}{f', start={int(self.start)}' if self.start else ''})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class at(Schedule):  # noqa: N801
+    """In the named rounds only."""
+
+    rounds: tuple[int, ...]
+
+    def __init__(self, *rounds: int) -> None:
+        for value in rounds:
+            _whole(value, 1, "at(*rounds)")
+        object.__setattr__(self, "rounds", tuple(sorted(set(rounds))))
+
+    def due(self, round: int, rng: Stream) -> Tensor:
+        return torch.tensor(round in self.rounds)
+
+    def __repr__(self) -> str:
+        return f"at({', '.join(map(str, self.rounds))})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class poisson(Schedule):  # noqa: N801
+    """A Poisson clock with ``rate`` rings a round: due when it rings in the round, probability ``1 − e^{−rate}``."""
+
+    rate: Tensor
+    random = True
+
+    def __init__(self, rate: float) -> None:
+        value = torch.as_tensor(rate, dtype=torch.float64)
+        if value.ndim or not value > 0 or not torch.isfinite(value):
+            raise ValueError(f"poisson(rate) must be a positive number of rings a round, got {rate!r}")
+        object.__setattr__(self, "rate", value)
+
+    def due(self, round: int, rng: Stream) -> Tensor:
+        return rng.at(round).uniform(1).squeeze(-1) < -torch.expm1(-self.rate)
+
+    def __repr__(self) -> str:
+        return f"poisson({float(self.rate.mean()):.4g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Never(Schedule):
+    def due(self, round: int, rng: Stream) -> Tensor:
+        return torch.tensor(False)
+
+    def __repr__(self) -> str:
+        return "never"
+
+
+never: Schedule = _Never()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _CustomSchedule(Schedule):
+    function: Callable[[int, Stream], Any]
+    random = True
+
+    def due(self, round: int, rng: Stream) -> Tensor:
+        return torch.as_tensor(self.function(round, rng)).bool()
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+def as_schedule(schedule: Any) -> Schedule:
+    """A schedule from one or from any callable ``(round, rng) -> bool``."""
+    if isinstance(schedule, Schedule):
+        return schedule
+    if callable(schedule):
+        return _CustomSchedule(schedule)
+    raise TypeError(f"a schedule is every(...), at(...), poisson(...), never or (round, rng) -> bool, got {schedule!r}")

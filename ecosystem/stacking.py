@@ -1,0 +1,89 @@
+"""Many descriptions of one kind become one tensor program.
+
+A *stackable* object has tensors (its numbers) and everything else (its kind). Objects of equal kind can be stacked:
+``stack([a, b])`` is an object of the same class whose tensors have one more leading dimension, and ``take`` picks from
+it. This is how a thousand members, variants or replicates go through one tensor operation, in the way the batch
+dimensions of ``torch.distributions`` do.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+
+S = TypeVar("S", bound="Stackable")
+
+
+class Stackable:
+    """A frozen dataclass whose fields are tensors, other stackables (also in a tuple), or static values."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name; those of a nested stackable carry its field's name in front."""
+        return dict(_tensors(_fields(self)))
+
+    def rebuild(self, tensors: dict[str, Tensor]) -> Self:
+        """The same kind with other tensors (same names)."""
+        new = copy.copy(self)
+        new.__dict__.clear()  # cached properties belong to the old tensors
+        for name, value in _fields(self):
+            new.__dict__[name] = _rebuilt(value, name, tensors)
+        return new
+
+    def kind(self) -> Hashable:
+        """What two objects must share to be stacked: class, static values, shapes and types of the tensors."""
+        return type(self), tuple((name, _kind(value)) for name, value in _fields(self))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The same kind with ``function`` applied to every tensor."""
+        return self.rebuild({name: function(value) for name, value in self.tensors().items()})
+
+    def take(self, index: Any) -> Self:
+        """Pick along the leading (batch) dimensions of every tensor."""
+        return self.map(lambda tensor: tensor[index])
+
+
+def stack(items: Sequence[S]) -> S:
+    """One stackable with a new leading dimension from several of one kind."""
+    parts = [item.tensors() for item in items]
+    return items[0].rebuild({name: torch.stack([part[name] for part in parts]) for name in parts[0]})
+
+
+def _fields(item: Any) -> list[tuple[str, Any]]:
+    return [(field.name, getattr(item, field.name)) for field in dataclasses.fields(item)]
+
+
+def _tensors(fields: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Tensor]]:
+    for name, value in fields:
+        if isinstance(value, Tensor):
+            yield name, value
+        elif isinstance(value, Stackable):
+            yield from ((f"{name}.{inner}", tensor) for inner, tensor in value.tensors().items())
+        elif isinstance(value, tuple):
+            yield from _tensors((f"{name}.{i}", part) for i, part in enumerate(value))
+
+
+def _rebuilt(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return tensors[name]
+    if isinstance(value, Stackable):
+        prefix = f"{name}."
+        return value.rebuild({k[len(prefix) :]: t for k, t in tensors.items() if k.startswith(prefix)})
+    if isinstance(value, tuple):
+        return tuple(_rebuilt(part, f"{name}.{i}", tensors) for i, part in enumerate(value))
+    return value
+
+
+def _kind(value: Any) -> Hashable:
+    if isinstance(value, Tensor):
+        return tuple(value.shape), value.dtype, str(value.device)
+    if isinstance(value, Stackable):
+        return value.kind()
+    if isinstance(value, tuple):
+        return tuple(_kind(part) for part in value)
+    return value if isinstance(value, Hashable) else id(value)
