@@ -122,7 +122,8 @@ class Stream:
         """Uniforms in cache-sized pieces, each turned by ``finish`` (in place) into what was asked for."""
         width, device = math.prod(event), self.keys.device
         rows = torch.arange(n, device=device) if self.rows is None else self.rows[:n]
-        starts = ((self.keys + self.first * _ROW).unsqueeze(-1) + rows * _ROW).reshape(-1, 1)
+        first = self.first * _ROW if isinstance(self.first, Tensor) else word(self.first * _ROW)
+        starts = ((self.keys + first).unsqueeze(-1) + rows * _ROW).reshape(-1, 1)
         columns = torch.arange(1, width + 1, device=device) * _GAMMA
         out = torch.empty(starts.shape[0], width, dtype=torch.float64, device=device)
         step = max(1, _CHUNK // max(1, width))
