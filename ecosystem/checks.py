@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -23,7 +24,7 @@ from ecosystem.descriptions import (
     Thaw,
     curated_by,
 )
-from ecosystem.generators import GenerativeModel
+from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.rewards import Reward
 from ecosystem.schedules import never
@@ -66,18 +67,30 @@ def parameter_count(generator: GenerativeModel) -> int:
     return sum(p.numel() for p in generator.parameters())
 
 
-def check_member(name: str, member: Member) -> None:
-    """A reward must judge this member's samples, real data must look like them."""
+def check_member(name: str, member: Member, known: set[Hashable]) -> None:
+    """A reward must judge this member's samples, real data must look like them.
+
+    Kinds that are ``known`` to fit are not tried again, so that networks of thousands are built quickly.
+    """
     if not isinstance(member, Member):
         raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
-    x = probe(member.generator)
-    if member.reward is not None:
-        _check_reward(member.reward, x, f"the reward of {name!r}")
+    kind = (_kind_of(member.generator), None if member.reward is None else member.reward.kind())
+    if kind not in known:
+        x = probe(member.generator)
+        if member.reward is not None:
+            _check_reward(member.reward, x, f"the reward of {name!r}")
+        known.add(kind)
     if member.real is not None:
         source = as_source(member.real, member.generator, repr(name))
-        probe(source)
+        if _kind_of(source) not in known:
+            probe(source)
+            known.add(_kind_of(source))
+
+
+def _kind_of(generator: GenerativeModel) -> Hashable:
+    return generator.kind() if isinstance(generator, ClosedForm) else id(generator)
 
 
 def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
@@ -96,14 +109,14 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     if not isinstance(flow, Flow):
         raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {flow!r}")
     where = f"flow {u!r} → {v!r}"
-    x = probe(producer.generator)
-    y = _transformed(flow, x, where)
-    expected = tuple(consumer.generator.event_shape)
-    if tuple(y.shape[1:]) != expected or y.shape[:1] != x.shape[:1]:
+    event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
+    if flow.transform is not None:
+        event = _transformed(flow, probe(producer.generator), where)
+    if event != expected:
         what = "carries" if flow.transform is None else f"with the transform {flow.transform} gives"
         raise ValueError(
-            f"{where} {what} samples of shape {tuple(y.shape[1:])}, and {v!r} trains on {expected}; give the flow a "
-            f"transform to that shape"
+            f"{where} {what} samples of shape {event}, and {v!r} trains on {expected}; give the flow a transform to "
+            "that shape"
         )
     if flow.curated == 0:
         return
@@ -115,21 +128,24 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"no curator; give it one, Member(..., curator=...), or name other users: chosen_by=Users(reward, curator)"
         )
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
-        _check_reward(users.reward, x, f"the reward of the users of {where}")
+        _check_reward(users.reward, probe(producer.generator), f"the reward of the users of {where}")
 
 
-def _transformed(flow: Flow, x: Tensor, where: str) -> Tensor:
-    if flow.transform is None:
-        return x
+def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
+    """The shape of one sample after the transform."""
+    assert flow.transform is not None
     try:
         y = flow.transform(x)
     except (RuntimeError, IndexError) as error:
         raise ValueError(
             f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {error}"
         ) from error
-    if not isinstance(y, Tensor):
-        raise TypeError(f"{where}: the transform {flow.transform} must return a tensor, got {y!r}")
-    return y
+    if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
+        shape = tuple(y.shape) if isinstance(y, Tensor) else y
+        raise ValueError(
+            f"{where}: the transform {flow.transform} must return one sample for each of {len(x)}, got {shape}"
+        )
+    return tuple(y.shape[1:])
 
 
 def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:

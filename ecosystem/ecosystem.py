@@ -30,7 +30,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream, word
 
 _PLANS = 32  # compiled plans that are kept
-_EXPLODED = 1e12  # a parameter norm beyond which a replicate counts as diverged
+_EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 
 class Ecosystem(mesa.Model):
@@ -194,9 +194,11 @@ class Ecosystem(mesa.Model):
         """Take back the round in replicates where a parameter has become NaN or enormous, and stop them there."""
         bad = torch.zeros_like(due)
         for cohort, new, old in zip(self.cohorts, self.generators, before, strict=True):
-            if cohort.ids and new is not old:
-                norm = new.vector().norm(dim=-1)
-                bad[cohort.ids] = ~(norm < _EXPLODED) & due[cohort.ids]
+            if not cohort.ids or new is old:
+                continue
+            low, high = new.vector().aminmax()
+            if not bool((high < _EXPLODED) & (low > -_EXPLODED)):  # a NaN is neither
+                bad[cohort.index] = ~(new.vector().abs().amax(-1) < _EXPLODED) & due[cohort.index]
         if not bool(bad.any()):
             return
         for i, variant, replicate in bad.nonzero().tolist():
@@ -304,13 +306,13 @@ class Ecosystem(mesa.Model):
             if not cohort.ids:
                 continue
             if cohort.reward is not None:
-                judges = self._judges(self.words[cohort.ids])
-                alignment[cohort.ids] = expectation(self.generators[c], cohort.reward, judges, self.record.judged)
+                judges = self._judges(self.words[cohort.index])
+                alignment[cohort.index] = expectation(self.generators[c], cohort.reward, judges, self.record.judged)
             if before is not None:
                 old = before[c].vector()
                 size = old.norm(dim=-1)
                 moved = (self.generators[c].vector() - old).norm(dim=-1) / size
-                change[cohort.ids] = torch.where(size > 0, moved, torch.nan)
+                change[cohort.index] = torch.where(size > 0, moved, torch.nan)
         tastes = self._all_tastes() if self.record.tastes else None
         present = self.controls.active & self.alive
         loss = blank if losses is None else losses

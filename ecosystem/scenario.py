@@ -10,7 +10,7 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem import checks
-from ecosystem.descriptions import Connect, Curate, Flow, Intervention, Join, Member, curated_by, rescaled
+from ecosystem.descriptions import TOLERANCE, Connect, Flow, Intervention, Join, Member, rescaled
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Scenario:
         self.ordering: Ordering = as_ordering(ordering)
         self.interventions: dict[int, list[Intervention]] = {}
         self._graph = nx.DiGraph(name=name)
+        self._taken: dict[str, float] = {}  # shares of each member so far
+        self._checked: set[Hashable] = set()  # kinds of members whose rewards have been tried
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -50,7 +52,7 @@ class Scenario:
             raise TypeError(f"names of members are strings, got {name!r}; use str(node)")
         if name in self._graph:
             raise ValueError(f"there is already a member {name!r} in scenario {self.name!r}; names must differ")
-        checks.check_member(name, member)
+        checks.check_member(name, member, self._checked)
         self._graph.add_node(name, member=member)
         if joins is not None:
             self.at(joins, Join(name))
@@ -62,15 +64,14 @@ class Scenario:
         if self._graph.has_edge(u, v):
             raise ValueError(f"there is already a flow {u!r} → {v!r}; give both shares in one Flow(raw=, curated=)")
         checks.check_flow(u, v, flow, self.member(u), self.member(v))
+        if appears is None:
+            taken = self._taken.get(v, 0.0) + flow.raw + flow.curated
+            if taken > 1 + TOLERANCE and not self.late() & {u, v}:
+                checks.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
+            self._taken[v] = taken
         self._graph.add_edge(u, v, flow=flow)
         if appears is not None:
             self.at(appears, Connect((u, v)))
-            return
-        try:
-            checks.check_shares(v, self.incoming(v), self.member(v))
-        except ValueError:
-            self._graph.remove_edge(u, v)
-            raise
 
     def at(self, round: int, *interventions: Intervention) -> None:
         """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ..."""
@@ -181,6 +182,7 @@ class Scenario:
         settings |= changes
         new = Scenario(settings.pop("name"), **settings)
         new._graph = self._graph.copy()
+        new._taken, new._checked = dict(self._taken), set(self._checked)
         new.interventions = copy.deepcopy(self.interventions)
         return new
 
@@ -225,6 +227,7 @@ class Scenario:
             flow = Flow(raw, curated, chosen_by=old.chosen_by, transform=old.transform, delay=old.delay)
             checks.check_flow(u, name, flow, self.member(u), self.member(name))
             new._graph.edges[u, name]["flow"] = flow
+        new._taken[name] = sum(f.raw + f.curated for f in new.incoming(name).values())
         return new
 
     def without(self, u: str, v: str) -> Scenario:
@@ -238,6 +241,7 @@ class Scenario:
             )
         new = self.replace()
         new._graph.remove_edge(u, v)
+        new._taken[v] = sum(f.raw + f.curated for f in new.incoming(v).values())
         for round, many in new.interventions.items():
             new.interventions[round] = [i for i in many if i.subject != (u, v)]
         return new

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
 
 from ecosystem.descriptions import Member
 from ecosystem.engine.looped import Looped, Stack
@@ -24,6 +28,11 @@ class Cohort:
     retention: Retention | None = None  # None: a source that never changes
     own_agent: bool = False  # an agent class with a gather or retrain of its own: asked one by one
     ids: list[int] = field(default_factory=list)  # of the members, in the order of the scenario
+
+    @cached_property
+    def index(self) -> Tensor:
+        """Its members' places in the scenario, as an index tensor."""
+        return torch.tensor(self.ids, dtype=torch.int64)
 
     @property
     def closed(self) -> bool:

@@ -3,7 +3,8 @@
 A location member is fitted by the mean of its data. Where all it reads is normal, moved by fixed vectors and linear
 maps, that mean is known in law once it is known how many samples come from where: of ``c`` samples of ``N(μ, Σ)`` the
 sum is ``c μ + √c F ξ``. One normal vector for each flow then stands for all its samples, raw and curated alike, so a
-change of the curation level keeps its noise.
+change of the curation level keeps its noise. Which members are treated so is settled by their own declared diet
+(``Wiring.exact``), never by who shares their task.
 """
 
 from __future__ import annotations
@@ -11,23 +12,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Blind, Shift
+from ecosystem.curation import Shift
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
 from ecosystem.generators import ClosedForm, Location
 from ecosystem.products import row_product
 from ecosystem.streams import word
-from ecosystem.transforms import CustomMap, LinearMap
-
-
-def knows_statistic(sampler: Sampler) -> bool:
-    """Whether the mean of the training sets can be drawn directly."""
-    return isinstance(sampler.stack, Location) and all(
-        isinstance(sampler.world.read(bundle), Location)
-        and (bundle.users is None or isinstance(bundle.users.curator, Shift | Blind))
-        and not isinstance(bundle.transform, CustomMap)
-        for bundle in sampler.task.bundles
-    )
+from ecosystem.transforms import LinearMap
 
 
 def draw_statistic(sampler: Sampler) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ecosystem.engine.exact import draw_statistic, knows_statistic
+from ecosystem.engine.exact import draw_statistic
 from ecosystem.engine.looped import Looped, Stack, fitted
 from ecosystem.engine.population import gather_population
 from ecosystem.engine.sampling import Sampler
@@ -44,10 +44,10 @@ def gather(world: World, wiring: Wiring, task: Task) -> Tensor:
     """
     if world.samples is None:
         return gather_population(world, task)
-    sampler = Sampler(world, wiring, task)
+    sampler = Sampler(world, task)
     if not world.cohorts[task.cohort].on_statistics:
         return sampler.data()
-    if not world.build_samples and knows_statistic(sampler):
+    if not world.build_samples and wiring.exact[task.members[0]]:
         return draw_statistic(sampler)
     return sampler.statistic()
 
@@ -57,12 +57,13 @@ def retrain(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
     rows = torch.from_numpy(task.rows)
     old = world.generators[task.cohort]
     losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
-    if isinstance(old, ClosedForm):
+    part = old if len(rows) == old.batch_shape[0] else old.take(rows)  # rows ascend, so all of them are the stack
+    if isinstance(part, ClosedForm):
         on_statistics = world.cohorts[task.cohort].on_statistics or world.samples is None
         pooled = _pooled(world, task, gathered, due) if on_statistics else _refit_data(world, task, gathered, due)
-        new: Stack = old.take(rows).refit(pooled)
+        new: Stack = part.refit(pooled)
     else:
-        new = _train(world, task, old.take(rows), gathered, due, losses)
+        new = _train(world, task, part, gathered, due, losses)
     world.generators[task.cohort] = written(old, rows, new, due)
     return losses
 

@@ -12,16 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.curation import Crowd, TopFraction
-from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.choice import Menu
+from ecosystem.engine.looped import Stack
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
-from ecosystem.engine.wiring import CURATED, Wiring
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
 
@@ -45,7 +43,7 @@ class Block:
 class Sampler:
     """Draws the training sets of a task in one round."""
 
-    def __init__(self, world: World, wiring: Wiring, task: Task) -> None:
+    def __init__(self, world: World, task: Task) -> None:
         assert world.samples is not None
         self.world = world
         self.task = task
@@ -54,13 +52,17 @@ class Sampler:
         self.variants = world.shares.shape[1]
         self.replicates = len(world.rng.keys)
         self.members = torch.from_numpy(task.members)
-        self.menu = Menu.of(world.shares[task.components], wiring.group[task.components] == CURATED, task.first)
-        self.bundle_of = np.empty(len(task.components), dtype=np.int64)
-        self.place_in_bundle = np.empty(len(task.components), dtype=np.int64)
-        for number, bundle in enumerate(task.bundles):
-            self.bundle_of[bundle.slot] = number
-            self.place_in_bundle[bundle.slot] = np.arange(len(bundle.slot))
+        self.menu = self._menu()
         self.counts = torch.zeros(len(task.components), self.variants, self.replicates, dtype=torch.int64)
+
+    def _menu(self) -> Menu:
+        """The diets to draw from; kept with the plan where all replicates have the same shares."""
+        if self.world.shares.shape[2] > 1:
+            return Menu.of(self.world.shares[self.task.components], self.task.curated, self.task.first)
+        if "menu" not in self.task.memo:
+            shares = self.world.shares[self.task.components]
+            self.task.memo["menu"] = Menu.of(shares, self.task.curated, self.task.first)
+        return self.task.memo["menu"]
 
     # -- what is wanted --------------------------------------------------------------------------------------------
 
@@ -134,13 +136,12 @@ class Sampler:
         groups: dict[tuple[int, bool, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
             groups.setdefault(bundle.reading, []).append(number)
-        bundle_of = torch.from_numpy(self.bundle_of)
         out: Tensor | None = None
         for numbers in groups.values():
-            here = None if len(groups) == 1 else _which(bundle_of[where.slot], numbers)
+            here = None if len(groups) == 1 else _which(self.task.bundle[where.slot], numbers)
             if here is not None and not len(here):
                 continue
-            x = self._from_one_reading(numbers, where if here is None else where.take(here), bundle_of)
+            x = self._from_one_reading(numbers, where if here is None else where.take(here))
             if here is None:
                 out = x
             else:
@@ -149,44 +150,32 @@ class Sampler:
         assert out is not None
         return out.reshape(*slot.shape, *out.shape[1:])
 
-    def _from_one_reading(self, numbers: list[int], where: Positions, bundle_of: Tensor) -> Tensor:
+    def _from_one_reading(self, numbers: list[int], where: Positions) -> Tensor:
         """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
-        world, bundles = self.world, [self.task.bundles[i] for i in numbers]
-        stack = world.read(bundles[0])
-        place = torch.from_numpy(self.place_in_bundle)
-        source = self._by_component([b.source[b.origin] for b in bundles], numbers)
-        x = draw(stack, source, where, 0)
+        stack = self.world.read(self.task.bundles[numbers[0]])
+        x = draw(stack, self.task.source, where, 0)
         event = tuple(self.stack.event_shape)
         out = x if tuple(x.shape[1:]) == event else x.new_zeros(len(where), *event)
-        for number, bundle in zip(numbers, bundles, strict=True):
-            if bundle.users is None and bundle.transform is None:
-                continue
-            here = None if len(self.task.bundles) == 1 else (bundle_of[where.slot] == number).nonzero().squeeze(-1)
-            if here is not None and not len(here):
-                continue
-            part = where if here is None else where.take(here)
-            origin = bundle.origin[place[part.slot]]
-            kept = self._treated(bundle, stack, source, part, origin, x if here is None else x[here])
+        treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
+        bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
+        for number in treated:
+            here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
             if here is None:
-                out = kept
-            else:
-                out[here] = kept
+                out = self._treated(number, stack, where, x)
+            elif len(here):
+                out[here] = self._treated(number, stack, where.take(here), x[here])
         return out
 
-    def _treated(self, bundle: Bundle, stack, source: Tensor, where: Positions, origin: Tensor, x: Tensor) -> Tensor:
+    def _treated(self, number: int, stack: Stack, where: Positions, x: Tensor) -> Tensor:
         """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
+        bundle = self.task.bundles[number]
+        origin = self.task.origin[where.slot]
         if bundle.users is None:
             return transformed(bundle, where, origin, x)
-        slate = FlowSlate(bundle, stack, source, where, origin, x)
+        slate = FlowSlate(bundle, stack, self.task.source, where, origin, x)
         users = bundle.users.take((origin, where.variant, torch.zeros_like(origin)))
         x = users.curate(slate, where.stream("curation"))
         return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
-
-    def _by_component(self, values: list[Tensor], numbers: list[int]) -> Tensor:
-        out = torch.zeros(len(self.task.components), dtype=torch.int64)
-        for value, number in zip(values, numbers, strict=True):
-            out[torch.from_numpy(self.task.bundles[number].slot)] = value
-        return out
 
     def _tally(self, block: Block, where: Positions) -> None:
         if self.world.count is None:

@@ -7,13 +7,17 @@ together: ``wave(v) = 1 + max wave(u)`` over fresh ``u → v``, the longest chai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ecosystem.engine.bundles import Bundle, bundles_of
 from ecosystem.engine.cohorts import Cohort
-from ecosystem.engine.wiring import REAL, Wiring
+from ecosystem.engine.wiring import CURATED, REAL, Wiring
 
 
 @dataclass
@@ -27,7 +31,26 @@ class Task:
     first: np.ndarray  # where each member's components begin in ``components``; one longer than ``rows``
     producer: np.ndarray  # of each component, a member or NONE for real data
     flow: np.ndarray  # which components are parts of one flow: equal numbers
+    source: Tensor  # of each component, the row in its source cohort
+    curated: np.ndarray  # whether each component is
     bundles: list[Bundle]
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def bundle(self) -> Tensor:
+        """The bundle of each component."""
+        out = torch.empty(len(self.components), dtype=torch.int64)
+        for number, bundle in enumerate(self.bundles):
+            out[torch.from_numpy(bundle.slot)] = number
+        return out
+
+    @cached_property
+    def origin(self) -> Tensor:
+        """The origin of each component within its bundle."""
+        out = torch.empty(len(self.components), dtype=torch.int64)
+        for bundle in self.bundles:
+            out[torch.from_numpy(bundle.slot)] = bundle.origin
+        return out
 
 
 Plan = list[list[Task]]  # waves of tasks
@@ -55,7 +78,7 @@ def compile_plan(wiring: Wiring, cohorts: list[Cohort], ranks: np.ndarray, due: 
     for number in range(int(wave[due].max()) + 1 if due.any() else 0):
         tasks = []
         for c, cohort in enumerate(cohorts):
-            ids = np.asarray(cohort.ids, dtype=np.int64)
+            ids = cohort.index.numpy()
             rows = np.flatnonzero(due[ids] & (wave[ids] == number)) if len(ids) else ids
             if len(rows):
                 tasks += make_tasks(wiring, cohort, c, rows, fresh, live)
@@ -66,10 +89,15 @@ def compile_plan(wiring: Wiring, cohorts: list[Cohort], ranks: np.ndarray, due: 
 def make_tasks(
     wiring: Wiring, cohort: Cohort, c: int, rows: np.ndarray, fresh: np.ndarray, live: np.ndarray
 ) -> list[Task]:
-    """The task of some rows of a cohort (one for each row where agents have a behaviour of their own)."""
-    if cohort.own_agent and len(rows) > 1:
-        return [task for row in rows for task in make_tasks(wiring, cohort, c, row[None], fresh, live)]
-    members = np.asarray(cohort.ids, dtype=np.int64)[rows]
+    """The task of some rows of a cohort.
+
+    Agents with a behaviour of their own get one each; members whose statistic is drawn directly stand apart.
+    """
+    members = cohort.index.numpy()[rows]
+    apart = np.arange(len(rows)) if cohort.own_agent else wiring.exact[members]
+    if len(rows) > 1 and (apart != apart[0]).any():
+        parts = [rows[apart == value] for value in np.unique(apart)]
+        return [task for part in parts for task in make_tasks(wiring, cohort, c, part, fresh, live)]
     lengths = wiring.first[members + 1] - wiring.first[members]
     starts = np.repeat(wiring.first[members] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
     components = starts + np.arange(lengths.sum())
@@ -80,4 +108,6 @@ def make_tasks(
     producer = wiring.producer[components]
     _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
     bundles = bundles_of(wiring, components, owner, fresh)
-    return [Task(c, rows, members, components, first, producer, flow.reshape(-1), bundles)]
+    source = torch.from_numpy(np.ascontiguousarray(wiring.source[components, 1]))
+    curated = wiring.group[components] == CURATED
+    return [Task(c, rows, members, components, first, producer, flow.reshape(-1), source, curated, bundles)]

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Users
+from ecosystem.curation import Blind, Shift, Users
 from ecosystem.descriptions import curated_by
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
-from ecosystem.generators import GenerativeModel
+from ecosystem.generators import GenerativeModel, Location
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
+from ecosystem.transforms import CustomMap
 
 CURATED, RAW, REAL = 0, 1, 2
 NONE = -1
@@ -68,6 +69,7 @@ class Wiring:
                 shares.append(share)
         self.shares = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(scenarios), 1)
         self.refresh()
+        self.exact = np.array([self._exact(v, cohorts) for v in self.names])
 
     def refresh(self) -> None:
         """Work out what depends on the list of components, after it has changed."""
@@ -140,6 +142,24 @@ class Wiring:
         if group == CURATED:
             component.users, component.after = self._users(u, v, flows)
         return [(component, share)]
+
+    def _exact(self, v: str, cohorts: list[Cohort]) -> bool:
+        """Whether the mean of the samples that ``v`` trains on can be drawn directly (see ``engine.exact``).
+
+        It asks who *would* choose on each flow, whatever the shares, so it is the same for every curation level; and
+        nobody involved may change curators on the way.
+        """
+        read = [self.components[i].source[0] for i in self.components_of(self.index[v])]
+        if not all(isinstance(cohorts[c].start, Location) for c in [self.place[v][0], *read]):
+            return False
+        for scenario in self.scenarios:
+            for u, flow in scenario.incoming(v, dormant=True).items():
+                users = curated_by(flow, scenario.member(u), scenario.member(v))
+                if users is not None and not isinstance(users.curator, Shift | Blind):
+                    return False
+                if isinstance(flow.transform, CustomMap) or scenario.member(u).agent or scenario.member(v).agent:
+                    return False
+        return True
 
     def _users(self, u: str, v: str, flows: list) -> tuple[tuple[int, int], bool]:
         chosen = [
