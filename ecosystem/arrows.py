@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecosystem.run import Run
 
 ARROWS = 64  # above it arrows are drawn lightly
-BENDS = {"raw": 0.08, "curated": 0.34}  # so that both kinds and both directions of a pair stay apart
+BENDS = {"raw": 0.12, "curated": 0.38}  # so that both kinds and both directions of a pair stay apart
 
 
 @dataclass
@@ -37,8 +37,7 @@ class Sheet:
         half = np.array([wide, high]) / 2
         gaps = [np.hypot(*np.maximum(np.abs(place - spot) - half, 0)) for place in self.places.values()]
         return min(gaps) > self.radius + 0.02 and not any(
-            abs(spot[0] - x) < (wide + w) / 2 + 0.12 and abs(spot[1] - y) < (high + h) / 2
-            for x, y, w, h in self.taken
+            abs(spot[0] - x) < (wide + w) / 2 + 0.12 and abs(spot[1] - y) < (high + h) / 2 for x, y, w, h in self.taken
         )
 
     def take(self, spot: np.ndarray, wide: float, high: float) -> None:
@@ -59,9 +58,7 @@ def flows(sheet: Sheet, run: "Run") -> None:
         if source != target and source in sheet.places and target in sheet.places:
             for kind, bend in BENDS.items():
                 if flow[kind] > 0:
-                    labels.append(
-                        (_arrow(sheet, source, target, kind, float(flow[kind]), bend), kind, flow[kind])
-                    )
+                    labels.append((_arrow(sheet, source, target, kind, float(flow[kind]), bend), kind, flow[kind]))
     for spots, kind, share in labels if sheet.written else []:
         _write(sheet, spots, share, kind)
 

@@ -18,9 +18,7 @@ def coupling(run: "Run") -> tuple[str, str]:
     count, arrows = len(run.members), len(run.flows)
     size = f"{counted(count, 'member')} and {counted(arrows, 'flow')}"
     if count > MANY:
-        web = (
-            "Every dot of the web is a member, larger if more members learn from it. " if count <= 300 else ""
-        )
+        web = "Every dot of the web is a member, larger if more members learn from it. " if count <= 300 else ""
         caption = (
             f"{web}The curves show what share of the members has at least so many sources, or readers; "
             "a long tail means that a few members reach very many others."
@@ -82,9 +80,7 @@ def alignment(run: "Run", table: pd.DataFrame) -> tuple[str, str]:
         alt = f"Median alignment goes from {number(ends['start'])} to {number(ends['end'])}."
         return caption, "Quantile bands of alignment over rounds. " + alt
     mean = "the mean over replicates of " if replicates(run) > 1 else ""
-    caption = (
-        f"Each line is {mean}how much a member’s users like what it generates; upwards is better for them."
-    )
+    caption = f"Each line is {mean}how much a member’s users like what it generates; upwards is better for them."
     if plots.band_words(run):
         caption += f" Around it, {plots.band_words(run)}."
     if 1 < seen["reward"].nunique() <= 6:
@@ -122,7 +118,7 @@ def samples(run: "Run", kind: str) -> tuple[str, str]:
     caption = {
         "images": "Samples of each member (rows) at a few rounds (columns), in one grey scale: dark is high.",
         "clouds": "Samples of each member (rows) at a few rounds (columns); grey: where the member started.",
-        "symbols": "How often members (rows) write each symbol at a few rounds (columns); outline: the start.",
+        "symbols": "How often members (rows) write each symbol at a few rounds (columns); outline: start.",
     }[kind]
     shown = len(pictures.drawable(run, kind))
     if shown == pictures.ROWS < len(run.members):

@@ -214,8 +214,9 @@ class Controls:
         self._log(flow, what, old, value, where & (old != value))
 
     def _insert(self, component: Component, share: Tensor) -> None:
-        place = self.wiring.insert(component, share)
-        self._declared = torch.cat([self._declared[:place], share.unsqueeze(0), self._declared[place:]])
+        self.wiring.shares = self._declared
+        self.wiring.insert(component, share)
+        self._declared = self.wiring.shares.clone()
 
     def _log(self, subject: str, what: str, before: Tensor | str, after: Tensor | str, where: Tensor) -> None:
         if bool(where.any()):

@@ -113,13 +113,9 @@ def quantiles(axes: Axes, table: pd.DataFrame) -> None:
     groups = table.groupby("round")["middle"]
     low, quarter, half, upper, high = (groups.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
     colour, marker = look.COLOURS[0], "o" if len(half) <= 12 else None
-    axes.fill_between(
-        low.index, low, high, color=colour, alpha=0.15, linewidth=0, label="middle 90 % of members"
-    )
+    axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0, label="middle 90 % of members")
     axes.fill_between(low.index, quarter, upper, color=colour, alpha=0.3, linewidth=0, label="middle half")
-    axes.plot(
-        half.index, half, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label="median member"
-    )
+    axes.plot(half.index, half, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label="median member")
 
 
 def below(figure: Figure, narrow: bool) -> None:
@@ -139,9 +135,7 @@ def below(figure: Figure, narrow: bool) -> None:
 
 def diets(run: "Run", width: float) -> Figure:
     """Every member a thin column, sorted by how much of its diet is curated, then by how much is raw."""
-    totals = (
-        run.flows.assign(target=run.flows["target"].astype(str)).groupby("target")[["raw", "curated"]].sum()
-    )
+    totals = run.flows.assign(target=run.flows["target"].astype(str)).groupby("target")[["raw", "curated"]].sum()
     table = totals.reindex(look.names(run)).fillna(0.0)
     table = table.assign(real=run.members["real"].astype(float).fillna(0.0).to_numpy())
     table = table.sort_values(["curated", "raw", "real"]).reset_index(drop=True)

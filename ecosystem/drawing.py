@@ -34,9 +34,15 @@ def coupling(run: "Run", width: float = WIDE) -> Figure:
     figure = Figure(figsize=(width, 5.0), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
-    radius, places = _places(look.names(run), narrow)
     number_of = int((run.flows[["raw", "curated"]].to_numpy(float) > 0).sum())
-    written = len(places) <= LABELLED and number_of <= (ARROWS // 2 if narrow else ARROWS)
+    written = len(run.members) <= LABELLED and number_of <= (ARROWS // 2 if narrow else ARROWS)
+    radius, places = _places(look.names(run), narrow)
+    loops = run.flows["source"].astype(str) == run.flows["target"].astype(str)
+    around = bool(loops.any() or (run.members["real"] > 0).any())
+    outside = radius + (0.1 if not around else 0.75 if written else 0.42)  # for boxes and loops
+    reach = max(abs(place[0]) for place in places.values())
+    squeeze = min(1.0, (width / 2 - outside) / max(reach, 1e-9))
+    places = {name: place * (squeeze, 1.0) for name, place in places.items()}
     sheet = Sheet(axes, places, radius, 8 if narrow else 9, number_of, written)
     arrows.surroundings(sheet, run)
     arrows.flows(sheet, run)
@@ -74,15 +80,11 @@ def _members(sheet: Sheet, run: "Run") -> list[tuple[str, str]]:
     by_name = look.styles(run)
     lines = {name: [*_two_lines(look.plain(name, 24)), *_moved(table, name, True)] for name in sheet.places}
     if _fit(sheet, lines) < 7:
-        lines = {
-            name: [*_two_lines(look.plain(name, 24)), *_moved(table, name, False)] for name in sheet.places
-        }
+        lines = {name: [*_two_lines(look.plain(name, 24)), *_moved(table, name, False)] for name in sheet.places}
     named = _fit(sheet, lines) >= 7
     if not named:
         short = sheet.radius < 0.18
-        lines = {
-            name: [str(i), *([] if short else _moved(table, name, False))] for i, name in enumerate(lines, 1)
-        }
+        lines = {name: [str(i), *([] if short else _moved(table, name, False))] for i, name in enumerate(lines, 1)}
     size = min(_fit(sheet, lines), 10.0 if named else 9.0)
     for name, place in sheet.places.items():
         tint = look.TINTS.get(str(table["kind"][name]), "#eef1f4")
@@ -128,9 +130,7 @@ def _two_lines(name: str) -> list[str]:
 def _fit(sheet: Sheet, lines: dict[str, list[str]]) -> float:
     """The size of letters, in points, at which every member's lines fit into its circle."""
     across = 2 * sheet.radius * 72
-    sizes = [
-        across * 0.88 / max(0.6 * max(map(len, words)), 1.3 * len(words) * 1.15) for words in lines.values()
-    ]
+    sizes = [across * 0.88 / max(0.6 * max(map(len, words)), 1.3 * len(words) * 1.15) for words in lines.values()]
     return min(sizes)
 
 
@@ -169,9 +169,7 @@ def _legend(run: "Run", key: list[tuple[str, str]], narrow: bool) -> list[dict[s
     if key:
         labels = [f"{i}  {look.plain(name, 16 if narrow else 22)}" for i, name in key]
         empty = [Line2D([], [], color="none", label=label) for label in labels]
-        legends.append(
-            {"handles": empty, "ncols": 2 if narrow else 4, "handlelength": 0, "handletextpad": 0, **common}
-        )
+        legends.append({"handles": empty, "ncols": 2 if narrow else 4, "handlelength": 0, "handletextpad": 0, **common})
     return legends
 
 

@@ -98,13 +98,8 @@ class Wiring:
     def components_of(self, member: int) -> range:
         return range(int(self.first[member]), int(self.first[member + 1]))
 
-    def per_replicate(self, replicates: int) -> None:
-        """Give every replicate shares of its own."""
-        if self.shares.shape[2] != replicates:
-            self.shares = self.shares.expand(-1, -1, replicates).contiguous()
-
-    def insert(self, component: Component, share: Tensor) -> int:
-        """Add a component beside its like; returns its place."""
+    def insert(self, component: Component, share: Tensor) -> None:
+        """Add a component beside its like."""
         place = max(
             (i for i in self.components_of(component.target) if self.components[i].group <= component.group),
             default=int(self.first[component.target]) - 1,
@@ -112,7 +107,6 @@ class Wiring:
         self.components.insert(place, component)
         self.shares = torch.cat([self.shares[:place], share.unsqueeze(0), self.shares[place:]])
         self.refresh()
-        return place
 
     def _edges(self) -> dict[str, list[str]]:
         """The producers of each member: the union over variants, in the order of the first that has the flow."""
@@ -127,8 +121,7 @@ class Wiring:
         flows = [s.flow(u, v) if s.graph.has_edge(u, v) else None for s in self.scenarios]
         present = [flow for flow in flows if flow is not None]
         share = [0.0 if f is None else (f.curated if group == CURATED else f.raw) for f in flows]
-        later = any((u, v) in s.late() or {u, v} & s.late() for s in self.scenarios if s.interventions)
-        if not any(share) and not later and group == CURATED:
+        if group == CURATED and not any(share):
             return []
         where = f"flow {u!r} → {v!r}"
         if len({f.delay for f in present}) > 1:

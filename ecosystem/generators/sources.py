@@ -17,13 +17,17 @@ from ecosystem.streams import Stream
 class Empirical(ClosedForm):
     """The empirical law of a data set: samples are rows of ``data [m, *event]``, drawn with replacement."""
 
-    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "symbols", "PARAMETERS")
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "symbols", "rank")
     data: Tensor
 
     def __init__(self, data: Tensor, symbols: int | None = None) -> None:
-        self.__dict__["PARAMETERS"] = {"data": data.ndim}  # rank of the data: rows and event
+        self.__dict__["rank"] = data.ndim  # of the data without batch: rows and event
         super().__init__(tuple(data.shape[1:]), data=data)
         self.symbols = symbols
+
+    @property
+    def PARAMETERS(self) -> dict[str, int]:  # type: ignore[override]  # noqa: N802
+        return {"data": self.rank}
 
     def noise(self, n: int, rng: Stream) -> Tensor:
         return rng.uniform(n, 1)

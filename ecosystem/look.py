@@ -1,0 +1,178 @@
+"""How figures look: one colour and line style per member, calm axes, text that can be read by anybody's font.
+
+Figures are made with `matplotlib.figure.Figure` alone, never with pyplot: several can be drawn at once in
+one process, and nothing stays open. Every figure function takes a width in inches and lays itself out for
+it, so that a page can show a wide drawing on a desk and a narrow one, with letters of the same size, on a
+phone.
+"""
+
+import base64
+import io
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from ecosystem.run import Run
+
+WIDE, NARROW = 9.0, 3.75  # inches: a text column on a desk, a phone held upright
+INK, SOFT, FAINT, REAL = "#1f2933", "#52606d", "#d9dee4", "#c9ced6"
+RAW, CURATED = "#52606d", "#6d3fb0"
+TINTS = {"gained": "#bfe6df", "rose": "#bfe6df", "lost": "#f3d9b1", "fell": "#f3d9b1"}
+MANY = 30  # members: above it a figure shows quantiles, below it a line for each
+# Okabe and Ito's colours (without yellow, which vanishes on white), then five of Tol's.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4B4B4B")
+COLOURS += ("#882255", "#999933", "#332288", "#44AA99", "#6E4A1E")
+
+
+@dataclass(frozen=True)
+class Style:
+    """What marks one member in every figure: a colour and, where colours repeat, a line style."""
+
+    colour: str
+    dashes: Any
+
+    @property
+    def dark(self) -> tuple[float, float, float]:
+        """The colour darkened so that letters in it stay readable on white."""
+        return mix(self.colour, "#000000", 0.35)
+
+
+def names(run: "Run") -> list[str]:
+    """All members in the order of the scenario."""
+    return [str(name) for name in run.members["member"]]
+
+
+def styles(run: "Run") -> dict[str, Style]:
+    """The style of each member, by name: the same in every figure and table of a run."""
+    dashes: list[Any] = ["-"] * 7 + [(0, (5, 1.5))] * 5 + [(0, (5, 1.5, 1, 1.5))] * 12 + [(0, (1, 1.2))] * 12
+    return {name: Style(COLOURS[i % len(COLOURS)], dashes[i % len(dashes)]) for i, name in enumerate(names(run))}
+
+
+def mix(colour: str, other: str, weight: float) -> tuple[float, float, float]:
+    """`colour` moved towards `other` by `weight` in 0..1."""
+    red, green, blue = (1 - weight) * np.array(to_rgb(colour)) + weight * np.array(to_rgb(other))
+    return float(red), float(green), float(blue)
+
+
+def shortened(text: object, most: int = 24) -> str:
+    """A name on one line, shortened in its middle if need be: its end often tells names apart."""
+    words = " ".join(str(text).split())
+    if len(words) <= most:
+        return words
+    tail = (most - 1) // 3
+    return words[: most - 1 - tail] + "…" + words[len(words) - tail :]
+
+
+def plain(text: object, most: int = 24) -> str:
+    """A shortened label for matplotlib, never read as a formula."""
+    return shortened(text, most).replace("$", r"\$")
+
+
+def percent(share: float) -> str:
+    """A share as people write it: 40 %, 2.5 %, < 0.1 %."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.3g} %" if np.isfinite(share) else "–"
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty white figure that finds room for its labels by itself."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # type: ignore[union-attr]
+    return figure
+
+
+def tidy(axes: Axes, xlabel: str = "", ylabel: str = "", title: str = "") -> Axes:
+    """Calm axes: no box, faint horizontal lines, small grey numbers, labels in words."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=SOFT, labelsize=9, length=3, color=FAINT, which="both")
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(xlabel, color=INK, fontsize=10)
+    axes.set_ylabel(ylabel, color=INK, fontsize=10)
+    if title:
+        axes.set_title(title, color=INK, fontsize=10, loc="left")
+    return axes
+
+
+def whole_rounds(axes: Axes) -> None:
+    """Rounds are counted, so their axis shows whole numbers only."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
+def note(width: float, words: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = canvas(width, 1.2)
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, words, ha="center", va="center", color=SOFT, fontsize=10, wrap=True)
+    return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out now, so that positions in inches can be asked for."""
+    engine = figure.get_layout_engine()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        if engine is not None:
+            engine.execute(figure)
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG with letters as letters, in the reader's own font; same run, same bytes."""
+    target = io.StringIO()
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ecosystem"}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    family = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+    return target.getvalue().replace("'DejaVu Sans'", family).replace(", sans-serif, sans-serif", ", sans-serif")
+
+
+def png(figure: Figure, dpi: int = 170) -> bytes:
+    """The figure as PNG, for pictures made of pixels."""
+    target = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(target, format="png", dpi=dpi, metadata={"Software": None})
+    return target.getvalue()
+
+
+def data_uri(figure: Figure, pixels: bool = False) -> str:
+    """The figure as an address that carries it whole, for `<img src=...>`: PNG if `pixels`, else SVG."""
+    kind, content = ("png", png(figure)) if pixels else ("svg+xml", svg(figure).encode())
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def spaced(wanted: list[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
+    """Positions in [low, high], at least `gap` apart, as near to the wanted ones as that allows.
+
+    With `u_i = w_i − i·gap` for sorted `w`, positions keep their distance exactly if `u` never falls: an
+    isotonic regression, solved by pooling neighbours that violate it.
+    """
+    order = np.argsort(wanted, kind="stable")
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    pools: list[tuple[float, int]] = []
+    for rank, index in enumerate(order):
+        pools.append((wanted[index] - rank * gap, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (late, many), (early, few) = pools.pop(), pools.pop()
+            pools.append(((early * few + late * many) / (few + many), few + many))
+    flat = np.repeat([value for value, _ in pools], [count for _, count in pools])
+    flat = np.clip(flat, low, high - gap * max(len(wanted) - 1, 0))
+    result = np.empty(len(wanted))
+    result[order] = flat + gap * np.arange(len(wanted))
+    return [float(value) for value in result]

@@ -1,0 +1,284 @@
+"""The report of a run: one HTML file that needs nothing else, for a colleague who was not there.
+
+    write_report(run, "runs/digits/report.html")
+
+It opens with what happened in plain words and a table of verdicts, then shows the figures of
+`ecosystem.plots`, each in a wide and a narrow drawing (the browser takes the one that fits), and closes
+with all that is needed to run it again.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecosystem import captions, look, pictures, plots, verdict
+from ecosystem.verdict import number
+
+if TYPE_CHECKING:
+    from ecosystem.run import Run
+
+LISTED = 30  # rows of a table on the page; all of them are in the saved tables
+EXTREMES = 6  # members at either end of the list, where there are too many for a row each
+
+
+def write_report(run: "Run", path: str | Path) -> Path:
+    """Write the report of a run, finished or not, as one HTML file; makes its folder; returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(run), encoding="utf-8")
+    return path
+
+
+def render(run: "Run") -> str:
+    """The report as HTML; everything that comes from the run is escaped."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    table = verdict.outcomes(run)
+    settings = run.settings
+    return environment.get_template("report.html.j2").render(
+        title=settings.get("scenario", "scenario"),
+        headline=verdict.headline(run, table),
+        description=_paragraphs(str(settings.get("description") or "")),
+        notices=_notices(run),
+        facts=_facts(run),
+        verdicts=_verdicts(run, table),
+        figures=_figures(run, table),
+        changes=_changes(run),
+        failures=_listed(run.failures),
+        command=settings.get("command", ""),
+        settings=_settings(settings),
+        members=_listed(run.members, "Members as the scenario declares them.", lift=True),
+        flows=_listed(
+            run.flows,
+            "Flows as the scenario declares them, as shares of the target’s training set.",
+            lift=True,
+        ),
+        colours={} if len(table) > look.MANY else {name: style.colour for name, style in look.styles(run).items()},
+    )
+
+
+def _paragraphs(text: str) -> list[str]:
+    """A docstring's paragraphs; lines are joined unless they are indented or form a list."""
+    blocks = [block for block in re.split(r"\n\s*\n", inspect.cleandoc(text)) if block.strip()]
+    laid_out = re.compile(r"^(\s|[-*•]|\d+[.)])", re.MULTILINE)
+    return [block if laid_out.search(block) else " ".join(block.split()) for block in blocks]
+
+
+def _notices(run: "Run") -> list[str]:
+    """What a reader must know before believing a number: interruption, divergence."""
+    notices = []
+    settings = run.settings
+    if not settings.get("finished", True):
+        done, planned = settings.get("completed", "?"), settings.get("rounds", "?")
+        notices.append(
+            f"This run was interrupted after {done} of {planned} rounds; all below is what was recorded until then."
+        )
+    failed, total = len(run.failures[verdict.KEYS].drop_duplicates()), verdict.replicates(run)
+    if failed:
+        left = (
+            "none is left to judge by"
+            if failed >= total
+            else f"{'it is' if failed == 1 else 'they are'} left out of all means"
+        )
+        notices.append(f"{failed} of {total} replicates diverged; {left} (see “What went wrong”).")
+    return notices
+
+
+def _facts(run: "Run") -> list[tuple[str, str]]:
+    """The run in six numbers."""
+    settings = run.settings
+    samples = settings.get("samples")
+    seconds = settings.get("seconds")
+    facts = [
+        ("members", f"{len(run.members):,}"),
+        ("flows", f"{len(run.flows):,}"),
+        ("rounds", str(settings.get("completed", settings.get("rounds", "?")))),
+        ("samples per member and round", "population (no sampling)" if samples is None else f"{samples:,}"),
+        ("replicates", f"{verdict.replicates(run):,}"),
+        ("order of updates", str(settings.get("ordering", "?"))),
+    ]
+    return facts + ([("time", _duration(float(seconds)))] if seconds is not None else [])
+
+
+def _duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _verdicts(run: "Run", table: pd.DataFrame) -> dict[str, Any]:
+    """The table of verdicts: every member, or those at either end where there are many."""
+    interval = bool(table["error"].notna().any())
+    shown, many = table, len(table) > look.MANY
+    if many:
+        ranked = table.sort_values("change", ascending=False)
+        ranked = ranked[ranked["change"].notna()]
+        shown = pd.concat([ranked.head(EXTREMES), ranked.tail(EXTREMES)]).drop_duplicates("member")
+    begin, end = table["first"].min(), table["last"].max()
+    caption = "Alignment: how much a member’s users like what it generates."
+    if np.isfinite(begin):
+        caption += f" From round {begin:.0f} to round {end:.0f}" + (", mean over replicates." if interval else ".")
+    if many:
+        caption += f" The {EXTREMES} members that gained most and the {EXTREMES} that lost most."
+    return {
+        "caption": caption,
+        "columns": ["Member", "Its users like", "Curated", "Alignment", "Change", "Verdict"],
+        "rows": [_verdict(row) for row in shown.to_dict("records")],
+        "notes": _cautions(run, table, interval),
+    }
+
+
+def _verdict(row: dict[Any, Any]) -> dict[str, str]:
+    """One row in words; as many digits as the uncertainty (or the change itself) makes meaningful."""
+    scale = row["error"] if row["error"] > 0 else row["change"]
+    digits = {"scale": scale, "digits": 2 if row["error"] > 0 else 3}
+    change = number(row["change"], sign=True, **digits)
+    if np.isfinite(row["error"]):
+        change += f" ± {number(row['error'], **digits)}"
+    seen, reward = np.isfinite(row["change"]), str(row["reward"])
+    return {
+        "member": str(row["member"]),
+        "likes": "–" if reward == "none" else look.shortened(reward, 48),
+        "curated": look.percent(float(row["curation"])),
+        "path": f"{number(row['start'], **digits)} → {number(row['end'], **digits)}" if seen else "–",
+        "change": change,
+        "interval": f"{number(row['low'], sign=True, **digits)} to {number(row['high'], sign=True, **digits)}"
+        if np.isfinite(row["low"])
+        else "",
+        "kind": str(row["kind"]),
+        "words": verdict.WORDS[str(row["kind"])],
+    }
+
+
+def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
+    """How far the verdicts can be trusted."""
+    notes = []
+    if not table["change"].notna().any():
+        return notes
+    if interval:
+        notes.append(
+            "± is the standard error of the mean over replicates. A member gained or lost if the 95 % "
+            "interval of its change "
+            "(Student’s t) leaves zero out."
+        )
+        if table["replicates"].max() < 5:
+            notes.append("So few replicates make wide intervals: more of them would sharpen the verdicts.")
+        if len(table) > 10:
+            notes.append("At 95 %, about one unchanged member in twenty shows up as changed by chance alone.")
+    elif verdict.exact(run):
+        notes.append("A population run has no chance in it: changes are exact and need no interval.")
+    else:
+        notes.append("There is one replicate, so nothing can be said about chance: no interval is given.")
+    if table.loc[table["change"].notna(), "reward"].nunique() > 1:
+        notes.append(
+            "Each taste has a scale of its own: changes of members with different tastes cannot be compared in size."
+        )
+    return notes
+
+
+def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
+    """All figures that this run has something for, with their words."""
+    figures = [
+        _figure(run, "coupling", "Who learns from whom", plots.coupling, captions.coupling(run)),
+        _figure(run, "diets", "What each member trains on", plots.diets, captions.diets(run)),
+    ]
+    if table["change"].notna().any():
+        words = captions.alignment(run, table)
+        figures.append(_figure(run, "alignment", "Alignment over rounds", plots.alignment, words))
+    titles = {
+        "images": "What they draw",
+        "clouds": "Where their samples lie",
+        "symbols": "Which symbols they write",
+    }
+    for kind, title in titles.items():
+        if pictures.drawable(run, kind):
+            draw = getattr(plots, kind)
+            figures.append(_figure(run, kind, title, draw, captions.samples(run, kind), kind != "symbols"))
+    if (run.rounds["change"].astype(float) > 0).any():
+        figures.append(_figure(run, "change", "How much the models still move", plots.change, captions.change(run)))
+    return figures
+
+
+def _figure(
+    run: "Run",
+    name: str,
+    title: str,
+    draw: Callable[..., Figure],
+    words: tuple[str, str],
+    pixels: bool = False,
+) -> dict[str, str]:
+    """One figure, drawn for a desk and for a phone."""
+    wide, narrow = (look.data_uri(draw(run, width), pixels) for width in (look.WIDE, look.NARROW))
+    return {"id": name, "title": title, "wide": wide, "narrow": narrow, "caption": words[0], "alt": words[1]}
+
+
+def _listed(table: pd.DataFrame, caption: str = "", lift: bool = False) -> dict[str, Any]:
+    """A table's first rows as text; with `lift`, columns in which all rows agree move into the caption."""
+    agreed = [c for c in table.columns if lift and len(table) > 1 and table[c].astype(str).nunique() == 1]
+    if agreed:
+        words = (f"{_heading(column)} {_cell(table[column].iloc[0])}" for column in agreed)
+        caption = f"{caption} The same for all: {', '.join(words)}."
+    table = table.drop(columns=agreed)
+    if len(table.columns) == 1 and agreed:  # nothing is left to tell the rows apart
+        return {"caption": caption, "columns": [], "rows": [], "more": 0}
+    rows = [[_cell(value) for value in row] for row in table.head(LISTED).itertuples(index=False)]
+    columns = [_heading(column) for column in table.columns]
+    return {"caption": caption, "columns": columns, "rows": rows, "more": max(0, len(table) - LISTED)}
+
+
+def _heading(column: object) -> str:
+    """A column's name in words."""
+    return str(column).replace("_", " ")
+
+
+def _cell(value: Any) -> str:
+    """A value as text: numbers with four digits, long descriptions shortened."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}" if np.isfinite(value) else "–"
+    return look.shortened(value, 240)
+
+
+def _changes(run: "Run") -> dict[str, Any]:
+    """Changes that several replicates made in the same round are one row with their number."""
+    keys = ["round", "subject", "what", "before", "after"]
+    if run.changes.empty:
+        return _listed(run.changes)
+    texts = run.changes.assign(**{key: run.changes[key].astype(str) for key in keys[1:]})
+    counts = texts.groupby(keys, sort=True).size().reset_index(name="replicates")
+    total = verdict.replicates(run)
+    return _listed(counts.assign(replicates=[f"{count} of {total}" for count in counts["replicates"]]))
+
+
+def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Everything needed to run it again, one fact a row."""
+    known = ("scenario", "file", "rounds", "samples", "ordering")
+    rows = [(key, str(settings[key])) for key in known if key in settings]
+    rows += [(f"parameter {key}", str(value)) for key, value in (settings.get("parameters") or {}).items()]
+    rows.append(("seeds", _seeds(settings.get("seeds") or [])))
+    versions = settings.get("versions") or {}
+    rows.append(("versions", ", ".join(f"{key} {value}" for key, value in versions.items())))
+    return [
+        (key, "none: the population itself" if (key, value) == ("samples", "None") else value) for key, value in rows
+    ]
+
+
+def _seeds(pairs: list[Any]) -> str:
+    """Seeds with their replicates, runs of consecutive ones as ranges."""
+    by_seed: dict[Any, list[int]] = {}
+    for seed, replicate in pairs:
+        by_seed.setdefault(seed, []).append(int(replicate))
+    words = []
+    for seed, found in by_seed.items():
+        ordered = sorted(found)
+        consecutive = ordered == list(range(ordered[0], ordered[-1] + 1)) and len(ordered) > 1
+        listing = f"{ordered[0]}–{ordered[-1]}" if consecutive else ", ".join(map(str, ordered))
+        words.append(f"seed {seed}, replicate{'' if len(ordered) == 1 else 's'} {listing}")
+    return "; ".join(words)
