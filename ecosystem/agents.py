@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import mesa
-import torch
 from torch import Tensor
 
 from ecosystem.curation import Curator, Users
 from ecosystem.descriptions import Member
-from ecosystem.engine.looped import Stack
 from ecosystem.generators import GenerativeModel
 from ecosystem.rewards import Reward
 from ecosystem.schedules import Schedule, as_schedule
@@ -122,17 +120,3 @@ class ModelAgent(mesa.Agent):
     def retrain(self, gathered: Tensor) -> Tensor:
         """Fit its generator to what it gathered; returns the loss ``[1, variants, replicates]``, NaN without one."""
         return self.model.retrain_for(self, gathered)
-
-
-def stack_of(agent: ModelAgent) -> Stack:
-    """The stack of an agent's cohort."""
-    return agent.model.generators[agent.cohort]
-
-
-def as_batch(value: GenerativeModel, size: torch.Size) -> dict[str, Tensor]:
-    """The tensors of a closed-form generator, given to every variant and replicate where it has no batch."""
-    missing = 2 - len(value.batch_shape)  # type: ignore[arg-type]
-    return {
-        name: tensor.reshape(*(1,) * missing, *tensor.shape).expand(*size, *tensor.shape[2 - missing :])
-        for name, tensor in value.tensors().items()  # type: ignore[operator]
-    }

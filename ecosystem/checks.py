@@ -26,6 +26,7 @@ from ecosystem.descriptions import (
 )
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
+from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward
 from ecosystem.schedules import never
 from ecosystem.streams import Stream
@@ -170,6 +171,8 @@ def check_scenario(scenario: Scenario) -> None:
     if not scenario.names:
         raise ValueError(f"scenario {scenario.name!r} has no members; add some: scenario.add(name, Member(...))")
     scenario.ordering.check(scenario.names)
+    if scenario.samples is None:
+        _check_laws(scenario)
     absent = scenario.late()
     _check_diets(scenario, absent, "")
     for round in sorted(scenario.interventions):
@@ -206,3 +209,50 @@ def _check_diets(scenario: Scenario, absent: set, when: str) -> None:
             if u not in absent and (u, v) not in absent
         }
         check_shares(v, flows, member, complete=True, when=when)
+
+
+def _check_laws(scenario: Scenario) -> None:
+    """On the population every fit, choice and transform needs a law: tried once for each kind."""
+    tried: set[Hashable] = set()
+    for v in scenario.names:
+        member = scenario.member(v)
+        generator = member.generator
+        if not isinstance(generator, ClosedForm):
+            raise NoPopulationLaw(f"{type(generator).__name__}, the generator of {v!r},")
+        if member.real is not None:
+            _try_law(tried, generator, as_source(member.real, generator, repr(v)), None, f"the real data of {v!r}")
+        for u, flow in scenario.incoming(v, dormant=True).items():
+            producer = scenario.member(u)
+            _try_law(tried, generator, producer.generator, None if flow.transform is None else flow, f"flow {u!r} → {v!r}")
+            users = curated_by(flow, producer, member) if flow.curated else None
+            if users is not None:
+                _try_law(tried, generator, producer.generator, flow, f"flow {u!r} → {v!r}", users)
+
+
+def _try_law(
+    tried: set[Hashable],
+    fit: ClosedForm,
+    source: GenerativeModel,
+    flow: Flow | None,
+    where: str,
+    users: Users | None = None,
+) -> None:
+    transform = None if flow is None or flow.transform is None else flow.transform
+    after = flow is not None and flow.chosen_by == "consumer"
+    kind = (fit.kind(), _kind_of(source), transform and transform.kind(), users and users.kind(), after)
+    if kind in tried:
+        return
+    tried.add(kind)
+    try:
+        if not isinstance(source, ClosedForm):
+            raise NoPopulationLaw(type(source).__name__)
+        law = source.law()
+        if users is not None and not after:
+            law = users.law(law)
+        if transform is not None:
+            law = transform.law(law)
+        if users is not None and after:
+            law = users.law(law)
+        fit.statistic_of(law)
+    except (NoPopulationLaw, TypeError) as error:
+        raise type(error)(f"{where}: {error}") from error

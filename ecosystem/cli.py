@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ecosystem.loading import load_scenario, one_line, parse_settings
+from ecosystem.loading import load_scenario, located, one_line, parse_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,8 +65,9 @@ def _program(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"mesacosm {metadata.version('mesacosm')}")
-        raise typer.Exit()
+        with _errors(debug=False):
+            typer.echo(f"mesacosm {metadata.version('mesacosm')}")
+            raise typer.Exit()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -96,9 +97,11 @@ def run(
         parameters = parse_settings(settings or ())
         scenario, description = _load(file, parameters, rounds, samples)
         record = Record(every=every) if out is None else Record(every=every, draws=True, samples=SAMPLES)
-        eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
+        with located(file):
+            eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
         with _CtrlC() as ctrl_c:
-            completed = _simulate(eco, ctrl_c)
+            with located(file):
+                completed = _simulate(eco, ctrl_c)
             result = eco.result(
                 file=str(file),
                 parameters=parameters,

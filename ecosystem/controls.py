@@ -61,6 +61,7 @@ class Controls:
         self._declared = wiring.shares.clone()
         self._schedules = _schedule_groups(scenarios, wiring)
         self._own: dict[int, list[tuple[Schedule, Tensor]]] = {}
+        self._curators: dict[str, str] = {}
         for subject in self._absent:
             if isinstance(subject, str):
                 self.active[wiring.index[subject]] = False
@@ -124,7 +125,8 @@ class Controls:
         member = self.wiring.index[name]
         place = self.wiring.users.add([users] * self.cell[0], f"the new users of {name!r}")
         self._spread()
-        before = str(self.scenario.member(name).curator)
+        before = self._curators.get(name, str(self.scenario.member(name).curator))
+        self._curators[name] = str(users.curator)
         for old in [c for c in self.wiring.components if c.group == CURATED and self._chooser(c) == member]:
             i = next(k for k, c in enumerate(self.wiring.components) if c is old)
             moved = torch.where(where, self._declared[i], 0.0)

@@ -333,9 +333,10 @@ class Ecosystem(mesa.Model):
             c, row = self.wiring.place[name]
             one = self.generators[c].take((slice(row, row + 1), slice(0, 1), slice(0, 1)))
             rng = self.rng_root[:1].at("show").at(round).at(name)[0]
-            x = one.sample_one(0, self.record.samples, rng) if isinstance(one, Looped) else one.sample(
-                self.record.samples, rng
-            ).flatten(0, 2)
+            if isinstance(one, Looped):
+                x = one.sample_one(0, self.record.samples, rng)
+            else:
+                x = one.sample(self.record.samples, rng)[0, 0, 0]
             self.recorder.samples.setdefault(name, {})[round] = x
 
     def result(self, variant: int = 0, **settings: Any) -> Run:

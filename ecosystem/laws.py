@@ -21,8 +21,10 @@ from ecosystem.products import row_product
 class NoPopulationLaw(ValueError):
     """Something has no exact law on the population; the message says what, and that ``samples=n`` is the remedy."""
 
+    REMEDY = "has no population law; run it with finite samples: Scenario(..., samples=n)"
+
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} has no population law; run it with finite samples: Scenario(..., samples=n)")
+        super().__init__(what if what.endswith(self.REMEDY) else f"{what} {self.REMEDY}")
 
 
 class Moments:

@@ -6,7 +6,8 @@ import ast
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,10 +40,8 @@ def load_scenario(file: str | Path, parameters: Mapping[str, Any] | None = None)
     if not callable(build):
         raise ScenarioFileError(f"{path} has no function scenario(); define `def scenario(...) -> Scenario:` in it")
     _check_names(path, build, parameters)
-    try:
+    with located(path):
         scenario = build(**parameters)
-    except (Exception, SystemExit) as error:
-        raise _located(path, error) from error
     if not isinstance(scenario, Scenario):
         raise ScenarioFileError(
             f"scenario() of {path} returned {type(scenario).__name__}; it must return the Scenario it builds"
@@ -75,6 +74,22 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     return parameters
 
 
+@contextmanager
+def located(file: str | Path) -> Iterator[None]:
+    """Turn whatever the code of a scenario file raises into an error with the last line of the file on its way."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SyntaxError) and error.filename == str(file):
+            line, text = error.lineno, error.msg
+        else:
+            frames = reversed(traceback.extract_tb(error.__traceback__))
+            line = next((frame.lineno for frame in frames if frame.filename == str(file)), None)
+            text = one_line(error)
+        place = f"{file}, line {line}" if line else f"{file}"
+        raise ScenarioFileError(f"{place}: {type(error).__name__}: {text}") from error
+
+
 def one_line(error: BaseException) -> str:
     """The message of an exception on a single line; its class where it carries no message."""
     # KeyError prints the repr of its argument, OSError an error number nobody knows
@@ -101,23 +116,9 @@ def _execute(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # last: a neighbour called random.py must not hide Python's own
-    try:
+    with located(path):
         exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
-        raise _located(path, error) from error
     return module
-
-
-def _located(path: Path, error: BaseException) -> ScenarioFileError:
-    """An exception out of a scenario file, with the last line of that file that took part in it."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        line, text = error.lineno, error.msg
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
-        text = one_line(error)
-    place = f"{path}, line {line}" if line else f"{path}"
-    return ScenarioFileError(f"{place}: {type(error).__name__}: {text}")
 
 
 def _check_names(path: Path, build: Callable[..., Any], parameters: Mapping[str, Any]) -> None:

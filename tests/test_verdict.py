@@ -1,0 +1,72 @@
+"""Verdicts: changes, errors and intervals as in the textbook, and sentences that claim no more than they can."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_runs as made
+
+from ecosystem import look, verdict
+
+
+def outcome(changes: dict[str, list[float]], **changed: object) -> pd.DataFrame:
+    """Verdicts on members whose alignment moved from 1 by so much in each replicate."""
+    rows = [
+        (0, replicate, at, name, True, 1.0 + at * change / 5, 0.1, np.nan)
+        for name, all_changes in changes.items()
+        for replicate, change in enumerate(all_changes)
+        for at in (0, 5)
+    ]
+    columns = ["seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"]
+    settings = made.settings("exact", 5, len(next(iter(changes.values()))), **changed)
+    flows = made.flows([(name, name, 0.5, 0.3) for name in changes])
+    run = made.make(settings, made.members(list(changes)), flows, pd.DataFrame(rows, columns=columns))
+    return verdict.outcomes(run).set_index("member")
+
+
+def test_change_its_error_and_interval_are_those_of_the_textbook() -> None:
+    table = outcome({"up": [1.0, 2.0, 3.0], "noise": [-1.0, 0.0, 1.1], "down": [-1.0, -1.1, -0.9], "ice": [0, 0, 0]})
+    assert table.loc["up", "change"] == pytest.approx(2.0)
+    assert table.loc["up", "error"] == pytest.approx(1 / np.sqrt(3))
+    assert table.loc["up", "low"] == pytest.approx(2 - 4.302652729911275 / np.sqrt(3))  # t(0.975, 2 degrees)
+    assert list(table["kind"]) == ["unchanged", "unchanged", "lost", "still"]
+
+
+def test_one_replicate_claims_no_interval_unless_the_run_is_exact() -> None:
+    table = outcome({"up": [1.0], "down": [-1.0], "ice": [0.0]})
+    assert list(table["kind"]) == ["rose", "fell", "still"]
+    assert table[["error", "low", "high"]].isna().all(axis=None)
+    assert list(outcome({"up": [1e-3], "down": [-1.0]}, samples=None)["kind"]) == ["gained", "lost"]
+    shuffled = outcome({"up": [1e-3], "down": [-1.0]}, samples=None, ordering="shuffled")
+    assert list(shuffled["kind"]) == ["rose", "fell"]
+
+
+def test_diverged_replicates_do_not_count_and_a_late_member_starts_when_it_joins() -> None:
+    run = made.odd()
+    assert verdict.replicates(run) == 5
+    table = verdict.outcomes(run).set_index("member")
+    late = "a very long name that never seems to end, number 1"
+    assert list(table["replicates"].fillna(0)) == [4, 4, 0, 4]
+    assert (table.loc[late, "first"], table.loc[late, "last"]) == (12, 23)
+    assert np.isfinite(table.loc[table["replicates"] > 0, ["start", "end", "low", "high"]]).all(axis=None)
+    assert set(verdict.outcomes(made.diverged())["kind"]) == {"diverged"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"a": [1, 1.1], "b": [1, 1.1]}, "Both members gained their users’ taste."),
+        ({"a": [1.0], "b": [-1.0]}, "a moved towards its users’ taste; b moved away from its users’ taste."),
+        ({f"m{i}": [1, 1.1] if i < 3 else [0, 0] for i in range(8)}, "Three of eight members gained"),
+        ({"a": [0, 0]}, "a did not move."),
+    ],
+)
+def test_headline(changes: dict[str, list[float]], words: str) -> None:
+    run = made.pair(2)
+    assert verdict.headline(run, outcome(changes).reset_index()).startswith(words)
+
+
+def test_numbers_are_written_with_the_digits_that_matter() -> None:
+    assert verdict.number(0.47812, 0.022, sign=True, digits=2) == "+0.478"
+    assert verdict.number(-1234.5) == "−1,234" and verdict.number(float("nan")) == "–"
+    assert verdict.number(1.5e9) == "1.50e+09" and verdict.number(0.0) == "0.00"
+    assert look.percent(0.4) == "40 %" and look.percent(0.0001) == "< 0.1 %" and look.percent(1 / 3) == "33.3 %"
