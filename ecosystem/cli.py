@@ -255,7 +255,7 @@ def _simulate(eco: Ecosystem, ctrl_c: _CtrlC) -> int:
 
 def _show_run(run: Run) -> None:
     """Who gained and who lost: a row a member, then the verdict and the replicates that diverged."""
-    from ecosystem.verdict import WORDS, headline, number, outcomes
+    from ecosystem.report.verdict import WORDS, headline, number, outcomes
 
     table = outcomes(run)
     rows = [
@@ -290,7 +290,7 @@ def _facts(scenario: Scenario) -> Iterator[str]:
     """How long, in which order and over what kind of graph a scenario runs."""
     import networkx as nx
 
-    from ecosystem.verdict import counted
+    from ecosystem.report.verdict import counted
 
     graph = scenario.graph
     samples = "the population" if scenario.samples is None else f"{scenario.samples} samples a member"

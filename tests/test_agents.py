@@ -400,5 +400,35 @@ def test_variants_must_have_one_shape() -> None:
         Ecosystem(couple(samples=3), seeds=[1, 1])
 
 
+@pytest.mark.parametrize(
+    ("member", "flow", "message"),
+    [
+        (Member(Tiny(), real=torch.zeros(3, 2)), Flow(raw=0.5), "Tiny, the generator of 'a', has no population law"),
+        (
+            Member(Location([0.0, 0.0]), real=torch.zeros(3, 2), reward=lambda x: x[..., 0], curator=Luce(2)),
+            Flow(curated=0.5),
+            r"flow 'a' → 'a': Luce\(2, temperature=1\) with the reward <lambda> .* samples=n",
+        ),
+        (
+            Member(Location([0.0, 0.0]), real=torch.zeros(3, 2)),
+            Flow(raw=0.5, transform=torch.sin),
+            "flow 'a' → 'a': the transform sin has no population law",
+        ),
+        (
+            Member(Location([0.0, 0.0]), real=lambda n, rng: rng.normal(n, 2)),
+            Flow(raw=0.5),
+            "the real data of 'a': SampleFunction has no population law; run it with finite samples",
+        ),
+    ],
+)
+def test_what_has_no_population_law_says_so_at_once(member, flow, message: str) -> None:
+    s = Scenario("law", rounds=1)
+    s.add("a", member)
+    s.connect("a", "a", flow)
+    with pytest.raises(ValueError, match=message):
+        s.check()
+    s.replace(samples=5).run()
+
+
 def test_join_is_an_intervention() -> None:
     assert Join("a").label == "a" and Connect(("a", "b")).label == "a→b"

@@ -19,7 +19,7 @@ import synthetic_runs as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecosystem import look, pictures, plots
+from ecosystem.report import look, pictures, plots
 from ecosystem.report import render, write_report
 from ecosystem.run import Run
 

@@ -52,6 +52,7 @@ def test_saved_and_loaded_it_is_the_same(run: Run, tmp_path) -> None:
         pd.testing.assert_frame_equal(getattr(run, name), getattr(again, name), check_exact=True)
     assert again.settings == json.loads(json.dumps(run.settings)) and again.settings["command"] == "test"
     for member, rounds in run.samples.items():
+        assert all(x.shape == (3, 2) for x in rounds.values())
         assert list(again.samples[member]) == list(rounds) == [0, 1, 2, 3, 4]
         assert all(torch.equal(again.samples[member][r], x) for r, x in rounds.items())
     assert all(torch.equal(again.parameters[m]["mean"], x["mean"]) for m, x in run.parameters.items())

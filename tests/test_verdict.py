@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import synthetic_runs as made
 
-from ecosystem import look, verdict
+from ecosystem.report import look, verdict
 
 
 def outcome(changes: dict[str, list[float]], **changed: object) -> pd.DataFrame:

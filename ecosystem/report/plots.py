@@ -1,7 +1,7 @@
 """Figures of a run: members over rounds, and what each trains on. A function takes a run, returns a Figure.
 
 `alignment` and `change` follow members over rounds, `diets` shows what they learn from. Drawings of the
-network are in `ecosystem.drawing`, pictures of what members generate in `ecosystem.pictures`; both are
+network are in `ecosystem.report.drawing`, pictures of what members generate in `ecosystem.report.pictures`; both are
 re-exported here, so that `plots.coupling(run)` works as well.
 """
 
@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
-from ecosystem import crowds, look
-from ecosystem.drawing import coupling
-from ecosystem.look import MANY, WIDE, Style
-from ecosystem.pictures import clouds, images, symbols
-from ecosystem.verdict import finished, replicates
+from ecosystem.report import crowds, look
+from ecosystem.report.drawing import coupling
+from ecosystem.report.look import MANY, WIDE, Style
+from ecosystem.report.pictures import clouds, images, symbols
+from ecosystem.report.verdict import finished, replicates
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

@@ -3,7 +3,7 @@
     write_report(run, "runs/digits/report.html")
 
 It opens with what happened in plain words and a table of verdicts, then shows the figures of
-`ecosystem.plots`, each in a wide and a narrow drawing (the browser takes the one that fits), and closes
+`ecosystem.report.plots`, each in a wide and a narrow drawing (the browser takes the one that fits), and closes
 with all that is needed to run it again.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ecosystem import captions, look, pictures, plots, verdict
-from ecosystem.verdict import number
+from ecosystem.report import captions, look, pictures, plots, verdict
+from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 
-from ecosystem import look
+from ecosystem.report import look
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

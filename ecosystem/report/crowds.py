@@ -1,6 +1,6 @@
 """Figures of networks with more members than can be told apart: distributions in place of names.
 
-`ecosystem.plots` and `ecosystem.drawing` turn to these by themselves above `look.MANY` members.
+`ecosystem.report.plots` and `ecosystem.report.drawing` turn to these by themselves above `look.MANY` members.
 """
 
 from typing import TYPE_CHECKING
@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ecosystem import look
-from ecosystem.verdict import outcomes
+from ecosystem.report import look
+from ecosystem.report.verdict import outcomes
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

@@ -2,7 +2,7 @@
 
 Members stand on an oval, up to twelve with the share on every arrow that leaves room for it, up to thirty
 without. Names stand in the circles if all of them fit; otherwise numbers do, with a key below. Networks
-with more members are drawn by `ecosystem.crowds`.
+with more members are drawn by `ecosystem.report.crowds`.
 """
 
 import textwrap
@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from ecosystem import arrows, crowds, look
-from ecosystem.arrows import ARROWS, Sheet
-from ecosystem.look import MANY, WIDE
-from ecosystem.verdict import number, outcomes
+from ecosystem.report import arrows, crowds, look
+from ecosystem.report.arrows import ARROWS, Sheet
+from ecosystem.report.look import MANY, WIDE
+from ecosystem.report.verdict import number, outcomes
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ecosystem import look, pictures, plots
-from ecosystem.look import MANY
-from ecosystem.verdict import counted, finished, number, replicates
+from ecosystem.report import look, pictures, plots
+from ecosystem.report.look import MANY
+from ecosystem.report.verdict import counted, finished, number, replicates
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ecosystem import look
-from ecosystem.look import WIDE
+from ecosystem.report import look
+from ecosystem.report.look import WIDE
 
 if TYPE_CHECKING:
     from ecosystem.run import Run

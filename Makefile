@@ -1,0 +1,46 @@
+# Two commands on a fresh machine: `make demo` and `make test`. `make PYTHON=python3.12 ...` picks another Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.PHONY: help setup demo test bench clean
+
+help:
+	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
+	@echo "make test   set up, check style and types, run the tests"
+	@echo "make bench  set up, run the measured comparisons"
+	@echo "make setup  only set up $(VENV)"
+	@echo "make clean  remove $(VENV), caches, builds and the demo's run"
+
+setup: $(INSTALLED)
+
+# Torch comes first and pinned: an open range resolves to a build with gigabytes of GPU libraries.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "setting up $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --root-user-action=ignore --constraint constraints.txt torch
+	@$(PIP) install --root-user-action=ignore --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/ecosystem run scenarios/digits.py --replicates 4 --out runs/digits --overwrite
+
+# Two test workers: one thread each.
+test: export OMP_NUM_THREADS = 1
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -n 2
+
+bench: export OMP_NUM_THREADS = 1
+bench: setup
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
