@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ecosystem.agents import ModelAgent as ModelAgent
-    from ecosystem.curation import Blind as Blind
     from ecosystem.curation import BestOf as BestOf
+    from ecosystem.curation import Blind as Blind
     from ecosystem.curation import Crowd as Crowd
     from ecosystem.curation import Curator as Curator
     from ecosystem.curation import Luce as Luce
@@ -17,6 +17,44 @@ if TYPE_CHECKING:
     from ecosystem.curation import Tilt as Tilt
     from ecosystem.curation import TopFraction as TopFraction
     from ecosystem.curation import Users as Users
+    from ecosystem.descriptions import Connect as Connect
+    from ecosystem.descriptions import Curate as Curate
+    from ecosystem.descriptions import Disconnect as Disconnect
+    from ecosystem.descriptions import Flow as Flow
+    from ecosystem.descriptions import Freeze as Freeze
+    from ecosystem.descriptions import Join as Join
+    from ecosystem.descriptions import Leave as Leave
+    from ecosystem.descriptions import Member as Member
+    from ecosystem.descriptions import Thaw as Thaw
+    from ecosystem.ecosystem import Ecosystem as Ecosystem
+    from ecosystem.generators import Categorical as Categorical
+    from ecosystem.generators import FlowMatching as FlowMatching
+    from ecosystem.generators import Gaussian as Gaussian
+    from ecosystem.generators import GaussianMixture as GaussianMixture
+    from ecosystem.generators import GenerativeModel as GenerativeModel
+    from ecosystem.generators import Location as Location
+    from ecosystem.generators import Training as Training
+    from ecosystem.laws import NoPopulationLaw as NoPopulationLaw
+    from ecosystem.orderings import sequential as sequential
+    from ecosystem.orderings import shuffled as shuffled
+    from ecosystem.orderings import synchronous as synchronous
+    from ecosystem.recording import Record as Record
+    from ecosystem.retention import accumulate as accumulate
+    from ecosystem.retention import replace as replace
+    from ecosystem.retention import subsample as subsample
+    from ecosystem.retention import window as window
+    from ecosystem.rewards import Distance as Distance
+    from ecosystem.rewards import Linear as Linear
+    from ecosystem.rewards import Quadratic as Quadratic
+    from ecosystem.rewards import Tabular as Tabular
+    from ecosystem.run import Run as Run
+    from ecosystem.scenario import Scenario as Scenario
+    from ecosystem.schedules import at as at
+    from ecosystem.schedules import every as every
+    from ecosystem.schedules import never as never
+    from ecosystem.schedules import poisson as poisson
+    from ecosystem.streams import Stream as Stream
+    from ecosystem.transforms import LinearMap as LinearMap
 
 _HOMES = {
     "ecosystem.agents": "ModelAgent",
@@ -36,7 +74,6 @@ _HOMES = {
     "ecosystem.transforms": "LinearMap",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-__all__ = sorted(_HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> object:
@@ -46,4 +83,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(_HOME)

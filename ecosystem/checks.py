@@ -125,8 +125,8 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     if users is None:
         who = u if flow.chosen_by == "producer" else v
         raise ValueError(
-            f"{where} has a curated share of {flow.curated:.4g}, chosen by the {flow.chosen_by}'s users, but {who!r} has "
-            f"no curator; give it one, Member(..., curator=...), or name other users: chosen_by=Users(reward, curator)"
+            f"{where} has a curated share of {flow.curated:.4g}, chosen by the {flow.chosen_by}'s users, but {who!r} "
+            f"has no curator; give it one, Member(..., curator=...), or name others: chosen_by=Users(reward, curator)"
         )
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator), f"the reward of the users of {where}")
@@ -152,8 +152,8 @@ def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
 def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
     """Shares of one member add up to at most 1; what they leave over needs real data (asked when ``complete``)."""
     total = sum(flow.raw + flow.curated for flow in flows.values())
-    parts = [f"{kind} {s:.4g} from {u!r}" for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated))]
-    listing = ", ".join(part for part in parts if not part.split()[1] == "0")
+    shares = [(kind, s, u) for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated)) if s]
+    listing = ", ".join(f"{kind} {share:.4g} from {u!r}" for kind, share, u in shares)
     if total > 1 + TOLERANCE:
         raise ValueError(
             f"shares of {v!r} add up to {total:.6g}{when} ({listing}); they must leave room for real data: at most 1"
@@ -223,10 +223,11 @@ def _check_laws(scenario: Scenario) -> None:
             _try_law(tried, generator, as_source(member.real, generator, repr(v)), None, f"the real data of {v!r}")
         for u, flow in scenario.incoming(v, dormant=True).items():
             producer = scenario.member(u)
-            _try_law(tried, generator, producer.generator, None if flow.transform is None else flow, f"flow {u!r} → {v!r}")
+            where = f"flow {u!r} → {v!r}"
+            _try_law(tried, generator, producer.generator, flow, where)
             users = curated_by(flow, producer, member) if flow.curated else None
             if users is not None:
-                _try_law(tried, generator, producer.generator, flow, f"flow {u!r} → {v!r}", users)
+                _try_law(tried, generator, producer.generator, flow, where, users)
 
 
 def _try_law(
@@ -237,7 +238,7 @@ def _try_law(
     where: str,
     users: Users | None = None,
 ) -> None:
-    transform = None if flow is None or flow.transform is None else flow.transform
+    transform = None if flow is None else flow.transform
     after = flow is not None and flow.chosen_by == "consumer"
     kind = (fit.kind(), _kind_of(source), transform and transform.kind(), users and users.kind(), after)
     if kind in tried:

@@ -25,12 +25,12 @@ class Member:
     """
 
     generator: GenerativeModel
-    reward: Any = None
-    curator: Curator | None = None
-    real: Any = None
-    schedule: Schedule = every(1)
-    retention: Retention = replace()
-    agent: type | None = None
+    reward: Any
+    curator: Curator | None
+    real: Any
+    schedule: Schedule
+    retention: Retention
+    agent: type | None
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class Member:
 class Flow:
     """What a consumer takes from a producer, as shares of the consumer's training data.
 
-    ``raw`` is taken as generated, ``curated`` after a choice by the ``"producer"``'s users (before the transform), the
-    ``"consumer"``'s (after it), or by ``Users(reward, curator)`` of the flow's own (before it). ``delay = d`` reads what
-    the producer had at the end of round ``t − 1 − d``; ``0`` also this round's where the ordering allows.
+    ``raw`` is taken as generated, ``curated`` after a choice by the ``"producer"``'s users (before the transform),
+    the ``"consumer"``'s (after it), or by ``Users(reward, curator)`` of the flow's own (before it). ``delay = d``
+    reads what the producer had at the end of round ``t − 1 − d``; ``0`` also this round's where the ordering allows.
     """
 
     raw: float = 0.0
@@ -159,7 +159,9 @@ def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
 
 
 def rescaled(raw: Any, curated: Any, level: Any, target: Any) -> tuple[Any, Any]:
-    """Shares after a change of the curation level: curated ``· λ'/λ``, every other ``· (1−λ')/(1−λ)`` (Zhang, Wei, Zhang 2026).
+    """Shares after a change of the curation level: curated ``· λ'/λ``, every other ``· (1−λ')/(1−λ)``.
+
+    The convention of Zhang, Wei, Zhang 2026 (2605.29267).
 
     Works for numbers and tensors; ``level`` must lie strictly between 0 and 1 unless ``target`` equals it.
     """

@@ -24,10 +24,11 @@ from ecosystem.engine.wiring import CURATED, REAL, Wiring
 from ecosystem.engine.world import World, merge, put, selected, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.judging import expectation
-from ecosystem.recording import Failure, Record, Recorder, Snapshot, numpy
+from ecosystem.recording import Failure, Record, Recorder
 from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream, word
+from ecosystem.tables import Tables
 
 _PLANS = 32  # compiled plans that are kept
 _EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
@@ -64,7 +65,6 @@ class Ecosystem(mesa.Model):
         _check_variants(self.scenarios)
         self.seeds = _seeds(seeds, self.scenarios[0])
         self.build_samples = build_samples
-        self.record = record or Record()
         self.cohorts = member_cohorts(self.scenarios, len(self.seeds))
         self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds))
         self.controls = Controls(self.scenarios, self.wiring, len(self.seeds))
@@ -75,15 +75,15 @@ class Ecosystem(mesa.Model):
         depth = int(self.wiring.delay.max()) if len(self.wiring.delay) else 0
         self._past: list[list[Stack]] = [list(self.generators)] * (depth + 1)
         self._memories: list[dict[str, Any]] = [{} for _ in self.cohorts]
+        self.completed = 0  # rounds played to the end (Mesa counts a step when it begins)
         self.alive = torch.ones(len(self.scenarios), len(self.seeds), dtype=torch.bool)
-        self.recorder = Recorder(self.names, self.seeds)
+        self.recorder = Recorder(self, record or Record())
         self._plans: dict[tuple[int, bytes, bytes], Plan] = {}
         self._turn: tuple[World, Task, Tensor] | None = None
-        self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
         self._by_name = {name: self._make_agent(name) for name in self.names}
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
         getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
-        self._keep(torch.zeros(len(self.names), *self.alive.shape, dtype=torch.bool), None, None)
+        self.recorder.keep(torch.zeros(len(self.names), *self.alive.shape, dtype=torch.bool))
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Ecosystem(mesa.Model):
             raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
         words = self.words[self.wiring.index[of]].reshape(1)
         stack = self.generators[source].take(torch.tensor([place]))
-        return expectation(stack, reward.take(torch.tensor([row])), self._judges(words), self.record.judged)[0]
+        return expectation(stack, reward.take(torch.tensor([row])), self.judges(words), self.recorder.record.judged)[0]
 
     def diet(self, name: str) -> dict[str, tuple[Tensor, Tensor]]:
         """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
@@ -120,6 +120,11 @@ class Ecosystem(mesa.Model):
                 value = self.wiring.shares[i].expand(self.alive.shape)
                 shares[part.flow[0]] = (raw, curated + value) if part.group == CURATED else (raw + value, curated)
         return shares
+
+    def judges(self, words: Tensor) -> Stream:
+        """The streams by which members (their addresses) are judged now, ``[members, 1, replicates]``."""
+        keys = self.rng_root.at("judge").at(int(self.steps)).keys.reshape(1, 1, -1)
+        return Stream(keys).at(words.reshape(-1, 1, 1))
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -144,7 +149,8 @@ class Ecosystem(mesa.Model):
         self.generators = world.generators
         self._stop_diverged(before, due, round)
         self._past = [list(self.generators), *self._past][: len(self._past)]
-        self._keep(due & self.alive, before, losses)
+        self.recorder.keep(due & self.alive, before, losses)
+        self.completed = round
 
     def _world(self, round: int) -> World:
         return World(
@@ -163,10 +169,9 @@ class Ecosystem(mesa.Model):
     def _play(self, world: World, due: Tensor) -> Tensor:
         """Every group of replicates that share an order, in its waves."""
         ranks = self.scenarios[0].ordering.ranks(self.names, world.round, self.rng_root)
-        counting = self.record.draws and self.record.wants(world.round, self.rounds)
         everyone = torch.arange(len(self.seeds))
         if ranks.ndim == 1:
-            world.count = self._counter(everyone) if counting else None
+            world.count = self.recorder.counter(world.round, everyone)
             return play(world, self.wiring, self._plan(ranks, due), due, self._own_turn)
         losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
         orders, which = np.unique(ranks, axis=1, return_inverse=True)
@@ -174,7 +179,7 @@ class Ecosystem(mesa.Model):
         for number in range(orders.shape[1]):
             index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == number))
             part = selected(whole, index)
-            part.count = self._counter(index) if counting else None
+            part.count = self.recorder.counter(world.round, index)
             here = due[:, :, index]
             losses[:, :, index] = play(part, self.wiring, self._plan(orders[:, number], here), here, self._own_turn)
             merge(world, part, index)
@@ -276,73 +281,13 @@ class Ecosystem(mesa.Model):
             self.generators[agent.cohort] = old.rebuild(tensors)
         self._past[0] = list(self.generators)
 
-    # -- recording -----------------------------------------------------------------------------------------------
-
-    def _judges(self, words: Tensor) -> Stream:
-        """The streams by which members are judged now, ``[members, 1, replicates]``."""
-        keys = self.rng_root.at("judge").at(int(self.steps)).keys.reshape(1, 1, -1)
-        return Stream(keys).at(words.reshape(-1, 1, 1))
-
-    def _counter(self, index: Tensor) -> Callable[[Task, Tensor], None]:
-        def count(task: Task, counts: Tensor) -> None:
-            labels = [(self.wiring.components[i].target, self.wiring.components[i].label) for i in task.components]
-            table = np.zeros((*counts.shape[:2], len(self.seeds)), dtype=np.int64)
-            table[:, :, index.numpy()] = counts.numpy()
-            self._counts.append((labels, table))
-
-        return count
-
-    def _keep(self, updated: Tensor, before: list[Stack] | None, losses: Tensor | None) -> None:
-        """Record the round that has just been played, if it is wanted."""
-        round = int(self.steps)
-        counts, self._counts = self._counts, []
-        if self.record.wants_samples(round, self.rounds):
-            self._keep_samples(round)
-        if not self.record.wants(round, self.rounds):
-            return
-        blank = torch.full(updated.shape, torch.nan, dtype=torch.float64)
-        alignment, change = blank.clone(), blank.clone()
-        for c, cohort in enumerate(self.cohorts):
-            if not cohort.ids:
-                continue
-            if cohort.reward is not None:
-                judges = self._judges(self.words[cohort.index])
-                alignment[cohort.index] = expectation(self.generators[c], cohort.reward, judges, self.record.judged)
-            if before is not None:
-                old = before[c].vector()
-                size = old.norm(dim=-1)
-                moved = (self.generators[c].vector() - old).norm(dim=-1) / size
-                change[cohort.index] = torch.where(size > 0, moved, torch.nan)
-        tastes = self._all_tastes() if self.record.tastes else None
-        present = self.controls.active & self.alive
-        loss = blank if losses is None else losses
-        arrays = [numpy(value) for value in (updated, alignment, change, loss, present)]
-        self.recorder.snapshots.append(Snapshot(round, *arrays, counts, tastes))
-
-    def _all_tastes(self) -> np.ndarray:
-        judges = [name for name in self.names if self._by_name[name].reward is not None]
-        out = np.full((len(self.names), len(self.names), *self.alive.shape), np.nan)
-        for j in judges:
-            for name in self.names:
-                if self._by_name[name].member.generator.event_shape == self._by_name[j].member.generator.event_shape:
-                    out[self.wiring.index[name], self.wiring.index[j]] = numpy(self.taste(j, name))
-        return out
-
-    def _keep_samples(self, round: int) -> None:
-        for name in self.names[:24]:
-            c, row = self.wiring.place[name]
-            one = self.generators[c].take((slice(row, row + 1), slice(0, 1), slice(0, 1)))
-            rng = self.rng_root[:1].at("show").at(round).at(name)[0]
-            if isinstance(one, Looped):
-                x = one.sample_one(0, self.record.samples, rng)
-            else:
-                x = one.sample(self.record.samples, rng)[0, 0, 0]
-            self.recorder.samples.setdefault(name, {})[round] = x
+    # -- the result ----------------------------------------------------------------------------------------------
 
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         scenario = self.scenarios[variant]
         described = scenario.describe()
+        tables = Tables(self.recorder, variant)
         return Run(
             {
                 "scenario": scenario.name,
@@ -350,19 +295,19 @@ class Ecosystem(mesa.Model):
                 "samples": scenario.samples,
                 "ordering": repr(scenario.ordering),
                 "seeds": [list(pair) for pair in self.seeds],
-                "completed": int(self.steps),
-                "finished": int(self.steps) >= scenario.rounds,
+                "completed": self.completed,
+                "finished": self.completed >= scenario.rounds,
                 "seconds": round(time.perf_counter() - self.started, 3),
                 "versions": _versions(),
                 **settings,
             },
             members=described["members"],
             flows=described["flows"],
-            rounds=self.recorder.rounds(variant),
-            draws=self.recorder.draws(variant),
-            changes=self.recorder.change_table(self.controls.changes, variant),
-            failures=self.recorder.failure_table(variant),
-            tastes=self.recorder.tastes(variant),
+            rounds=tables.rounds(),
+            draws=tables.draws(),
+            changes=tables.changes(self.controls.changes),
+            failures=tables.failures(),
+            tastes=tables.tastes(),
             samples=self.recorder.samples,
             parameters={name: self._parameters(name, variant) for name in self.names},
         )
@@ -399,8 +344,8 @@ def _seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[t
     random = scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
     if scenario.samples is None and not random and len(pairs) > 1:
         warnings.warn(
-            f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would be "
-            "equal, so it has one; for many give it samples: scenario.replace(samples=n)",
+            f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "
+            "be equal, so it has one; for many give it samples: scenario.replace(samples=n)",
             UserWarning,
             stacklevel=3,
         )

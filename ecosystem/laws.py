@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Union
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -138,7 +138,7 @@ class Finite:
         return pick(self.probabilities, noise.squeeze(-1))
 
 
-Law = Union[Moments, Finite]
+Law = Moments | Finite
 
 
 def pick(weights: Tensor, uniform: Tensor) -> Tensor:
@@ -150,15 +150,25 @@ def pick(weights: Tensor, uniform: Tensor) -> Tensor:
 
 def mix(laws: Sequence[Law], weights: Tensor) -> Law:
     """The mixture ``Σ_i weights[..., i] · laws[i]``; normal laws mix to their moments."""
-    if all(isinstance(law, Finite) for law in laws):
-        return Finite(sum(weights[..., i : i + 1] * law.probabilities for i, law in enumerate(laws)))  # type: ignore[union-attr]
-    mean = sum(weights[..., i : i + 1] * law.mean for i, law in enumerate(laws))  # type: ignore[union-attr]
+    finite = [law for law in laws if isinstance(law, Finite)]
+    if len(finite) == len(laws):
+        return Finite(_average([law.probabilities for law in finite], weights))
+    moments = [law for law in laws if isinstance(law, Moments)]
+    mean = _average([law.mean for law in moments], weights)
 
     def covariance() -> Tensor:
-        second = sum(weights[..., i, None, None] * second_moment(law) for i, law in enumerate(laws))  # type: ignore[arg-type]
+        second = _average([second_moment(law) for law in moments], weights.unsqueeze(-2))
         return second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
 
     return Moments(mean, covariance)
+
+
+def _average(values: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """``Σ_i weights[..., i] · values[i]``."""
+    total = weights[..., 0:1] * values[0]
+    for i, value in enumerate(values[1:], start=1):
+        total = total + weights[..., i : i + 1] * value
+    return total
 
 
 def second_moment(law: Moments) -> Tensor:
@@ -167,7 +177,7 @@ def second_moment(law: Moments) -> Tensor:
 
 
 def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
-    """``matrix @ vector``, one matrix ``[..., 1, e, d]`` serving all the replicates in ``vector [..., replicates, d]``."""
+    """``matrix @ vector``, one matrix ``[..., 1, e, d]`` serving all replicates of ``vector [..., replicates, d]``."""
     if vector.ndim > 1 and matrix.ndim == vector.ndim + 1 and matrix.shape[-3] == 1:
         return row_product(vector, matrix.squeeze(-3))
     return row_product(vector.unsqueeze(-2), matrix).squeeze(-2)

@@ -39,7 +39,7 @@ class _Synchronous(Ordering):
         return "synchronous"
 
 
-class sequential(Ordering):  # noqa: N801 - read as a word: ordering=sequential("theta", "phi")
+class sequential(Ordering):
     """One after the other, each reading the newest; names in a tuple go at the same time.
 
     ``sequential("a", ("b", "c"))``: ``b`` and ``c`` both read the new ``a``, and each other's old.

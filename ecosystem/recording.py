@@ -1,16 +1,24 @@
-"""Recording: what is kept of a run while it goes on, and the tables made of it."""
+"""Recording: what is kept of a run while it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.controls import Change
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.waves import Task
+from ecosystem.judging import expectation
+
+if TYPE_CHECKING:
+    from ecosystem.ecosystem import Ecosystem
+
+SHOWN = 24  # members whose samples are kept
 
 
 @dataclass(frozen=True)
@@ -74,112 +82,92 @@ class Failure:
     error: str
 
 
-@dataclass
 class Recorder:
-    """Keeps snapshots, samples and failures; makes the tables of one variant."""
+    """Watches an ecosystem and keeps what its record asks for."""
 
-    names: list[str]
-    seeds: list[tuple[int, int]]
-    snapshots: list[Snapshot] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    samples: dict[str, dict[int, Tensor]] = field(default_factory=dict)
+    def __init__(self, eco: Ecosystem, record: Record) -> None:
+        self.eco: Ecosystem = cast(Any, weakref.proxy(eco))  # the ecosystem owns its recorder
+        self.record = record
+        self.names = eco.names
+        self.seeds = eco.seeds
+        self.snapshots: list[Snapshot] = []
+        self.failures: list[Failure] = []
+        self.samples: dict[str, dict[int, Tensor]] = {}
+        self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
 
-    def rounds(self, variant: int) -> pd.DataFrame:
-        """The table ``rounds``."""
-        present = self._array("present", variant)
-        frame = self._frame(present.shape, present)
-        frame["member"] = self._member_column(present.shape, present)
-        for name in ("updated", "alignment", "change", "loss"):
-            frame[name] = self._array(name, variant)[present]
-        return frame
+    def counter(self, round: int, replicates: Tensor) -> Callable[[Task, Tensor], None] | None:
+        """Who is told how many samples came from where, for some of the replicates; None where nobody asks."""
+        if not self.record.draws or not self.record.wants(round, self.eco.rounds):
+            return None
+        parts = self.eco.wiring.components
 
-    def draws(self, variant: int) -> pd.DataFrame:
-        """The table ``draws``."""
-        parts = []
-        for snapshot in self.snapshots:
-            for labels, counts in snapshot.counts:
-                here = counts[:, variant, :].T  # [replicates, components]
-                seed, replicate = np.array(self.seeds).T[:, :, None].repeat(len(labels), 2)
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "seed": seed.ravel(),
-                            "replicate": replicate.ravel(),
-                            "round": snapshot.round,
-                            "member": [self.names[m] for m, _ in labels] * len(self.seeds),
-                            "component": [label for _, label in labels] * len(self.seeds),
-                            "count": here.ravel(),
-                        }
-                    )
-                )
-        columns = "seed replicate round member component count".split()
-        if not parts:
-            return pd.DataFrame(columns=columns)
-        table = pd.concat(parts, ignore_index=True)
-        table = table.groupby(columns[:-1], sort=False, as_index=False)["count"].sum()
-        return table.sort_values(columns[:3], kind="stable", ignore_index=True)
+        def count(task: Task, counts: Tensor) -> None:
+            labels = [(parts[i].target, parts[i].label) for i in task.components]
+            table = np.zeros((*counts.shape[:2], len(self.seeds)), dtype=np.int64)
+            table[:, :, replicates.numpy()] = counts.numpy()
+            self._counts.append((labels, table))
 
-    def tastes(self, variant: int) -> pd.DataFrame:
-        """The table ``tastes``: every member's output under every judge's reward."""
-        columns = "seed replicate round member judge reward".split()
-        if not self.snapshots or self.snapshots[0].tastes is None:
-            return pd.DataFrame(columns=columns)
-        values = np.stack([s.tastes[:, :, variant] for s in self.snapshots if s.tastes is not None])
-        values = values.transpose(3, 0, 1, 2)  # [replicates, rounds, members, judges]
-        known = ~np.isnan(values)
-        frame = self._frame(values.shape, known)
-        names = np.array(self.names, dtype=object)
-        frame["member"] = np.broadcast_to(names[:, None], values.shape)[known]
-        frame["judge"] = np.broadcast_to(names, values.shape)[known]
-        frame["reward"] = values[known]
-        return frame
+        return count
 
-    def failure_table(self, variant: int) -> pd.DataFrame:
-        """The table ``failures``."""
-        rows = [
-            (*self.seeds[f.replicate], f.round, self.names[f.member], f.error)
-            for f in self.failures
-            if f.variant == variant
-        ]
-        return pd.DataFrame(rows, columns="seed replicate round member error".split())
+    def keep(self, updated: Tensor, before: list[Stack] | None = None, losses: Tensor | None = None) -> None:
+        """Record the round that has just been played, if it is wanted."""
+        eco, round = self.eco, int(self.eco.steps)
+        counts, self._counts = self._counts, []
+        if self.record.wants_samples(round, eco.rounds):
+            self._keep_samples(round)
+        if not self.record.wants(round, eco.rounds):
+            return
+        blank = torch.full(updated.shape, torch.nan, dtype=torch.float64)
+        alignment, change = blank.clone(), blank.clone()
+        for c, cohort in enumerate(eco.cohorts):
+            if not cohort.ids:
+                continue
+            if cohort.reward is not None:
+                judges = eco.judges(eco.words[cohort.index])
+                values = expectation(eco.generators[c], cohort.reward, judges, self.record.judged)
+                alignment[cohort.index] = values
+            if before is not None:
+                change[cohort.index] = _relative_change(before[c].vector(), eco.generators[c].vector())
+        tastes = self._tastes() if self.record.tastes else None
+        present = eco.controls.active & eco.alive
+        loss = blank if losses is None else losses
+        self.snapshots.append(
+            Snapshot(
+                round,
+                updated=updated.numpy(),
+                alignment=alignment.numpy(),
+                change=change.numpy(),
+                loss=loss.numpy(),
+                present=present.numpy(),
+                counts=counts,
+                tastes=tastes,
+            )
+        )
 
-    def change_table(self, changes: Sequence[Change], variant: int) -> pd.DataFrame:
-        """The table ``changes``."""
-        rows = []
-        for change in changes:
-            for column in change.where[variant].nonzero().flatten().tolist():
-                before, after = (_value(x, variant, column) for x in (change.before, change.after))
-                rows.append((*self.seeds[column], change.round, change.subject, change.what, before, after))
-        return pd.DataFrame(rows, columns="seed replicate round subject what before after".split())
+    def _tastes(self) -> np.ndarray:
+        eco = self.eco
+        out = np.full((len(self.names), len(self.names), *eco.alive.shape), np.nan)
+        events = [eco[name].member.generator.event_shape for name in self.names]
+        for j, judge in enumerate(self.names):
+            for i, name in enumerate(self.names):
+                if eco[judge].reward is not None and events[i] == events[j]:
+                    out[i, j] = eco.taste(judge, name).numpy()
+        return out
 
-    def _array(self, name: str, variant: int) -> np.ndarray:
-        """``[replicates, rounds, members]``."""
-        return np.stack([getattr(s, name)[:, variant] for s in self.snapshots]).transpose(2, 0, 1)
-
-    def _frame(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.DataFrame:
-        """Columns seed, replicate and round for an array ``[replicates, rounds, ...]``."""
-        seeds = np.array(self.seeds, dtype=np.int64)
-        rounds = np.array([s.round for s in self.snapshots], dtype=np.int64)
-        tail = (1,) * (len(shape) - 2)
-        parts = {
-            "seed": seeds[:, 0].reshape(-1, 1, *tail),
-            "replicate": seeds[:, 1].reshape(-1, 1, *tail),
-            "round": rounds.reshape(1, -1, *tail),
-        }
-        return pd.DataFrame({name: np.broadcast_to(part, shape)[keep] for name, part in parts.items()})
-
-    def _member_column(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
-        codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), shape)[keep]
-        return pd.Categorical.from_codes(codes, categories=pd.Index(self.names))
+    def _keep_samples(self, round: int) -> None:
+        eco = self.eco
+        for name in self.names[:SHOWN]:
+            c, row = eco.wiring.place[name]
+            one = eco.generators[c].take((slice(row, row + 1), slice(0, 1), slice(0, 1)))
+            rng = eco.rng_root[:1].at("show").at(round).at(name)[0]
+            if isinstance(one, Looped):
+                x = one.sample_one(0, self.record.samples, rng)
+            else:
+                x = one.sample(self.record.samples, rng)[0, 0, 0]
+            self.samples.setdefault(name, {})[round] = x
 
 
-def _value(value: Tensor | str, variant: int, column: int) -> str:
-    if isinstance(value, str):
-        return value
-    shape = value.shape
-    picked = value[min(variant, shape[0] - 1), min(column, shape[1] - 1)] if value.ndim == 2 else value
-    return f"{float(picked):.6g}"
-
-
-def numpy(value: Tensor) -> np.ndarray:
-    return torch.as_tensor(value).detach().cpu().numpy()
+def _relative_change(old: Tensor, new: Tensor) -> Tensor:
+    """``‖Δθ‖/‖θ‖``, NaN from 0."""
+    size = old.norm(dim=-1)
+    return torch.where(size > 0, (new - old).norm(dim=-1) / size, torch.nan)

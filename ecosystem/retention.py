@@ -34,7 +34,7 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class replace(Retention):  # noqa: N801 - read as a word: retention=replace()
+class replace(Retention):
     """Only the newest round's data."""
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
@@ -45,7 +45,7 @@ class replace(Retention):  # noqa: N801 - read as a word: retention=replace()
 
 
 @dataclass(frozen=True)
-class accumulate(Retention):  # noqa: N801
+class accumulate(Retention):
     """All rounds' data, equally weighted: a ``1/t``-step average (Gerstgrasser et al. 2024, 2404.01413)."""
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
@@ -59,7 +59,7 @@ class accumulate(Retention):  # noqa: N801
 
 
 @dataclass(frozen=True)
-class window(Retention):  # noqa: N801
+class window(Retention):
     """The data of the last ``rounds`` retrainings."""
 
     rounds: int
@@ -80,7 +80,7 @@ class window(Retention):  # noqa: N801
 
 
 @dataclass(frozen=True)
-class subsample(Retention):  # noqa: N801
+class subsample(Retention):
     """At most ``n`` samples, uniformly without replacement from everything seen so far.
 
     Every sample draws a lot when it arrives and those with the smallest lots stay, so only ``n`` are ever kept.
@@ -103,7 +103,6 @@ class subsample(Retention):  # noqa: N801
         lots = torch.cat([kept[1], lots]) if kept else lots
         stay = lots.argsort()[: self.n].sort().values
         return [data[stay], lots[stay]]
-
 
 
 def training_data(retention: Retention, kept: list[Tensor]) -> Tensor:

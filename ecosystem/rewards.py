@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ecosystem.stacking import Stackable
 
 
 def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
-    """``parameter [*batch, *event]`` viewed to broadcast against ``[*batch, ..., *event]`` of ``samples`` dimensions."""
+    """``parameter [*batch, *event]`` viewed to broadcast against samples ``[*batch, ..., *event]``."""
     batch = parameter.ndim - event
     shape = parameter.shape
     return parameter.reshape(*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:])
@@ -199,7 +199,7 @@ def as_reward(reward: Any) -> Reward:
     if isinstance(reward, Reward):
         return reward
     if callable(reward):
-        return Custom(reward)
+        return Custom(cast(Callable[[Tensor], Tensor], reward))
     raise TypeError(f"a reward is a callable [..., *event] -> [...], got {reward!r}")
 
 

@@ -20,7 +20,7 @@ class Run:
     """One scenario, run with any number of replicates: tables as pandas, samples and parameters as tensors.
 
     ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
-    ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is the state after ``r`` rounds.
+    ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is after ``r`` rounds.
     """
 
     settings: dict[str, Any]
@@ -69,7 +69,9 @@ class Run:
 
         source = Path(folder)
         if not (source / "run.json").is_file():
-            raise FileNotFoundError(f"{source} holds no run: there is no run.json in it; give a folder that a run was saved to")
+            raise FileNotFoundError(
+                f"{source} holds no run: there is no run.json in it; give a folder that a run was saved to"
+            )
         tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in _TABLES}
         samples: dict[str, dict[int, Tensor]] = {}
         for key, value in load_file(source / "samples.safetensors").items():
@@ -80,7 +82,9 @@ class Run:
             member, _, name = key.rpartition("/")
             parameters.setdefault(member, {})[name] = value
         settings = json.loads((source / "run.json").read_text(encoding="utf-8"))
-        return cls(settings, **tables, samples={m: dict(sorted(x.items())) for m, x in samples.items()}, parameters=parameters)
+        return cls(
+            settings, **tables, samples={m: dict(sorted(x.items())) for m, x in samples.items()}, parameters=parameters
+        )
 
     def __repr__(self) -> str:
         s = self.settings
@@ -93,7 +97,9 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         if not overwrite:
             raise FileExistsError(f"{folder} exists already; choose another folder, or overwrite it")
         if not folder.is_dir() or (any(folder.iterdir()) and not (folder / "run.json").is_file()):
-            raise FileExistsError(f"{folder} exists and is not a run's folder, so it is not overwritten; choose another")
+            raise FileExistsError(
+                f"{folder} exists and is not a run's folder, so it is not overwritten; choose another"
+            )
     place = folder.parent
     while not place.exists():
         place = place.parent

@@ -134,11 +134,7 @@ class Scenario:
     def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
         """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""
         late = set() if dormant else self.late()
-        return {
-            u: self.flow(u, v)
-            for u in self._graph.predecessors(v)
-            if not late & {u, v, (u, v)}
-        }
+        return {u: self.flow(u, v) for u in self._graph.predecessors(v) if not late & {u, v, (u, v)}}
 
     def late(self) -> set[str | tuple[str, str]]:
         """Members and flows that are not there at the start."""
@@ -279,7 +275,18 @@ def _member_table(scenario: Scenario) -> pd.DataFrame:
                 "retention": str(member.retention),
             }
         )
-    columns = "member generator event parameters curation real reward curator schedule retention".split()
+    columns = [
+        "member",
+        "generator",
+        "event",
+        "parameters",
+        "curation",
+        "real",
+        "reward",
+        "curator",
+        "schedule",
+        "retention",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -297,4 +304,4 @@ def _flow_table(scenario: Scenario) -> pd.DataFrame:
                 "delay": flow.delay,
             }
         )
-    return pd.DataFrame(rows, columns="source target raw curated chosen_by transform delay".split())
+    return pd.DataFrame(rows, columns=["source", "target", "raw", "curated", "chosen_by", "transform", "delay"])

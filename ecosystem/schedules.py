@@ -35,7 +35,7 @@ def _whole(value: Any, low: int, what: str) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class every(Schedule):  # noqa: N801 - read as a word: schedule=every(2)
+class every(Schedule):
     """Every ``period`` rounds, first in round ``start + 1``: ``every(2)`` and ``every(2, start=1)`` take turns."""
 
     period: Tensor
@@ -56,7 +56,7 @@ class every(Schedule):  # noqa: N801 - read as a word: schedule=every(2)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class at(Schedule):  # noqa: N801
+class at(Schedule):
     """In the named rounds only."""
 
     rounds: tuple[int, ...]
@@ -74,7 +74,7 @@ class at(Schedule):  # noqa: N801
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class poisson(Schedule):  # noqa: N801
+class poisson(Schedule):
     """A Poisson clock with ``rate`` rings a round: due when it rings in the round, probability ``1 − e^{−rate}``."""
 
     rate: Tensor

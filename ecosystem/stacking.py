@@ -16,7 +16,6 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor
 
-
 S = TypeVar("S", bound="Stackable")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -76,5 +76,5 @@ def as_transform(transform: Any) -> Transform:
     if isinstance(transform, LinearMap | CustomMap):
         return transform
     if callable(transform):
-        return CustomMap(transform)
+        return CustomMap(cast(Callable[[Tensor], Tensor], transform))
     raise TypeError(f"a transform is a callable on samples, got {transform!r}")

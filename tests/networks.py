@@ -51,7 +51,11 @@ def random_scenario(
                 f"m{u}",
                 f"m{v}",
                 Flow(
-                    shares[2 * i], curated, chosen_by=chosen_by, transform=random_transform(rng, family), delay=random_delay(rng)
+                    shares[2 * i],
+                    curated,
+                    chosen_by=chosen_by,
+                    transform=random_transform(rng, family),
+                    delay=random_delay(rng),
                 ),
             )
     return s

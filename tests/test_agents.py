@@ -18,8 +18,8 @@ from ecosystem import (
     Curate,
     Disconnect,
     Ecosystem,
-    FlowMatching,
     Flow,
+    FlowMatching,
     Freeze,
     Gaussian,
     GenerativeModel,
@@ -143,8 +143,7 @@ def test_neural_agents_alone_and_in_their_wave(retention) -> None:
     together.step()
     for name in "ba":
         apart[name].retrain(apart[name].gather())
-    for name in "ab":
-        assert torch.equal(together.generators[0].vector(), apart.generators[0].vector())
+    assert torch.equal(together.generators[0].vector(), apart.generators[0].vector())
     table = together.result().rounds
     assert table[table["round"] == 1]["loss"].notna().all() and (table[table["round"] == 1]["change"] > 0).all()
     alone = Ecosystem(network(), seeds=[1])
@@ -192,7 +191,9 @@ class Dropper(ModelAgent):
 def test_decisions_are_taken_in_each_replicate_by_what_it_sees() -> None:
     s = couple(Dropper, samples=3, rounds=8)
     run = s.run(replicates=20)
-    first = run.rounds[(run.rounds["member"] == "b") & (run.rounds["alignment"] > 2)].groupby("replicate")["round"].min()
+    first = (
+        run.rounds[(run.rounds["member"] == "b") & (run.rounds["alignment"] > 2)].groupby("replicate")["round"].min()
+    )
     changes = run.changes[run.changes["what"] == "raw"].groupby("replicate")["round"].min()
     seen = first[first < 8]
     assert 0 < len(seen) <= 20
@@ -322,7 +323,7 @@ def test_interventions_are_checked_when_the_scenario_is_built() -> None:
     lonely.add("b", Member(Location([0.0]), schedule=never))
     lonely.connect("b", "a", Flow(raw=1.0))
     lonely.at(2, Leave("b"))
-    with pytest.raises(ValueError, match="from round 2 on .* no real data"):
+    with pytest.raises(ValueError, match=r"from round 2 on .* no real data"):
         lonely.check()
     two = couple()
     two.at(2, Curate("a", 0.5))
@@ -382,7 +383,9 @@ def test_flow_matching_members_run_in_a_network() -> None:
 
 def test_categorical_shapes() -> None:
     s = Scenario("symbols", rounds=2, samples=30)
-    s.add("a", Member(Categorical([0.5, 0.5]), reward=Tabular([0.0, 1.0]), curator=Tilt(), real=torch.tensor([0, 1, 1])))
+    s.add(
+        "a", Member(Categorical([0.5, 0.5]), reward=Tabular([0.0, 1.0]), curator=Tilt(), real=torch.tensor([0, 1, 1]))
+    )
     s.connect("a", "a", Flow(curated=0.5))
     run = s.run(replicates=3)
     assert run.parameters["a"]["probabilities"].shape == (3, 2)
@@ -394,7 +397,7 @@ def test_variants_must_have_one_shape() -> None:
         Ecosystem([couple(rounds=3), couple(rounds=4)])
     other = couple()
     other.graph.nodes["a"]["member"] = Member(Gaussian([0.0], [[1.0]]), schedule=never)
-    with pytest.raises(ValueError, match="'a' are of different kinds|'a' is of different kinds"):
+    with pytest.raises(ValueError, match="'a' is of different kinds"):
         Ecosystem([couple(), other])
     with pytest.raises(ValueError, match="none twice"):
         Ecosystem(couple(samples=3), seeds=[1, 1])

@@ -51,8 +51,9 @@ def test_samples_follow_the_population(family: str, seed: int, build: bool) -> N
     Means over 40 replicates lie within 5.5 standard errors (family-wise confidence above 99 %).
     """
     base = random_scenario(seed, 5, family, rounds=1, density=0.5)
-    exact, drawn = Ecosystem(base), Ecosystem(
-        base.replace(samples=600), seeds=[(seed, r) for r in range(40)], build_samples=build
+    exact, drawn = (
+        Ecosystem(base),
+        Ecosystem(base.replace(samples=600), seeds=[(seed, r) for r in range(40)], build_samples=build),
     )
     exact.step()
     drawn.step()
@@ -139,6 +140,7 @@ def test_refitting_frequencies_loses_diversity() -> None:
 
 def test_performative_prediction() -> None:
     """``θ⁺ = μ + εθ`` settles at ``μ/(1−ε)`` iff ``|ε| < 1``; otherwise the replicate is stopped and recorded."""
+
     def loop(epsilon: float, rounds: int) -> Scenario:
         s = Scenario("performative", rounds=rounds)
         s.add("a", Member(Location([1.0]), reward=Linear([1.0])))
@@ -161,14 +163,14 @@ def test_one_diverging_replicate_does_not_stop_the_others() -> None:
     for replicate, end in ends.items():
         failed = run.failures[run.failures["replicate"] == replicate]["round"]
         assert end == (40 if failed.empty else failed.iloc[0] - 1)
-    healthy = [r for r in range(30) if r not in set(run.failures["replicate"])][0]
+    healthy = next(r for r in range(30) if r not in set(run.failures["replicate"]))
     again = Ecosystem(s, seeds=[(0, healthy)])
     again.run()
     assert torch.equal(again["a"].generator.mean, run.parameters["a"]["mean"][healthy])
 
 
 def test_consensus_of_a_stochastic_graph() -> None:
-    """No real data, primitive row-stochastic shares: synchronous rounds reach ``πᵀθ_0``, ``π`` the left Perron vector."""
+    """No real data, row-stochastic shares: synchronous rounds reach ``πᵀθ_0``, ``π`` the left Perron vector."""
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(5), size=5)
     start = rng.normal(size=5)
@@ -192,9 +194,7 @@ def test_adversarial_users_have_a_threshold(fraction: float) -> None:
     """``ΔE e^r = (1−φ) Var(e^r)/E e^r + φ Cov(e^r, e^{−r})/E e^{−r}``: zero at ``φ* = 25/54`` [Wei, Zhang 2025]."""
     odds = torch.tensor([1.0, 2.0, 3.0, 4.0]).double()
     p = torch.full((4,), 0.25).double()
-    s = alone(
-        Categorical(p), curated=1.0, reward=Tabular(odds.log()), curator=Crowd.adversarial(Tilt(), fraction)
-    )
+    s = alone(Categorical(p), curated=1.0, reward=Tabular(odds.log()), curator=Crowd.adversarial(Tilt(), fraction))
     new = s.run().parameters["a"]["probabilities"][0]
     mean, inverse = float(p @ odds), 1 / odds
     cov = float(p @ (odds * inverse)) - mean * float(p @ inverse)
@@ -205,7 +205,7 @@ def test_adversarial_users_have_a_threshold(fraction: float) -> None:
 
 
 def test_heterogeneous_users_share_the_market() -> None:
-    """Two groups, users ``q`` and ``1−q`` favouring one by ``d``: mass ``clip((q−κ)/(1−2κ), 0, 1)``, ``κ = 1/(1+e^d)``."""
+    """Users ``q``, ``1−q`` favour a group each by ``d``: mass ``clip((q−κ)/(1−2κ), 0, 1)``, ``κ = 1/(1+e^d)``."""
     q, d = 0.3, 2.0
     crowd = Crowd(Tilt(), rewards=[Tabular([d, 0.0]), Tabular([0.0, d])], weights=[q, 1 - q])
     end = alone(Categorical([0.5, 0.5]), rounds=300, curated=1.0, curator=crowd).run()

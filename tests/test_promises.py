@@ -177,6 +177,7 @@ def test_quotas_see_whole_sets_whatever_the_blocks(monkeypatch: pytest.MonkeyPat
 
 def test_sequential_reads_the_newest_and_synchronous_the_old() -> None:
     """Two members that copy each other: the order decides what there is to copy."""
+
     def copies(ordering) -> Scenario:
         s = Scenario("copies", rounds=1, ordering=ordering)
         s.add("a", Member(Location([1.0])))

@@ -19,8 +19,7 @@ import synthetic_runs as made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecosystem.report import look, pictures, plots
-from ecosystem.report import render, write_report
+from ecosystem.report import look, pictures, plots, render, write_report
 from ecosystem.run import Run
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}

@@ -1,7 +1,8 @@
 """The contract of curators: how people choose what is kept.
 
 A curator acts in two ways that agree: ``law(law, reward)`` gives the exact law of what survives, where there is one;
-``curate(slate, reward, rng)`` chooses among drawn candidates. Rewards and parameters may be stacked (``[*batch, ...]``).
+``curate(slate, reward, rng)`` chooses among drawn candidates. Rewards and parameters may be stacked
+(``[*batch, ...]``).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Curator(Stackable):
         raise NoPopulationLaw(f"the curator {self}")
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
-        """One survivor for each of ``m`` samples, ``[m, *event]``; curator, reward and ``rng`` have the batch ``[m]``."""
+        """One survivor for each of ``m`` samples, ``[m, *event]``; all three have the batch ``[m]``."""
         raise NotImplementedError
 
 

@@ -149,7 +149,7 @@ def _quota(rewards: Tensor, pool: Tensor, fraction: Tensor) -> Tensor:
 
     ``rewards [shown, m]``, ``pool [m]``, ``fraction [m]``; ``c`` is how many places a pool has.
     """
-    shown, m = rewards.shape
+    shown = rewards.shape[0]
     _, pool = torch.unique(pool, return_inverse=True)
     size = torch.bincount(pool)
     place = _rank_within(pool)  # candidates come in the order (k, place)
@@ -188,7 +188,7 @@ def _largest_of(k: int) -> tuple[float, float]:
 
 
 def _selected(law: Moments, reward: Linear, mean: Tensor, variance: Tensor) -> Moments:
-    """Moments after a selection that sees only ``u = ⟨g, x − μ⟩/√(gᵀΣg)``, given mean and variance of the kept ``u``."""
+    """Moments after a selection by ``u = ⟨g, x − μ⟩/√(gᵀΣg)`` alone, given mean and variance of the kept ``u``."""
     spread = law.spread(reward.vector())
     scale = (reward.vector() * spread).sum(-1)
     unit = spread / torch.where(scale > 0, scale, 1.0).sqrt().unsqueeze(-1)

@@ -22,6 +22,7 @@ class Crowd(Curator):
 
     ``curators[i]`` chooses by ``rewards[i]``, or by the member's own reward where that is ``None``.
 
+    >>> from ecosystem.curation import Luce
     >>> Crowd.adversarial(Luce(2), 0.2)             # a fifth prefers what the others dislike
     Crowd(0.8 Luce(2, temperature=1), 0.2 opposite Luce(2, temperature=1))
     """

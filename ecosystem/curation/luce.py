@@ -5,8 +5,8 @@ A user sees ``K`` candidates drawn from ``p`` and keeps one with probability pro
 
     p(x) H_K(x),   H_K(x) = K e^{r(x)} ∫_0^∞ e^{−s e^{r(x)}} ( Σ_y p(y) e^{−s e^{r(y)}} )^{K−1} ds,
 
-which the double-exponential rule ``s = exp(u − e^{−u})/K`` computes to about 1e-13 (Ferbach et al. 2024, 2407.09499, for
-``H_K``; Takahasi & Mori 1974 for the rule).
+which the double-exponential rule ``s = exp(u − e^{−u})/K`` computes to about 1e-13 (Ferbach et al. 2024,
+2407.09499, for ``H_K``; Takahasi & Mori 1974 for the rule).
 """
 
 from __future__ import annotations
@@ -63,14 +63,12 @@ class LuceKernel:
             return p
         batch, n = self.odds.shape[:-1], p.shape[-1]
         rows = p.reshape(-1, 1, n) if p.shape[:-1] == batch else p.reshape(math.prod(batch), -1, n)
-        integral = torch.empty_like(rows) if len(self.rules) > 1 else None
-        for rule in self.rules:
-            part = _integral(rows if integral is None else rows[rule.rows], rule, self.k)
-            if integral is None:
-                integral = part
-            else:
-                integral = integral.index_copy(0, rule.rows, part)
-        assert integral is not None
+        if len(self.rules) == 1:
+            integral = _integral(rows, self.rules[0], self.k)
+        else:
+            integral = torch.zeros_like(rows)
+            for rule in self.rules:
+                integral = integral.index_copy(0, rule.rows, _integral(rows[rule.rows], rule, self.k))
         return p * (self.k * self.odds) * integral.reshape(p.shape)
 
 
@@ -81,7 +79,7 @@ def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """``s`` and the weights ``ds``, in units of ``1/K``: the integrand falls off between ``1/K`` and ``e^{range}/K``."""
+    """``s`` and the weights ``ds``; the integrand falls off between ``s ~ 1/K`` and ``s ~ e^{range}/K``."""
     u = torch.arange(-math.log(43), reward_range + math.log(45) + _STEP, _STEP, dtype=like.dtype, device=like.device)
     s = torch.exp(u - torch.exp(-u)) / k
     return s, _STEP * s * (1 + torch.exp(-u))

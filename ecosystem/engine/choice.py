@@ -44,7 +44,7 @@ class Menu:
         return cls(begin, split, end, chosen + other, level)
 
     def choose(self, rows: slice, replicates: slice, rng: Stream, n: int) -> Tensor:
-        """The component of each of ``n`` samples, ``[rows, variants, replicates, n]``, from ``rng [rows, 1, replicates]``."""
+        """The component of each of ``n`` samples, ``[rows, variants, replicates, n]``; ``rng [rows, 1, replicates]``"""
         uniform = rng.uniform(n, 2)
         curated = uniform[..., 0] < _part(self.level[rows], replicates).unsqueeze(-1)
         first, split, end = (bound[rows].reshape(-1, 1, 1, 1) for bound in (self.first, self.split, self.end))

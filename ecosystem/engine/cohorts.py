@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,9 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
         variants = [scenario.member(name) for scenario in scenarios]
         keys = [_kind(member) for member in variants]
         if any(key != keys[0] for key in keys):
-            raise ValueError(f"variants must have one shape, but {name!r} is of different kinds: {_differing(variants)}")
+            raise ValueError(
+                f"variants must have one shape, but {name!r} is of different kinds: {_differing(variants)}"
+            )
         groups.setdefault(keys[0], []).append(name)
     index = {name: i for i, name in enumerate(scenarios[0].names)}
     cohorts = []
@@ -75,11 +78,11 @@ def stacked_generators(models: Sequence[Sequence[GenerativeModel]], replicates: 
     """Generators ``[members][variants]`` as one with batch ``[members, variants, replicates]``."""
     if not isinstance(models[0][0], ClosedForm):
         return Looped.of(models, replicates)
-    grid = stack_grid(models)  # type: ignore[type-var]
-    return grid.map(lambda t: t.expand(*t.shape[:2], replicates, *t.shape[3:]).contiguous())  # type: ignore[return-value]
+    grid = stack_grid(models)
+    return grid.map(lambda t: t.expand(*t.shape[:2], replicates, *t.shape[3:]).contiguous())
 
 
-def stack_grid(items: Sequence[Sequence[Stackable]]):  # noqa: ANN201 - of the items' own class
+def stack_grid(items: Sequence[Sequence[Any]]) -> Any:
     """Stackables ``[rows][variants]`` as one with batch ``[rows, variants, 1]``."""
     width = len(items[0])
     flat = stack([item for row in items for item in row])

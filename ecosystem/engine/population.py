@@ -55,9 +55,7 @@ def _mixed(world: World, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
         return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
     if "matrix" not in bundle.memo:
         shares = world.shares[bundle.component, 0, 0]
-        bundle.memo["matrix"] = mixing_matrix(
-            shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source)
-        )
+        bundle.memo["matrix"] = mixing_matrix(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
     flat = values.reshape(len(bundle.source), -1).numpy()
     mixed = torch.from_numpy(bundle.memo["matrix"] @ flat)
     return mixed.reshape(len(task.rows), *values.shape[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -14,14 +15,14 @@ from ecosystem.engine.sampling import Sampler
 from ecosystem.engine.waves import Plan, Task
 from ecosystem.engine.wiring import Wiring
 from ecosystem.engine.world import World, put, written
-from ecosystem.generators import ClosedForm
+from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import training_data
 
 Behaviour = Callable[[World, Task, Tensor], Tensor]
 
 
 def play(world: World, wiring: Wiring, plan: Plan, due: Tensor, own: Behaviour) -> Tensor:
-    """Play the waves of a plan on ``world``, in place; returns losses ``[members, variants, replicates]`` (NaN without).
+    """Play the waves of a plan on ``world``, in place; returns losses ``[members, variants, replicates]``, NaN if none.
 
     ``due [members, variants, replicates]``; ``own`` lets agents with a behaviour of their own act.
     """
@@ -116,7 +117,7 @@ def _train(world: World, task: Task, old: Stack, gathered: Tensor, due: Tensor, 
     for cell in map(tuple, due.nonzero().tolist()):
         data = _kept_data(world, task, cell, gathered[cell])
         try:
-            models[cell], losses[cell] = fitted(models[cell], data, rng[cell[0], 0, cell[2]])
+            models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
         except Exception as error:
             name = world.cohorts[task.cohort].names[int(task.rows[cell[0]])]
             raise RuntimeError(f"member {name!r} failed to train in round {world.round}: {error}") from error

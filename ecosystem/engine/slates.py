@@ -104,7 +104,9 @@ def _draw_block(stack: ClosedForm, source: Tensor, where: Positions) -> Tensor:
     noise = stack.noise(n, where.streams["noise"])  # [rows, 1, replicates, n, q]
     producer = source[where.slots]
     first = producer[:, :1, :1, :1]
-    if stack.ELEMENTWISE and bool((producer == first).all()):  # one producer a row: no need to look it up sample by sample
+    if stack.ELEMENTWISE and bool(
+        (producer == first).all()
+    ):  # one producer a row: no need to look it up sample by sample
         part = stack.take(first.flatten())
         if stack.batch_shape[2] > 1:
             last = where.first_replicate + replicates
@@ -118,7 +120,7 @@ def _draw_block(stack: ClosedForm, source: Tensor, where: Positions) -> Tensor:
 def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int) -> Tensor:
     """Each model is asked once for what each consumer takes from it; the rows of its stream are the samples' own."""
     cell = where.cell(stack, source)
-    rows, _, replicates, _ = where.slots.shape
+    replicates = where.slots.shape[2]
     consumer = (where.row * where.slots.shape[1] + where.variant) * replicates + where.column
     key = consumer * math.prod(stack.batch_shape) + cell
     stream = _candidate(where.streams["noise"], k)

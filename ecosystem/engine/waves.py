@@ -1,8 +1,8 @@
 """Waves: an ordering compiled into the fewest steps that give the same result.
 
-A flow ``u → v`` is *fresh* if ``v`` reads what ``u`` has become in this round: ``u`` is due and comes before ``v`` in the
-order. All other flows read what was there when the round began. So members with no fresh flow between them can retrain
-together: ``wave(v) = 1 + max wave(u)`` over fresh ``u → v``, the longest chain that leads to ``v``.
+A flow ``u → v`` is *fresh* if ``v`` reads what ``u`` has become in this round: ``u`` is due and comes before ``v`` in
+the order. All other flows read what was there when the round began. So members with no fresh flow between them can
+retrain together: ``wave(v) = 1 + max wave(u)`` over fresh ``u → v``, the longest chain that leads to ``v``.
 """
 
 from __future__ import annotations

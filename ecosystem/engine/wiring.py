@@ -79,9 +79,9 @@ class Wiring:
         self.source = np.array([c.source for c in parts], dtype=np.int64).reshape(-1, 2)
         self.producer = np.array([c.producer for c in parts], dtype=np.int64)
         self.delay = np.array([c.delay for c in parts], dtype=np.int64)
-        self.treatment = np.array(
-            [(*c.users, c.after, *c.transform) for c in parts], dtype=np.int64
-        ).reshape(-1, 5)  # users kind, users row, after, transform kind, transform row
+        self.treatment = np.array([(*c.users, c.after, *c.transform) for c in parts], dtype=np.int64).reshape(
+            -1, 5
+        )  # users kind, users row, after, transform kind, transform row
         counts = np.bincount(self.target, minlength=len(self.names))
         self.first = np.concatenate([[0], np.cumsum(counts)])  # components of member i: first[i]..first[i+1]
         self.fill_real()
@@ -100,10 +100,13 @@ class Wiring:
 
     def insert(self, component: Component, share: Tensor) -> None:
         """Add a component beside its like."""
-        place = max(
-            (i for i in self.components_of(component.target) if self.components[i].group <= component.group),
-            default=int(self.first[component.target]) - 1,
-        ) + 1
+        place = (
+            max(
+                (i for i in self.components_of(component.target) if self.components[i].group <= component.group),
+                default=int(self.first[component.target]) - 1,
+            )
+            + 1
+        )
         self.components.insert(place, component)
         self.shares = torch.cat([self.shares[:place], share.unsqueeze(0), self.shares[place:]])
         self.refresh()

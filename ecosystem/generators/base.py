@@ -34,7 +34,7 @@ class Training:
 
     steps: int = 200
     batch_size: int = 128
-    optimizer: Optimizer = partial(torch.optim.Adam, lr=1e-3)
+    optimizer: Optimizer = partial(torch.optim.Adam, lr=1e-3)  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size"):
@@ -95,7 +95,8 @@ class ClosedForm(GenerativeModel, Stackable):
     """A family fitted in closed form: ``refit`` solves for the parameters whose expected statistic is the given one.
 
     Parameters are buffers ``[*batch, ...]``; ``PARAMETERS`` gives each one's dimensions without batch, ``SETTINGS``
-    the attributes that make its kind. A family overrides ``push`` or ``push_from``. Statistics are vectors: ``[*batch, Q]``.
+    the attributes that make its kind. A family overrides ``push`` or ``push_from``. Statistics are
+    vectors ``[*batch, Q]``.
     """
 
     PARAMETERS: ClassVar[dict[str, int]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +39,7 @@ class FlowMatching(GenerativeModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             layers: list[nn.Module] = []
-            for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+            for fan_in, fan_out in pairwise(widths):
                 layers += [nn.Linear(fan_in, fan_out), nn.SiLU()]
             self.network = nn.Sequential(*layers, nn.Linear(hidden, dimension))
 

@@ -80,7 +80,9 @@ def check_covariance(matrix: Tensor, floor: float, what: str) -> None:
     if floor <= 0:
         raise ValueError(f"floor must be a positive variance, got {floor!r}")
     if not torch.allclose(matrix, matrix.mT):
-        raise ValueError(f"{what} must be symmetric, got {matrix.tolist() if matrix.numel() < 30 else 'one that is not'}")
+        raise ValueError(
+            f"{what} must be symmetric, got {matrix.tolist() if matrix.numel() < 30 else 'one that is not'}"
+        )
     smallest = float(torch.linalg.eigvalsh(matrix).min())
     if smallest < floor * (1 - 1e-9):
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ class Empirical(ClosedForm):
 
     SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "symbols", "rank")
     data: Tensor
+    rank: int
 
     def __init__(self, data: Tensor, symbols: int | None = None) -> None:
         self.__dict__["rank"] = data.ndim  # of the data without batch: rows and event
@@ -26,7 +27,7 @@ class Empirical(ClosedForm):
         self.symbols = symbols
 
     @property
-    def PARAMETERS(self) -> dict[str, int]:  # type: ignore[override]  # noqa: N802
+    def PARAMETERS(self) -> dict[str, int]:  # type: ignore[override]
         return {"data": self.rank}
 
     def noise(self, n: int, rng: Stream) -> Tensor:
@@ -75,7 +76,7 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
     if isinstance(real, GenerativeModel):
         source = real
     elif callable(real) and not isinstance(real, Tensor):
-        source = SampleFunction(real, generator.event_shape)
+        source = SampleFunction(cast(Callable[[int, Stream], Tensor], real), generator.event_shape)
     else:
         source = _empirical(torch.as_tensor(real).detach().clone(), generator, where)
     if tuple(source.event_shape) != tuple(generator.event_shape):
@@ -91,7 +92,9 @@ def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirica
         raise ValueError(f"the real data of {where} are empty; give a tensor [m, *event] with at least one sample")
     if not torch.isfinite(data).all():
         bad = int((~torch.isfinite(data.flatten(1) if data.ndim > 1 else data.unsqueeze(-1))).any(-1).sum())
-        raise ValueError(f"the real data of {where} have NaN or infinite values in {bad} of {len(data)} rows; drop them")
+        raise ValueError(
+            f"the real data of {where} have NaN or infinite values in {bad} of {len(data)} rows; drop them"
+        )
     if not isinstance(generator, ClosedForm):
         return Empirical(data)
     probabilities = generator.tensors().get("probabilities")

@@ -1,0 +1,122 @@
+"""The tables of a run, made of what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from ecosystem.controls import Change
+
+if TYPE_CHECKING:
+    from ecosystem.recording import Recorder
+
+
+class Tables:
+    """The tables of one variant."""
+
+    def __init__(self, recorder: Recorder, variant: int) -> None:
+        self.recorder = recorder
+        self.variant = variant
+        self.names = recorder.names
+        self.seeds = recorder.seeds
+        self.snapshots = recorder.snapshots
+
+    def rounds(self) -> pd.DataFrame:
+        """The table ``rounds``."""
+        present = self._array("present")
+        frame = self._frame(present.shape, present)
+        frame["member"] = self._member_column(present.shape, present)
+        for name in ("updated", "alignment", "change", "loss"):
+            frame[name] = self._array(name)[present]
+        return frame
+
+    def draws(self) -> pd.DataFrame:
+        """The table ``draws``."""
+        parts = []
+        for snapshot in self.snapshots:
+            for labels, counts in snapshot.counts:
+                here = counts[:, self.variant, :].T  # [replicates, components]
+                seed, replicate = np.array(self.seeds).T[:, :, None].repeat(len(labels), 2)
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "seed": seed.ravel(),
+                            "replicate": replicate.ravel(),
+                            "round": snapshot.round,
+                            "member": [self.names[m] for m, _ in labels] * len(self.seeds),
+                            "component": [label for _, label in labels] * len(self.seeds),
+                            "count": here.ravel(),
+                        }
+                    )
+                )
+        columns = ["seed", "replicate", "round", "member", "component", "count"]
+        if not parts:
+            return pd.DataFrame(columns=columns)
+        table = pd.concat(parts, ignore_index=True)
+        table = table.groupby(columns[:-1], sort=False, as_index=False)["count"].sum()
+        return table.sort_values(columns[:3], kind="stable", ignore_index=True)
+
+    def tastes(self) -> pd.DataFrame:
+        """The table ``tastes``: every member's output under every judge's reward."""
+        columns = ["seed", "replicate", "round", "member", "judge", "reward"]
+        if not self.snapshots or self.snapshots[0].tastes is None:
+            return pd.DataFrame(columns=columns)
+        values = np.stack([s.tastes[:, :, self.variant] for s in self.snapshots if s.tastes is not None])
+        values = values.transpose(3, 0, 1, 2)  # [replicates, rounds, members, judges]
+        known = ~np.isnan(values)
+        frame = self._frame(values.shape, known)
+        names = np.array(self.names, dtype=object)
+        frame["member"] = np.broadcast_to(names[:, None], values.shape)[known]
+        frame["judge"] = np.broadcast_to(names, values.shape)[known]
+        frame["reward"] = values[known]
+        return frame
+
+    def failures(self) -> pd.DataFrame:
+        """The table ``failures``."""
+        rows = [
+            (*self.seeds[f.replicate], f.round, self.names[f.member], f.error)
+            for f in self.recorder.failures
+            if f.variant == self.variant
+        ]
+        return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "error"])
+
+    def changes(self, changes: Sequence[Change]) -> pd.DataFrame:
+        """The table ``changes``."""
+        rows = []
+        for change in changes:
+            for column in change.where[self.variant].nonzero().flatten().tolist():
+                before, after = (_value(x, self.variant, column) for x in (change.before, change.after))
+                rows.append((*self.seeds[column], change.round, change.subject, change.what, before, after))
+        return pd.DataFrame(rows, columns=["seed", "replicate", "round", "subject", "what", "before", "after"])
+
+    def _array(self, name: str) -> np.ndarray:
+        """``[replicates, rounds, members]``."""
+        return np.stack([getattr(s, name)[:, self.variant] for s in self.snapshots]).transpose(2, 0, 1)
+
+    def _frame(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.DataFrame:
+        """Columns seed, replicate and round for an array ``[replicates, rounds, ...]``."""
+        seeds = np.array(self.seeds, dtype=np.int64)
+        rounds = np.array([s.round for s in self.snapshots], dtype=np.int64)
+        tail = (1,) * (len(shape) - 2)
+        parts = {
+            "seed": seeds[:, 0].reshape(-1, 1, *tail),
+            "replicate": seeds[:, 1].reshape(-1, 1, *tail),
+            "round": rounds.reshape(1, -1, *tail),
+        }
+        return pd.DataFrame({name: np.broadcast_to(part, shape)[keep] for name, part in parts.items()})
+
+    def _member_column(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
+        codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), shape)[keep]
+        return pd.Categorical.from_codes(codes, categories=pd.Index(self.names))
+
+
+def _value(value: Tensor | str, variant: int, column: int) -> str:
+    if isinstance(value, str):
+        return value
+    shape = value.shape
+    picked = value[min(variant, shape[0] - 1), min(column, shape[1] - 1)] if value.ndim == 2 else value
+    return f"{float(picked):.6g}"
