@@ -72,15 +72,20 @@ class Controls:
 
     def due(self, round: int, rng: Stream, words: Tensor) -> Tensor:
         """Who retrains in a round, ``[members, variants, replicates]``."""
-        keys = Stream(rng.at("schedule").keys.reshape(1, 1, -1)).at(words.reshape(-1, 1, 1))
         due = torch.zeros_like(self.active)
         for ids, schedule in self._schedules:
-            due[ids] = schedule.due(round, keys[ids]).expand(len(ids), *self.cell)
+            due[ids] = self._answer(schedule, round, rng, words[ids])
         for member, many in self._own.items():
             for schedule, where in many:
-                answer = schedule.due(round, keys[member : member + 1])
-                due[member] = torch.where(where, answer.expand(1, *self.cell)[0], due[member])
+                answer = self._answer(schedule, round, rng, words[member : member + 1])[0]
+                due[member] = torch.where(where, answer, due[member])
         return due & self.active & ~self.frozen
+
+    def _answer(self, schedule: Schedule, round: int, rng: Stream, words: Tensor) -> Tensor:
+        stream = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))
+        if schedule.random:
+            stream = Stream(rng.at("schedule").keys.reshape(1, 1, -1)).at(words.reshape(-1, 1, 1))
+        return schedule.due(round, stream).expand(len(words), *self.cell)
 
     # -- verbs of agents -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import mesa
@@ -74,6 +75,7 @@ class Ecosystem(mesa.Model):
         self.generators: list[Stack] = [cohort.start for cohort in self.cohorts]
         depth = int(self.wiring.delay.max()) if len(self.wiring.delay) else 0
         self._past: list[list[Stack]] = [list(self.generators)] * (depth + 1)
+        self._roots: dict[str, Stream] = {}
         self._memories: list[dict[str, Any]] = [{} for _ in self.cohorts]
         self.completed = 0  # rounds played to the end (Mesa counts a step when it begins)
         self.alive = torch.ones(len(self.scenarios), len(self.seeds), dtype=torch.bool)
@@ -106,9 +108,9 @@ class Ecosystem(mesa.Model):
         reward = self.cohorts[c].reward
         if reward is None:
             raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
-        words = self.words[self.wiring.index[of]].reshape(1)
+        judges = partial(self.judges, torch.tensor([self.wiring.index[of]]))
         stack = self.generators[source].take(torch.tensor([place]))
-        return expectation(stack, reward.take(torch.tensor([row])), self.judges(words), self.recorder.record.judged)[0]
+        return expectation(stack, reward.take(torch.tensor([row])), judges, self.recorder.record.judged)[0]
 
     def diet(self, name: str) -> dict[str, tuple[Tensor, Tensor]]:
         """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
@@ -121,10 +123,10 @@ class Ecosystem(mesa.Model):
                 shares[part.flow[0]] = (raw, curated + value) if part.group == CURATED else (raw + value, curated)
         return shares
 
-    def judges(self, words: Tensor) -> Stream:
-        """The streams by which members (their addresses) are judged now, ``[members, 1, replicates]``."""
+    def judges(self, members: Tensor) -> Stream:
+        """The streams by which some members are judged now, ``[members, 1, replicates]``."""
         keys = self.rng_root.at("judge").at(int(self.steps)).keys.reshape(1, 1, -1)
-        return Stream(keys).at(words.reshape(-1, 1, 1))
+        return Stream(keys).at(self.words[members].reshape(-1, 1, 1))
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -164,6 +166,7 @@ class Ecosystem(mesa.Model):
             self.wiring.shares,
             self.rng_root,
             self.build_samples,
+            roots=self._roots,
         )
 
     def _play(self, world: World, due: Tensor) -> Tensor:
@@ -286,8 +289,7 @@ class Ecosystem(mesa.Model):
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         scenario = self.scenarios[variant]
-        described = scenario.describe()
-        tables = Tables(self.recorder, variant)
+        tables = Tables(self.recorder, self.controls.changes, variant)
         return Run(
             {
                 "scenario": scenario.name,
@@ -301,14 +303,14 @@ class Ecosystem(mesa.Model):
                 "versions": _versions(),
                 **settings,
             },
-            members=described["members"],
-            flows=described["flows"],
-            rounds=tables.rounds(),
-            draws=tables.draws(),
-            changes=tables.changes(self.controls.changes),
-            failures=tables.failures(),
-            tastes=tables.tastes(),
-            samples=self.recorder.samples,
+            members=lambda: scenario.describe()["members"],
+            flows=lambda: scenario.describe()["flows"],
+            rounds=tables.rounds,
+            draws=tables.draws,
+            changes=tables.changes,
+            failures=tables.failures,
+            tastes=tables.tastes,
+            samples={member: dict(rounds) for member, rounds in self.recorder.samples.items()},
             parameters={name: self._parameters(name, variant) for name in self.names},
         )
 

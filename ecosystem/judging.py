@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,16 +16,18 @@ from ecosystem.streams import Stream
 _NUMBERS = 1 << 22  # drawn at a time
 
 
-def expectation(stack: Stack, reward: Reward, rng: Stream, judged: int) -> Tensor:
+def expectation(stack: Stack, reward: Reward, judges: Callable[[], Stream], judged: int) -> Tensor:
     """``E r(x)``, ``[members, variants, replicates]``; a mean over ``judged`` samples where no closed form is known.
 
-    ``rng`` has keys ``[members, 1, replicates]``, so equal replicates of different variants are judged by equal noise.
+    ``judges()`` are their streams ``[members, 1, replicates]``: equal replicates of different variants are judged by
+    equal noise.
     """
     if not isinstance(stack, Looped):
         try:
             return stack.expect(reward).expand(stack.batch_shape)
         except NoPopulationLaw:
             pass
+    rng = judges()
     size = judged * math.prod(stack.event_shape) * math.prod(stack.batch_shape[1:])
     step = max(1, _NUMBERS // max(1, size))
     parts = []

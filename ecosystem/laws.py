@@ -116,7 +116,7 @@ class Normal(Moments):
     def push(self, noise: Tensor) -> Tensor:
         """Samples ``mean + F z`` from standard normal noise ``z [*batch, d]``."""
         if self.scale is not None:
-            return self.mean + self.scale.unsqueeze(-1) * noise
+            return torch.addcmul(self.mean, self.scale.unsqueeze(-1), noise)
         return self.mean + (self.factor * noise.unsqueeze(-2)).sum(-1)
 
 

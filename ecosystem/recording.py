@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -123,7 +124,7 @@ class Recorder:
             if not cohort.ids:
                 continue
             if cohort.reward is not None:
-                judges = eco.judges(eco.words[cohort.index])
+                judges = partial(eco.judges, cohort.index)
                 values = expectation(eco.generators[c], cohort.reward, judges, self.record.judged)
                 alignment[cohort.index] = values
             if before is not None:

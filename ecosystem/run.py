@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,52 @@ from torch import Tensor
 _TABLES = ("members", "flows", "rounds", "draws", "changes", "failures", "tastes")
 
 
-@dataclass
+Table = pd.DataFrame | Callable[[], pd.DataFrame]
+
+
+def _table(name: str) -> Any:
+    """A table as an attribute, made when it is first read."""
+
+    def read(self: Run) -> pd.DataFrame:
+        table = self._tables[name]
+        if not isinstance(table, pd.DataFrame):
+            table = self._tables[name] = table()
+        return table
+
+    return property(read, doc=f"The table ``{name}``.")
+
+
 class Run:
     """One scenario, run with any number of replicates: tables as pandas, samples and parameters as tensors.
 
     ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
     ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is after ``r`` rounds.
+    ``samples[member][round]`` are samples of the first replicate, ``parameters[member][name]`` the last parameters,
+    ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
     """
 
-    settings: dict[str, Any]
-    members: pd.DataFrame
-    flows: pd.DataFrame
-    rounds: pd.DataFrame
-    draws: pd.DataFrame
-    changes: pd.DataFrame
-    failures: pd.DataFrame
-    tastes: pd.DataFrame
-    samples: dict[str, dict[int, Tensor]] = field(default_factory=dict)
-    parameters: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    members: pd.DataFrame = _table("members")
+    flows: pd.DataFrame = _table("flows")
+    rounds: pd.DataFrame = _table("rounds")
+    draws: pd.DataFrame = _table("draws")
+    changes: pd.DataFrame = _table("changes")
+    failures: pd.DataFrame = _table("failures")
+    tastes: pd.DataFrame = _table("tastes")
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        *,
+        samples: dict[str, dict[int, Tensor]] | None = None,
+        parameters: dict[str, dict[str, Tensor]] | None = None,
+        **tables: Table,
+    ) -> None:
+        if set(tables) != set(_TABLES):
+            raise TypeError(f"a Run has the tables {', '.join(_TABLES)}, got {', '.join(tables)}")
+        self.settings = settings
+        self.samples = samples or {}
+        self.parameters = parameters or {}
+        self._tables: dict[str, Table] = tables
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.

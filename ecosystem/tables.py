@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables of one variant."""
+    """The tables of one variant, of what has been recorded up to now."""
 
-    def __init__(self, recorder: Recorder, variant: int) -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: Recorder, changes: Sequence[Change], variant: int) -> None:
         self.variant = variant
         self.names = recorder.names
         self.seeds = recorder.seeds
-        self.snapshots = recorder.snapshots
+        self.snapshots = list(recorder.snapshots)
+        self._failures = list(recorder.failures)
+        self._changes = list(changes)
 
     def rounds(self) -> pd.DataFrame:
         """The table ``rounds``."""
         present = self._array("present")
-        frame = self._frame(present.shape, present)
-        frame["member"] = self._member_column(present.shape, present)
+        columns = self._columns(present.shape, present)
+        columns["member"] = self._members(present.shape, present)
         for name in ("updated", "alignment", "change", "loss"):
-            frame[name] = self._array(name)[present]
-        return frame
+            columns[name] = self._array(name)[present]
+        return pd.DataFrame(columns)
 
     def draws(self) -> pd.DataFrame:
         """The table ``draws``."""
@@ -68,26 +69,26 @@ class Tables:
         values = np.stack([s.tastes[:, :, self.variant] for s in self.snapshots if s.tastes is not None])
         values = values.transpose(3, 0, 1, 2)  # [replicates, rounds, members, judges]
         known = ~np.isnan(values)
-        frame = self._frame(values.shape, known)
+        columns = self._columns(values.shape, known)
         names = np.array(self.names, dtype=object)
-        frame["member"] = np.broadcast_to(names[:, None], values.shape)[known]
-        frame["judge"] = np.broadcast_to(names, values.shape)[known]
-        frame["reward"] = values[known]
-        return frame
+        columns["member"] = np.broadcast_to(names[:, None], values.shape)[known]
+        columns["judge"] = np.broadcast_to(names, values.shape)[known]
+        columns["reward"] = values[known]
+        return pd.DataFrame(columns)
 
     def failures(self) -> pd.DataFrame:
         """The table ``failures``."""
         rows = [
             (*self.seeds[f.replicate], f.round, self.names[f.member], f.error)
-            for f in self.recorder.failures
+            for f in self._failures
             if f.variant == self.variant
         ]
         return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "error"])
 
-    def changes(self, changes: Sequence[Change]) -> pd.DataFrame:
+    def changes(self) -> pd.DataFrame:
         """The table ``changes``."""
         rows = []
-        for change in changes:
+        for change in self._changes:
             for column in change.where[self.variant].nonzero().flatten().tolist():
                 before, after = (_value(x, self.variant, column) for x in (change.before, change.after))
                 rows.append((*self.seeds[column], change.round, change.subject, change.what, before, after))
@@ -97,7 +98,7 @@ class Tables:
         """``[replicates, rounds, members]``."""
         return np.stack([getattr(s, name)[:, self.variant] for s in self.snapshots]).transpose(2, 0, 1)
 
-    def _frame(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.DataFrame:
+    def _columns(self, shape: tuple[int, ...], keep: np.ndarray) -> dict[str, Any]:
         """Columns seed, replicate and round for an array ``[replicates, rounds, ...]``."""
         seeds = np.array(self.seeds, dtype=np.int64)
         rounds = np.array([s.round for s in self.snapshots], dtype=np.int64)
@@ -107,9 +108,9 @@ class Tables:
             "replicate": seeds[:, 1].reshape(-1, 1, *tail),
             "round": rounds.reshape(1, -1, *tail),
         }
-        return pd.DataFrame({name: np.broadcast_to(part, shape)[keep] for name, part in parts.items()})
+        return {name: np.broadcast_to(part, shape)[keep] for name, part in parts.items()}
 
-    def _member_column(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
+    def _members(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
         codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), shape)[keep]
         return pd.Categorical.from_codes(codes, categories=pd.Index(self.names))
 

@@ -254,4 +254,5 @@ def diverged() -> Run:
 
 def make(settings: dict, members: pd.DataFrame, flows: pd.DataFrame, rounds: pd.DataFrame, **rest: dict) -> Run:
     """A run of these tables; the others are empty."""
-    return Run(settings, members, flows, rounds, **{name: blank(name) for name in EMPTY}, **rest)
+    tables = {"members": members, "flows": flows, "rounds": rounds, **{name: blank(name) for name in EMPTY}}
+    return Run(settings, **tables | rest)

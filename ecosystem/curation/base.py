@@ -46,6 +46,7 @@ class Curator(Stackable):
     """The contract of all curators."""
 
     needs_reward = True
+    chooses = True  # among candidates, and so draws; False: the survivor is known from candidate 0 or its law
 
     def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
         """The law of a survivor; ``memo`` keeps what depends on the reward alone from round to round."""

@@ -23,6 +23,7 @@ class Tilt(Curator):
     """
 
     temperature: Tensor
+    chooses = False
 
     def __init__(self, temperature: Any = 1.0) -> None:
         object.__setattr__(self, "temperature", positive(temperature, "Tilt(temperature)"))
@@ -57,6 +58,7 @@ class Shift(Curator):
     vector: Tensor
     rank: int
     needs_reward = False
+    chooses = False
 
     def __init__(self, vector: Any) -> None:
         object.__setattr__(self, "vector", as_numbers(vector, "Shift(vector)"))
@@ -79,6 +81,7 @@ class Blind(Curator):
     """Users who do not look: what is kept is as it was."""
 
     needs_reward = False
+    chooses = False
 
     def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
         return law

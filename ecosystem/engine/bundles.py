@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ecosystem.curation import Users
 from ecosystem.engine.wiring import NONE, Wiring
-from ecosystem.transforms import Transform
+from ecosystem.transforms import LinearMap, Transform
 
 
 @dataclass
@@ -35,6 +35,16 @@ class Bundle:
     users: Users | None  # batch [origins, variants, 1]
     transform: Transform | None  # batch [origins, variants, 1]
     memo: dict[str, object] = field(default_factory=dict)
+
+    @cached_property
+    def no_offset(self) -> bool:
+        """Whether its transforms are linear without an offset."""
+        return isinstance(self.transform, LinearMap) and not bool(self.transform.offset.any())
+
+    @cached_property
+    def one_per_row(self) -> bool:
+        """Whether every row of the task has just one component here."""
+        return len(self.owner) == int(self.owner[-1]) + 1 and bool((self.owner == torch.arange(len(self.owner))).all())
 
     @cached_property
     def reading(self) -> tuple[int, bool, int]:

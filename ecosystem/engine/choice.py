@@ -45,14 +45,39 @@ class Menu:
 
     def choose(self, rows: slice, replicates: slice, rng: Stream, n: int) -> Tensor:
         """The component of each of ``n`` samples, ``[rows, variants, replicates, n]``; ``rng [rows, 1, replicates]``"""
-        uniform = rng.uniform(n, 2)
-        curated = uniform[..., 0] < _part(self.level[rows], replicates).unsqueeze(-1)
         first, split, end = (bound[rows].reshape(-1, 1, 1, 1) for bound in (self.first, self.split, self.end))
+        if bool((end - first == 1).all()):
+            return first.expand(len(first), self.level.shape[1], rng.keys.shape[-1], n)
+        longest = self.longest(rows)
+        uniform = rng.uniform(n, 2 if longest > 1 else 1)
+        curated = uniform[..., 0] < _part(self.level[rows], replicates).unsqueeze(-1)
         low, stop = torch.where(curated, first, split), torch.where(curated, split, end)
-        longest = int(torch.maximum(split - first, end - split).max())
         if longest > 1:
             low = self._search(low, stop, uniform[..., 1], replicates, longest)
         return torch.minimum(low, stop - 1)
+
+    def count(self, rows: slice, rng: Stream, n: int, low: int, high: int) -> Tensor:
+        """How many of ``n`` samples come from each of the components ``low..high`` of some rows.
+
+        ``[high − low, variants, replicates]``; the same samples as ``choose`` would give.
+        """
+        variants, replicates = self.cumulative.shape[1], rng.keys.shape[-1]
+        if self.longest(rows) == 1:  # at most one component in each group
+            chosen = (rng.uniform(n, 1)[..., 0] < self.level[rows].unsqueeze(-1)).sum(-1)
+            counts = chosen.new_zeros(high - low, variants, replicates)
+            has_curated, has_other = self.split[rows] > self.first[rows], self.end[rows] > self.split[rows]
+            counts[self.split[rows][has_other] - low] = n - chosen[has_other]
+            counts[self.first[rows][has_curated] - low] = chosen[has_curated]
+            return counts
+        slot = self.choose(rows, slice(None), rng, n)
+        cell = torch.arange(variants).reshape(-1, 1, 1) * replicates + torch.arange(replicates).reshape(-1, 1)
+        place = (slot - low) * (variants * replicates) + cell
+        counts = torch.bincount(place.reshape(-1), minlength=(high - low) * variants * replicates)
+        return counts.reshape(high - low, variants, replicates)
+
+    def longest(self, rows: slice) -> int:
+        """The most components in one group of one row."""
+        return int(torch.maximum(self.split - self.first, self.end - self.split)[rows].max())
 
     def _search(self, low: Tensor, high: Tensor, uniform: Tensor, replicates: slice, longest: int) -> Tensor:
         """The first component in ``low..high`` whose cumulative share exceeds ``uniform``, by bisection."""

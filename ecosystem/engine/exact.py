@@ -9,27 +9,53 @@ change of the curation level keeps its noise. Which members are treated so is se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ecosystem.curation import Shift
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
-from ecosystem.generators import ClosedForm, Location
+from ecosystem.generators import Location
 from ecosystem.products import row_product
 from ecosystem.streams import word
 from ecosystem.transforms import LinearMap
 
 
+@dataclass
+class _Flows:
+    """The flows of a task; each has one noise vector, addressed by consumer and producer."""
+
+    of_component: Tensor
+    consumer: Tensor  # members
+    address: Tensor  # [flows, 1, 1]
+
+    @classmethod
+    def of(cls, sampler: Sampler) -> _Flows:
+        task = sampler.task
+        if "flows" not in task.memo:
+            of_component = torch.from_numpy(task.flow)
+            some = torch.empty(int(of_component.max()) + 1, dtype=torch.int64)
+            some[of_component] = torch.arange(len(of_component))  # one component of each flow
+            producer = torch.from_numpy(task.producer)[some]
+            address = torch.where(producer < 0, word("real data"), sampler.world.words[producer])
+            consumer = sampler.members[torch.from_numpy(task.owner)[some]]
+            task.memo["flows"] = cls(of_component, consumer, address.reshape(-1, 1, 1))
+        return task.memo["flows"]
+
+
 def draw_statistic(sampler: Sampler) -> Tensor:
     """The mean of each training set, ``[rows, variants, replicates, d]``."""
     counts = _counts(sampler)
-    flow = torch.from_numpy(sampler.task.flow)
-    flow_counts = torch.zeros(int(flow.max()) + 1, *counts.shape[1:], dtype=counts.dtype)
-    flow_counts = flow_counts.index_add_(0, flow, counts)[flow]
+    flows = _Flows.of(sampler)
+    flow_counts = counts.new_zeros(len(flows.address), *counts.shape[1:]).index_add_(0, flows.of_component, counts)
+    stream = sampler.world.stream("statistic", flows.consumer).at(flows.address)
+    noise = stream.normal(1, *sampler.stack.event_shape).squeeze(-2)
+    noise = (noise / flow_counts.double().clamp(min=1).sqrt().unsqueeze(-1))[flows.of_component]
     total: Tensor | None = None
     for bundle in sampler.task.bundles:
-        part = _sums(sampler, bundle, counts, flow_counts)
+        part = _sums(sampler, bundle, counts, noise)
         if total is None:
             total = part.new_zeros(len(sampler.task.rows), *part.shape[1:])
         total.index_add_(0, bundle.owner, part)
@@ -41,45 +67,38 @@ def draw_statistic(sampler: Sampler) -> Tensor:
 
 def _counts(sampler: Sampler) -> Tensor:
     """How many samples come from each component, ``[components, variants, replicates]``."""
-    rng = sampler.world.stream("component", sampler.members)
-    everything = slice(None)
-    step = max(1, (1 << 18) // (sampler.variants * sampler.replicates * sampler.n))
     shape = (len(sampler.task.components), sampler.variants, sampler.replicates)
+    if shape[0] == len(sampler.task.rows):  # each row has one
+        return torch.full(shape, sampler.n)
+    rng = sampler.world.stream("component", sampler.members)
     counts = torch.zeros(shape, dtype=torch.int64)
-    flat = counts.view(-1)
-    cell = torch.arange(sampler.variants).reshape(-1, 1, 1) * sampler.replicates
-    cell = cell + torch.arange(sampler.replicates).reshape(-1, 1)
+    step = max(1, (1 << 18) // (sampler.variants * sampler.replicates * sampler.n))
     for row in range(0, len(sampler.task.rows), step):
         rows = slice(row, min(row + step, len(sampler.task.rows)))
-        slot = sampler.menu.choose(rows, everything, rng[rows], sampler.n)
-        place = (slot * (sampler.variants * sampler.replicates) + cell).reshape(-1)
-        low = int(sampler.task.first[rows.start]) * sampler.variants * sampler.replicates
-        high = int(sampler.task.first[rows.stop]) * sampler.variants * sampler.replicates
-        flat[low:high] += torch.bincount(place - low, minlength=high - low)
+        low, high = (int(sampler.task.first[i]) for i in (rows.start, rows.stop))
+        counts[low:high] = sampler.menu.count(rows, rng[rows], sampler.n, low, high)
     return counts
 
 
-def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, flow_counts: Tensor) -> Tensor:
-    """The sum of the samples of each component of a bundle."""
+def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, noise: Tensor) -> Tensor:
+    """The sum of the samples of each component of a bundle.
+
+    A component has ``c`` of its flow's ``C`` samples and gets ``c/C`` of the flow's ``√C ξ``; ``noise`` is ``ξ/√C``
+    of each component's flow.
+    """
     stack = sampler.world.read(bundle)
-    assert isinstance(stack, ClosedForm)
+    assert isinstance(stack, Location)
     slot = torch.from_numpy(bundle.slot)
+    row = sampler.task.source[slot]
     count = counts[slot].double().unsqueeze(-1)
-    part = stack.take(bundle.source).map(lambda t: t[bundle.origin])
-    assert isinstance(part, Location)
-    members = sampler.members[bundle.owner]
-    producer = torch.from_numpy(sampler.task.producer[bundle.slot])
-    addresses = torch.where(producer < 0, word("real data"), sampler.world.words[producer]).reshape(-1, 1, 1)
-    noise = sampler.world.stream("statistic", members).at(addresses).normal(1, part.event_shape[0]).squeeze(-2)
-    # a component has c of its flow's C samples: c/C of the flow's noise, so that both parts add up to √C
-    whole = flow_counts[slot].double().clamp(min=1).sqrt().unsqueeze(-1)
-    total = count * part.mean + part.scale.unsqueeze(-1) * noise * (count / whole)
+    weight = stack.scale[row].unsqueeze(-1) * count
+    total = torch.addcmul(count * stack.mean[row], weight, noise[slot])
     curator = bundle.users.curator if bundle.users is not None else None
-    shift = count * curator.vector[bundle.origin] if isinstance(curator, Shift) else 0.0
-    if not bundle.after:
-        total = total + shift
+    vector = curator.vector[bundle.origin] if isinstance(curator, Shift) else None
+    if vector is not None and not bundle.after:
+        total = torch.addcmul(total, count, vector)
     if bundle.transform is not None:
-        transform = bundle.transform.take(bundle.origin)
-        assert isinstance(transform, LinearMap)
-        total = row_product(total, transform.matrix.squeeze(2)) + count * transform.offset
-    return total + shift if bundle.after else total
+        assert isinstance(bundle.transform, LinearMap)
+        matrix, offset = bundle.transform.matrix[bundle.origin], bundle.transform.offset[bundle.origin]
+        total = torch.addcmul(row_product(total, matrix.squeeze(2)), count, offset)
+    return total if vector is None or not bundle.after else torch.addcmul(total, count, vector)

@@ -15,14 +15,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Crowd, TopFraction
+from ecosystem.curation import Crowd, Shift, TopFraction
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
+from ecosystem.streams import Stream
 
+NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
 _BLOCK = 1 << 18  # numbers in a block
 _SAMPLES = 1 << 17  # numbers of one member and replicate in a block
 
@@ -131,7 +133,7 @@ class Sampler:
             for decision in ("component", "noise", "curation")
         }
         slot = self.menu.choose(block.rows, block.replicates, streams["component"], block.n)
-        where = Positions(slot, streams, block.replicates.start)
+        where = Positions(slot, streams, block.rows, block.replicates.start)
         self._tally(block, where)
         groups: dict[tuple[int, bool, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
@@ -153,18 +155,35 @@ class Sampler:
     def _from_one_reading(self, numbers: list[int], where: Positions) -> Tensor:
         """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
         stack = self.world.read(self.task.bundles[numbers[0]])
-        x = draw(stack, self.task.source, where, 0)
+        x = draw(stack, self.task.source, where, 0, self.task.one_producer)
         event = tuple(self.stack.event_shape)
         out = x if tuple(x.shape[1:]) == event else x.new_zeros(len(where), *event)
         treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
         bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
         for number in treated:
+            if self._shifted(number, where, out):
+                continue
             here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
             if here is None:
                 out = self._treated(number, stack, where, x)
             elif len(here):
                 out[here] = self._treated(number, stack, where.take(here), x[here])
         return out
+
+    def _shifted(self, number: int, where: Positions, x: Tensor) -> bool:
+        """Shift the curated samples of a whole block in place, where that is all that a bundle does."""
+        bundle = self.task.bundles[number]
+        curator = None if bundle.users is None else bundle.users.curator
+        if not isinstance(curator, Shift) or bundle.transform is not None or where.index is not None:
+            return False
+        if len(bundle.owner) != len(self.task.rows) or not bundle.one_per_row:
+            return False
+        rows = where.rows
+        mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
+        vector = curator.vector[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, 1, 1, *event]
+        view = x.view(*where.slots.shape, *x.shape[1:])
+        view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
+        return True
 
     def _treated(self, number: int, stack: Stack, where: Positions, x: Tensor) -> Tensor:
         """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
@@ -174,7 +193,7 @@ class Sampler:
             return transformed(bundle, where, origin, x)
         slate = FlowSlate(bundle, stack, self.task.source, where, origin, x)
         users = bundle.users.take((origin, where.variant, torch.zeros_like(origin)))
-        x = users.curate(slate, where.stream("curation"))
+        x = users.curate(slate, where.stream("curation") if users.curator.chooses else NOTHING)
         return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
 
     def _tally(self, block: Block, where: Positions) -> None:

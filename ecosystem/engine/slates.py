@@ -22,10 +22,16 @@ class Positions:
     """Some samples of a block of shape ``[rows, variants, replicates, n]``: all of them, or a flat ``index``."""
 
     def __init__(
-        self, slots: Tensor, streams: dict[str, Stream], first_replicate: int, index: Tensor | None = None
+        self,
+        slots: Tensor,
+        streams: dict[str, Stream],
+        rows: slice,
+        first_replicate: int,
+        index: Tensor | None = None,
     ) -> None:
         self.slots = slots
         self.streams = streams
+        self.rows = rows  # of the task
         self.first_replicate = first_replicate
         self.index = index
 
@@ -35,7 +41,7 @@ class Positions:
     def take(self, index: Tensor) -> Positions:
         """Some of these samples."""
         flat = index if self.index is None else self.index[index]
-        return Positions(self.slots, self.streams, self.first_replicate, flat)
+        return Positions(self.slots, self.streams, self.rows, self.first_replicate, flat)
 
     @cached_property
     def _index(self) -> Tensor:
@@ -85,29 +91,25 @@ def _candidate(stream: Stream, k: int) -> Stream:
     return stream if k == 0 else stream.at("candidate").at(k)
 
 
-def draw(stack: Stack, source: Tensor, where: Positions, k: int) -> Tensor:
+def draw(stack: Stack, source: Tensor, where: Positions, k: int, one_producer: bool = False) -> Tensor:
     """Candidate ``k`` of each sample as its producer generates it, ``[m, *event]``.
 
-    ``source [components]`` is each component's row in ``stack``.
+    ``source [components]`` is each component's row in ``stack``; ``one_producer`` says that a row has only one.
     """
     if isinstance(stack, Looped):
         return _draw_looped(stack, source, where, k)
     if where.index is None and k == 0:
-        return _draw_block(stack, source, where)
+        return _draw_block(stack, source, where, one_producer)
     noise = stack.noise(1, where.stream("noise", k)).squeeze(1)
     return stack.push_from(noise, where.cell(stack, source))
 
 
-def _draw_block(stack: ClosedForm, source: Tensor, where: Positions) -> Tensor:
+def _draw_block(stack: ClosedForm, source: Tensor, where: Positions, one_producer: bool) -> Tensor:
     """Every sample of a block: noise is made once for all variants."""
     rows, variants, replicates, n = where.slots.shape
     noise = stack.noise(n, where.streams["noise"])  # [rows, 1, replicates, n, q]
-    producer = source[where.slots]
-    first = producer[:, :1, :1, :1]
-    if stack.ELEMENTWISE and bool(
-        (producer == first).all()
-    ):  # one producer a row: no need to look it up sample by sample
-        part = stack.take(first.flatten())
+    if one_producer and stack.ELEMENTWISE:  # no need to look it up sample by sample
+        part = stack.take(source[where.slots[:, 0, 0, 0]])
         if stack.batch_shape[2] > 1:
             last = where.first_replicate + replicates
             part = part.take((slice(None), slice(None), slice(where.first_replicate, last)))
@@ -148,7 +150,8 @@ def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Tensor) -> 
     rows, variants, replicates, n = where.slots.shape
     if where.index is None and len(matrices) == rows and len(bundle.slot) == rows:
         block = x.reshape(rows, variants, replicates * n, -1)
-        return (row_product(block, matrices) + offsets.unsqueeze(2)).reshape(len(where), -1)
+        moved = row_product(block, matrices)
+        return (moved if bundle.no_offset else moved + offsets.unsqueeze(2)).reshape(len(where), -1)
     group = origin * variants + where.variant
     return grouped_product(x, group, matrices.flatten(0, 1)) + offsets.flatten(0, 1)[group]
 

@@ -29,6 +29,7 @@ class Task:
     members: np.ndarray  # in the scenario
     components: np.ndarray  # ids, those of one member together
     first: np.ndarray  # where each member's components begin in ``components``; one longer than ``rows``
+    owner: np.ndarray  # of each component, its row in the task
     producer: np.ndarray  # of each component, a member or NONE for real data
     flow: np.ndarray  # which components are parts of one flow: equal numbers
     source: Tensor  # of each component, the row in its source cohort
@@ -43,6 +44,12 @@ class Task:
         for number, bundle in enumerate(self.bundles):
             out[torch.from_numpy(bundle.slot)] = number
         return out
+
+    @cached_property
+    def one_producer(self) -> bool:
+        """Whether all components of a row read the same row of their source."""
+        source = self.source.numpy()
+        return bool(len(source) and (source == source[self.first[:-1]][self.owner]).all())
 
     @cached_property
     def origin(self) -> Tensor:
@@ -110,4 +117,4 @@ def make_tasks(
     bundles = bundles_of(wiring, components, owner, fresh)
     source = torch.from_numpy(np.ascontiguousarray(wiring.source[components, 1]))
     curated = wiring.group[components] == CURATED
-    return [Task(c, rows, members, components, first, producer, flow.reshape(-1), source, curated, bundles)]
+    return [Task(c, rows, members, components, first, owner, producer, flow.reshape(-1), source, curated, bundles)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -35,11 +35,16 @@ class World:
     rng: Stream  # keys [replicates]
     build_samples: bool = False
     count: Callable[[Any, Tensor], None] | None = None  # told how many samples came from each component
+    roots: dict[str, Stream] = field(default_factory=dict)  # by decision, kept from round to round
+    streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
 
     def stream(self, decision: str, members: Tensor) -> Stream:
         """The stream of a decision of some members in this round, keys ``[members, 1, replicates]``."""
-        keys = self.rng.at(decision).at(self.round).keys.reshape(1, 1, -1)
-        return Stream(keys).at(self.words[members].reshape(-1, 1, 1))
+        if decision not in self.streams:
+            root = self.roots.setdefault(decision, self.rng.at(decision))
+            keys = root.at(self.round).keys.reshape(1, 1, -1)
+            self.streams[decision] = Stream(keys).at(self.words.reshape(-1, 1, 1))
+        return self.streams[decision][members]
 
     def read(self, bundle: Bundle) -> Stack:
         """The source cohort of a bundle as its consumers see it."""
@@ -65,6 +70,8 @@ def selected(world: World, index: Tensor) -> World:
         ],
         shares=world.shares if world.shares.shape[2] == 1 else world.shares[:, :, index],
         rng=world.rng[index],
+        roots={},
+        streams={},
     )
 
 
@@ -107,13 +114,13 @@ def written(old: Stack, rows: Tensor, new: Stack, due: Tensor) -> Stack:
             models[(index[cell[0]], *cell[1:])] = new.models[cell]
         return Looped(models)
     assert isinstance(new, ClosedForm)
-    everyone = bool(due.all())
-    if whole and everyone:
+    everywhere = None if bool(due.all()) else due
+    if whole and everywhere is None:
         return new
     return old.rebuild(
         {
-            name: put(tensor, rows, fresh, None if everyone else due)
-            for (name, tensor), fresh in zip(old.tensors().items(), new.tensors().values(), strict=True)
+            **old.tensors(),
+            **{name: put(old.tensors()[name], rows, fresh, everywhere) for name, fresh in new.moving().items()},
         }
     )
 
