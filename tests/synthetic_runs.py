@@ -14,6 +14,11 @@ EMPTY = {
 }
 
 
+def put(run: Run, **tables: pd.DataFrame) -> None:
+    """Other tables in a made-up run."""
+    run._tables.update(tables)
+
+
 def blank(name: str) -> pd.DataFrame:
     """A table without rows."""
     return pd.DataFrame({column: [] for column in EMPTY[name]})
@@ -211,7 +216,7 @@ def odd() -> Run:
             table[column] = pd.Categorical(table[column].map(mapping))
     late = (run.rounds["member"] == names[3]) & (run.rounds["round"] < 12)
     gone = (run.rounds["replicate"] == 2) & (run.rounds["round"] > 6)
-    run.rounds = run.rounds[~late & ~gone & (run.rounds["round"] <= 23)].reset_index(drop=True)
+    put(run, rounds=run.rounds[~late & ~gone & (run.rounds["round"] <= 23)].reset_index(drop=True))
     run.rounds.loc[run.rounds["member"] == names[2], "alignment"] = np.nan
     run.rounds.loc[(run.rounds["replicate"] == 2) & (run.rounds["round"] == 6), "alignment"] = np.inf
     run.members["reward"] = [
@@ -225,9 +230,9 @@ def odd() -> Run:
     run.samples[names[3]] = {20: samples["thin-b"][20]}
     changes = [(0, r, 12, names[3], "joins", "–", "<i>member</i>") for r in (0, 1, 3, 4)]
     changes += [(0, 1, 15, f"{names[0]}→{names[1]}", "raw share", "0.2", "0.0")]
-    run.changes = pd.DataFrame(changes, columns=EMPTY["changes"])
+    put(run, changes=pd.DataFrame(changes, columns=EMPTY["changes"]))
     error = "FloatingPointError: parameters of <member> are not finite"
-    run.failures = pd.DataFrame([(0, 2, 7, names[0], error)], columns=EMPTY["failures"])
+    put(run, failures=pd.DataFrame([(0, 2, 7, names[0], error)], columns=EMPTY["failures"]))
     run.settings.update(
         finished=False, completed=23, scenario="odd & <ends>", seeds=[[0, 0], [0, 1], [0, 2], [3, 0], [3, 4]]
     )
@@ -238,7 +243,7 @@ def odd() -> Run:
 def silent() -> Run:
     """A run without rewards whose models never moved, interrupted before its first round."""
     run = pair(2, finished=False, completed=0)
-    run.rounds = run.rounds[run.rounds["round"] == 0].assign(alignment=np.nan)
+    put(run, rounds=run.rounds[run.rounds["round"] == 0].assign(alignment=np.nan))
     run.members["reward"] = "none"
     run.samples.clear()
     return run
@@ -248,7 +253,7 @@ def diverged() -> Run:
     """A run of which no replicate is left."""
     run = digits(3, 8)
     rows = [(0, replicate, 9, "bold-a", "FloatingPointError: nan") for replicate in range(3)]
-    run.failures = pd.DataFrame(rows, columns=EMPTY["failures"])
+    put(run, failures=pd.DataFrame(rows, columns=EMPTY["failures"]))
     return run
 
 
