@@ -1,8 +1,8 @@
 """1,000 categorical members with curated flows: a population round against the matrix products of its quadrature.
 
-Users choose among ``K = 4`` candidates on an alphabet of 16 symbols; mean degree 8; half of every diet is curated. Where
-the producers' users choose there are 1,000 laws of survivors to work out, where the consumers' do there are 8,000. The
-law is an integral over nodes; its two matrix products, with kernels that exist, are the yardstick.
+Users choose among ``K = 4`` candidates on an alphabet of 16 symbols; mean degree 8; half of every diet is curated.
+Where the producers' users choose there are 1,000 laws of survivors to work out, where the consumers' do there are
+8,000. The law is an integral over nodes; its two matrix products, with kernels that exist, are the yardstick.
 """
 
 from __future__ import annotations

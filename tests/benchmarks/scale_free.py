@@ -32,7 +32,7 @@ def graph() -> nx.DiGraph:
 
 
 def network(curator: str, samples: int | None) -> Scenario:
-    """Every member takes 70 % raw and 30 % curated data, evenly from its neighbours; users differ from member to member."""
+    """Everybody takes 70 % raw and 30 % curated data, evenly from its neighbours; tastes differ."""
     rng = np.random.default_rng(2)
     tilt = Tilt()
 
