@@ -84,14 +84,18 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in FOLDER.")] = False,
     every: Annotated[int, typer.Option(min=1, metavar="K", help="Record every K-th round.")] = 1,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads; small models are fastest on one.")] = 1,
     debug: Debug = False,
 ) -> None:
     """Run a scenario; show how its members fared."""
     with _errors(debug):
+        import torch
+
         from ecosystem.ecosystem import Ecosystem
         from ecosystem.recording import Record
         from ecosystem.run import check_folder
 
+        torch.set_num_threads(threads)
         if out is not None:
             check_folder(out, overwrite)
         parameters = parse_settings(settings or ())

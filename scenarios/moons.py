@@ -17,10 +17,15 @@ from torch import Tensor
 from ecosystem import BestOf, Flow, FlowMatching, Linear, Member, Scenario, Stream, Training
 
 
-def scenario(rounds: int = 8, samples: int = 500, steps: int = 100, warm_up: int = 1500, candidates: int = 3) -> Scenario:
+def scenario(
+    rounds: int = 8, samples: int = 500, steps: int = 100, warm_up: int = 1500, candidates: int = 3
+) -> Scenario:
     """``steps`` of training a round, after ``warm_up`` steps on real data before the first."""
     s = Scenario("moons", rounds=rounds, samples=samples)
-    likes = {"moons": Linear([1.0, 0.0]).named("points on the right"), "ring": Linear([0.0, 1.0]).named("points high up")}
+    likes = {
+        "moons": Linear([1.0, 0.0]).named("points on the right"),
+        "ring": Linear([0.0, 1.0]).named("points high up"),
+    }
     for name, real in (("moons", two_moons(2000)), ("ring", eight_gaussians(2000))):
         model = FlowMatching(2, training_plan=Training(steps, batch_size=256))
         model.load_state_dict(pretrained(name, warm_up))

@@ -50,7 +50,7 @@ def images(run: "Run", width: float = WIDE) -> Figure:
     """A mosaic of each member's images: rows members, columns rounds, one grey scale for all."""
     found = drawable(run, "images")
     values = [x for rounds in found.values() for x in rounds.values()]
-    low, high = _limits(values) if values else (0.0, 1.0)
+    low, high = _greys(values)
     side = 3 if width < 6 else 4
 
     def draw(axes: Axes, rounds: dict[int, np.ndarray], at: int, colour: str) -> None:
@@ -62,6 +62,16 @@ def images(run: "Run", width: float = WIDE) -> Figure:
             spine.set_color(look.FAINT)
 
     return _grid(run, found, width, draw, "No images were kept.")
+
+
+def _greys(values: list[np.ndarray]) -> tuple[float, float]:
+    """White and black: 0 and 1 where nearly all pixels are about there, else where the middle 96 % of them lie."""
+    pixels = np.concatenate([x.ravel() for x in values]) if values else np.array([0.0, 1.0])
+    pixels = pixels[np.isfinite(pixels)]
+    if not len(pixels) or (np.mean((pixels > -0.25) & (pixels < 1.25)) > 0.9 and pixels.max() > 0.5):
+        return 0.0, 1.0
+    low, high = np.quantile(pixels, [0.02, 0.98])
+    return float(low), float(max(high, low + 1e-9))
 
 
 def clouds(run: "Run", width: float = WIDE) -> Figure:
