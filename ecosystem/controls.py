@@ -121,7 +121,7 @@ class Controls:
         new_raw, new_curated = rescaled(self._declared[raw], self._declared[curated], safe, target)
         self._declared[raw] = torch.where(where, new_raw, self._declared[raw])
         self._declared[curated] = torch.where(where, new_curated, self._declared[curated])
-        self._log(v, "curation", old, target, where)
+        self._log(v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
         self._apply()
 
     def set_curator(self, name: str, users: Users, where: Tensor | None = None) -> None:
@@ -218,7 +218,7 @@ class Controls:
         for n, i in enumerate(places):
             part = torch.where(old > 0, self._declared[i] / torch.where(old > 0, old, 1.0), float(n == 0))
             self._declared[i] = torch.where(where, value * part, self._declared[i])
-        self._log(flow, what, old, value, where & (old != value))
+        self._log(flow, what, old, value, where & ((old - value).abs() > TOLERANCE))
 
     def _insert(self, component: Component, share: Tensor) -> None:
         self.wiring.shares = self._declared

@@ -1,8 +1,8 @@
 """Two models, one curator: the Gaussian experiment of Zhang, Wei, Zhang 2026 (arXiv 2605.29267), Figure 3.
 
 ``theta`` trains on what ``phi`` generates; a fraction ``curation`` of it is chosen by theta's users, which shifts it by
-a fixed vector. ``phi`` trains on ``theta`` through a linear map whose strength is ``coupling``. Curation pleases theta's
-users, and up to a coupling of about 0.86 phi's too; past it, curating theta harms phi.
+a fixed vector. ``phi`` trains on ``theta`` through a linear map whose strength is ``coupling``. Curation pleases
+theta's users, and up to a coupling of about 0.86 phi's too; past it, curating theta harms phi.
 
 Everything is linear, so the stable point is known: ``theta* = λ (I − A)⁻¹ a``, ``phi* = A theta*``.
 
