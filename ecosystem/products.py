@@ -1,7 +1,8 @@
 """Batched matrix products whose bits do not depend on how many rows stand beside each other.
 
-BLAS treats the last few rows of a product by another kernel, so the same row can get another last bit when more rows
-(more replicates, more samples) are added. Padding the rows to a multiple of eight keeps every row on one kernel.
+BLAS treats the last few rows, columns and terms of a product by other kernels, and very small products by others again,
+so the same row can get another last bit when more rows (more replicates, more samples) are added. Padding all sides to
+multiples of eight keeps every row on one kernel.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-_ROWS = 8
+_SIDE = 8
+
+
+def padded(tensor: Tensor, sides: int) -> Tensor:
+    """The last ``sides`` dimensions filled up with zeros to multiples of eight."""
+    missing = [-size % _SIDE for size in reversed(tensor.shape[-sides:])]
+    return pad(tensor, [n for extra in missing for n in (0, extra)]) if any(missing) else tensor
 
 
 def row_product(x: Tensor, matrix: Tensor) -> Tensor:
     """``x @ matrixᵀ`` for rows ``x [*batch, m, d]`` and ``matrix [*batch, e, d]``, independent of ``m`` to the bit."""
-    rows = x.shape[-2]
-    padded = pad(x, (0, 0, 0, -rows % _ROWS)) if rows % _ROWS else x
-    return torch.matmul(padded, matrix.mT)[..., :rows, :]
+    product = torch.matmul(padded(x, 2), padded(matrix, 2).mT)
+    return product[..., : x.shape[-2], : matrix.shape[-2]]
 
 
 def grouped_product(x: Tensor, group: Tensor, matrices: Tensor) -> Tensor:

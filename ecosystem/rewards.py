@@ -22,7 +22,7 @@ def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
     """``parameter [*batch, *event]`` viewed to broadcast against samples ``[*batch, ..., *event]``."""
     batch = parameter.ndim - event
     shape = parameter.shape
-    return parameter.reshape(*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:])
+    return parameter.reshape((*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:]))
 
 
 def as_numbers(value: Any, what: str) -> Tensor:
@@ -30,6 +30,13 @@ def as_numbers(value: Any, what: str) -> Tensor:
     tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{what} must be finite numbers, got {value!r}")
+    return tensor
+
+
+def _one_number(value: Any, what: str) -> Tensor:
+    tensor = as_numbers(value, what)
+    if tensor.ndim:
+        raise ValueError(f"{what} must be one number, got {value!r}")
     return tensor
 
 
@@ -108,7 +115,7 @@ class Quadratic(Reward):
     def __init__(self, direction: Any, curvature: Any) -> None:
         linear = Linear(direction)
         object.__setattr__(self, "direction", linear.direction)
-        object.__setattr__(self, "curvature", as_numbers(curvature, "Quadratic(curvature)"))
+        object.__setattr__(self, "curvature", _one_number(curvature, "Quadratic(curvature)"))
         object.__setattr__(self, "rank", linear.rank)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -141,7 +148,7 @@ class Distance(Reward):
     def __init__(self, target: Any, weight: Any = 1.0) -> None:
         tensor = as_numbers(target, "Distance(target)")
         object.__setattr__(self, "target", tensor)
-        object.__setattr__(self, "weight", as_numbers(weight, "Distance(weight)"))
+        object.__setattr__(self, "weight", _one_number(weight, "Distance(weight)"))
         object.__setattr__(self, "rank", tensor.ndim)
 
     def __call__(self, x: Tensor) -> Tensor:

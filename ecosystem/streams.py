@@ -108,7 +108,10 @@ class Stream:
 
     def uniform(self, n: int, *event: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``."""
-        return self._draw(n, event, lambda u: u).to(dtype)
+        drawn = self._draw(n, event, lambda u: u)
+        if dtype == torch.float64:
+            return drawn
+        return drawn.to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)  # rounding must not reach 1
 
     def normal(self, n: int, *event: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Standard normal numbers ``√2·erfinv(2u − 1)``, ``[*batch, n, *event]``."""

@@ -8,47 +8,45 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecosystem import Ecosystem, Flow, LinearMap, Location, Member, Scenario
 from ecosystem.products import grouped_product, mix_rows, mixing_matrix, row_product
+from tests.drawn import normals
 
 _quick = settings(max_examples=40, deadline=None)
 
 
-def normals(seed: int, *shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 33, 64)
 
 
-@_quick
-@given(seed=st.integers(0, 10**6), m=st.integers(1, 40), d=st.integers(1, 33), e=st.integers(1, 33))
-def test_a_row_has_the_same_bits_whoever_stands_beside_it(seed: int, m: int, d: int, e: int) -> None:
-    x, matrix = normals(seed, m, d), normals(seed + 1, e, d)
-    whole = row_product(x, matrix)
-    torch.testing.assert_close(whole, x @ matrix.T, rtol=1e-12, atol=1e-12)
-    for k in range(1, m + 1):
-        assert torch.equal(row_product(x[:k], matrix), whole[:k])
-    for i in (0, m // 2, m - 1):
-        assert torch.equal(row_product(x[i : i + 1], matrix)[0], whole[i])
-    order = torch.randperm(m, generator=torch.Generator().manual_seed(seed))
-    assert torch.equal(row_product(x[order], matrix), whole[order])
+@pytest.mark.parametrize("batch", [(), (1,), (3,)])
+def test_row_product_multiplies(batch: tuple[int, ...]) -> None:
+    for d, e, m in ((1, 1, 1), (5, 3, 7), (8, 8, 8), (24, 24, 40), (33, 2, 9), (2, 33, 17)):
+        x, matrix = normals(d, *batch, m, d), normals(e, *batch, e, d)
+        product = row_product(x, matrix)
+        assert product.shape == (*batch, m, e)
+        torch.testing.assert_close(product, (matrix.unsqueeze(-3) * x.unsqueeze(-2)).sum(-1), rtol=1e-12, atol=1e-12)
 
 
-def test_plain_products_do_depend_on_their_neighbours() -> None:
-    """Why the padding is there; if this ever passes on plain products the padding may go."""
-    x, matrix = normals(0, 41, 24), normals(1, 24, 24)
-    whole = x @ matrix.T
-    plain = [torch.equal(x[:k] @ matrix.T, whole[:k]) for k in range(1, 41)]
-    padded = [torch.equal(row_product(x[:k], matrix), row_product(x, matrix)[:k]) for k in range(1, 41)]
-    assert all(padded) and not all(plain)
+@pytest.mark.parametrize("batch", [(), (1,), (3,)])
+def test_a_row_has_the_same_bits_whoever_stands_beside_it(batch: tuple[int, ...]) -> None:
+    """However many rows there are, and wherever among them it stands."""
+    for d in SIZES:
+        for e in SIZES:
+            x, matrix = normals(d, *batch, 70, d), normals(e, *batch, e, d)
+            whole = row_product(x, matrix)
+            for k in (1, 2, 7, 8, 9, 16, 17, 33, 64):
+                assert torch.equal(row_product(x[..., :k, :], matrix), whole[..., :k, :]), (d, e, k)
+            for i in (1, 2, 3, 5, 8, 17, 39, 69):
+                assert torch.equal(row_product(x[..., i : i + 1, :], matrix), whole[..., i : i + 1, :]), (d, e, i)
 
 
-@_quick
-@given(seed=st.integers(0, 10**6), batch=st.integers(1, 5), m=st.integers(1, 20), d=st.integers(1, 24))
-def test_a_batch_has_the_same_bits_alone(seed: int, batch: int, m: int, d: int) -> None:
-    x, matrix = normals(seed, batch, m, d), normals(seed + 1, batch, d + 1, d)
-    whole = row_product(x, matrix)
-    assert whole.shape == (batch, m, d + 1)
-    for b in range(batch):
-        assert torch.equal(row_product(x[b : b + 1], matrix[b : b + 1])[0], whole[b])
-        assert torch.equal(row_product(x[b], matrix[b]), whole[b])
+def test_members_of_a_batch_do_not_touch_each_other() -> None:
+    for d in SIZES:
+        x, matrix = normals(d, 6, 11, d), normals(d + 1, 6, 5, d)
+        whole = row_product(x, matrix)
+        for b in range(6):
+            assert torch.equal(row_product(x[b : b + 1], matrix[b : b + 1])[0], whole[b])
+        assert torch.equal(row_product(x[2:5], matrix[2:5]), whole[2:5])
 
 
 @_quick
@@ -56,15 +54,42 @@ def test_a_batch_has_the_same_bits_alone(seed: int, batch: int, m: int, d: int) 
     seed=st.integers(0, 10**6), m=st.integers(0, 50), groups=st.integers(1, 6), d=st.integers(1, 9), e=st.integers(1, 9)
 )
 def test_grouped_product(seed: int, m: int, groups: int, d: int, e: int) -> None:
-    """Each row meets its group's matrix, and its bits do not depend on the other rows."""
+    """Each row meets its group's matrix."""
     x, matrices = normals(seed, m, d), normals(seed + 1, groups, e, d)
     group = torch.randint(groups, (m,), generator=torch.Generator().manual_seed(seed))
-    whole = grouped_product(x, group, matrices)
-    assert whole.shape == (m, e)
-    torch.testing.assert_close(whole, (matrices[group] @ x.unsqueeze(-1)).squeeze(-1), rtol=1e-12, atol=1e-12)
-    for k in range(0, m, 7):
-        assert torch.equal(grouped_product(x[:k], group[:k], matrices), whole[:k])
-        assert torch.equal(grouped_product(x[k : k + 1], group[k : k + 1], matrices), whole[k : k + 1])
+    product = grouped_product(x, group, matrices)
+    assert product.shape == (m, e)
+    torch.testing.assert_close(product, (matrices[group] @ x.unsqueeze(-1)).squeeze(-1), rtol=1e-12, atol=1e-12)
+
+
+def test_rows_of_a_group_have_the_same_bits_in_any_company() -> None:
+    for d in SIZES:
+        x, matrices = normals(d, 60, d), normals(d + 1, 3, 5, d)
+        group = torch.arange(60) % 3
+        group[40:] = 1
+        whole = grouped_product(x, group, matrices)
+        for k in range(1, 60, 7):
+            assert torch.equal(grouped_product(x[:k], group[:k], matrices), whole[:k]), (d, k)
+            assert torch.equal(grouped_product(x[k:], group[k:], matrices), whole[k:]), (d, k)
+
+
+@pytest.mark.parametrize("build", [True, False])
+def test_a_replicate_among_forty_is_the_same_alone(build: bool) -> None:
+    """The promise that all this is for, at dimensions that are not multiples of eight."""
+    for d in (3, 4, 5, 6, 7):
+        s = Scenario("pair", rounds=3, samples=7)
+        for i, name in enumerate("ab"):
+            s.add(name, Member(Location(normals(i, d)), real=Location(normals(i + 2, d))))
+        for u, v in ("ab", "ba", "aa"):
+            s.connect(u, v, Flow(raw=0.4, transform=LinearMap(normals(d, d, d) / d)))
+        many = Ecosystem(s, seeds=[(3, r) for r in range(40)], build_samples=build)
+        many.run()
+        for r in (0, 17, 39):
+            alone = Ecosystem(s, seeds=[(3, r)], build_samples=build)
+            alone.run()
+            for name in "ab":
+                together = many[name].generator.mean.reshape(40, d)[r]
+                assert torch.equal(together, alone[name].generator.mean.reshape(d)), (d, r, name)
 
 
 @_quick

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ecosystem.products import row_product
+from ecosystem.products import padded, row_product
 
 _STEP = 0.25
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
@@ -29,7 +29,7 @@ class _Rule:
 
     rows: Tensor
     weights: Tensor  # [nodes]
-    kernel: Tensor  # exp(−s e^r), [rows, nodes, n]
+    kernel: Tensor  # exp(−s e^r), [rows, nodes, n]; nodes and symbols are filled up with zeros to multiples of eight
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class LuceKernel:
         for value in classes.unique().tolist():
             rows = (classes == value).nonzero().squeeze(-1)
             s, weights = _nodes(value * _RANGE_CLASS, k, flat)
-            rules.append(_Rule(rows, weights, torch.exp(-s[:, None] * flat[rows].exp().unsqueeze(-2))))
+            kernel = padded(torch.exp(-s[:, None] * flat[rows].exp().unsqueeze(-2)), 2)
+            rules.append(_Rule(rows, padded(weights, 1), kernel))
         return cls(k, odds, tuple(rules))
 
     def survivors(self, p: Tensor) -> Tensor:
@@ -74,8 +75,8 @@ class LuceKernel:
 
 def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
     """``∫ e^{−s e^{r(x)}} F(s)^{K−1} ds`` for ``p [rows, replicates, n]``."""
-    factor = row_product(p, rule.kernel)  # F(s), [rows, replicates, nodes]
-    return row_product(factor ** (k - 1) * rule.weights, rule.kernel.mT)
+    factor = row_product(padded(p, 1), rule.kernel)  # F(s), [rows, replicates, nodes]
+    return row_product(factor ** (k - 1) * rule.weights, rule.kernel.mT)[..., : p.shape[-1]]
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -87,7 +87,7 @@ def peak_memory() -> Row:
     command = [sys.executable, "-m", "tests.benchmarks.scale_free"]
     peaks = [float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(2)]
     nothing = float("nan")
-    return Row("10,000 members, sampled rounds: peak memory", "under 1 GB", min(peaks), nothing, nothing, peaks, " GB")
+    return Row("10,000 members, sampled rounds: peak memory", "under 1 GB", max(peaks), nothing, nothing, peaks, " GB")
 
 
 def measure() -> list[Row]:

@@ -32,7 +32,9 @@ class Row:
 
     @property
     def noise(self) -> str:
-        """Minimum, median and maximum over the repetitions."""
+        """Minimum, median and maximum over the repetitions; nothing where there is one."""
+        if len(self.ratios) == 1:
+            return ""
         return "–".join(f"{value:.3g}" for value in (min(self.ratios), median(self.ratios), max(self.ratios)))
 
 

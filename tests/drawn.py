@@ -1,0 +1,78 @@
+"""Numbers from a seed, and slates of candidates that stand on their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ecosystem import Stream
+from ecosystem.generators import ClosedForm
+from ecosystem.laws import Law
+
+
+def normals(seed: int, *shape: int) -> Tensor:
+    """Standard normal float64 numbers."""
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def probabilities(seed: int, *shape: int) -> Tensor:
+    """Laws ``[*batch, n]`` on symbols."""
+    return torch.softmax(1.5 * normals(seed, *shape), -1)
+
+
+class Shown:
+    """A slate (see ``ecosystem.curation.Slate``): ``m`` users are shown what one generator makes."""
+
+    def __init__(self, generator: ClosedForm, keys: Stream, pool: Tensor | None = None) -> None:
+        self.generator = generator
+        self.keys = keys  # one for each sample
+        self.pools = torch.zeros_like(keys.keys) if pool is None else pool
+
+    @classmethod
+    def of(cls, generator: ClosedForm, m: int, seed: int = 0) -> Shown:
+        return cls(generator, Stream.root([(seed, 0)])[0].at("slate").at(torch.arange(m)))
+
+    def candidate(self, k: int) -> Tensor:
+        noise = self.generator.noise(1, self.keys.at("noise").at(k)).squeeze(1)
+        return self.generator.push_from(noise, torch.zeros(len(noise), dtype=torch.int64))
+
+    def law(self) -> Law:
+        m = len(self.keys.keys)
+        return self.generator.map(lambda t: t.expand(m, *t.shape)).law()
+
+    def noise(self) -> Tensor:
+        return self.generator.noise(1, self.keys.at("noise").at(0)).squeeze(1)
+
+    def pool(self) -> Tensor:
+        return self.pools
+
+    def take(self, index: Tensor) -> Shown:
+        return Shown(self.generator, self.keys[index], self.pools[index])
+
+
+class Fixed:
+    """Every user is shown the same candidates, ``values [K, *event]``."""
+
+    def __init__(self, values: Tensor, m: int) -> None:
+        self.values = values
+        self.m = m
+
+    def candidate(self, k: int) -> Tensor:
+        return self.values[k].expand(self.m, *self.values.shape[1:])
+
+    def law(self) -> Law:
+        raise NotImplementedError
+
+    def noise(self) -> Tensor:
+        raise NotImplementedError
+
+    def pool(self) -> Tensor:
+        return torch.zeros(self.m, dtype=torch.int64)
+
+    def take(self, index: Tensor) -> Fixed:
+        return Fixed(self.values, len(index))
+
+
+def users(m: int, seed: int = 0) -> Stream:
+    """The luck of ``m`` users."""
+    return Stream.root([(seed, 0)])[0].at("users").at(torch.arange(m))
