@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ecosystem import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.laws import Law
+
+
+def numbers(value: Any) -> Tensor:
+    """A float64 tensor that has not been a float32 on the way."""
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def normals(seed: int, *shape: int) -> Tensor:

@@ -51,18 +51,19 @@ def draw_statistic(sampler: Sampler) -> Tensor:
     flows = _Flows.of(sampler)
     flow_counts = counts.new_zeros(len(flows.address), *counts.shape[1:]).index_add_(0, flows.of_component, counts)
     stream = sampler.world.stream("statistic", flows.consumer).at(flows.address)
-    noise = stream.normal(1, *sampler.stack.event_shape).squeeze(-2)
-    noise = (noise / flow_counts.double().clamp(min=1).sqrt().unsqueeze(-1))[flows.of_component]
+    noise = stream.normal(1, *sampler.stack.event_shape).squeeze(-2)[flows.of_component]
+    # a component has c of its flow's C samples and gets c/C of the flow's noise √C ξ
+    weight = counts / flow_counts.clamp(min=1).sqrt()[flows.of_component]
     total: Tensor | None = None
     for bundle in sampler.task.bundles:
-        part = _sums(sampler, bundle, counts, noise)
-        if total is None:
-            total = part.new_zeros(len(sampler.task.rows), *part.shape[1:])
-        total.index_add_(0, bundle.owner, part)
+        part = _sums(sampler, bundle, counts, weight, noise)
+        if not bundle.one_per_row or len(part) < len(sampler.task.rows):
+            part = part.new_zeros(len(sampler.task.rows), *part.shape[1:]).index_add_(0, bundle.owner, part)
+        total = part if total is None else total + part
     assert total is not None
     if sampler.world.count is not None:
         sampler.world.count(sampler.task, counts)
-    return total / sampler.n
+    return total.div_(sampler.n)
 
 
 def _counts(sampler: Sampler) -> Tensor:
@@ -80,19 +81,15 @@ def _counts(sampler: Sampler) -> Tensor:
     return counts
 
 
-def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, noise: Tensor) -> Tensor:
-    """The sum of the samples of each component of a bundle.
-
-    A component has ``c`` of its flow's ``C`` samples and gets ``c/C`` of the flow's ``√C ξ``; ``noise`` is ``ξ/√C``
-    of each component's flow.
-    """
+def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+    """The sum of the samples of each component of a bundle: ``c μ + weight · F ξ``, moved and mapped."""
     stack = sampler.world.read(bundle)
     assert isinstance(stack, Location)
     slot = torch.from_numpy(bundle.slot)
     row = sampler.task.source[slot]
     count = counts[slot].double().unsqueeze(-1)
-    weight = stack.scale[row].unsqueeze(-1) * count
-    total = torch.addcmul(count * stack.mean[row], weight, noise[slot])
+    spread = (stack.scale[row] * weight[slot]).unsqueeze(-1)
+    total = torch.addcmul(count * stack.mean[row], spread, noise[slot])
     curator = bundle.users.curator if bundle.users is not None else None
     vector = curator.vector[bundle.origin] if isinstance(curator, Shift) else None
     if vector is not None and not bundle.after:

@@ -32,7 +32,8 @@ def graph() -> nx.DiGraph:
     return nx.barabasi_albert_graph(MEMBERS, DEGREE // 2, seed=1).to_directed()
 
 
-def network(curator: str, samples: int | None) -> Scenario:
+@cache
+def network(curator: str) -> Scenario:
     """Everybody takes 70 % raw and 30 % curated data, evenly from its neighbours; tastes differ."""
     rng = np.random.default_rng(2)
     tilt = Tilt()
@@ -49,9 +50,7 @@ def network(curator: str, samples: int | None) -> Scenario:
         part = 1 / graph().in_degree(v)
         return Flow(raw=(1 - CURATED) * part, curated=CURATED * part)
 
-    return Scenario.from_graph(
-        graph(), member=member, flow=flow, name=f"scale free, {curator}", rounds=10_000, samples=samples
-    )
+    return Scenario.from_graph(graph(), member=member, flow=flow, name=f"scale free, {curator}", rounds=10_000)
 
 
 def csr_product() -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -64,7 +63,7 @@ def population(curator: str, count: int) -> Row:
     """Whole rounds without sampling."""
     matrix, means = csr_product()
     with threads(count):
-        eco = Ecosystem(network(curator, None))
+        eco = Ecosystem(network(curator))
         eco.step()  # compiles the plan
         mine, product = in_turn(eco.step, lambda: matrix @ means, repetitions=40, calls=3)
     what = f"10,000 members, population round ({curator}) / CSR product; {count} thread(s)"
@@ -75,7 +74,7 @@ def sampled(curator: str, count: int) -> Row:
     """Whole rounds with 64 samples a member, all of them built."""
     memory = torch.zeros(MEMBERS * SAMPLES * DIMENSION, dtype=torch.float64)
     with threads(count):
-        eco = Ecosystem(network(curator, SAMPLES), build_samples=True)
+        eco = Ecosystem(network(curator).replace(samples=SAMPLES), build_samples=True)
         eco.step()
         mine, normals = in_turn(eco.step, memory.normal_, repetitions=6)
     what = f"10,000 members, sampled round ({curator}, n = {SAMPLES}) / normals; {count} thread(s)"
@@ -108,7 +107,7 @@ def _peak() -> float:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    process = Ecosystem(network("Shift", SAMPLES), build_samples=True)
+    process = Ecosystem(network("Shift").replace(samples=SAMPLES), build_samples=True)
     for _ in range(3):
         process.step()
     print(_peak())
