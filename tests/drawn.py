@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem import Stream
+from ecosystem import GaussianMixture, Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.laws import Law
 
@@ -25,6 +25,19 @@ def normals(seed: int, *shape: int) -> Tensor:
 def probabilities(seed: int, *shape: int) -> Tensor:
     """Laws ``[*batch, n]`` on symbols."""
     return torch.softmax(1.5 * normals(seed, *shape), -1)
+
+
+def covariance(seed: int, *batch: int, d: int) -> Tensor:
+    """Covariance matrices ``[*batch, d, d]``."""
+    factor = normals(seed, *batch, d, d)
+    return factor @ factor.mT + 0.1 * torch.eye(d, dtype=torch.float64)
+
+
+def mixture(seed: int = 0, count: int = 3, d: int = 2, **settings) -> GaussianMixture:
+    """A mixture with overlapping components."""
+    return GaussianMixture(
+        probabilities(seed, count), 3 * normals(seed + 1, count, d), covariance(seed + 2, count, d=d), **settings
+    )
 
 
 class Shown:
