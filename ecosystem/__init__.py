@@ -73,6 +73,7 @@ _HOMES = {
     "ecosystem.streams": "Stream",
     "ecosystem.transforms": "LinearMap",
 }
+__all__ = [name for names in _HOMES.values() for name in names.split()]  # pyright: ignore
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 

@@ -136,6 +136,13 @@ class Ecosystem(mesa.Model):
             self.step()
             if progress is not None:
                 progress(self.steps, self.rounds)
+        lost = int((~self.alive).sum())
+        if lost:
+            warnings.warn(
+                f"{lost} of {self.alive.numel()} replicates diverged and were stopped; the table `failures` says when",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def step(self) -> None:
         """Play one round: interventions and decisions, then gather and retrain, wave by wave."""

@@ -30,12 +30,13 @@ class NoPopulationLaw(ValueError):
 class Moments:
     """A law known by its mean ``[*batch, d]`` and covariance ``[*batch, d, d]`` (a tensor, or a function giving it)."""
 
-    def __init__(self, mean: Tensor, covariance: Tensor | Callable[[], Tensor]) -> None:
+    def __init__(self, mean: Tensor, covariance: Tensor | Callable[[], Tensor] | None) -> None:
         self.mean = mean
         self._covariance = covariance
 
     @cached_property
     def covariance(self) -> Tensor:
+        assert self._covariance is not None
         return self._covariance() if callable(self._covariance) else self._covariance
 
     @property
@@ -73,12 +74,14 @@ class Normal(Moments):
         scale: Tensor | None = None,
         factor: Callable[[], Tensor] | None = None,
     ) -> None:
-        super().__init__(mean, self._isotropic if covariance is None else covariance)
+        super().__init__(mean, covariance)
         self.scale = scale
         self._factor = factor
 
-    def _isotropic(self) -> Tensor:
-        assert self.scale is not None
+    @cached_property
+    def covariance(self) -> Tensor:
+        if self.scale is None:
+            return super().covariance
         return torch.diag_embed((self.scale**2).unsqueeze(-1).expand_as(self.mean))
 
     @cached_property

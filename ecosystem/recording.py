@@ -83,6 +83,22 @@ class Failure:
     error: str
 
 
+class History:
+    """The arrays of all recorded rounds; put together once for all variants."""
+
+    def __init__(self, snapshots: list[Snapshot]) -> None:
+        self.snapshots = snapshots
+        self._arrays: dict[tuple[str, int], np.ndarray] = {}
+
+    def array(self, name: str, count: int) -> np.ndarray:
+        """One array of the first ``count`` snapshots, ``[variants, replicates, rounds, members]``."""
+        if (name, count) not in self._arrays:
+            stacked = np.stack([getattr(snapshot, name) for snapshot in self.snapshots[:count]])
+            self._arrays = {key: value for key, value in self._arrays.items() if key[1] == count}
+            self._arrays[name, count] = np.ascontiguousarray(stacked.transpose(2, 3, 0, 1))
+        return self._arrays[name, count]
+
+
 class Recorder:
     """Watches an ecosystem and keeps what its record asks for."""
 
@@ -92,6 +108,7 @@ class Recorder:
         self.names = eco.names
         self.seeds = eco.seeds
         self.snapshots: list[Snapshot] = []
+        self.history = History(self.snapshots)
         self.failures: list[Failure] = []
         self.samples: dict[str, dict[int, Tensor]] = {}
         self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []

@@ -33,6 +33,14 @@ def as_numbers(value: Any, what: str) -> Tensor:
     return tensor
 
 
+def _numbers(value: Tensor) -> str:
+    """A few numbers in full; of more, the first ones and the norm."""
+    flat = value.flatten().tolist()
+    if len(flat) <= 4:
+        return f"[{', '.join(f'{x:.4g}' for x in flat)}]"
+    return f"[{', '.join(f'{x:.3g}' for x in flat[:3])}, ...], norm {float(value.norm()):.4g}"
+
+
 def _one_number(value: Any, what: str) -> Tensor:
     tensor = as_numbers(value, what)
     if tensor.ndim:
@@ -69,6 +77,10 @@ class Reward(Stackable):
         """The reward of every symbol, broadcastable to ``[*batch, n]``."""
         return self(law.symbols)
 
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The shape of the samples it judges, where its own numbers tell."""
+        return None
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Linear(Reward):
@@ -97,8 +109,11 @@ class Linear(Reward):
     def moments(self, law: Moments) -> Tensor:
         return (self.vector() * law.mean).sum(-1)
 
+    def event_shape(self) -> tuple[int, ...]:
+        return tuple(self.direction.shape[self.direction.ndim - self.rank :])
+
     def __repr__(self) -> str:
-        return f"Linear(|g| = {float(self.direction.norm()):.4g})"
+        return f"Linear({_numbers(self.direction)})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,8 +145,11 @@ class Quadratic(Reward):
         square = (law.mean**2).sum(-1) + law.trace
         return (self.vector() * law.mean).sum(-1) - 0.5 * self.curvature * square
 
+    def event_shape(self) -> tuple[int, ...]:
+        return tuple(self.direction.shape[self.direction.ndim - self.rank :])
+
     def __repr__(self) -> str:
-        return f"Quadratic(|g| = {float(self.direction.norm()):.4g}, η = {float(self.curvature.mean()):.4g})"
+        return f"Quadratic({_numbers(self.direction)}, η = {float(self.curvature.mean()):.4g})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,8 +174,11 @@ class Distance(Reward):
         total = squares.sum(tuple(range(-self.rank, 0))) if self.rank else squares
         return -aligned(self.weight, 0, total.ndim) * total.sqrt()
 
+    def event_shape(self) -> tuple[int, ...]:
+        return tuple(self.target.shape[self.target.ndim - self.rank :])
+
     def __repr__(self) -> str:
-        return f"Distance(weight = {float(self.weight.mean()):.4g})"
+        return f"Distance({_numbers(self.target)}, weight = {float(self.weight.mean()):.4g})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,7 +206,7 @@ class Tabular(Reward):
         return self.values
 
     def __repr__(self) -> str:
-        return f"Tabular({self.values.shape[-1]} symbols)"
+        return f"Tabular({_numbers(self.values)})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,8 +6,8 @@ address (seed, replicate, decision, round, member, sample, coordinate) and on no
 before, not on who else is in the ecosystem, not on how the work was cut into blocks.
 
 The generator is SplitMix64 (Steele, Lea, Flood 2014, *Fast splittable pseudorandom number generators*) run as a
-counter: number ``c`` of row ``r`` is ``mix(key + r·ROW + (c + 1)·GAMMA)`` with two odd constants, in exact int64
-arithmetic that is the same on every device.
+counter: number ``c`` of row ``r`` is ``mix(key + r·ROW + (c + 1)·GAMMA)`` with two odd constants, in exact 64-bit
+arithmetic (NumPy's, which has unsigned integers), wherever the numbers go afterwards.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-_GAMMA = _signed(0x9E3779B97F4A7C15)
-_ROW = _signed(0xD1342543DE82EF95)
-_MIX1 = _signed(0xBF58476D1CE4E5B9)
-_MIX2 = _signed(0x94D049BB133111EB)
+_GAMMA, _ROW = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95)
+_MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
 def word(value: int | str) -> int:
@@ -44,24 +43,24 @@ def word(value: int | str) -> int:
     return _signed(value & 0xFFFFFFFFFFFFFFFF)
 
 
-def _shift(x: Tensor, bits: int, scratch: Tensor) -> Tensor:
-    """Logical right shift into ``scratch`` (torch shifts int64 arithmetically)."""
-    torch.bitwise_right_shift(x, bits, out=scratch)
-    return scratch.bitwise_and_((1 << (64 - bits)) - 1)
-
-
-def _mix(x: Tensor, scratch: Tensor) -> Tensor:
-    """SplitMix64's finaliser, in place."""
-    x ^= _shift(x, 30, scratch)
+def _mix(x: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser, in place on uint64."""
+    x ^= np.right_shift(x, _30, out=scratch)
     x *= _MIX1
-    x ^= _shift(x, 27, scratch)
+    x ^= np.right_shift(x, _27, out=scratch)
     x *= _MIX2
-    x ^= _shift(x, 31, scratch)
+    x ^= np.right_shift(x, _31, out=scratch)
     return x
 
 
-def _mixed(x: Tensor) -> Tensor:
-    return _mix(x, torch.empty_like(x))
+def _unsigned(x: Tensor) -> np.ndarray:
+    """The uint64 reading of an int64 tensor, with one more dimension: NumPy warns when a scalar wraps around."""
+    return x.numpy().view(np.uint64)[..., None]
+
+
+def _keys(x: np.ndarray) -> Tensor:
+    """Keys from words ``[..., 1]``, mixed, as an int64 tensor ``[...]``."""
+    return torch.from_numpy(_mix(x, np.empty_like(x)).view(np.int64)[..., 0])
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,16 @@ class Stream:
     rows: Tensor | None = None  # row numbers [n] that stand for 0..n-1
 
     @classmethod
-    def root(cls, seeds: Sequence[tuple[int, int]], device: torch.device | str = "cpu") -> Stream:
+    def root(cls, seeds: Sequence[tuple[int, int]]) -> Stream:
         """One stream for each (seed, replicate): keys ``[len(seeds)]``."""
-        seed = torch.tensor([word(s) for s, _ in seeds], dtype=torch.int64, device=device)
-        replicate = torch.tensor([word(r) for _, r in seeds], dtype=torch.int64, device=device)
-        return cls(_mixed(_mixed(seed + _GAMMA) ^ replicate))
+        seed = torch.tensor([word(s) for s, _ in seeds], dtype=torch.int64)
+        replicate = torch.tensor([word(r) for _, r in seeds], dtype=torch.int64)
+        return cls(_keys(_unsigned(_keys(_unsigned(seed) + _GAMMA)) ^ _unsigned(replicate)))
 
     def at(self, part: int | str | Tensor) -> Stream:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
-        part = part if isinstance(part, Tensor) else word(part)
-        return Stream(_mixed((self.keys ^ part) + _GAMMA), self.first, self.rows)
+        words = part if isinstance(part, Tensor) else torch.tensor(word(part))
+        return Stream(_keys((_unsigned(self.keys) ^ _unsigned(words)) + _GAMMA), self.first, self.rows)
 
     def skip(self, rows: int | Tensor) -> Stream:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""
@@ -123,26 +122,25 @@ class Stream:
 
     def _draw(self, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
         """Uniforms in cache-sized pieces, each turned by ``finish`` (in place) into what was asked for."""
-        width, device = math.prod(event), self.keys.device
-        rows = torch.arange(n, device=device) if self.rows is None else self.rows[:n]
-        first = self.first * _ROW if isinstance(self.first, Tensor) else word(self.first * _ROW)
-        starts = ((self.keys + first).unsqueeze(-1) + rows * _ROW).reshape(-1, 1)
-        columns = torch.arange(1, width + 1, device=device) * _GAMMA
-        out = torch.empty(starts.shape[0], width, dtype=torch.float64, device=device)
+        width = math.prod(event)
+        rows = np.arange(n, dtype=np.uint64) if self.rows is None else _unsigned(self.rows[:n])[:, 0]
+        first = _unsigned(torch.as_tensor(self.first))
+        starts = (_unsigned(self.keys) + first * _ROW + rows * _ROW).reshape(-1, 1)
+        columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
+        out = torch.empty(len(starts), width, dtype=torch.float64)
         step = max(1, _CHUNK // max(1, width))
-        scratch = torch.empty(min(step, starts.shape[0]), width, dtype=torch.int64, device=device)
-        work = torch.empty_like(scratch)
-        for first in range(0, starts.shape[0], step):
-            block = out[first : first + step]
-            size = block.shape[0]
-            torch.add(starts[first : first + step], columns, out=work[:size])
-            bits = _shift(_mix(work[:size], scratch[:size]), 11, scratch[:size])
-            finish(block.copy_(bits).add_(0.5).mul_(_SCALE))
+        work = np.empty((min(step, len(starts)), width), dtype=np.uint64)
+        scratch = np.empty_like(work)
+        for at in range(0, len(starts), step):
+            block = out[at : at + step]
+            bits = np.add(starts[at : at + step], columns, out=work[: len(block)])
+            block.numpy()[...] = np.right_shift(_mix(bits, scratch[: len(block)]), _11, out=bits)
+            finish(block.add_(0.5).mul_(_SCALE))
         return out.reshape(*self.keys.shape, n, *event)
 
     def torch(self) -> torch.Generator:
         """A ``torch.Generator`` of this address, for code that wants one (a stream without batch)."""
-        return torch.Generator(device=self.keys.device).manual_seed(self.seed())
+        return torch.Generator().manual_seed(self.seed())
 
     def numpy(self) -> np.random.Generator:
         """A NumPy generator of this address (a stream without batch)."""

@@ -23,6 +23,7 @@ class Tables:
         self.names = recorder.names
         self.seeds = recorder.seeds
         self.snapshots = list(recorder.snapshots)
+        self._history = recorder.history
         self._failures = list(recorder.failures)
         self._changes = list(changes)
 
@@ -96,7 +97,7 @@ class Tables:
 
     def _array(self, name: str) -> np.ndarray:
         """``[replicates, rounds, members]``."""
-        return np.stack([getattr(s, name)[:, self.variant] for s in self.snapshots]).transpose(2, 0, 1)
+        return self._history.array(name, len(self.snapshots))[self.variant]
 
     def _columns(self, shape: tuple[int, ...], keep: np.ndarray) -> dict[str, Any]:
         """Columns seed, replicate and round for an array ``[replicates, rounds, ...]``."""

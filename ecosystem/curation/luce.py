@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ecosystem.products import padded, row_product
+from ecosystem.products import padded
 
 _STEP = 0.25
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
@@ -75,8 +75,22 @@ class LuceKernel:
 
 def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
     """``∫ e^{−s e^{r(x)}} F(s)^{K−1} ds`` for ``p [rows, replicates, n]``."""
-    factor = row_product(padded(p, 1), rule.kernel)  # F(s), [rows, replicates, nodes]
-    return row_product(factor ** (k - 1) * rule.weights, rule.kernel.mT)[..., : p.shape[-1]]
+    parts = [_one(row, rule, k) for row in padded(p, 1).split(1, dim=1)]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts, 1))[..., : p.shape[-1]]
+
+
+def _one(p: Tensor, rule: _Rule, k: int) -> Tensor:
+    """For one replicate, ``p [rows, 1, n]``: always this shape, so that its bits do not depend on the others."""
+    factor = torch.bmm(p, rule.kernel.mT)  # F(s), [rows, 1, nodes]
+    return torch.bmm(_power(factor, k - 1) * rule.weights, rule.kernel)
+
+
+def _power(x: Tensor, n: int) -> Tensor:
+    """``xⁿ`` for a whole number ``n ≥ 1``, by repeated squaring."""
+    if n == 1:
+        return x
+    half = _power(x, n // 2)
+    return half * half * x if n % 2 else half * half
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:
