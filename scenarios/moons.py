@@ -8,7 +8,7 @@ each keeps the best of a few candidates. Half of each diet is real, so the shape
 """
 
 import math
-from functools import cache
+from functools import cache, partial
 
 import torch
 from sklearn.datasets import make_moons
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from ecosystem import BestOf, Flow, FlowMatching, Linear, Member, Scenario, Stream, Training
 
+FAST = partial(torch.optim.Adam, lr=4e-3)
+
 
 def scenario(
-    rounds: int = 8, samples: int = 500, steps: int = 100, warm_up: int = 1500, candidates: int = 3
+    rounds: int = 8, samples: int = 500, steps: int = 100, warm_up: int = 2500, candidates: int = 3
 ) -> Scenario:
     """``steps`` of training a round, after ``warm_up`` steps on real data before the first."""
     s = Scenario("moons", rounds=rounds, samples=samples)
@@ -27,7 +29,7 @@ def scenario(
         "ring": Linear([0.0, 1.0]).named("points high up"),
     }
     for name, real in (("moons", two_moons(2000)), ("ring", eight_gaussians(2000))):
-        model = FlowMatching(2, training_plan=Training(steps, batch_size=256))
+        model = FlowMatching(2, training_plan=Training(steps, 256, FAST))
         model.load_state_dict(pretrained(name, warm_up))
         s.add(name, Member(model, reward=likes[name], curator=BestOf(candidates), real=real))
     for u, v in (("moons", "ring"), ("ring", "moons")):
@@ -39,7 +41,7 @@ def scenario(
 @cache
 def pretrained(name: str, steps: int) -> dict[str, Tensor]:
     """The weights of a model trained on real data alone."""
-    model = FlowMatching(2, training_plan=Training(steps, batch_size=256))
+    model = FlowMatching(2, training_plan=Training(steps, 256, FAST))
     real = two_moons(2000) if name == "moons" else eight_gaussians(2000)
     model.fit(real, Stream.root([(0, 0)])[0].at(name))
     return model.state_dict()

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ecosystem import Categorical, Ecosystem, Flow, Member, Scenario, Tabular, Tilt, sequential, shuffled, synchronous
+from ecosystem import (
+    Categorical,
+    Ecosystem,
+    Flow,
+    Member,
+    Record,
+    Scenario,
+    Tabular,
+    Tilt,
+    sequential,
+    shuffled,
+    synchronous,
+)
 from ecosystem.loading import load_scenario
 from scenarios import adaptive, digits, loop, moons, pair, ring, scale_free
 
@@ -111,51 +124,77 @@ def test_hubs_spread_their_users_taste() -> None:
     assert end.mean() > 0.1 and abs(none[none["round"] == 20]["alignment"]).max() < 1e-12
 
 
-def test_adaptive_readers_drop_what_hurts_and_one_enters_late() -> None:
-    run = adaptive.scenario(rounds=14, entry=8).run(replicates=6)
-    dropped = run.changes[run.changes["what"] == "raw"]
-    assert len(dropped) and dropped["subject"].str.startswith("noise→").any()
-    for _, row in dropped.iterrows():  # decided in the replicate, and by what was seen, before that round
-        assert row["before"] in ("0.2", "0.3") and row["after"] == "0"
-    star = run.rounds[run.rounds["member"] == "star"]
-    assert star["round"].min() == 8
-    before = run.rounds.query("member == 'ada' and round == 7")["alignment"].mean()
-    after = run.rounds.query("member == 'ada' and round == 14")["alignment"].mean()
-    assert after > before + 0.2
-
-
-def test_digits_start_as_digits() -> None:
-    """A nearest-neighbour classifier trained on the real images knows the samples of every laboratory's start."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    images, labels = digits.real_digits()
-    judge = KNeighborsClassifier(3).fit(images.flatten(1).numpy(), labels.numpy())
-    model = digits.scenario(samples=10).member("Amber").generator
-    rng = Ecosystem(digits.scenario(samples=10)).rng_root[0]
-    x = model.sample(500, rng).clamp(0, 1).flatten(1)
-    component = model.responsibilities(x).argmax(-1)
-    assert np.mean(judge.predict(x.numpy()) == component.numpy()) > 0.9
-
-
-def test_digits_tell_the_story_of_their_docstring() -> None:
-    """A short run: both bold laboratories get bolder, Coral loses and Dune does not follow it."""
-    run = digits.scenario(rounds=6, samples=300).run(replicates=2)
-    table = run.rounds.pivot_table(index="round", columns="member", values="alignment", observed=True)
-    change = table.loc[6] - table.loc[0]
-    assert (
-        change["Amber"] > 0.3 and change["Birch"] > 0.3 and change["Coral"] < -0.3 and change["Dune"] > change["Coral"]
-    )
-
-
-def test_moons_learn_their_shapes() -> None:
-    """A short warm-up already puts most points near the real ones."""
-    model = moons.scenario(samples=10, warm_up=400).member("ring").generator
-    rng = Ecosystem(ring.scenario()).rng_root[0]
-    radius = model.sample(400, rng).norm(dim=-1)
-    assert 0.9 < float(radius.median()) < 1.4
-
-
 def test_scenarios_have_keywords_only_of_their_own() -> None:
     for module in (adaptive, digits, loop, moons, pair, ring, scale_free):
         parameters = inspect.signature(module.scenario).parameters.values()
         assert all(p.default is not inspect.Parameter.empty for p in parameters), module.__name__
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("[a-z]*.py")), ids=lambda file: file.stem)
+def test_reading_a_scenario_file_changes_nothing(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
+    before = set(FOLDER.rglob("*.[!p]*")), torch.get_default_dtype(), torch.get_num_threads()
+    runpy.run_path(str(file))
+    assert (set(FOLDER.rglob("*.[!p]*")), torch.get_default_dtype(), torch.get_num_threads()) == before
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # type: ignore[index]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_adaptive_decides_in_each_replicate_by_what_it_saw() -> None:
+    """A source is dropped where, and only where, the table of tastes said, a round before, that it hurts."""
+    run = adaptive.scenario(rounds=14, entry=8).run(replicates=6, record=Record(tastes=True))
+    taste = run.tastes.set_index(["replicate", "round", "member", "judge"])["reward"]
+    drops = run.changes[run.changes["what"] == "raw"].set_index(["replicate", "subject"])["round"]
+    assert drops.index.is_unique and drops.groupby("subject").nunique().max() > 1  # replicates differ
+    for u, v in run.flows[["source", "target"]].itertuples(index=False):
+        for replicate in range(6):
+            last = drops.get((replicate, f"{u}→{v}"), 15)
+            for before in range(8 if u == "star" else 0, min(last, 14)):
+                gap = taste[replicate, before, u, v] - taste[replicate, before, v, v]
+                assert (gap < -0.5) == (before + 1 == last), (u, v, replicate, before)
+    assert run.rounds.query("member == 'star'")["round"].min() == 8
+
+
+def recognised(x: torch.Tensor) -> float:
+    """On how many images two different judges, trained on the real ones, agree: digits between digits divide them."""
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.svm import SVC
+
+    images, labels = digits.real_digits()
+    flat, x = images.flatten(1).numpy(), x.clamp(0, 1).flatten(1)
+    near, far = KNeighborsClassifier(3).fit(flat, labels), SVC(gamma=0.25).fit(flat, labels)
+    return float(np.mean(near.predict(x.numpy()) == far.predict(x.numpy())))
+
+
+def test_digits_tell_the_story_of_their_docstring() -> None:
+    """A short run: who gets its users' taste and who loses it, and what is drawn are digits from start to end."""
+    eco = Ecosystem(digits.scenario(rounds=8, samples=400), seeds=[0, 1])
+    rng = eco.rng_root.at("test")
+    assert all(recognised(eco[name].generator.sample(300, rng)[0]) > 0.95 for name in eco.names)
+    eco.run()
+    table = eco.result().rounds.pivot_table(index="round", columns="member", values="alignment", observed=True)
+    change = table.loc[8] - table.loc[0]
+    assert change["Poster"] > 15 and change["Hairline"] > 15 and change["Pencil"] > 8 and change["Marker"] < -8
+    assert all(recognised(eco[name].generator.sample(300, rng)[0]) > 0.9 for name in eco.names)
+
+
+def test_without_choice_the_ink_of_digits_stays() -> None:
+    run = digits.scenario(rounds=8, samples=400, candidates=1).run(replicates=2)
+    table = run.rounds.pivot_table(index="round", columns="member", values="alignment", observed=True)
+    assert (table.loc[8] - table.loc[0]).abs().max() < 6
+
+
+def test_the_taste_for_ink_knows_its_expectation() -> None:
+    scenario = digits.scenario(samples=10)
+    model, taste = scenario.member("Poster").generator, scenario.member("Poster").reward
+    values = taste(model.sample(20_000, Ecosystem(scenario).rng_root[0]))
+    assert abs(float(values.mean() - model.expect(taste))) < 5 * float(values.std()) / 20_000**0.5
+
+
+def test_moons_learn_their_shapes() -> None:
+    """After the warm-up of the gallery's own length few points stray from the real ones."""
+    for name, real in (("moons", moons.two_moons(2000)), ("ring", moons.eight_gaussians(2000))):
+        model = moons.scenario().member(name).generator
+        x = model.sample(500, Ecosystem(pair.scenario()).rng_root[0])
+        assert float((torch.cdist(x, real).min(1).values > 0.1).float().mean()) < 0.15
