@@ -67,7 +67,7 @@ class Ecosystem(mesa.Model):
         self.seeds = _seeds(seeds, self.scenarios[0])
         self.build_samples = build_samples
         self.cohorts = member_cohorts(self.scenarios, len(self.seeds))
-        self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds))
+        self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds), build_samples)
         self.controls = Controls(self.scenarios, self.wiring, len(self.seeds))
         self.names = self.wiring.names
         self.words = torch.tensor([word(name) for name in self.names], dtype=torch.int64)

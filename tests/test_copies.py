@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Disconnect, Flow, Freeze, Location, Member, Scenario, shuffled
-from tests.networks import lab, random_scenario, shares, trio, untouched
+from tests.labs import lab, shares, trio, untouched
+from tests.networks import random_scenario
 
 _quick = settings(max_examples=40, deadline=None)
 
@@ -103,9 +104,7 @@ def test_levels_that_are_refused() -> None:
         trio().with_curation("x", 0.5)
     full = trio(0.0, 0.4, 0.6)
     assert full.curation("v") == 1.0
-    with pytest.raises(
-        ValueError, match="'v' has curation level 1: its other shares are all 0 and cannot"
-    ):
+    with pytest.raises(ValueError, match="'v' has curation level 1: its other shares are all 0 and cannot"):
         full.with_curation("v", 0.9)
     assert shares(full.with_curation("v", 1.0), "v") == shares(full, "v")
     s = Scenario("nobody", rounds=1)
@@ -127,7 +126,5 @@ def test_without_a_flow() -> None:
     t = Scenario("t", rounds=1)
     t.add("a", Member(Location([0.0])))
     t.connect("a", "a", Flow(raw=1.0))
-    with pytest.raises(
-        ValueError, match=r"without the flow 'a' → 'a' .* 'a' has none; give it some: Member\("
-    ):
+    with pytest.raises(ValueError, match=r"without the flow 'a' → 'a' .* 'a' has none; give it some: Member\("):
         t.without("a", "a")

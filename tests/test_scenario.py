@@ -9,8 +9,6 @@ import networkx as nx
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ecosystem import (
     BestOf,
@@ -20,11 +18,9 @@ from ecosystem import (
     Disconnect,
     Flow,
     FlowMatching,
-    Freeze,
     Gaussian,
     Join,
     Linear,
-    LinearMap,
     Location,
     Luce,
     Member,
@@ -36,10 +32,9 @@ from ecosystem import (
     at,
     every,
     never,
-    sequential,
     shuffled,
 )
-from tests.networks import lab, shares, trio, untouched
+from tests.labs import lab, trio, untouched
 
 # -- building and reading ----------------------------------------------------------------------------------------------
 

@@ -83,7 +83,8 @@ class Crowd(Curator):
             mine = (user == i).nonzero().squeeze(-1)
             if len(mine):
                 taste = None if taste is None else taste.take(mine)
-                kept[mine] = curator.take(mine).curate(slate.take(mine), taste, rng[mine])
+                own = rng[mine].at("users").at(i)  # a crowd within a crowd draws its own users
+                kept[mine] = curator.take(mine).curate(slate.take(mine), taste, own)
         return kept
 
     def _users(self, reward: Reward | None) -> list[tuple[Curator, Reward | None]]:

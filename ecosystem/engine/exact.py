@@ -19,7 +19,6 @@ from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
 from ecosystem.generators import Location
 from ecosystem.products import row_product
-from ecosystem.streams import word
 from ecosystem.transforms import LinearMap
 
 
@@ -38,8 +37,7 @@ class _Flows:
             of_component = torch.from_numpy(task.flow)
             some = torch.empty(int(of_component.max()) + 1, dtype=torch.int64)
             some[of_component] = torch.arange(len(of_component))  # one component of each flow
-            producer = torch.from_numpy(task.producer)[some]
-            address = torch.where(producer < 0, word("real data"), sampler.world.words[producer])
+            address = sampler.world.addresses(task.producer[some.numpy()])
             consumer = sampler.members[torch.from_numpy(task.owner)[some]]
             task.memo["flows"] = cls(of_component, consumer, address.reshape(-1, 1, 1))
         return task.memo["flows"]

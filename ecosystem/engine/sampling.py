@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Crowd, Shift, TopFraction
+from ecosystem.curation import Shift
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
@@ -55,6 +54,7 @@ class Sampler:
         self.replicates = len(world.rng.keys)
         self.members = torch.from_numpy(task.members)
         self.menu = self._menu()
+        self.producers = world.addresses(task.producer)
         self.counts = torch.zeros(len(task.components), self.variants, self.replicates, dtype=torch.int64)
 
     def _menu(self) -> Menu:
@@ -104,7 +104,7 @@ class Sampler:
 
     def _blocks(self) -> Iterator[Block]:
         size = max(1, math.prod(self.stack.event_shape))
-        step = self.n if self._needs_whole_sets else min(self.n, max(1, _SAMPLES // size))
+        step = self.n if self.task.whole else min(self.n, max(1, _SAMPLES // size))
         columns = max(1, min(self.replicates, _BLOCK // (self.variants * step * size)))
         height = max(1, min(len(self.task.rows), _BLOCK // (self.variants * columns * step * size)))
         for row in range(0, len(self.task.rows), height):
@@ -116,14 +116,6 @@ class Sampler:
                         slice(sample, min(sample + step, self.n)),
                     )
 
-    @cached_property
-    def _needs_whole_sets(self) -> bool:
-        """Quotas look at all samples of a flow; models that are looped over are asked once."""
-        return any(
-            not isinstance(self.world.read(b), ClosedForm) or (b.users is not None and _has_quota(b.users.curator))
-            for b in self.task.bundles
-        )
-
     def _draw(self, block: Block) -> Tensor:
         """``[rows, variants, replicates, n, *event]`` of a block."""
         streams = {
@@ -133,7 +125,7 @@ class Sampler:
             for decision in ("component", "noise", "curation")
         }
         slot = self.menu.choose(block.rows, block.replicates, streams["component"], block.n)
-        where = Positions(slot, streams, block.rows, block.replicates.start)
+        where = Positions(slot, streams, block.rows, block.replicates.start, self.producers)
         self._tally(block, where)
         groups: dict[tuple[int, bool, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
@@ -206,9 +198,3 @@ class Sampler:
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:
     return torch.isin(bundle, torch.tensor(numbers)).nonzero().squeeze(-1)
-
-
-def _has_quota(curator: object) -> bool:
-    if isinstance(curator, Crowd):
-        return any(_has_quota(part) for part in curator.curators)
-    return isinstance(curator, TopFraction)

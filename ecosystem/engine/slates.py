@@ -27,12 +27,14 @@ class Positions:
         streams: dict[str, Stream],
         rows: slice,
         first_replicate: int,
+        producers: Tensor,
         index: Tensor | None = None,
     ) -> None:
         self.slots = slots
         self.streams = streams
         self.rows = rows  # of the task
         self.first_replicate = first_replicate
+        self.producers = producers  # the address of each component's producer
         self.index = index
 
     def __len__(self) -> int:
@@ -41,7 +43,7 @@ class Positions:
     def take(self, index: Tensor) -> Positions:
         """Some of these samples."""
         flat = index if self.index is None else self.index[index]
-        return Positions(self.slots, self.streams, self.rows, self.first_replicate, flat)
+        return Positions(self.slots, self.streams, self.rows, self.first_replicate, self.producers, flat)
 
     @cached_property
     def _index(self) -> Tensor:
@@ -130,8 +132,8 @@ def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int) -> Ten
     for value in torch.unique(key):
         here = (key == value).nonzero().squeeze(-1)
         first = int(here[0])
-        key_of = stream.keys[where.row[first], 0, where.column[first]]
-        one = Stream(key_of, stream.first, where.sample[here])
+        key_of = stream.keys[where.row[first], 0, where.column[first]] ^ where.producers[where.slot[first]]
+        one = Stream(key_of, stream.first, where.sample[here]).at("producer")  # of each its own
         x = stack.sample_one(int(cell[first]), len(here), one)
         if out is None:
             out = x.new_zeros(len(where), *x.shape[1:])
@@ -148,10 +150,10 @@ def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Tensor) -> 
         return transform(x)
     matrices, offsets = transform.matrix[:, :, 0], transform.offset[:, :, 0]  # [origins, variants, ...]
     rows, variants, replicates, n = where.slots.shape
-    if where.index is None and len(matrices) == rows and len(bundle.slot) == rows:
-        block = x.reshape(rows, variants, replicates * n, -1)
-        moved = row_product(block, matrices)
-        return (moved if bundle.no_offset else moved + offsets.unsqueeze(2)).reshape(len(where), -1)
+    if where.index is None and bundle.one_per_row:  # one matrix a row (every sample here is of this bundle)
+        mine = bundle.origin[where.rows]
+        moved = row_product(x.reshape(rows, variants, replicates * n, -1), matrices[mine])
+        return (moved if bundle.no_offset else moved + offsets[mine].unsqueeze(2)).reshape(len(where), -1)
     group = origin * variants + where.variant
     return grouped_product(x, group, matrices.flatten(0, 1)) + offsets.flatten(0, 1)[group]
 

@@ -34,6 +34,7 @@ class Task:
     flow: np.ndarray  # which components are parts of one flow: equal numbers
     source: Tensor  # of each component, the row in its source cohort
     curated: np.ndarray  # whether each component is
+    whole: bool  # whether training sets are drawn in one piece
     bundles: list[Bundle]
     memo: dict[str, Any] = field(default_factory=dict)
 
@@ -98,10 +99,11 @@ def make_tasks(
 ) -> list[Task]:
     """The task of some rows of a cohort.
 
-    Agents with a behaviour of their own get one each; members whose statistic is drawn directly stand apart.
+    Agents with a behaviour of their own get one each; members whose statistic is drawn directly, or whose training sets
+    are drawn in one piece, stand apart.
     """
     members = cohort.index.numpy()[rows]
-    apart = np.arange(len(rows)) if cohort.own_agent else wiring.exact[members]
+    apart = np.arange(len(rows)) if cohort.own_agent else wiring.exact[members] + 2 * wiring.whole[members]
     if len(rows) > 1 and (apart != apart[0]).any():
         parts = [rows[apart == value] for value in np.unique(apart)]
         return [task for part in parts for task in make_tasks(wiring, cohort, c, part, fresh, live)]
@@ -117,4 +119,7 @@ def make_tasks(
     bundles = bundles_of(wiring, components, owner, fresh)
     source = torch.from_numpy(np.ascontiguousarray(wiring.source[components, 1]))
     curated = wiring.group[components] == CURATED
-    return [Task(c, rows, members, components, first, owner, producer, flow.reshape(-1), source, curated, bundles)]
+    whole = bool(wiring.whole[members].any())
+    return [
+        Task(c, rows, members, components, first, owner, producer, flow.reshape(-1), source, curated, whole, bundles)
+    ]

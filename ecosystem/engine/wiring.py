@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Blind, Shift, Users
+from ecosystem.curation import Blind, Crowd, Shift, TopFraction, Users
 from ecosystem.descriptions import curated_by
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
 from ecosystem.generators import GenerativeModel, Location
@@ -49,8 +50,11 @@ class Component:
 class Wiring:
     """The components of all diets and their shares, for all variants and replicates."""
 
-    def __init__(self, scenarios: Sequence[Scenario], cohorts: list[Cohort], replicates: int) -> None:
+    def __init__(
+        self, scenarios: Sequence[Scenario], cohorts: list[Cohort], replicates: int, build_samples: bool = False
+    ) -> None:
         self.scenarios = scenarios
+        self.build_samples = build_samples
         self.names = scenarios[0].names
         self.index = {name: i for i, name in enumerate(self.names)}
         self.place = {name: (c, row) for c, cohort in enumerate(cohorts) for row, name in enumerate(cohort.names)}
@@ -68,6 +72,7 @@ class Wiring:
                 self.components.append(component)
                 shares.append(share)
         self.shares = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(scenarios), 1)
+        self._looped = {c for c, cohort in enumerate(cohorts) if not cohort.closed}
         self.refresh()
         self.exact = np.array([self._exact(v, cohorts) for v in self.names])
 
@@ -84,6 +89,10 @@ class Wiring:
         )  # users kind, users row, after, transform kind, transform row
         counts = np.bincount(self.target, minlength=len(self.names))
         self.first = np.concatenate([[0], np.cumsum(counts)])  # components of member i: first[i]..first[i+1]
+        quota = {kind: _has_quota(self.users.stack(kind)) for kind in set(self.treatment[:, 0].tolist()) - {NONE}}
+        self.whole = np.zeros(len(self.names), dtype=bool)  # whose training sets are drawn in one piece
+        for c in parts:
+            self.whole[c.target] |= quota.get(c.users[0], False) or c.source[0] in self._looped
         self.fill_real()
 
     def fill_real(self) -> None:
@@ -140,22 +149,16 @@ class Wiring:
         return [(component, share)]
 
     def _exact(self, v: str, cohorts: list[Cohort]) -> bool:
-        """Whether the mean of the samples that ``v`` trains on can be drawn directly (see ``engine.exact``).
-
-        It asks who *would* choose on each flow, whatever the shares, so it is the same for every curation level; and
-        nobody involved may change curators on the way.
-        """
-        read = [self.components[i].source[0] for i in self.components_of(self.index[v])]
-        if not all(isinstance(cohorts[c].start, Location) for c in [self.place[v][0], *read]):
+        """Whether the mean of the samples that ``v`` trains on is drawn directly (see ``engine.exact``)."""
+        if not isinstance(cohorts[self.place[v][0]].start, Location):
             return False
-        for scenario in self.scenarios:
-            for u, flow in scenario.incoming(v, dormant=True).items():
-                users = curated_by(flow, scenario.member(u), scenario.member(v))
-                if users is not None and not isinstance(users.curator, Shift | Blind):
-                    return False
-                if isinstance(flow.transform, CustomMap) or scenario.member(u).agent or scenario.member(v).agent:
-                    return False
-        return True
+        answers = {_linear_diet(scenario, v) for scenario in self.scenarios}
+        if len(answers) > 1 and not self.build_samples:
+            raise ValueError(
+                f"variants must have one shape, but only in some is all that {v!r} reads normal and moved by shifts and "
+                "linear maps; pass Ecosystem(..., build_samples=True), which samples all of them alike"
+            )
+        return answers == {True}
 
     def _users(self, u: str, v: str, flows: list) -> tuple[tuple[int, int], bool]:
         chosen = [
@@ -172,8 +175,10 @@ class Wiring:
         key_of: dict[str, tuple[int, ...]] = {}
         for v in self.names:
             members = [s.member(v) for s in self.scenarios]
-            if any(m.real is None for m in members):
+            given = [m for m in members if m.real is not None]
+            if not given:
                 continue
+            members = [given[0] if m.real is None else m for m in members]  # a stand-in, with share 0
             key = tuple(id(m.real) for m in members)
             key_of[v] = key
             if key not in sources:
@@ -186,6 +191,36 @@ class Wiring:
             place |= {key: (len(cohorts), row) for row, key in enumerate(keys)}
             cohorts.append(Cohort([], stacked_generators([sources[key] for key in keys], 1)))
         return {v: place[key] for v, key in key_of.items()}
+
+
+def _has_quota(users: Any) -> bool:
+    """Whether users look at all samples of a flow together, not at a slate for each."""
+    parts = [users.curator]
+    while parts:
+        curator = parts.pop()
+        if isinstance(curator, TopFraction):
+            return True
+        parts += curator.curators if isinstance(curator, Crowd) else ()
+    return False
+
+
+def _linear_diet(scenario: Scenario, v: str) -> bool:
+    """Whether all that ``v`` reads is normal, moved by fixed vectors and linear maps.
+
+    It asks who *would* choose on each flow, whatever the shares, so it is the same for every curation level; and nobody
+    involved may change curators on the way.
+    """
+    member = scenario.member(v)
+    if member.agent or not isinstance(member.real, Location | None):
+        return False
+    for u, flow in scenario.incoming(v, dormant=True).items():
+        producer = scenario.member(u)
+        users = curated_by(flow, producer, member)
+        if users is not None and not isinstance(users.curator, Shift | Blind):
+            return False
+        if isinstance(flow.transform, CustomMap) or producer.agent or not isinstance(producer.generator, Location):
+            return False
+    return True
 
 
 def _filled(flows: list) -> list:

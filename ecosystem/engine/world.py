@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
-from ecosystem.streams import Stream
+from ecosystem.streams import Stream, word
 
 
 @dataclass
@@ -45,6 +46,11 @@ class World:
             keys = root.at(self.round).keys.reshape(1, 1, -1)
             self.streams[decision] = Stream(keys).at(self.words.reshape(-1, 1, 1))
         return self.streams[decision][members]
+
+    def addresses(self, producers: np.ndarray) -> Tensor:
+        """The addresses of producers, members or NONE for real data."""
+        index = torch.from_numpy(producers)
+        return torch.where(index < 0, word("real data"), self.words[index])
 
     def read(self, bundle: Bundle) -> Stack:
         """The source cohort of a bundle as its consumers see it."""
