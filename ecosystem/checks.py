@@ -9,7 +9,7 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Users
+from ecosystem.curation import Crowd, Curator, Shift, Users
 from ecosystem.descriptions import (
     TOLERANCE,
     Connect,
@@ -100,10 +100,13 @@ def _kind_of(generator: GenerativeModel) -> Hashable:
 
 
 def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
+    declared = reward.event_shape()
+    if declared is not None and declared != tuple(x.shape[1:]):
+        raise ValueError(f"{what}, {reward}, judges samples of shape {declared}, but these have {tuple(x.shape[1:])}")
     mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
     try:
         value = reward(x)
-    except (RuntimeError, IndexError) as error:
+    except Exception as error:
         raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {error}; {mend}") from error
     if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
         shape = tuple(value.shape) if isinstance(value, Tensor) else value
@@ -135,8 +138,18 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"{where} has a curated share of {flow.curated:.4g}, chosen by the {flow.chosen_by}'s users, but {who!r} "
             f"has no curator; give it one, Member(..., curator=...), or name others: chosen_by=Users(reward, curator)"
         )
+    shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
+    _check_shifts(users.curator, shown, f"the users of {where}")
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator), f"the reward of the users of {where}")
+
+
+def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
+    if isinstance(curator, Crowd):
+        for part in curator.curators:
+            _check_shifts(part, event, what)
+    elif isinstance(curator, Shift) and tuple(curator.vector.shape) != event:
+        raise ValueError(f"{what} shift by a vector of shape {tuple(curator.vector.shape)}, but samples have {event}")
 
 
 def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:

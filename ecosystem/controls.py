@@ -6,7 +6,8 @@ written to the table ``changes``. Masks ``where [variants, replicates]`` say in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,8 +66,7 @@ class Controls:
         for subject in self._absent:
             if isinstance(subject, str):
                 self.active[wiring.index[subject]] = False
-        if self._absent:
-            self._apply()
+        self._commit()
 
     # -- who is due ------------------------------------------------------------------------------------------------
 
@@ -95,18 +95,18 @@ class Controls:
         if not places[RAW] and not places[CURATED]:
             raise KeyError(f"{v!r} has no flow from {u!r}; declare it in the scenario, with share 0 if need be")
         where = self._where(where)
-        for group, name, value in ((RAW, "raw", raw), (CURATED, "curated", curated)):
-            if value is None:
-                continue
-            if not places[group]:
-                raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
-            self._set_group(f"{u}→{v}", name, places[group], torch.as_tensor(value).double(), where)
-        self._apply()
+        with self._change():
+            for group, name, value in ((RAW, "raw", raw), (CURATED, "curated", curated)):
+                if value is None:
+                    continue
+                if not places[group]:
+                    raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
+                self._set_group(f"{u}→{v}", name, places[group], torch.as_tensor(value, dtype=torch.float64), where)
 
     def set_curation(self, v: str, level: Any, where: Tensor | None = None) -> None:
         """Raise or lower the curation level of ``v``: curated shares ``· λ'/λ``, all others ``· (1−λ')/(1−λ)``."""
         where = self._where(where)
-        target = torch.as_tensor(level).double().expand(self.cell)
+        target = torch.as_tensor(level, dtype=torch.float64).expand(self.cell)
         places = [i for i in self.wiring.components_of(self.wiring.index[v]) if self._present(i)]
         curated = [i for i in places if self.wiring.components[i].group == CURATED]
         raw = [i for i in places if self.wiring.components[i].group == RAW]
@@ -119,10 +119,10 @@ class Controls:
             )
         safe = torch.where(where, old, 0.5)
         new_raw, new_curated = rescaled(self._declared[raw], self._declared[curated], safe, target)
-        self._declared[raw] = torch.where(where, new_raw, self._declared[raw])
-        self._declared[curated] = torch.where(where, new_curated, self._declared[curated])
-        self._log(v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
-        self._apply()
+        with self._change():
+            self._declared[raw] = torch.where(where, new_raw, self._declared[raw])
+            self._declared[curated] = torch.where(where, new_curated, self._declared[curated])
+            self._log(v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
 
     def set_curator(self, name: str, users: Users, where: Tensor | None = None) -> None:
         """Other users (or other habits of theirs) choose wherever this member's users do."""
@@ -130,21 +130,36 @@ class Controls:
         member = self.wiring.index[name]
         place = self.wiring.users.add([users] * self.cell[0], f"the new users of {name!r}")
         self._spread()
-        before = self._curators.get(name, str(self.scenario.member(name).curator))
-        self._curators[name] = str(users.curator)
+        moved = False
         for old in [c for c in self.wiring.components if c.group == CURATED and self._chooser(c) == member]:
-            i = next(k for k, c in enumerate(self.wiring.components) if c is old)
-            moved = torch.where(where, self._declared[i], 0.0)
-            if old.users == place or not bool((moved != 0).any()):
+            here = where & self._current(old)
+            if old.users == place or not bool(here.any()):
                 continue
-            self._declared[i] = torch.where(where, 0.0, self._declared[i])
-            same = [k for k in self._places(*old.flow, CURATED) if self.wiring.components[k].users == place]  # type: ignore[misc]
+            moved = True
+            i = self.wiring.components.index(old)
+            share = torch.where(here, self._declared[i], 0.0)
+            self._declared[i] = torch.where(here, 0.0, self._declared[i])
+            assert old.flow is not None
+            same = [k for k in self._places(*old.flow, CURATED) if self.wiring.components[k].users == place]
             if same:
-                self._declared[same[0]] += moved
+                new = self.wiring.components[same[0]]
+                self._declared[same[0]] += share
+                new.current = self._current(new) | here
             else:
-                self._insert(replace(old, users=place), moved)
-        self._log(name, "curator", before, str(users.curator), where)
-        self._apply()
+                new = replace(old, users=place, current=here)
+                self.wiring.shares = self._declared
+                self.wiring.insert(new, share)
+                self._declared = self.wiring.shares.clone()
+            old.current = self._current(old) & ~here
+        if moved:
+            before = self._curators.get(name, str(self.scenario.member(name).curator))
+            self._curators[name] = str(users.curator)
+            self._log(name, "curator", before, str(users.curator), where)
+            self._commit()
+
+    def _current(self, component: Component) -> Tensor:
+        """Where these users are the ones who choose now (others may have taken over)."""
+        return torch.ones(self.cell, dtype=torch.bool) if component.current is None else component.current
 
     def set_schedule(self, name: str, schedule: Schedule, where: Tensor | None = None) -> None:
         """Another schedule from this round on."""
@@ -152,7 +167,14 @@ class Controls:
         own = self._own.setdefault(self.wiring.index[name], [])
         before = str(own[-1][0] if own else self.scenario.member(name).schedule)
         one = schedule.map(lambda t: t.reshape(1, 1, 1, *t.shape))
-        own.append((one, where))
+        if before == str(schedule) and bool(where.all()):
+            return
+        own.append((schedule if schedule is never else one, where))
+        try:
+            self._commit()
+        except ValueError:
+            own.pop()
+            raise
         self._log(name, "schedule", before, str(schedule), where)
 
     def set_frozen(self, name: str, frozen: bool, where: Tensor | None = None) -> None:
@@ -173,11 +195,11 @@ class Controls:
         else:
             come = isinstance(intervention, Join | Connect)
             assert come or isinstance(intervention, Leave | Disconnect)
-            (self._absent.discard if come else self._absent.add)(subject)
             if isinstance(subject, str):
                 self.active[self.wiring.index[subject]] = come
-            self._log(intervention.label, "present", str(not come), str(come), everywhere)
-            self._apply()
+            with self._change():
+                (self._absent.discard if come else self._absent.add)(subject)
+                self._log(intervention.label, "present", str(not come), str(come), everywhere)
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -215,40 +237,58 @@ class Controls:
         if bool((where & ~((value >= 0) & (value <= 1 + TOLERANCE))).any()):
             raise ValueError(f"round {self.round}: the {what} share of {flow} must lie between 0 and 1, got {value}")
         old = self._declared[places].sum(0)
-        for n, i in enumerate(places):
-            part = torch.where(old > 0, self._declared[i] / torch.where(old > 0, old, 1.0), float(n == 0))
+        for i in places:
+            alone = self._current(self.wiring.components[i]).double()  # from 0, all goes to those who choose now
+            part = torch.where(old > 0, self._declared[i] / torch.where(old > 0, old, 1.0), alone)
             self._declared[i] = torch.where(where, value * part, self._declared[i])
         self._log(flow, what, old, value, where & ((old - value).abs() > TOLERANCE))
-
-    def _insert(self, component: Component, share: Tensor) -> None:
-        self.wiring.shares = self._declared
-        self.wiring.insert(component, share)
-        self._declared = self.wiring.shares.clone()
 
     def _log(self, subject: str, what: str, before: Tensor | str, after: Tensor | str, where: Tensor) -> None:
         if bool(where.any()):
             self.changes.append(Change(self.round, subject, what, before, after, where.clone()))
 
-    def _apply(self) -> None:
-        """Put the declared shares of all that is present into the wiring, checked."""
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Change the declared shares inside; what turns out wrong is taken back before the error goes on."""
+        declared, absent, changes = self._declared, set(self._absent), len(self.changes)
+        self._declared = declared.clone()
+        try:
+            yield
+            self._commit()
+        except Exception:
+            if len(self._declared) == len(declared):
+                self._declared = declared
+            self._absent = absent
+            del self.changes[changes:]
+            raise
+
+    def _commit(self) -> None:
+        """Put the declared shares of all that is present into the wiring, if every diet is whole."""
         wiring = self.wiring
         present = torch.tensor([self._present(i) for i in range(len(wiring.components))])
+        before = wiring.shares
         wiring.shares = torch.where(present.reshape(-1, 1, 1), self._declared, 0.0)
         wiring.fill_real()
         taken = wiring.shares.new_zeros(len(wiring.names), *wiring.shares.shape[1:])
         taken.index_add_(0, torch.from_numpy(wiring.target), wiring.shares)
-        fed = torch.tensor([self.scenario.member(name).schedule is not never for name in wiring.names])
+        here = torch.tensor([self._is_fed(name) for name in wiring.names]).reshape(-1, 1, 1) & self.active
         over = taken > 1 + TOLERANCE
-        short = (taken < 1 - TOLERANCE) & self.active & fed.reshape(-1, 1, 1)
+        short = (taken < 1 - TOLERANCE) & here
         for wrong, why in ((over, "more than 1"), (short, "less than 1, and it has no real data")):
             if bool(wrong.any()):
+                wiring.shares = before
                 i = int(wrong.nonzero()[0, 0])
                 raise ValueError(
                     f"round {self.round}: shares of {wiring.names[i]!r} add up to "
-                    f"{float(taken[i][wrong[i].expand_as(taken[i])][0]):.6g}, {why}; "
+                    f"{float(taken[i].expand(self.cell)[wrong[i].expand(self.cell)][0]):.6g}, {why}; "
                     "they must lie between 0 and 1, and what they leave over needs real data"
                 )
         self.version += 1
+
+    def _is_fed(self, name: str) -> bool:
+        """Whether a member ever retrains."""
+        own = self._own.get(self.wiring.index[name], [])
+        return any(schedule is not never for schedule in (self.scenario.member(name).schedule, *(s for s, _ in own)))
 
 
 def _schedule_groups(scenarios: Sequence[Scenario], wiring: Wiring) -> list[tuple[Tensor, Schedule]]:

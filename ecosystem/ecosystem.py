@@ -62,8 +62,9 @@ class Ecosystem(mesa.Model):
     ) -> None:
         super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
         self.started = time.perf_counter()
-        self.scenarios = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
-        _check_variants(self.scenarios)
+        given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+        _check_variants(given)
+        self.scenarios = [scenario.replace() for scenario in given]  # nobody else's to change
         self.seeds = _seeds(seeds, self.scenarios[0])
         self.build_samples = build_samples
         self.cohorts = member_cohorts(self.scenarios, len(self.seeds))
@@ -241,7 +242,7 @@ class Ecosystem(mesa.Model):
             losses = agent.retrain(agent.gather())
         finally:
             self._turn = None
-        return torch.full(due.shape, torch.nan) if losses is None else losses
+        return torch.full(due.shape, torch.nan, dtype=torch.float64) if losses is None else losses
 
     def _turn_of(self, agent: ModelAgent) -> tuple[World, Task, Tensor]:
         """The world as an agent finds it: in its turn, or between rounds as if the next were its."""
@@ -268,12 +269,14 @@ class Ecosystem(mesa.Model):
 
     def write_generator(self, agent: ModelAgent, value: GenerativeModel) -> None:
         """See :attr:`ModelAgent.generator`."""
-        old = self.generators[agent.cohort]
+        in_turn = self._turn is not None
+        generators = self._turn[0].generators if self._turn is not None else self.generators
+        old = generators[agent.cohort]
         if isinstance(old, Looped):
             models = old.models.copy()
             for cell in np.ndindex(models.shape[1:]):
                 models[(agent.row, *cell)] = value
-            self.generators[agent.cohort] = Looped(models)
+            generators[agent.cohort] = Looped(models)
         else:
             if not isinstance(value, ClosedForm) or type(value) is not type(old):
                 raise TypeError(f"{agent.name!r} is a {type(old).__name__}, it cannot become {value!r}")
@@ -288,8 +291,9 @@ class Ecosystem(mesa.Model):
                 )
                 for (name, tensor), fresh in zip(old.tensors().items(), value.tensors().values(), strict=True)
             }
-            self.generators[agent.cohort] = old.rebuild(tensors)
-        self._past[0] = list(self.generators)
+            generators[agent.cohort] = old.rebuild(tensors)
+        if not in_turn:  # between rounds it is the state that everybody reads
+            self._past[0] = list(generators)
 
     # -- the result ----------------------------------------------------------------------------------------------
 

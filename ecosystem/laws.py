@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.products import row_product
+from ecosystem.products import congruent, row_product, safe_factor
 
 
 class NoPopulationLaw(ValueError):
@@ -57,7 +57,7 @@ class Moments:
 
     def linear(self, matrix: Tensor, offset: Tensor) -> Moments:
         """The law of ``matrix x + offset``; ``matrix [*batch, e, d]``."""
-        return Moments(_apply(matrix, self.mean) + offset, lambda: matrix @ self.covariance @ matrix.mT)
+        return Moments(_apply(matrix, self.mean) + offset, lambda: congruent(matrix, self.covariance))
 
 
 class Normal(Moments):
@@ -90,7 +90,7 @@ class Normal(Moments):
             return self._factor()
         if self.scale is not None:
             return torch.diag_embed(self.scale.unsqueeze(-1).expand_as(self.mean))
-        return torch.linalg.cholesky(self.covariance)
+        return safe_factor(self.covariance)
 
     @property
     def trace(self) -> Tensor:
@@ -112,7 +112,7 @@ class Normal(Moments):
     def linear(self, matrix: Tensor, offset: Tensor) -> Normal:
         return Normal(
             _apply(matrix, self.mean) + offset,
-            lambda: matrix @ self.covariance @ matrix.mT,
+            lambda: congruent(matrix, self.covariance),
             factor=lambda: matrix @ self.factor,
         )
 

@@ -91,7 +91,7 @@ class _CustomOrdering(Ordering):
         self.function = function
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
-        ranks = np.asarray(self.function(names, round, rng))
+        ranks = np.asarray(self.function(names, round, rng.at("order").at(round)))
         if ranks.shape not in ((len(names),), (len(names), *rng.keys.shape)):
             raise ValueError(
                 f"the ordering {self} must return ranks [members] or [members, replicates], "

@@ -28,6 +28,31 @@ def row_product(x: Tensor, matrix: Tensor) -> Tensor:
     return product[..., : x.shape[-2], : matrix.shape[-2]]
 
 
+def moment(x: Tensor, y: Tensor) -> Tensor:
+    """``Σ_n x_n y_nᵀ / n`` for ``x [*batch, n, d]`` and ``y [*batch, n, e]``, the same bits whatever the batch."""
+    product = torch.matmul(padded(x, 2).mT, padded(y, 2))
+    return product[..., : x.shape[-1], : y.shape[-1]] / x.shape[-2]
+
+
+def congruent(matrix: Tensor, covariance: Tensor) -> Tensor:
+    """``A Σ Aᵀ`` for ``A [*batch, e, d]`` and ``Σ [*batch, d, d]`` (batches broadcast)."""
+    half = row_product(covariance, matrix.expand(*covariance.shape[:-2], *matrix.shape[-2:]))  # Σ Aᵀ
+    return row_product(half.mT, matrix.expand(*covariance.shape[:-2], *matrix.shape[-2:]))
+
+
+def safe_factor(covariance: Tensor) -> Tensor:
+    """``F`` with ``F Fᵀ = Σ``: Cholesky's, by eigenvalues where rounding has made ``Σ`` indefinite, NaN where it is."""
+    factor, info = torch.linalg.cholesky_ex(covariance)
+    wrong = (info != 0) | ~torch.isfinite(factor).all(-1).all(-1)
+    if not bool(wrong.any()):
+        return factor
+    finite = torch.isfinite(covariance).all(-1).all(-1)
+    factor = torch.where(wrong[..., None, None], torch.nan, factor)
+    mend = wrong & finite
+    values, vectors = torch.linalg.eigh(covariance[mend])
+    return factor.index_put((mend,), vectors * values.clamp(min=0).sqrt().unsqueeze(-2))
+
+
 def grouped_product(x: Tensor, group: Tensor, matrices: Tensor) -> Tensor:
     """Row ``i`` of the result is ``matrices[group[i]] @ x[i]``: ``x [m, d]``, ``group [m]``, ``matrices [G, e, d]``.
 

@@ -44,6 +44,8 @@ class Record:
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
                 raise ValueError(f"Record({name}) must be a whole number, at least {low}, got {value!r}")
+        if self.last is not None and (not isinstance(self.last, int) or self.last < 1):
+            raise ValueError(f"Record(last) must be a whole number, at least 1, or None, got {self.last!r}")
 
     def wants(self, round: int, rounds: int) -> bool:
         """Whether a round of a run of ``rounds`` is kept."""

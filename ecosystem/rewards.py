@@ -233,8 +233,8 @@ def as_reward(reward: Any) -> Reward:
 
 def negated(reward: Reward) -> Reward:
     """``−r``: the taste of users who want the opposite."""
-    if isinstance(reward, Custom):
-        return Custom(_Negated(reward.function))
+    if not isinstance(reward, Linear | Quadratic | Distance | Tabular):
+        return Custom(_Negated(reward.function if isinstance(reward, Custom) else reward))
     flip = {"direction", "curvature", "values", "weight"}
     return reward.rebuild({name: -value if name in flip else value for name, value in reward.tensors().items()})
 

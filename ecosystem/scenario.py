@@ -10,7 +10,17 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem import checks
-from ecosystem.descriptions import TOLERANCE, Connect, Flow, Intervention, Join, Member, rescaled
+from ecosystem.descriptions import (
+    TOLERANCE,
+    Connect,
+    Disconnect,
+    Flow,
+    Intervention,
+    Join,
+    Leave,
+    Member,
+    rescaled,
+)
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 
 if TYPE_CHECKING:
@@ -138,7 +148,12 @@ class Scenario:
 
     def late(self) -> set[str | tuple[str, str]]:
         """Members and flows that are not there at the start."""
-        return {i.subject for many in self.interventions.values() for i in many if isinstance(i, Join | Connect)}
+        first: dict[str | tuple[str, str], Intervention] = {}
+        for round in sorted(self.interventions):
+            for i in self.interventions[round]:
+                if isinstance(i, Join | Connect | Leave | Disconnect):
+                    first.setdefault(i.subject, i)
+        return {subject for subject, i in first.items() if isinstance(i, Join | Connect)}
 
     def curation(self, name: str) -> float:
         """The curation level ``λ``: the sum of a member's curated shares."""

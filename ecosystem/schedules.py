@@ -111,7 +111,7 @@ class _CustomSchedule(Schedule):
     random = True
 
     def due(self, round: int, rng: Stream) -> Tensor:
-        return torch.as_tensor(self.function(round, rng)).bool()
+        return torch.as_tensor(self.function(round, rng.at(round))).bool()
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

@@ -29,6 +29,9 @@ class Tables:
 
     def rounds(self) -> pd.DataFrame:
         """The table ``rounds``."""
+        if not self.snapshots:
+            names = ["seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"]
+            return pd.DataFrame(columns=names)
         present = self._array("present")
         columns = self._columns(present.shape, present)
         columns["member"] = self._members(present.shape, present)

@@ -61,12 +61,10 @@ def scenario(*flows: tuple[str, str, Flow], **members: Member) -> Scenario:
 
 
 def refused(make: Callable[[], object], message: str) -> None:
-    """``make()`` raises an error of one line with this text: ``Type: text`` (``ValueError`` unless said), … stands for
-    anything."""
-    kind, _, text = (
-        message.rpartition("Error: ") if re.match(r"[A-Z][a-z]+Error: ", message) else ("Value", "", message)
-    )
-    error = {"Value": ValueError, "Type": TypeError, "Key": KeyError}[kind]
+    """``make()`` raises an error of one line: ``message`` is ``text`` or ``TypeError: text``, and … is anything."""
+    named = re.match(r"(Type|Key)Error: ", message)
+    error = {"Type": TypeError, "Key": KeyError}[named[1]] if named else ValueError
+    text = message[named.end() :] if named else message
     with pytest.raises(error, match=".*".join(re.escape(part) for part in text.split("…"))) as caught:
         make()
     assert "\n" not in str(caught.value)

@@ -45,20 +45,6 @@ class Shapeless(GenerativeModel):
         return rng.normal(n, 3)
 
 
-class Tiny(GenerativeModel):
-    event_shape = (2,)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mean = torch.nn.Parameter(torch.zeros(2))
-
-    def sample(self, n, rng):
-        return self.mean + rng.normal(n, 2).float()
-
-    def loss(self, batch, rng):
-        return ((batch - self.mean) ** 2).mean()
-
-
 def crash(x):
     raise RuntimeError("no idea")
 

@@ -13,6 +13,7 @@ from ecosystem import (
     Disconnect,
     Ecosystem,
     Flow,
+    FlowMatching,
     Freeze,
     GaussianMixture,
     Leave,
@@ -69,7 +70,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "level out of reach": (
         lambda: _intervened(Curate("a", 0.5)),
-        "Curate(…level=0.5) in round 2: a level … strictly between, and 'a' has 0; give one of its flows a curated",
+        "Curate(…level=0.5) in round 2: a level … strictly between, and 'a' has 0; give one of its flows a",
     ),
     "level": (lambda: _intervened(Curate("b", 1.5)), "Curate(…level=1.5) in round 2: a level between 0"),
     "source leaves": (
@@ -83,8 +84,8 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     # -- population laws
     "neural population": (
-        lambda: scenario(a=Member(Tiny(), real=torch.zeros(3, 2))).check(),
-        "Tiny, the generator of 'a', has no population law; run it with finite samples: Scenario(..., samples=n)",
+        lambda: scenario(a=Member(FlowMatching(2), real=torch.zeros(3, 2))).check(),
+        "FlowMatching, the generator of 'a', has no population law; run it with … Scenario(..., samples=n)",
     ),
     "mixture population": (
         lambda: scenario(a=Member(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), real=torch.zeros(2, 1))).check(),

@@ -272,7 +272,7 @@ def test_whose_reward_is_needed() -> None:
         Users(None, Luce(2))
     assert repr(Crowd.noisy(Luce(2), 0.1)) == "Crowd(0.9 Luce(2, temperature=1), 0.1 Blind())"
     assert repr(Crowd(Tilt(2), [own.named("warm"), own])) == (
-        "Crowd(0.5 Tilt(temperature=2) by warm, 0.5 Tilt(temperature=2) by Tabular(3 symbols))"
+        "Crowd(0.5 Tilt(temperature=2) by warm, 0.5 Tilt(temperature=2) by Tabular([0, 1, 2]))"
     )
 
 

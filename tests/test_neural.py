@@ -145,7 +145,7 @@ def test_a_fit_of_ones_own_is_enough() -> None:
     s.add("a", Member(Remember(), reward=Linear([1.0]), curator=Luce(2), real=torch.tensor([[1.0], [2.0]])))
     s.connect("a", "a", Flow(raw=0.25, curated=0.25))
     run = s.run(replicates=2)
-    assert run.rounds["loss"].isna().all() and run.rounds.query("round == 2")["alignment"].between(0.5, 2).all()
+    assert run.rounds["loss"].isna().all() and run.rounds.query("round == 2")["alignment"].between(0.1, 2).all()
 
 
 def test_what_is_missing_is_named() -> None:

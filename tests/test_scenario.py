@@ -165,7 +165,7 @@ def test_describe() -> None:
         ["b", "Categorical", "symbol", 2, 1.0, 0.0, "never", "replace()"],
         ["c", "FlowMatching", "2", (10 + 1) * 4 + (4 + 1) * 2, 0.0, 1.0, "at(2)", "accumulate()"],
     ]
-    assert members["reward"].tolist() == ["bold", "Tabular(2 symbols)", "none"]
+    assert members["reward"].tolist() == ["bold", "Tabular([0, 1])", "none"]
     assert members["curator"].tolist() == ["BestOf(3)", "Luce(2, temperature=1)", "none"]
     columns = ["source", "target", "raw", "curated", "chosen_by", "transform", "delay"]
     assert flows.columns.tolist() == columns

@@ -43,16 +43,17 @@ class Crowd(Curator):
         many = tuple(curators) if isinstance(curators, list | tuple) else (curators,) * count
         tastes = tuple(None if r is None else as_reward(r) for r in (rewards or (None,) * count))
         numbers = as_numbers(weights if weights is not None else [1 / count] * count, "Crowd(weights)")
-        if not len(many) == len(tastes) == numbers.shape[0]:
+        flips = tuple(opposite or (False,) * count)
+        if not len(many) == len(tastes) == len(flips) == numbers.reshape(-1).shape[0]:
             raise ValueError(
                 f"a Crowd needs one reward and one weight for each curator, got {len(many)} curators, "
-                f"{len(tastes)} rewards, {numbers.shape[0]} weights"
+                f"{len(tastes)} rewards, {numbers.numel()} weights, {len(flips)} opposite"
             )
         if (numbers < 0).any() or abs(float(numbers.sum()) - 1) > 1e-9:
             raise ValueError(f"Crowd(weights) must be at least 0 and add up to 1, got {numbers.tolist()}")
         object.__setattr__(self, "curators", many)
         object.__setattr__(self, "rewards", tastes)
-        object.__setattr__(self, "opposite", tuple(opposite or (False,) * count))
+        object.__setattr__(self, "opposite", flips)
         object.__setattr__(self, "weights", numbers)
 
     @classmethod

@@ -17,21 +17,23 @@ from ecosystem.transforms import LinearMap, Transform
 
 @dataclass
 class Bundle:
-    """Components with one source cohort, one kind of users and transform, read at one time.
+    """Components with one source cohort, delay, kind of users and transform.
 
-    ``slot`` are their positions in the task's components, ``owner`` the task row of each. Equal *origins* (source row,
-    users, transform) give equal laws: they are worked out once, ``origin`` says which one a component has.
+    Some origins may be read fresh and others as they were; which is which must not decide in what order shares are
+    added up, so both stand in one bundle. ``slot`` are the components' positions in the task, ``owner`` the task row of
+    each. Equal *origins* (source row, users, transform) give equal laws: they are worked out once, ``origin`` says which
+    one a component has.
     """
 
     cohort: int
-    fresh: bool
     delay: int
     after: bool  # users choose after the transform
     slot: np.ndarray
     owner: Tensor
     component: Tensor
     origin: Tensor
-    source: Tensor  # [origins], row in the cohort
+    source: Tensor  # [origins], row in what ``World.read`` gives
+    fresh: bool | None  # whether origins are read fresh; None: some are
     users: Users | None  # batch [origins, variants, 1]
     transform: Transform | None  # batch [origins, variants, 1]
     memo: dict[str, object] = field(default_factory=dict)
@@ -47,43 +49,44 @@ class Bundle:
         return len(self.owner) == int(self.owner[-1]) + 1 and bool((self.owner == torch.arange(len(self.owner))).all())
 
     @cached_property
-    def reading(self) -> tuple[int, bool, int]:
-        """What is read: cohort, fresh, delay."""
-        return self.cohort, self.fresh, self.delay
+    def reading(self) -> tuple[int, int, int]:
+        """What is read: cohort, delay, and whether fresh (2: both)."""
+        return self.cohort, self.delay, 2 if self.fresh is None else int(self.fresh)
 
 
-def bundles_of(wiring: Wiring, components: np.ndarray, owner: np.ndarray, fresh: np.ndarray) -> list[Bundle]:
-    """The bundles of a task, in a fixed order."""
+def bundles_of(
+    wiring: Wiring, components: np.ndarray, owner: np.ndarray, fresh: np.ndarray, sizes: list[int]
+) -> list[Bundle]:
+    """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort."""
     if not len(components):
         return []
-    treatment = wiring.treatment[components]
-    source = wiring.source[components]
-    keys = np.stack(
-        [source[:, 0], fresh[components], wiring.delay[components], treatment[:, 0], treatment[:, 2], treatment[:, 3]],
-        axis=1,
-    )
+    treatment, source, is_fresh = wiring.treatment[components], wiring.source[components], fresh[components]
+    keys = np.stack([source[:, 0], wiring.delay[components], treatment[:, 0], treatment[:, 2], treatment[:, 3]], axis=1)
     distinct, which = np.unique(keys, axis=0, return_inverse=True)
     bundles = []
-    for number, (cohort, is_fresh, delay, users_kind, after, transform_kind) in enumerate(distinct):
+    for number, (cohort, delay, users_kind, after, transform_kind) in enumerate(distinct):
         slot = np.flatnonzero(which.reshape(-1) == number)
-        origins = np.stack([source[slot, 1], treatment[slot, 1], treatment[slot, 4]], axis=1)
+        some, every = bool(is_fresh[slot].any()), bool(is_fresh[slot].all())
+        # where both are read, the fresh rows stand behind the old ones
+        row = source[slot, 1] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
+        origins = np.stack([row, treatment[slot, 1], treatment[slot, 4]], axis=1)
         unique, origin = np.unique(origins, axis=0, return_inverse=True)
         rows = torch.from_numpy(np.ascontiguousarray(unique))
         users = wiring.users.stack(users_kind).take(rows[:, 1]) if users_kind != NONE else None
         transform = wiring.transforms.stack(transform_kind).take(rows[:, 2]) if transform_kind != NONE else None
         bundles.append(
             Bundle(
-                int(cohort),
-                bool(is_fresh),
-                int(delay),
-                bool(after),
-                slot,
-                torch.from_numpy(owner[slot]),
-                torch.from_numpy(components[slot]),
-                torch.from_numpy(origin.reshape(-1)),
-                rows[:, 0],
-                cast("Users | None", users),
-                cast("Transform | None", transform),
+                cohort=int(cohort),
+                delay=int(delay),
+                after=bool(after),
+                slot=slot,
+                owner=torch.from_numpy(owner[slot]),
+                component=torch.from_numpy(components[slot]),
+                origin=torch.from_numpy(origin.reshape(-1)),
+                source=rows[:, 0],
+                fresh=None if some and not every else every,
+                users=cast("Users | None", users),
+                transform=cast("Transform | None", transform),
             )
         )
     return bundles

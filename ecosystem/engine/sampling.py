@@ -127,7 +127,7 @@ class Sampler:
         slot = self.menu.choose(block.rows, block.replicates, streams["component"], block.n)
         where = Positions(slot, streams, block.rows, block.replicates.start, self.producers)
         self._tally(block, where)
-        groups: dict[tuple[int, bool, int], list[int]] = {}
+        groups: dict[tuple[int, int, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
             groups.setdefault(bundle.reading, []).append(number)
         out: Tensor | None = None

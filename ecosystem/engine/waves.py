@@ -32,7 +32,7 @@ class Task:
     owner: np.ndarray  # of each component, its row in the task
     producer: np.ndarray  # of each component, a member or NONE for real data
     flow: np.ndarray  # which components are parts of one flow: equal numbers
-    source: Tensor  # of each component, the row in its source cohort
+    source: Tensor  # of each component, the row in what its bundle reads
     curated: np.ndarray  # whether each component is
     whole: bool  # whether training sets are drawn in one piece
     bundles: list[Bundle]
@@ -115,9 +115,11 @@ def make_tasks(
     components, owner = components[keep], owner[keep]
     first = np.searchsorted(owner, np.arange(len(rows) + 1))
     producer = wiring.producer[components]
+    bundles = bundles_of(wiring, components, owner, fresh, wiring.sizes)
     _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
-    bundles = bundles_of(wiring, components, owner, fresh)
-    source = torch.from_numpy(np.ascontiguousarray(wiring.source[components, 1]))
+    source = torch.empty(len(components), dtype=torch.int64)
+    for bundle in bundles:
+        source[torch.from_numpy(bundle.slot)] = bundle.source[bundle.origin]
     curated = wiring.group[components] == CURATED
     whole = bool(wiring.whole[members].any())
     return [

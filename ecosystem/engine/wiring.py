@@ -26,7 +26,7 @@ CURATED, RAW, REAL = 0, 1, 2
 NONE = -1
 
 
-@dataclass
+@dataclass(eq=False)
 class Component:
     """One row of the wiring; ``users`` and ``transform`` are (kind, row) in their registries, or NONE."""
 
@@ -39,6 +39,7 @@ class Component:
     after: bool = False  # users choose after the transform
     transform: tuple[int, int] = (NONE, NONE)
     delay: int = 0
+    current: Tensor | None = None  # where its users still choose, [variants, replicates]; None: everywhere
 
     @property
     def label(self) -> str:
@@ -72,6 +73,7 @@ class Wiring:
                 self.components.append(component)
                 shares.append(share)
         self.shares = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(scenarios), 1)
+        self.sizes = [cohort.start.batch_shape[0] for cohort in cohorts]
         self._looped = {c for c, cohort in enumerate(cohorts) if not cohort.closed}
         self.refresh()
         self.exact = np.array([self._exact(v, cohorts) for v in self.names])
@@ -153,9 +155,9 @@ class Wiring:
         if not isinstance(cohorts[self.place[v][0]].start, Location):
             return False
         answers = {_linear_diet(scenario, v) for scenario in self.scenarios}
-        if len(answers) > 1 and not self.build_samples:
+        if len(answers) > 1 and not self.build_samples and self.scenarios[0].samples is not None:
             raise ValueError(
-                f"variants must have one shape, but only in some is all that {v!r} reads normal and moved by shifts and "
+                f"variants must have one shape, but only in some is all that {v!r} reads normal, moved by shifts and "
                 "linear maps; pass Ecosystem(..., build_samples=True), which samples all of them alike"
             )
         return answers == {True}

@@ -54,9 +54,20 @@ class World:
 
     def read(self, bundle: Bundle) -> Stack:
         """The source cohort of a bundle as its consumers see it."""
+        now = self.generators[bundle.cohort]
         if bundle.fresh or not self.cohorts[bundle.cohort].ids:  # real data never change
-            return self.generators[bundle.cohort]
-        return self.past[min(bundle.delay, len(self.past) - 1)][bundle.cohort]
+            return now
+        old = self.past[min(bundle.delay, len(self.past) - 1)][bundle.cohort]
+        return old if bundle.fresh is False else joined(old, now)
+
+
+def joined(old: Stack, now: Stack) -> Stack:
+    """Two states of a cohort as one stack, the first one's members in front."""
+    if isinstance(old, Looped):
+        assert isinstance(now, Looped)
+        return Looped(np.concatenate([old.models, now.models]))
+    fresh = now.tensors()  # type: ignore[union-attr]
+    return old.rebuild({name: torch.cat([tensor, fresh[name]]) for name, tensor in old.tensors().items()})
 
 
 def columns(stack: Stack, index: Tensor) -> Stack:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ecosystem.generators.base import ClosedForm, parameter
 from ecosystem.laws import Finite, Law, Normal, second_moment
-from ecosystem.products import grouped_product
+from ecosystem.products import grouped_product, moment, safe_factor
 
 
 class Gaussian(ClosedForm):
@@ -38,13 +38,13 @@ class Gaussian(ClosedForm):
 
     def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
         d = self.event_shape[0]
-        factor = torch.linalg.cholesky(self.covariance).reshape(-1, d, d)
+        factor = safe_factor(self.covariance).reshape(-1, d, d)
         return self.mean.reshape(-1, d)[index] + grouped_product(noise, index, factor)
 
     def statistic(self, data: Tensor) -> Tensor:
         mean = data.mean(-2)
         centred = data - mean.unsqueeze(-2)
-        second = centred.mT @ centred / data.shape[-2] + mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        second = moment(centred, centred) + mean.unsqueeze(-1) * mean.unsqueeze(-2)
         return torch.cat([mean, second.flatten(-2)], -1)
 
     def statistic_of(self, law: Law) -> Tensor:
@@ -72,7 +72,7 @@ def floored(covariance: Tensor, floor: float) -> Tensor:
         return covariance
     values, vectors = torch.linalg.eigh(covariance[low])
     raised = (vectors * values.clamp(min=floor).unsqueeze(-2)) @ vectors.mT
-    return covariance.index_put((low,), raised)
+    return covariance.index_put((low,), 0.5 * (raised + raised.mT)) if low.ndim else raised[0]
 
 
 def check_covariance(matrix: Tensor, floor: float, what: str) -> None:

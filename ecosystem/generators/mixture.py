@@ -11,7 +11,7 @@ from torch import Tensor
 from ecosystem.generators.base import ClosedForm, parameter
 from ecosystem.generators.gaussian import check_covariance, floored
 from ecosystem.laws import Moments, pick
-from ecosystem.products import grouped_product
+from ecosystem.products import grouped_product, moment, safe_factor
 from ecosystem.streams import Stream
 
 
@@ -63,8 +63,8 @@ class GaussianMixture(ClosedForm):
         flat = torch.as_tensor(data, dtype=torch.float64).flatten(1)
         groups = [flat[labels == label] for label in torch.unique(labels)]
         means = torch.stack([group.mean(0) for group in groups])
-        covariances = torch.stack([torch.cov(group.T, correction=0) for group in groups])
-        weights = torch.tensor([len(group) / len(flat) for group in groups])
+        covariances = torch.stack([moment(group - group.mean(0), group - group.mean(0)) for group in groups])
+        weights = torch.tensor([len(group) / len(flat) for group in groups], dtype=torch.float64)
         return cls(weights, means, floored(covariances, floor), floor, tuple(data.shape[1:]))
 
     @property
@@ -78,13 +78,13 @@ class GaussianMixture(ClosedForm):
         count, d = self.means.shape[-2:]
         component = pick(self.weights.reshape(-1, count)[index], noise[:, 0])
         flat = index * count + component
-        factor = torch.linalg.cholesky(self.covariances).reshape(-1, d, d)
+        factor = safe_factor(self.covariances).reshape(-1, d, d)
         x = self.means.reshape(-1, d)[flat] + grouped_product(noise[:, 1:], flat, factor)
         return x.reshape(-1, *self.event_shape)
 
     def responsibilities(self, data: Tensor) -> Tensor:
         """``P(component | x)`` under the current parameters: ``data [*batch, n, d]`` to ``[*batch, n, C]``."""
-        factor = torch.linalg.cholesky(self.covariances)  # [*batch, C, d, d]
+        factor = safe_factor(self.covariances)  # [*batch, C, d, d]
         centred = data.unsqueeze(-3) - self.means.unsqueeze(-2)  # [*batch, C, n, d]
         whitened = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
         log_volume = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -94,9 +94,9 @@ class GaussianMixture(ClosedForm):
     def statistic(self, data: Tensor) -> Tensor:
         x = data.flatten(data.ndim - len(self.event_shape))
         r = self.responsibilities(x)
-        first = r.mT @ x / x.shape[-2]
+        first = moment(r, x)
         weighted = r.mT.unsqueeze(-1) * x.unsqueeze(-3)  # [*batch, C, n, d]
-        second = weighted.mT @ x.unsqueeze(-3) / x.shape[-2]
+        second = moment(weighted, x.unsqueeze(-3).expand_as(weighted))
         return torch.cat([r.mean(-2), first.flatten(-2), second.flatten(-3)], -1)
 
     def refit(self, statistic: Tensor) -> Self:

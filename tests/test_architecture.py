@@ -1,0 +1,166 @@
+"""The floors: a module imports from its own floor or lower ones, nothing goes round in a circle, files stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+import ecosystem
+
+PACKAGE = Path(ecosystem.__file__).parent
+LONGEST = 350  # lines of one file
+
+# From the ground up; a name stands for a module or for a package with all that is in it. What an ecosystem gives back
+# (run) stands below it.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("streams", "stacking", "products"),
+    ("laws", "rewards", "transforms", "curation", "schedules", "orderings", "retention", "data"),
+    ("generators",),
+    ("descriptions", "checks", "scenario"),
+    ("engine", "judging", "run"),
+    ("agents", "controls", "recording", "tables", "ecosystem"),
+    ("influence",),
+    ("study",),
+    ("loading", "plots", "report", "cli", "dashboard"),
+)
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+UPWARD = {("scenario", "ecosystem")}  # Scenario.run, inside the function: the short way through an ecosystem
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name below ``ecosystem``; the package's own face is not one."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            found[name] = path
+    return found
+
+
+MODULES = modules()
+
+
+class Imports(ast.NodeVisitor):
+    """What a module imports of the package: ``(name, inside a function)``; imports for type checkers do not count."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, bool]] = []
+        self.depth = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.depth += 1
+        self.generic_visit(node)
+        self.depth -= 1
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for statement in node.orelse:
+                self.visit(statement)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.add(alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, f"line {node.lineno}: imports are absolute"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            self.add(inner if inner.removeprefix("ecosystem.") in MODULES else str(node.module))
+
+    def add(self, name: str) -> None:
+        if name.split(".")[0] == "ecosystem":
+            self.found.append((name.removeprefix("ecosystem").removeprefix("."), self.depth > 0))
+
+
+def imports(module: str) -> Iterator[tuple[str, bool]]:
+    visitor = Imports()
+    visitor.visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    yield from visitor.found
+
+
+def top(module: str) -> str:
+    return module.split(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_from_lower_floors_only(module: str) -> None:
+    assert top(module) in FLOOR, f"{module} has no floor: give it one in this table"
+    for name, inside in imports(module):
+        assert name, f"{module} imports the package's face; import the module that defines the name"
+        assert name in MODULES, f"{module} imports {name}, which does not exist"
+        if inside and (module, name) in UPWARD:
+            continue
+        mine, theirs = FLOOR[top(module)], FLOOR[top(name)]
+        assert theirs <= mine, f"{module} (floor {mine}) imports {name} (floor {theirs})"
+
+
+def test_nothing_goes_round_in_a_circle() -> None:
+    """Neither between modules nor between the packages and modules of the first level."""
+    graph = nx.DiGraph()
+    for module in MODULES:
+        graph.add_edges_from(
+            (module, name) for name, inside in imports(module) if not (inside and (module, name) in UPWARD)
+        )
+    assert list(nx.simple_cycles(graph)) == []
+    first = nx.DiGraph((top(u), top(v)) for u, v in graph.edges if top(u) != top(v))
+    assert list(nx.simple_cycles(first)) == []
+
+
+def test_the_upward_import_is_where_it_was_agreed() -> None:
+    """Only in ``Scenario.run``; elsewhere it would be an ordinary one."""
+    for module, name in UPWARD:
+        assert (name, True) in imports(module) and (name, False) not in imports(module)
+    tree = ast.parse(MODULES["scenario"].read_text(encoding="utf-8"))
+    inside = [
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and node.module == "ecosystem.ecosystem"
+    ]
+    assert inside == ["run"]
+
+
+_long = pytest.mark.xfail(strict=True, reason="still too long")
+
+
+@pytest.mark.parametrize("module", [pytest.param(m, marks=_long if m == "ecosystem" else ()) for m in MODULES])
+def test_files_stay_small(module: str) -> None:
+    lines = len(MODULES[module].read_text(encoding="utf-8").splitlines())
+    assert lines <= LONGEST, f"{module} has {lines} lines; more than {LONGEST} are usually two ideas"
+
+
+def passes_on(node: ast.stmt) -> bool:
+    """Whether a statement is a docstring, an import or ``__all__``."""
+    if isinstance(node, ast.Assign):
+        return [getattr(target, "id", None) for target in node.targets] == ["__all__"]
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+@pytest.mark.parametrize("module", [name for name, path in MODULES.items() if path.name == "__init__.py"])
+def test_faces_only_pass_names_on(module: str) -> None:
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        assert passes_on(node), f"ecosystem.{module} does more than pass names on, line {node.lineno}"
+
+
+def test_the_face_knows_every_name() -> None:
+    """What the face offers exists, is what its module defines, and type checkers see the same names."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {a.asname: node.module for node in guarded.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    assert sorted(typed) == dir(ecosystem)
+    for name, home in typed.items():
+        assert getattr(ecosystem, name) is getattr(__import__(str(home), fromlist=[str(name)]), str(name))
+    with pytest.raises(AttributeError, match="module 'ecosystem' has no attribute 'Nothing'"):
+        _ = ecosystem.Nothing  # type: ignore[attr-defined]
