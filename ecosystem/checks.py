@@ -24,7 +24,7 @@ from ecosystem.descriptions import (
     Thaw,
     curated_by,
 )
-from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators import Categorical, ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward
@@ -102,7 +102,10 @@ def _kind_of(generator: GenerativeModel) -> Hashable:
 def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
     declared = reward.event_shape()
     if declared is not None and declared != tuple(x.shape[1:]):
-        raise ValueError(f"{what}, {reward}, judges samples of shape {declared}, but these have {tuple(x.shape[1:])}")
+        raise ValueError(
+            f"{what} fails on samples of shape {tuple(x.shape)}: {reward} judges samples of shape {declared}; "
+            f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
+        )
     mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
     try:
         value = reward(x)
@@ -123,6 +126,12 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         event = (flow.transform.matrix.shape[0],)
     elif flow.transform is not None:
         event = _transformed(flow, probe(producer.generator), where)
+    sizes = [len(m.generator.probabilities) for m in (producer, consumer) if isinstance(m.generator, Categorical)]
+    if flow.transform is None and len(sizes) == 2 and sizes[0] != sizes[1]:
+        raise ValueError(
+            f"{where} carries symbols 0..{sizes[0] - 1}, and {v!r} knows 0..{sizes[1] - 1}; give both one alphabet, or "
+            "the flow a transform"
+        )
     if event != expected:
         what = "carries" if flow.transform is None else f"with the transform {flow.transform} gives"
         raise ValueError(
@@ -139,7 +148,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"has no curator; give it one, Member(..., curator=...), or name others: chosen_by=Users(reward, curator)"
         )
     shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
-    _check_shifts(users.curator, shown, f"the users of {where}")
+    _check_shifts(users.curator, shown, where)
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator), f"the reward of the users of {where}")
 
@@ -148,8 +157,13 @@ def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
     if isinstance(curator, Crowd):
         for part in curator.curators:
             _check_shifts(part, event, what)
+    elif isinstance(curator, Shift) and not event:
+        raise TypeError(f"{what}: Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
     elif isinstance(curator, Shift) and tuple(curator.vector.shape) != event:
-        raise ValueError(f"{what} shift by a vector of shape {tuple(curator.vector.shape)}, but samples have {event}")
+        raise ValueError(
+            f"{what}: its users shift by a vector of shape {tuple(curator.vector.shape)}, but samples have {event}; "
+            "give Shift a vector of that shape"
+        )
 
 
 def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
@@ -274,6 +288,8 @@ def _try_law(
             law = transform.law(law)
         if users is not None and after:
             law = users.law(law)
-        fit.statistic_of(law)
-    except (NoPopulationLaw, TypeError) as error:
+        statistic = fit.statistic_of(law)
+        if not bool(torch.isfinite(statistic).all()):
+            raise ValueError(f"the law of what {users} keep is not finite; use a higher temperature, or BestOf(k)")
+    except (ValueError, TypeError) as error:
         raise type(error)(f"{where}: {error}") from error

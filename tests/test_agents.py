@@ -267,6 +267,51 @@ def test_decisions_are_checked_like_a_scenario(verb, message: str) -> None:
         couple(Wrong).run()
 
 
+def test_shares_are_taken_as_they_are_and_refused_ones_change_nothing() -> None:
+    class Careful(ModelAgent):
+        def decide(self) -> None:
+            self.set_flow("a", raw=0.4)
+            self.set_flow("a", curated=0.6)
+            with pytest.raises(ValueError, match=r"add up to 1\.3"):
+                self.set_flow("a", curated=0.9)
+
+    run = couple(Careful, rounds=1).run()
+    assert float(run.parameters["b"]["mean"]) == pytest.approx(0.4 * 4 + 0.6 * 5, abs=1e-14)
+
+
+def test_new_users_stay_when_the_share_passes_through_nothing() -> None:
+    class Resting(ModelAgent):
+        def decide(self) -> None:
+            round = int(self.model.steps)
+            if round == 1:
+                self.set_curator(Shift([100.0]))
+            self.set_flow("a", curated=[0.0, 0.5][round - 1])
+
+    run = couple(Resting, rounds=2, raw=0.0, curated=0.5, chosen_by="consumer").run()
+    assert float(run.parameters["b"]["mean"]) == pytest.approx(0.5 * 104)
+
+
+def test_an_agent_that_wakes_needs_a_whole_diet() -> None:
+    class Waking(ModelAgent):
+        def decide(self) -> None:
+            self.set_schedule(every(1))
+
+    s = Scenario("waking", rounds=2)
+    s.add("a", Member(Location([4.0]), schedule=never, agent=Waking))
+    s.connect("a", "a", Flow(raw=0.5))
+    with pytest.raises(ValueError, match=r"shares of 'a' add up to 0\.5, less than 1"):
+        s.run()
+
+
+def test_an_agent_may_write_its_model_when_it_retrains() -> None:
+    class Stubborn(ModelAgent):
+        def retrain(self, gathered):
+            self.generator = Location([7.0])
+
+    run = couple(Stubborn, rounds=2).run()
+    assert float(run.parameters["b"]["mean"]) == 7.0
+
+
 # -- interventions -----------------------------------------------------------------------------------------------------
 
 
@@ -294,6 +339,16 @@ def test_members_join_and_leave_and_shares_become_real_data() -> None:
     assert table["old"].tolist() == [0.0, 1.0, 1.0, 5.0, 5.0, 1.0, 1.0]
     assert table["new"].dropna().index.tolist() == [3, 4]
     assert run.changes["what"].tolist() == ["present", "present"]
+
+
+def test_a_member_may_leave_and_come_back() -> None:
+    s = Scenario("back", rounds=5)
+    s.add("u", Member(Location([2.0]), schedule=never))
+    s.add("v", Member(Location([0.0]), reward=Linear([1.0]), real=Location([0.0])))
+    s.connect("u", "v", Flow(raw=1.0))
+    s.at(3, Leave("u"))
+    s.at(5, Join("u"))
+    assert s.run().rounds.query("member == 'v'")["alignment"].tolist() == [0.0, 2.0, 2.0, 0.0, 0.0, 2.0]
 
 
 def test_flows_appear_and_go_and_levels_are_set() -> None:

@@ -95,12 +95,12 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "reward number": (lambda: scenario(a=plain(reward=lambda x: 1.0)), "the reward of 'a' returns shape 1.0"),
     "reward dimension": (
         lambda: scenario(a=plain(reward=Linear([1.0, 2.0, 3.0]))),
-        "the reward of 'a' fails on samples of shape (3, 2): …; a reward takes [..., 2] and returns [...]",
+        "the reward of 'a' fails on samples of shape (3, 2): Linear([1, 2, 3]) judges samples of shape (3,); a reward",
     ),
     "reward crash": (lambda: scenario(a=plain(reward=crash)), "reward of 'a' fails on samples … no idea; a"),
     "reward of users": (
         lambda: scenario(("a", "a", Flow(curated=0.5, chosen_by=Users(Linear([1.0] * 3), Luce(2)))), a=real()),
-        "the reward of the users of flow 'a' → 'a' fails on samples of shape (3, 2)",
+        "the reward of the users of flow 'a' → 'a' fails on samples of shape (3, 2): Linear([1, 1, 1]) judges samples",
     ),
     # -- real data
     "real nan": (
@@ -270,8 +270,13 @@ MISFITS: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="accepted, or refused by an error that names no place and no mend")
-@pytest.mark.parametrize("case", MISFITS)
+_LATE = {"one direction", "shift", "short shift", "longer alphabet", "shorter alphabet", "reward that raises"} ^ set(
+    MISFITS
+)
+_late = pytest.mark.xfail(strict=True, reason="accepted, or refused by an error that names no place and no mend")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=_late if case in _LATE else ()) for case in MISFITS])
 def test_refused_when_it_is_built(case: str) -> None:
     make, message = MISFITS[case]
     refused(make, message)

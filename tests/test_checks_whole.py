@@ -100,9 +100,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         "flow 'a' → 'b': TopFraction(0.1) with the reward Quadratic(…) on a Normal law has no population law…s=n",
     ),
     "vectors and symbols": (
-        lambda: scenario(
-            ("a", "a", Flow(curated=1.0)), a=Member(Categorical([0.5, 0.5]), curator=Shift([1.0]))
-        ).check(),
+        lambda: scenario(("a", "a", Flow(curated=1.0)), a=Member(Categorical([0.5, 0.5]), curator=Shift(1.0))).check(),
         "TypeError: flow 'a' → 'a': Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt",
     ),
 }

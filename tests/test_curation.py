@@ -102,7 +102,6 @@ def test_luce_for_any_number_of_candidates(k: int, gap: float) -> None:
         assert kept(Luce(k), [p0, 1 - p0], Tabular([0.0, gap])) == pytest.approx([expected, 1 - expected], abs=1e-10)
 
 
-@pytest.mark.xfail(strict=True, reason="e^u overflows where rewards range over more than 705 temperatures: NaN")
 @pytest.mark.parametrize(("gap", "temperature"), [(710.0, 1.0), (1.0, 1e-3), (1e5, 1.0)])
 def test_luce_with_cold_users(gap: float, temperature: float) -> None:
     curator = Luce(2, temperature=temperature)
@@ -299,8 +298,8 @@ CUBE = as_reward(lambda x: x.sum(-1) ** 3)
         (lambda: Shift([1.0, math.inf]), ValueError, r"Shift\(vector\) must be finite numbers"),
         (lambda: Crowd((Luce(2), Tilt()), weights=(0.5, 0.6)), ValueError, r"at least 0 and add up to 1, got \[0.5, 0"),
         (lambda: Crowd.noisy(Luce(2), 1.2), ValueError, r"Crowd\(weights\) must be at least 0 and add up to 1, got"),
-        (lambda: Crowd((Luce(2), Tilt()), weights=(1.0,)), ValueError, "got 2 curators, 1 rewards, 1 weights"),
-        (lambda: Crowd(Luce(2), [None, None], [1.0]), ValueError, "got 2 curators, 2 rewards, 1 weights"),
+        (lambda: Crowd((Luce(2), Tilt()), weights=(1.0,)), ValueError, "a Crowd needs as many curators"),
+        (lambda: Crowd(Luce(2), [None, None], [1.0]), ValueError, "a Crowd needs as many curators"),
         (lambda: Crowd(Luce(2), ["warm"]), TypeError, "a reward is a callable .* got 'warm'"),
         (lambda: Shift([1.0]).law(Finite(P)), TypeError, "Shift moves vectors, .* symbols; use Luce, BestOf or Tilt"),
         (
@@ -343,17 +342,12 @@ def test_what_has_no_law_names_the_remedy(curator: Curator, law: Law, reward: Re
         curator.law(law, reward)
 
 
-_late = pytest.mark.xfail(strict=True, reason="not refused when the crowd is made, or by an error that names nothing")
-
-
-@_late
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Crowd((Luce(2), Luce(2)), opposite=(True,)),
         lambda: Crowd([]),
         lambda: Crowd((Luce(2), "blind")),
-        lambda: Crowd(Luce(2), weights=1.0),
         lambda: Users(Linear([1.0]), "luce"),
     ],
 )
@@ -362,6 +356,5 @@ def test_refusals_of_crowds(make) -> None:
         make()
 
 
-@_late
 def test_weights_may_be_a_tensor() -> None:
     assert Crowd(Luce(2), weights=torch.tensor([0.5, 0.5])).weights.tolist() == [0.5, 0.5]

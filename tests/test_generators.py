@@ -180,32 +180,25 @@ def test_only_the_member_that_collapses_is_touched() -> None:
     assert Gaussian([0.0], [[1.0]]).refit(numbers([[math.nan, 1.0]])).covariance.isnan().all()  # and no crash
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="floored() cannot put one matrix back without a batch")
 def test_one_model_alone_may_collapse() -> None:
     model = Gaussian([0.0, 0.0, 0.0], np.eye(3))
     model.fit(torch.ones(4, 3, dtype=torch.float64))
     assert float(torch.linalg.eigvalsh(model.covariance).min()) > 0
 
 
-_rounding = pytest.mark.xfail(
-    strict=True,
-    reason="the floor lies below the rounding of a large covariance: it stays indefinite, and cholesky raises",
-)
-
-
-@_rounding
 def test_a_large_covariance_of_low_rank_can_be_sampled() -> None:
     model = Gaussian(torch.zeros(20), torch.eye(20)).map(lambda t: t.unsqueeze(0))
     model.fit(1e5 * normals(0, 1, 3, 20))
     assert torch.isfinite(model.sample(5, RNG)).all()
 
 
-@_rounding
 def test_an_exploding_gaussian_is_a_recorded_failure_and_no_crash() -> None:
     s = Scenario("growing", rounds=60, samples=3)
     s.add("a", Member(Gaussian(torch.zeros(20), torch.eye(20))))
     s.connect("a", "a", Flow(raw=1.0, transform=lambda x: 2 * x))
-    assert s.run(replicates=2).failures["replicate"].tolist() == [0, 1]
+    with pytest.warns(RuntimeWarning, match="2 of 2 replicates diverged"):
+        run = s.run(replicates=2)
+    assert run.failures["replicate"].tolist() == [0, 1]
 
 
 # -- real data ---------------------------------------------------------------------------------------------------------

@@ -14,12 +14,15 @@ import ecosystem.engine.sampling as sampling
 from ecosystem import (
     Ecosystem,
     Flow,
+    Gaussian,
     Linear,
+    LinearMap,
     Location,
     Luce,
     Member,
     Scenario,
     TopFraction,
+    poisson,
     sequential,
     shuffled,
     synchronous,
@@ -194,3 +197,66 @@ def test_sequential_reads_the_newest_and_synchronous_the_old() -> None:
     assert end(sequential("a", "b")) == [2.0, 2.0]
     assert end(sequential("b", "a")) == [1.0, 1.0]
     assert end(sequential(("a", "b"))) == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("dimension", [3, 5, 7])
+@pytest.mark.parametrize("ordering", ["synchronous", "sequential", "shuffled"])
+def test_clocks_of_other_replicates_do_not_matter(ordering: str, dimension: int) -> None:
+    """Poisson clocks ring differently in each replicate: who is due elsewhere changes no bit here."""
+    rng = np.random.default_rng(dimension)
+    names = list("abcde")
+    order = {"synchronous": synchronous, "sequential": sequential(*names), "shuffled": shuffled}[ordering]
+    for samples in (None, 9):
+        s = Scenario("clocks", rounds=4, samples=samples, ordering=order)
+        for name in names:
+            real = Gaussian(rng.normal(size=dimension), np.eye(dimension))
+            model = Gaussian(rng.normal(size=dimension), np.eye(dimension))
+            s.add(name, Member(model, reward=Linear(rng.normal(size=dimension)), real=real, schedule=poisson(0.7)))
+        for v in names:
+            for u in names:
+                if u != v:
+                    s.connect(u, v, Flow(raw=0.2, transform=LinearMap(rng.normal(size=(dimension, dimension)))))
+        many = Ecosystem(s, seeds=[(0, r) for r in range(5)])
+        many.run()
+        for replicate in range(5):
+            alone = Ecosystem(s, seeds=[(0, replicate)])
+            alone.run()
+            for name in names:
+                assert torch.equal(_parameters(many, name)[replicate], _parameters(alone, name)), (name, replicate)
+
+
+def test_a_variant_with_other_flows_and_sources_is_the_same_alone() -> None:
+    def variant(extra: bool) -> Scenario:
+        s = Scenario("v", rounds=3, samples=6)
+        s.add("a", Member(Location([1.0]), real=Location([5.0]) if extra else None))
+        s.add("b", Member(Location([2.0]), real=Location([0.0])))
+        s.connect("a", "a", Flow(raw=0.5 if extra else 1.0))
+        if extra:
+            s.connect("b", "a", Flow(raw=0.2))
+        return s
+
+    together = Ecosystem([variant(True), variant(False)])
+    together.run()
+    for i, extra in enumerate((True, False)):
+        alone = Ecosystem(variant(extra))
+        alone.run()
+        pd.testing.assert_frame_equal(together.result(i).rounds, alone.result().rounds, check_exact=True)
+
+
+def test_a_quota_elsewhere_does_not_change_how_others_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_SAMPLES", 16)
+
+    def network(quota: bool) -> Scenario:
+        s = Scenario("cut", rounds=2, samples=40)
+        s.add("a", Member(Gaussian([0.0, 0.0], np.eye(2)), real=Location([0.0, 0.0])))
+        s.connect("a", "a", Flow(raw=0.5))
+        if quota:
+            member = Member(Gaussian([0.0, 0.0], np.eye(2)), reward=Linear([1.0, 0.0]), curator=TopFraction(0.5))
+            s.add("b", member)
+            s.connect("b", "b", Flow(curated=1.0))
+        return s
+
+    plain, beside = Ecosystem(network(False)), Ecosystem(network(True))
+    plain.run()
+    beside.run()
+    assert torch.equal(_parameters(plain, "a"), _parameters(beside, "a"))

@@ -229,7 +229,6 @@ def test_a_deep_copy_keeps_frozen_members_frozen() -> None:
     copy.deepcopy(s).check()
 
 
-@pytest.mark.xfail(strict=True, reason="whatever connects or joins at some time counts as absent from the start")
 def test_a_flow_may_pause() -> None:
     s = Scenario("pause", rounds=6)
     s.add("a", Member(Location([1.0]), schedule=never))

@@ -39,16 +39,19 @@ class Crowd(Curator):
         weights: Any = None,
         opposite: Any = None,
     ) -> None:
-        count = next((len(v) for v in (rewards, weights, curators) if isinstance(v, list | tuple)), 1)
-        many = tuple(curators) if isinstance(curators, list | tuple) else (curators,) * count
-        tastes = tuple(None if r is None else as_reward(r) for r in (rewards or (None,) * count))
-        numbers = as_numbers(weights if weights is not None else [1 / count] * count, "Crowd(weights)")
-        flips = tuple(opposite or (False,) * count)
-        if not len(many) == len(tastes) == len(flips) == numbers.reshape(-1).shape[0]:
+        given = [v for v in (rewards, weights, curators, opposite) if isinstance(v, list | tuple | Tensor)]
+        sizes = sorted({v.numel() if isinstance(v, Tensor) else len(v) for v in given})
+        if len(sizes) > 1 or sizes == [0]:
             raise ValueError(
-                f"a Crowd needs one reward and one weight for each curator, got {len(many)} curators, "
-                f"{len(tastes)} rewards, {numbers.numel()} weights, {len(flips)} opposite"
+                f"a Crowd needs as many curators, rewards, weights and opposites, at least one, got {sizes}"
             )
+        count = sizes[0] if sizes else 1
+        many = tuple(curators) if isinstance(curators, list | tuple) else (curators,) * count
+        if not all(isinstance(curator, Curator) for curator in many):
+            raise TypeError(f"a Crowd is made of curators such as Luce(4), got {many!r}")
+        tastes = tuple(None if r is None else as_reward(r) for r in (rewards or (None,) * count))
+        flips = tuple(opposite or (False,) * count)
+        numbers = as_numbers([1 / count] * count if weights is None else weights, "Crowd(weights)").reshape(-1)
         if (numbers < 0).any() or abs(float(numbers.sum()) - 1) > 1e-9:
             raise ValueError(f"Crowd(weights) must be at least 0 and add up to 1, got {numbers.tolist()}")
         object.__setattr__(self, "curators", many)
@@ -69,7 +72,7 @@ class Crowd(Curator):
     @property
     def needs_own_reward(self) -> bool:
         """Whether some user judges by the member's own reward."""
-        return any(c.needs_reward and r is None for c, r in zip(self.curators, self.rewards, strict=True))
+        return any(needs_reward(c) and r is None for c, r in zip(self.curators, self.rewards, strict=True))
 
     def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
         memo = {} if memo is None else memo
@@ -112,6 +115,8 @@ class Users(Stackable):
     curator: Curator
 
     def __post_init__(self) -> None:
+        if not isinstance(self.curator, Curator):
+            raise TypeError(f"Users(reward, curator) need a curator such as Luce(4), got {self.curator!r}")
         if self.reward is not None:
             object.__setattr__(self, "reward", as_reward(self.reward))
         if needs_reward(self.curator) and self.reward is None:

@@ -20,6 +20,8 @@ from torch import Tensor
 from ecosystem.products import padded
 
 _STEP = 0.25
+_SHARPNESS, _SHARPEST = 3.0, 24.0  # reward scales of a class of grids, and the largest, in temperatures
+_WIDEST = 600.0  # temperatures below the best reward; e^{-600} is nothing, and e^{600} still a float64
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
 
 
@@ -43,7 +45,7 @@ class LuceKernel:
     @classmethod
     def of(cls, rewards: Tensor, k: int) -> LuceKernel:
         """For rewards ``[*batch, n]`` already divided by the temperature."""
-        shifted = rewards - rewards.amax(-1, keepdim=True)
+        shifted = (rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
         odds = shifted.exp()
         flat = shifted.reshape(-1, shifted.shape[-1])
         classes = torch.ceil(-flat.amin(-1) / _RANGE_CLASS).clamp_(min=1)
@@ -113,12 +115,22 @@ def luce_survivors(p: Tensor, rewards: Tensor, k: int) -> Tensor:
 def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Mean and variance of the survivor among ``K`` standard normals ``u`` when the reward is ``scale·u``.
 
-    The normal law is put on a fine grid (the trapezoidal rule converges exponentially for it).
+    The normal law is put on a grid (the trapezoidal rule converges exponentially for it), finer where the choice is
+    sharper: classes of ``scale``, each row's own. NaN beyond ``scale = 24``, where it is the best of ``K`` for all
+    practical purposes and the grid would grow without bound.
     """
-    u = torch.linspace(-10, 10, 201, dtype=scale.dtype, device=scale.device)
-    p = torch.softmax(-0.5 * u**2, -1)
-    flat = scale.reshape(-1, 1)
-    kept = luce_survivors(p.expand(flat.shape[0], -1), flat * u, k).reshape(*scale.shape, -1)
-    kept = kept / kept.sum(-1, keepdim=True)
-    mean = (kept * u).sum(-1)
-    return mean, (kept * u**2).sum(-1) - mean**2
+    flat = scale.reshape(-1)
+    mean, variance = torch.full_like(flat, torch.nan), torch.full_like(flat, torch.nan)
+    classes = torch.ceil(flat.detach() / _SHARPNESS).clamp(min=1)
+    for value in classes.unique().tolist():
+        if not value * _SHARPNESS <= _SHARPEST:
+            continue
+        rows = (classes == value).nonzero().squeeze(-1)
+        u = torch.linspace(-10, 10, int(200 * value) + 1, dtype=scale.dtype, device=scale.device)
+        p = torch.softmax(-0.5 * u**2, -1)
+        kept = luce_survivors(p.expand(len(rows), -1), flat[rows].unsqueeze(-1) * u, k)
+        kept = kept / kept.sum(-1, keepdim=True)
+        first = (kept * u).sum(-1)
+        mean = mean.index_copy(0, rows, first)
+        variance = variance.index_copy(0, rows, (kept * u**2).sum(-1) - first**2)
+    return mean.reshape(scale.shape), variance.reshape(scale.shape)

@@ -21,8 +21,8 @@ class Bundle:
 
     Some origins may be read fresh and others as they were; which is which must not decide in what order shares are
     added up, so both stand in one bundle. ``slot`` are the components' positions in the task, ``owner`` the task row of
-    each. Equal *origins* (source row, users, transform) give equal laws: they are worked out once, ``origin`` says which
-    one a component has.
+    each. Equal *origins* (source row, users, transform) give equal laws: they are worked out once, ``origin`` says
+    which one a component has.
     """
 
     cohort: int
