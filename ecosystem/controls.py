@@ -55,6 +55,7 @@ class Controls:
         self.round = 0
         self.changes: list[Change] = []
         self.cell = (len(scenarios), replicates)
+        self.alive = torch.ones(self.cell, dtype=torch.bool)  # replicates that have not diverged
         self.active = torch.ones(len(wiring.names), *self.cell, dtype=torch.bool)
         self.frozen = torch.zeros_like(self.active)
         self.version = 0  # of the shares: plans compiled for an older one are stale
@@ -204,9 +205,8 @@ class Controls:
     # -- inside ----------------------------------------------------------------------------------------------------
 
     def _where(self, where: Tensor | None) -> Tensor:
-        if where is None:
-            return torch.ones(self.cell, dtype=torch.bool)
-        return torch.as_tensor(where).bool().expand(self.cell)
+        asked = torch.ones(self.cell, dtype=torch.bool) if where is None else torch.as_tensor(where).bool()
+        return asked.expand(self.cell) & self.alive
 
     def _places(self, u: str, v: str, group: int) -> list[int]:
         own = self.wiring.components_of(self.wiring.index[v])

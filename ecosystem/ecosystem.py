@@ -79,7 +79,7 @@ class Ecosystem(mesa.Model):
         self._roots: dict[str, Stream] = {}
         self._memories: list[dict[str, Any]] = [{} for _ in self.cohorts]
         self.completed = 0  # rounds played to the end (Mesa counts a step when it begins)
-        self.alive = torch.ones(len(self.scenarios), len(self.seeds), dtype=torch.bool)
+        self.alive = self.controls.alive
         self.recorder = Recorder(self, record or Record())
         self._plans: dict[tuple[int, bytes, bytes], Plan] = {}
         self._turn: tuple[World, Task, Tensor] | None = None

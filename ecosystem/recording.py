@@ -133,6 +133,8 @@ class Recorder:
         """Record the round that has just been played, if it is wanted."""
         eco, round = self.eco, int(self.eco.steps)
         counts, self._counts = self._counts, []
+        for labels, table in counts:  # what was drawn for members that were not due in a replicate was not used
+            table[~updated.numpy()[[member for member, _ in labels]]] = -1
         if self.record.wants_samples(round, eco.rounds):
             self._keep_samples(round)
         if not self.record.wants(round, eco.rounds):

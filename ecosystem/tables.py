@@ -62,6 +62,7 @@ class Tables:
         if not parts:
             return pd.DataFrame(columns=columns)
         table = pd.concat(parts, ignore_index=True)
+        table = table[table["count"] >= 0]
         table = table.groupby(columns[:-1], sort=False, as_index=False)["count"].sum()
         return table.sort_values(columns[:3], kind="stable", ignore_index=True)
 

@@ -40,6 +40,7 @@ from ecosystem import (
     accumulate,
     every,
     never,
+    poisson,
     sequential,
     subsample,
 )
@@ -399,6 +400,32 @@ def test_draws_count_every_sample() -> None:
     direct = Ecosystem(s, seeds=[0, 1], record=Record(draws=True))
     direct.run()
     assert draws.equals(direct.result().draws)  # drawing the statistic directly counts the same samples
+
+
+def test_draws_are_those_of_members_that_retrained() -> None:
+    s = Scenario("clock", rounds=8, samples=10)
+    s.add("a", Member(Location([0.0]), real=Location([0.0]), schedule=poisson(0.5)))
+    eco = Ecosystem(s, seeds=[0, 1, 2], record=Record(draws=True))
+    eco.run()
+    run = eco.result()
+    assert len(run.draws) == int(run.rounds["updated"].sum()) and (run.draws["count"] == 10).all()
+
+
+def test_real_data_of_another_precision_join_a_neural_diet() -> None:
+    s = Scenario("mixed", rounds=1, samples=20)
+    s.add("a", Member(Tiny(), real=torch.zeros(30, 2, dtype=torch.float64)))
+    s.connect("a", "a", Flow(raw=0.5))
+    assert s.run().rounds["loss"].notna().sum() == 1
+
+
+def test_symbols_may_become_vectors() -> None:
+    s = Scenario("one-hot", rounds=1, samples=2000)
+    s.add("p", Member(Categorical([0.5, 0.5]), reward=Tabular([0.0, 1.0]), curator=BestOf(2), schedule=never))
+    s.add("v", Member(Location([0.0, 0.0])))
+    one_hot = lambda x: torch.nn.functional.one_hot(x, 2).double()  # noqa: E731
+    s.connect("p", "v", Flow(raw=0.5, curated=0.5, transform=one_hot))
+    mean = s.run().parameters["v"]["mean"][0]
+    assert float(mean.sum()) == pytest.approx(1) and float(mean[1]) == pytest.approx(0.625, abs=0.05)
 
 
 def test_recording_less() -> None:

@@ -136,11 +136,9 @@ class Sampler:
             if here is not None and not len(here):
                 continue
             x = self._from_one_reading(numbers, where if here is None else where.take(here))
-            if here is None:
-                out = x
-            else:
-                out = x.new_zeros(len(where), *x.shape[1:]) if out is None else out
-                out[here] = x
+            if here is not None:
+                x = _filled(x.new_zeros(len(where), *x.shape[1:]) if out is None else out, here, x)
+            out = x
         assert out is not None
         return out.reshape(*slot.shape, *out.shape[1:])
 
@@ -159,7 +157,7 @@ class Sampler:
             if here is None:
                 out = self._treated(number, stack, where, x)
             elif len(here):
-                out[here] = self._treated(number, stack, where.take(here), x[here])
+                out = _filled(out, here, self._treated(number, stack, where.take(here), x[here]))
         return out
 
     def _shifted(self, number: int, where: Positions, x: Tensor) -> bool:
@@ -194,6 +192,13 @@ class Sampler:
         cell = (where.slot * self.variants + where.variant) * self.replicates + where.replicate
         count = torch.bincount(cell, minlength=self.counts.numel())
         self.counts += count.reshape(self.counts.shape)
+
+
+def _filled(out: Tensor, here: Tensor, x: Tensor) -> Tensor:
+    """``out`` with ``x`` at ``here``, in a type that holds both (a transform or a source may have another)."""
+    out = out.to(torch.promote_types(out.dtype, x.dtype))
+    out[here] = x.to(out.dtype)
+    return out
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:

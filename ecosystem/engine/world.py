@@ -108,9 +108,8 @@ def merge(world: World, part: World, index: Tensor) -> None:
 
 
 def _with_columns(old: Stack, new: Stack, index: Tensor, size: int) -> Stack:
-    if size == len(index):
-        index = index.argsort()
-        return columns(new, index) if size > 1 else new
+    if size == len(index):  # all of them, in order
+        return new
     if isinstance(old, Looped):
         assert isinstance(new, Looped)
         models = old.models.copy()
