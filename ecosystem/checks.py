@@ -27,8 +27,8 @@ from ecosystem.descriptions import (
 from ecosystem.generators import Categorical, ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.laws import NoPopulationLaw
-from ecosystem.rewards import Reward
-from ecosystem.schedules import never
+from ecosystem.rewards import Reward, Tabular
+from ecosystem.schedules import is_never
 from ecosystem.streams import Stream
 from ecosystem.transforms import LinearMap
 
@@ -87,6 +87,7 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
             x = probe(member.generator)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
+                _check_symbols(member.reward, member.generator, f"the reward of {name!r}")
         known.add(kind)
     if member.real is not None:
         source = as_source(member.real, member.generator, repr(name))
@@ -97,6 +98,15 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
 
 def _kind_of(generator: GenerativeModel) -> Hashable:
     return generator.kind() if isinstance(generator, ClosedForm) else id(generator)
+
+
+def _check_symbols(reward: Reward, generator: GenerativeModel, what: str) -> None:
+    if isinstance(reward, Tabular) and isinstance(generator, Categorical):
+        values, symbols = len(reward.values), len(generator.probabilities)
+        if values != symbols:
+            raise ValueError(
+                f"{what} has {values} values for {symbols} symbols; give Tabular one value for each symbol"
+            )
 
 
 def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
@@ -124,6 +134,11 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     if isinstance(flow.transform, LinearMap) and event == (flow.transform.matrix.shape[1],):
         event = (flow.transform.matrix.shape[0],)
+    elif isinstance(flow.transform, LinearMap):
+        raise ValueError(
+            f"{where}: the transform {flow.transform} takes vectors of {flow.transform.matrix.shape[1]} numbers, and "
+            f"{u!r} generates {event or 'symbols'}; give it a matrix [out, in] that fits"
+        )
     elif flow.transform is not None:
         event = _transformed(flow, probe(producer.generator), where)
     sizes = [len(m.generator.probabilities) for m in (producer, consumer) if isinstance(m.generator, Categorical)]
@@ -171,7 +186,7 @@ def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
     assert flow.transform is not None
     try:
         y = flow.transform(x)
-    except (RuntimeError, IndexError) as error:
+    except Exception as error:
         raise ValueError(
             f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {error}"
         ) from error
@@ -235,7 +250,7 @@ def _after(intervention: Intervention, absent: set, scenario: Scenario, round: i
 def _check_diets(scenario: Scenario, absent: set, when: str) -> None:
     for v in scenario.names:
         member = scenario.member(v)
-        if v in absent or member.schedule is never:
+        if v in absent or is_never(member.schedule):
             continue
         flows = {
             u: flow

@@ -30,7 +30,7 @@ from ecosystem.descriptions import (
 from ecosystem.engine.cohorts import Registry
 from ecosystem.engine.wiring import CURATED, RAW, Component, Wiring
 from ecosystem.scenario import Scenario
-from ecosystem.schedules import Schedule, never
+from ecosystem.schedules import Schedule, is_never
 from ecosystem.streams import Stream
 
 
@@ -170,7 +170,7 @@ class Controls:
         one = schedule.map(lambda t: t.reshape(1, 1, 1, *t.shape))
         if before == str(schedule) and bool(where.all()):
             return
-        own.append((schedule if schedule is never else one, where))
+        own.append((one, where))
         try:
             self._commit()
         except ValueError:
@@ -288,7 +288,7 @@ class Controls:
     def _is_fed(self, name: str) -> bool:
         """Whether a member ever retrains."""
         own = self._own.get(self.wiring.index[name], [])
-        return any(schedule is not never for schedule in (self.scenario.member(name).schedule, *(s for s, _ in own)))
+        return any(not is_never(schedule) for schedule in (self.scenario.member(name).schedule, *(s for s, _ in own)))
 
 
 def _schedule_groups(scenarios: Sequence[Scenario], wiring: Wiring) -> list[tuple[Tensor, Schedule]]:

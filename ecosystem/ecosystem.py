@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream, word
 from ecosystem.tables import Tables
+from ecosystem.variants import as_seeds, check_variants, versions
 
 _PLANS = 32  # compiled plans that are kept
 _EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
@@ -63,9 +63,9 @@ class Ecosystem(mesa.Model):
         super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
         self.started = time.perf_counter()
         given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
-        _check_variants(given)
+        check_variants(given)
         self.scenarios = [scenario.replace() for scenario in given]  # nobody else's to change
-        self.seeds = _seeds(seeds, self.scenarios[0])
+        self.seeds = as_seeds(seeds, self.scenarios[0])
         self.build_samples = build_samples
         self.cohorts = member_cohorts(self.scenarios, len(self.seeds))
         self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds), build_samples)
@@ -311,7 +311,7 @@ class Ecosystem(mesa.Model):
                 "completed": self.completed,
                 "finished": self.completed >= scenario.rounds,
                 "seconds": round(time.perf_counter() - self.started, 3),
-                "versions": _versions(),
+                "versions": versions(),
                 **settings,
             },
             members=lambda: scenario.describe()["members"],
@@ -332,51 +332,3 @@ class Ecosystem(mesa.Model):
             return part.tensors()
         states = [model.state_dict() for model in part.models]
         return {key: torch.stack([state[key] for state in states]) for key in states[0]}
-
-
-def _check_variants(scenarios: list[Scenario]) -> None:
-    if not scenarios:
-        raise ValueError("an ecosystem needs a scenario, or several variants of one; got an empty list")
-    first = scenarios[0]
-    for scenario in scenarios:
-        scenario.check()
-        for what in ("names", "rounds", "samples", "interventions"):
-            if getattr(scenario, what) != getattr(first, what):
-                raise ValueError(
-                    f"variants must have one shape, but {what} differ: {getattr(first, what)!r} in {first.name!r}, "
-                    f"{getattr(scenario, what)!r} in {scenario.name!r}; run them in ecosystems of their own"
-                )
-        if repr(scenario.ordering) != repr(first.ordering):
-            raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
-
-
-def _seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:
-    pairs = [(s, 0) if isinstance(s, int) else (int(s[0]), int(s[1])) for s in seeds]
-    if not pairs or len(set(pairs)) < len(pairs):
-        raise ValueError(f"seeds must name at least one replicate and none twice, got {list(seeds)}")
-    random = scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
-    if scenario.samples is None and not random and len(pairs) > 1:
-        warnings.warn(
-            f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "
-            "be equal, so it has one; for many give it samples: scenario.replace(samples=n)",
-            UserWarning,
-            stacklevel=3,
-        )
-        return pairs[:1]
-    return pairs
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("mesacosm")
-    except PackageNotFoundError:
-        own = "unknown"
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "mesa": mesa.__version__,
-        "networkx": nx.__version__,
-        "ecosystem": own,
-    }

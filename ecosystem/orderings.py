@@ -111,6 +111,6 @@ def as_ordering(ordering: Any) -> Ordering:
     """An ordering from one or from any callable ``(names, round, rng) -> ranks``."""
     if isinstance(ordering, Ordering):
         return ordering
-    if callable(ordering):
+    if callable(ordering) and not isinstance(ordering, type):
         return _CustomOrdering(ordering)
     raise TypeError(f"an ordering is synchronous, sequential(...), shuffled or a callable, got {ordering!r}")

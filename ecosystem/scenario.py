@@ -62,6 +62,8 @@ class Scenario:
             raise TypeError(f"names of members are strings, got {name!r}; use str(node)")
         if name in self._graph:
             raise ValueError(f"there is already a member {name!r} in scenario {self.name!r}; names must differ")
+        if joins is not None:
+            checks.check_count(joins, f"add({name!r}, joins=)", 1)
         checks.check_member(name, member, self._checked)
         self._graph.add_node(name, member=member)
         if joins is not None:
@@ -74,6 +76,8 @@ class Scenario:
         if self._graph.has_edge(u, v):
             raise ValueError(f"there is already a flow {u!r} → {v!r}; give both shares in one Flow(raw=, curated=)")
         checks.check_flow(u, v, flow, self.member(u), self.member(v))
+        if appears is not None:
+            checks.check_count(appears, f"connect({u!r}, {v!r}, appears=)", 1)
         if appears is None:
             taken = self._taken.get(v, 0.0) + flow.raw + flow.curated
             if taken > 1 + TOLERANCE and not self.late() & {u, v}:

@@ -105,6 +105,11 @@ class _Never(Schedule):
 never: Schedule = _Never()
 
 
+def is_never(schedule: Schedule) -> bool:
+    """Whether a schedule is :data:`never` (or a copy of it)."""
+    return isinstance(schedule, _Never)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class _CustomSchedule(Schedule):
     function: Callable[[int, Stream], Any]
@@ -121,6 +126,6 @@ def as_schedule(schedule: Any) -> Schedule:
     """A schedule from one or from any callable ``(round, rng) -> bool``."""
     if isinstance(schedule, Schedule):
         return schedule
-    if callable(schedule):
+    if callable(schedule) and not isinstance(schedule, type):
         return _CustomSchedule(schedule)
     raise TypeError(f"a schedule is every(...), at(...), poisson(...), never or (round, rng) -> bool, got {schedule!r}")

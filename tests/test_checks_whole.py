@@ -160,7 +160,6 @@ def test_a_refused_step_leaves_the_scenario_as_it_was() -> None:
     s.check()
 
 
-@pytest.mark.xfail(strict=True, reason="the round is checked after the member or flow has been put in")
 def test_a_refused_late_step_leaves_the_scenario_as_it_was() -> None:
     s = scenario(a=real())
     with pytest.raises(ValueError, match="at least 1, got 0"):

@@ -73,6 +73,8 @@ def test_a_change_of_the_curation_level_by_hand() -> None:
         "w": (0.0, pytest.approx(0.525)),
     }
     assert s.real_share("v") == pytest.approx(0.2)
+    with pytest.raises(ValueError, match=r"shares of 'v' add up to 1\.1 "):  # a copy knows what is taken
+        s.connect("v", "v", Flow(raw=0.3))
     everything = trio().with_curation("v", 1.0)
     assert shares(everything, "v") == {"u": (0.0, pytest.approx(0.25)), "w": (0.0, pytest.approx(0.75))}
     assert everything.real_share("v") == pytest.approx(0) and trio().with_curation("v", 0.0).curation("v") == 0
@@ -120,6 +122,8 @@ def test_without_a_flow() -> None:
     new = s.without("u", "v")
     assert shares(new, "v") == {"w": (0.0, 0.3)} and new.real_share("v") == pytest.approx(0.7)
     assert new.names == s.names and new.interventions == {2: [Freeze("u")]}
+    with pytest.raises(ValueError, match=r"shares of 'v' add up to 1.1 \(curated 0.3 from 'w', raw 0.8 from 'u'\)"):
+        new.connect("u", "v", Flow(raw=0.8))
     new.connect("u", "v", Flow(raw=0.7))  # there is room again
     with pytest.raises(KeyError, match="there is no flow 'u' → 'w' in scenario 'trio'"):
         s.without("u", "w")

@@ -108,6 +108,14 @@ def test_luce_with_cold_users(gap: float, temperature: float) -> None:
     assert kept(curator, [0.5, 0.5], Tabular([0.0, gap])) == pytest.approx([0.25, 0.75], abs=1e-10)
 
 
+@pytest.mark.xfail(strict=True, reason="rewards more than 600 temperatures below the best are all taken for equal")
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_luce_with_cold_users_tells_bad_from_worse(k: int) -> None:
+    """Slates without the best symbol: the choice among the others is as sharp."""
+    p, r = np.array([0.3, 0.4, 0.1, 0.2]), np.array([0.0, 200.0, 201.0, 1000.0])
+    assert kept(Luce(k), p, Tabular(r)) == pytest.approx(enumerate_luce(p, r, k), abs=1e-10)
+
+
 @_quick
 @given(seed=seeds, n=st.integers(2, 6), k=st.integers(2, 30), temperature=st.floats(0.2, 5))
 def test_luce_algebra(seed: int, n: int, k: int, temperature: float) -> None:

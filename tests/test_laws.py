@@ -128,7 +128,7 @@ def test_pick_is_the_inverse_transform(seed: int, n: int, zeros: int, scale: flo
 def test_pick_in_batches_and_at_the_ends() -> None:
     weights = torch.tensor([[0.0, 1.0, 3.0, 0.0], [2.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
     low, high = 2.0**-54, 1 - 2.0**-53
-    for u, expected in ((low, [1, 0]), (0.2499, [1, 0]), (0.2501, [2, 0]), (high, [2, 0])):
+    for u, expected in ((low, [1, 0]), (0.2499, [1, 0]), (0.25, [2, 0]), (0.2501, [2, 0]), (high, [2, 0])):
         assert pick(weights, torch.full((2,), u, dtype=torch.float64)).tolist() == expected
     assert Finite(weights[0]).push(torch.tensor([0.2501], dtype=torch.float64)).tolist() == 2
     assert Finite(weights).symbols.tolist() == [0, 1, 2, 3]

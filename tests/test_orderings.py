@@ -137,7 +137,6 @@ def test_other_things_are_no_orders() -> None:
         Ordering().ranks(NAMES, 1, RNG)
 
 
-@pytest.mark.xfail(strict=True, reason="the class is callable: taken for an ordering, it fails in the first round")
 def test_a_sequence_without_its_names_is_refused() -> None:
     with pytest.raises(TypeError, match="an ordering is"):
         Scenario("x", rounds=1, ordering=sequential)

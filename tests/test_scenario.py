@@ -221,7 +221,6 @@ def test_a_deep_copy_is_a_scenario_like_any_other() -> None:
     assert untouched(other) == untouched(s)
 
 
-@pytest.mark.xfail(strict=True, reason="a copied 'never' is another object, and frozen members are known by identity")
 def test_a_deep_copy_keeps_frozen_members_frozen() -> None:
     s = Scenario("frozen", rounds=1)
     s.add("a", Member(Location([1.0]), schedule=never))

@@ -123,7 +123,6 @@ def test_refusals(make, error: type[Exception], message: str) -> None:
         make()
 
 
-@pytest.mark.xfail(strict=True, reason="the class is callable: taken for a schedule, it fails in the first round")
 @pytest.mark.parametrize("schedule", [every, poisson, at])
 def test_a_schedule_without_its_numbers_is_refused(schedule) -> None:
     with pytest.raises(TypeError, match=r"a schedule is"):

@@ -39,14 +39,14 @@ class LuceKernel:
     """Everything about ``H_K`` that does not depend on ``p``: worked out once for rewards that stay."""
 
     k: int
-    odds: Tensor  # e^{r − max r}, [*batch, n]
+    odds: Tensor  # K e^{r − max r}, [*batch, n]
     rules: tuple[_Rule, ...]
 
     @classmethod
     def of(cls, rewards: Tensor, k: int) -> LuceKernel:
         """For rewards ``[*batch, n]`` already divided by the temperature."""
         shifted = (rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
-        odds = shifted.exp()
+        odds = k * shifted.exp()
         flat = shifted.reshape(-1, shifted.shape[-1])
         classes = torch.ceil(-flat.amin(-1) / _RANGE_CLASS).clamp_(min=1)
         rules = []
@@ -72,7 +72,7 @@ class LuceKernel:
             integral = torch.zeros_like(rows)
             for rule in self.rules:
                 integral = integral.index_copy(0, rule.rows, _integral(rows[rule.rows], rule, self.k))
-        return p * (self.k * self.odds) * integral.reshape(p.shape)
+        return p * self.odds * integral.reshape(p.shape)
 
 
 def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:

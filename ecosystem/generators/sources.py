@@ -79,12 +79,21 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
         source = SampleFunction(cast(Callable[[int, Stream], Tensor], real), generator.event_shape)
     else:
         source = _empirical(torch.as_tensor(real).detach().clone(), generator, where)
+    sizes = [len(p) for p in (_probabilities(source), _probabilities(generator)) if p is not None]
+    if len(sizes) == 2 and sizes[0] != sizes[1]:
+        raise ValueError(
+            f"the real data of {where} have {sizes[0]} symbols, its generator {sizes[1]}; give both one alphabet"
+        )
     if tuple(source.event_shape) != tuple(generator.event_shape):
         raise ValueError(
             f"the real data of {where} have samples of shape {tuple(source.event_shape)}, its generator makes "
             f"{tuple(generator.event_shape)}; give data of shape [m, {', '.join(map(str, generator.event_shape))}]"
         )
     return source
+
+
+def _probabilities(model: GenerativeModel) -> Tensor | None:
+    return model.tensors().get("probabilities") if isinstance(model, ClosedForm) else None
 
 
 def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirical:
@@ -97,7 +106,7 @@ def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirica
         )
     if not isinstance(generator, ClosedForm):
         return Empirical(data)
-    probabilities = generator.tensors().get("probabilities")
+    probabilities = _probabilities(generator)
     if probabilities is None:
         return Empirical(data.to(torch.float64))
     if data.is_floating_point() or data.min() < 0 or data.max() >= len(probabilities):

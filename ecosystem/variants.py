@@ -1,0 +1,63 @@
+"""What an ecosystem is asked to run: variants of one shape, and the replicates they run with."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import mesa
+import networkx as nx
+import torch
+
+from ecosystem.scenario import Scenario
+
+
+def check_variants(scenarios: list[Scenario]) -> None:
+    """Refuse scenarios that cannot be one tensor program."""
+    if not scenarios:
+        raise ValueError("an ecosystem needs a scenario, or several variants of one; got an empty list")
+    first = scenarios[0]
+    for scenario in scenarios:
+        scenario.check()
+        for what in ("names", "rounds", "samples", "interventions"):
+            if getattr(scenario, what) != getattr(first, what):
+                raise ValueError(
+                    f"variants must have one shape, but {what} differ: {getattr(first, what)!r} in {first.name!r}, "
+                    f"{getattr(scenario, what)!r} in {scenario.name!r}; run them in ecosystems of their own"
+                )
+        if repr(scenario.ordering) != repr(first.ordering):
+            raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
+
+
+def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:
+    """Pairs (seed, replicate); one where all replicates would be equal, with a warning that says so."""
+    pairs = [(s, 0) if isinstance(s, int) else (int(s[0]), int(s[1])) for s in seeds]
+    if not pairs or len(set(pairs)) < len(pairs):
+        raise ValueError(f"seeds must name at least one replicate and none twice, got {list(seeds)}")
+    random = scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
+    if scenario.samples is None and not random and len(pairs) > 1:
+        warnings.warn(
+            f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "
+            "be equal, so it has one; for many give it samples: scenario.replace(samples=n)",
+            UserWarning,
+            stacklevel=4,
+        )
+        return pairs[:1]
+    return pairs
+
+
+def versions() -> dict[str, str]:
+    """What it runs on."""
+    try:
+        own = version("mesacosm")
+    except PackageNotFoundError:
+        own = "unknown"
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mesa": mesa.__version__,
+        "networkx": nx.__version__,
+        "ecosystem": own,
+    }
