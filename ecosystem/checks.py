@@ -170,8 +170,13 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
 
 def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
     if isinstance(curator, Crowd):
-        for part in curator.curators:
+        for part, reward in zip(curator.curators, curator.rewards, strict=True):
             _check_shifts(part, event, what)
+            judged = None if reward is None else reward.event_shape()
+            if judged is not None and judged != event:
+                raise ValueError(
+                    f"{what}: the reward {reward} in its crowd judges samples of shape {judged}, but these have {event}"
+                )
     elif isinstance(curator, Shift) and not event:
         raise TypeError(f"{what}: Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
     elif isinstance(curator, Shift) and tuple(curator.vector.shape) != event:

@@ -21,7 +21,8 @@ from ecosystem.products import padded
 
 _STEP = 0.25
 _SHARPNESS, _SHARPEST = 3.0, 24.0  # reward scales of a class of grids, and the largest, in temperatures
-_WIDEST = 600.0  # temperatures below the best reward; e^{-600} is nothing, and e^{600} still a float64
+_GAP = 40.0  # between neighbouring rewards, in temperatures: e^{-40} is nothing beside 1
+_WIDEST = 600.0  # from the best to the worst: e^{600} is still a float64
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
 
 
@@ -45,7 +46,7 @@ class LuceKernel:
     @classmethod
     def of(cls, rewards: Tensor, k: int) -> LuceKernel:
         """For rewards ``[*batch, n]`` already divided by the temperature."""
-        shifted = (rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
+        shifted = _narrowed(rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
         odds = k * shifted.exp()
         flat = shifted.reshape(-1, shifted.shape[-1])
         classes = torch.ceil(-flat.amin(-1) / _RANGE_CLASS).clamp_(min=1)
@@ -93,6 +94,14 @@ def _power(x: Tensor, n: int) -> Tensor:
         return x
     half = _power(x, n // 2)
     return half * half * x if n % 2 else half * half
+
+
+def _narrowed(rewards: Tensor) -> Tensor:
+    """Rewards whose gaps, from one to the next, are at most ``_GAP``: no choice can tell, and nothing overflows."""
+    ordered, order = rewards.sort(-1, descending=True)
+    excess = (ordered[..., :-1] - ordered[..., 1:] - _GAP).clamp(min=0).cumsum(-1)
+    excess = torch.cat([torch.zeros_like(ordered[..., :1]), excess], -1)
+    return rewards + torch.zeros_like(rewards).scatter(-1, order, excess)
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:

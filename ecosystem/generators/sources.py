@@ -97,7 +97,8 @@ def _probabilities(model: GenerativeModel) -> Tensor | None:
 
 
 def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirical:
-    if data.ndim == 0 or len(data) == 0:
+    data = data.reshape(1) if data.ndim == 0 else data  # one number: its shape is refused by the caller
+    if len(data) == 0:
         raise ValueError(f"the real data of {where} are empty; give a tensor [m, *event] with at least one sample")
     if not torch.isfinite(data).all():
         bad = int((~torch.isfinite(data.flatten(1) if data.ndim > 1 else data.unsqueeze(-1))).any(-1).sum())
