@@ -36,8 +36,9 @@ def moment(x: Tensor, y: Tensor) -> Tensor:
 
 def congruent(matrix: Tensor, covariance: Tensor) -> Tensor:
     """``A Σ Aᵀ`` for ``A [*batch, e, d]`` and ``Σ [*batch, d, d]`` (batches broadcast)."""
-    half = row_product(covariance, matrix.expand(*covariance.shape[:-2], *matrix.shape[-2:]))  # Σ Aᵀ
-    return row_product(half.mT, matrix.expand(*covariance.shape[:-2], *matrix.shape[-2:]))
+    # contiguous: views of whole sides of eight would reach other kernels
+    matrices = matrix.expand(*covariance.shape[:-2], *matrix.shape[-2:]).contiguous()
+    return row_product(row_product(covariance.contiguous(), matrices).mT.contiguous(), matrices)  # A (Σ Aᵀ)
 
 
 def safe_factor(covariance: Tensor) -> Tensor:

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Ecosystem, Flow, LinearMap, Location, Member, Scenario
-from ecosystem.products import grouped_product, mix_rows, mixing_matrix, row_product
+from ecosystem.products import (
+    congruent,
+    grouped_product,
+    mix_rows,
+    mixing_matrix,
+    moment,
+    row_product,
+    safe_factor,
+)
 from tests.drawn import normals
 
 _quick = settings(max_examples=40, deadline=None)
@@ -117,3 +125,37 @@ def test_shares_of_variants_and_replicates_are_their_own() -> None:
     torch.testing.assert_close(mixed, torch.stack(expected), rtol=1e-13, atol=1e-13)
     shared = mix_rows(values, shares[:, :, :1], origin, owner, 3)  # one share for all replicates
     torch.testing.assert_close(shared[1, :, 3], shares[2:, :, 0].sum(0)[:, None] * values[1, :, 3])
+
+
+def test_congruent_products_have_the_same_bits_in_any_company() -> None:
+    """``A Σ Aᵀ`` of three members and forty replicates: of one replicate, of twenty, of one member."""
+    for d in SIZES:
+        covariance, matrix = normals(d, 3, 40, d, d), normals(d + 1, 3, 1, 8, d)
+        covariance = covariance @ covariance.mT
+        whole = congruent(matrix, covariance)
+        torch.testing.assert_close(whole, matrix @ covariance @ matrix.mT, rtol=1e-11, atol=1e-11)
+        for r in (0, 1, 17, 39):
+            assert torch.equal(congruent(matrix, covariance[:, r : r + 1]), whole[:, r : r + 1]), (d, r)
+        assert torch.equal(congruent(matrix, covariance[:, :20]), whole[:, :20])
+        assert torch.equal(congruent(matrix[1:2], covariance[1:2]), whole[1:2])
+
+
+def test_moments_have_the_same_bits_in_any_company() -> None:
+    for d in SIZES:
+        x, y = normals(d, 3, 40, 9, d), normals(d + 1, 3, 40, 9, 5)
+        whole = moment(x, y)
+        torch.testing.assert_close(whole, x.mT @ y / 9, rtol=1e-12, atol=1e-12)
+        for r in (0, 1, 17, 39):
+            assert torch.equal(moment(x[:, r : r + 1], y[:, r : r + 1]), whole[:, r : r + 1]), (d, r)
+        assert torch.equal(moment(x[1:2], y[1:2]), whole[1:2])
+
+
+def test_a_factor_of_what_rounding_has_made_indefinite() -> None:
+    """``F Fᵀ = Σ`` wherever ``Σ`` is a number; a NaN stays a NaN and its neighbours stay what they are."""
+    thin = 1e5 * normals(0, 3, 10, 2)
+    covariance = thin @ thin.mT
+    covariance[1] = torch.eye(10, dtype=torch.float64)
+    covariance[2, 0, 0] = torch.nan
+    factor = safe_factor(covariance)
+    torch.testing.assert_close(factor[0] @ factor[0].T, covariance[0], rtol=1e-9, atol=1e-3)
+    assert torch.equal(factor[1], torch.linalg.cholesky(covariance[1])) and factor[2].isnan().all()
