@@ -84,5 +84,5 @@ def mix_rows(values: Tensor, shares: Tensor, origin: Tensor, owner: Tensor, rows
     ``values [origins, variants, replicates, Q]``, ``shares [E, variants, replicates or 1]``. It adds in the order of
     ``e``, as SciPy's sparse product does, so both give the same bits.
     """
-    parts = values[origin] * shares.unsqueeze(-1)
+    parts = values.index_select(0, origin) * shares.unsqueeze(-1)
     return parts.new_zeros(rows, *parts.shape[1:]).index_add_(0, owner, parts)

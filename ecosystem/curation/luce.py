@@ -20,7 +20,7 @@ from torch import Tensor
 from ecosystem.products import padded
 
 _STEP = 0.25
-_SHARPNESS, _SHARPEST = 3.0, 24.0  # reward scales of a class of grids, and the largest, in temperatures
+_SHARP = 3.0  # temperatures: beyond this spread of the rewards a choice is sharper than the grid
 _GAP = 40.0  # between neighbouring rewards, in temperatures: e^{-40} is nothing beside 1
 _WIDEST = 600.0  # from the best to the worst: e^{600} is still a float64
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
@@ -49,7 +49,7 @@ class LuceKernel:
         shifted = _narrowed(rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
         odds = k * shifted.exp()
         flat = shifted.reshape(-1, shifted.shape[-1])
-        classes = torch.ceil(-flat.amin(-1) / _RANGE_CLASS).clamp_(min=1)
+        classes = torch.ceil(-flat.detach().amin(-1) / _RANGE_CLASS).clamp_(min=1)
         rules = []
         for value in classes.unique().tolist():
             rows = (classes == value).nonzero().squeeze(-1)
@@ -122,24 +122,44 @@ def luce_survivors(p: Tensor, rewards: Tensor, k: int) -> Tensor:
 
 
 def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the survivor among ``K`` standard normals ``u`` when the reward is ``scale·u``.
+    """Mean and variance of the survivor among ``K`` standard normals ``u`` when the reward is ``scale·u``, any scale.
 
-    The normal law is put on a grid (the trapezoidal rule converges exponentially for it), finer where the choice is
-    sharper: classes of ``scale``, each row's own. NaN beyond ``scale = 24``, where it is the best of ``K`` for all
-    practical purposes and the grid would grow without bound.
+    Weak tastes: the law on a finite alphabet, the normal law put on a grid (the trapezoidal rule converges
+    exponentially for it). Strong ones, for which that grid would have to be ever finer: see :func:`_sharp`.
     """
-    flat = scale.reshape(-1)
-    mean, variance = torch.full_like(flat, torch.nan), torch.full_like(flat, torch.nan)
-    classes = torch.ceil(flat.detach() / _SHARPNESS).clamp(min=1)
-    for value in classes.unique().tolist():
-        if not value * _SHARPNESS <= _SHARPEST:
-            continue
-        rows = (classes == value).nonzero().squeeze(-1)
-        u = torch.linspace(-10, 10, int(200 * value) + 1, dtype=scale.dtype, device=scale.device)
-        p = torch.softmax(-0.5 * u**2, -1)
-        kept = luce_survivors(p.expand(len(rows), -1), flat[rows].unsqueeze(-1) * u, k)
-        kept = kept / kept.sum(-1, keepdim=True)
-        first = (kept * u).sum(-1)
-        mean = mean.index_copy(0, rows, first)
-        variance = variance.index_copy(0, rows, (kept * u**2).sum(-1) - first**2)
-    return mean.reshape(scale.shape), variance.reshape(scale.shape)
+    known = torch.where(scale.isnan(), 0.0, scale)
+    mean, variance = (torch.where(scale.isnan(), scale, x) for x in _weak(known.clamp(max=_SHARP), k))
+    strong = scale > _SHARP
+    if not bool(strong.any()):
+        return mean, variance
+    sharp_mean, sharp_variance = _sharp(scale.clamp(min=_SHARP), k)
+    return torch.where(strong, sharp_mean, mean), torch.where(strong, sharp_variance, variance)
+
+
+def _weak(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    u = torch.linspace(-10, 10, 201, dtype=scale.dtype, device=scale.device)
+    p = torch.softmax(-0.5 * u**2, -1)
+    rewards = scale.reshape(-1, 1) * u
+    kept = luce_survivors(p.expand(rewards.shape), rewards, k)
+    kept = kept / kept.sum(-1, keepdim=True)
+    mean = (kept * u).sum(-1)
+    return mean.reshape(scale.shape), ((kept * u**2).sum(-1) - mean**2).reshape(scale.shape)
+
+
+def _sharp(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The same for strong tastes: the one that is kept has the largest ``y = u + G/scale``, ``G`` standard Gumbel.
+
+    With ``F`` the distribution function of ``y``, a candidate with ``y`` is kept with probability ``F(y)^{K−1}``:
+    smooth integrals over ``y`` and ``G`` on fixed grids, however sharp the choice.
+    """
+    like = {"dtype": scale.dtype, "device": scale.device}
+    t = torch.arange(-3.75, 34.0, 0.25, **like)
+    gumbel = torch.softmax(-t - torch.exp(-t), -1)
+    y = torch.arange(-9.0, 13.0, 0.1, **like)
+    u = y[:, None] - t / scale[..., None, None]  # [..., y, t]
+    density = torch.exp(-0.5 * u**2) * gumbel
+    below = (torch.special.ndtr(u) * gumbel).sum(-1)
+    weight = below ** (k - 1)
+    total = (weight * density.sum(-1)).sum(-1)
+    mean = (weight * (u * density).sum(-1)).sum(-1) / total
+    return mean, (weight * (u**2 * density).sum(-1)).sum(-1) / total - mean**2

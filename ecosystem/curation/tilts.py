@@ -13,6 +13,8 @@ from ecosystem.laws import Finite, Law, NoPopulationLaw, Normal
 from ecosystem.rewards import Linear, Quadratic, Reward, as_numbers
 from ecosystem.streams import Stream
 
+_STEEPEST = 600.0  # temperatures by which a dead symbol may be better than all others: e^{600} is still a float64
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tilt(Curator):
@@ -32,8 +34,7 @@ class Tilt(Curator):
         assert reward is not None
         tau = self.temperature.unsqueeze(-1)
         if isinstance(law, Finite):
-            logits = torch.log(law.probabilities) + reward.on_symbols(law) / tau
-            return Finite(torch.softmax(logits, -1))
+            return Finite(_tilted(law.probabilities, reward.on_symbols(law) / tau))
         if isinstance(law, Normal) and isinstance(reward, Linear):
             return law.shift(law.spread(reward.vector()) / tau)
         if isinstance(law, Normal) and isinstance(reward, Quadratic):
@@ -91,6 +92,13 @@ class Blind(Curator):
 
     def __repr__(self) -> str:
         return "Blind()"
+
+
+def _tilted(p: Tensor, r: Tensor) -> Tensor:
+    """``p e^r / Σ p e^r``; without logarithms of ``p``, so that it has a derivative where a symbol has died out."""
+    top = torch.where(p > 0, r, -torch.inf).amax(-1, keepdim=True)
+    weighted = p * (r - top).clamp(max=_STEEPEST).exp()
+    return weighted / weighted.sum(-1, keepdim=True)
 
 
 def _quadratic_tilt(law: Normal, direction: Tensor, curvature: Tensor) -> Normal:

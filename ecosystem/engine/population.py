@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.looped import Stack
 from ecosystem.engine.waves import Task
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
@@ -36,7 +37,12 @@ def bundle_law(world: World, bundle: Bundle) -> Law:
     everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
         bundle.source, torch.arange(len(bundle.source))
     )
-    law = (stack if everything else stack.take(bundle.source)).law()
+    return sent(stack if everything else stack.take(bundle.source), bundle)
+
+
+def sent(origins: Stack, bundle: Bundle) -> Law:
+    """The law of what the consumers of a bundle get from each of its origins: curated and transformed."""
+    law = origins.law()
     if bundle.users is not None and not bundle.after:
         law = bundle.users.law(law)
     if bundle.transform is not None:
@@ -50,7 +56,7 @@ def _mixed(world: World, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
     replicates = len(world.rng.keys)
     values = values.expand(*values.shape[:2], replicates, values.shape[3])
     one_number = world.shares.shape[1:] == (1, 1)
-    if not one_number or values.requires_grad:
+    if not one_number or world.differentiable:
         shares = world.shares[bundle.component]
         return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
     if "matrix" not in bundle.memo:

@@ -35,6 +35,7 @@ class World:
     shares: Tensor  # [components, variants, replicates or 1]
     rng: Stream  # keys [replicates]
     build_samples: bool = False
+    differentiable: bool = False  # population rounds: every step one that torch can differentiate
     count: Callable[[Any, Tensor], None] | None = None  # told how many samples came from each component
     roots: dict[str, Stream] = field(default_factory=dict)  # by decision, kept from round to round
     streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision

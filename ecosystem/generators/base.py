@@ -185,6 +185,16 @@ class ClosedForm(GenerativeModel, Stackable):
         """Fit in place to ``data [*batch, n, *event]``."""
         self._buffers.update(self.refit(self.statistic(data)).tensors())
 
+    # -- as unknowns of an equation ------------------------------------------------------------------------------
+
+    def scattered(self, rng: Stream) -> Self:
+        """The same family with moving parameters elsewhere, to start a search from; ``rng`` has keys ``[*batch]``."""
+        return self
+
+    def admissible(self) -> Tensor:
+        """Whether the parameters belong to the family, up to rounding, ``[*batch]``: solvers may step outside."""
+        return torch.isfinite(self.vector()).all(-1)
+
     # -- laws ----------------------------------------------------------------------------------------------------
 
     def law(self) -> Law:
@@ -194,6 +204,12 @@ class ClosedForm(GenerativeModel, Stackable):
     def expect(self, reward: Reward) -> Tensor:
         """The alignment ``E r(x)``, exact, ``[*batch]``; :class:`NoPopulationLaw` where it is not known."""
         return reward.expect(self.law())
+
+
+def moved(mean: Tensor, scale: Tensor, rng: Stream) -> Tensor:
+    """Means ``[*batch, d]`` at a distance: three times their own size or spread (at least 1), in any direction."""
+    size = torch.maximum(mean.abs().amax(-1), scale).clamp(min=1.0)
+    return mean + 3 * size.unsqueeze(-1) * rng.normal(1, mean.shape[-1]).squeeze(-2)
 
 
 def parameter(value: Any, rank: int, what: str) -> Tensor:

@@ -11,6 +11,8 @@ from ecosystem.generators.base import ClosedForm, parameter
 from ecosystem.laws import Finite, Law
 from ecosystem.streams import Stream
 
+_ROUNDING = 1e-12  # by which a probability may miss 0
+
 
 class Categorical(ClosedForm):
     """A law on the symbols ``0..n−1`` (int64 samples of shape ``()``), fitted by relative frequencies.
@@ -53,6 +55,13 @@ class Categorical(ClosedForm):
 
     def refit(self, statistic: Tensor) -> Self:
         return self.rebuild({"probabilities": statistic / statistic.sum(-1, keepdim=True)})
+
+    def scattered(self, rng: Stream) -> Self:
+        lots = -rng.uniform(1, self.probabilities.shape[-1]).squeeze(-2).log()  # normalised: uniform on the simplex
+        return self.rebuild({"probabilities": lots / lots.sum(-1, keepdim=True)})
+
+    def admissible(self) -> Tensor:
+        return super().admissible() & (self.probabilities >= -_ROUNDING).all(-1)
 
     def law(self) -> Finite:
         return Finite(self.probabilities)

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.generators.base import ClosedForm, moved, parameter
 from ecosystem.laws import Finite, Law, Normal, second_moment
 from ecosystem.products import grouped_product, moment, safe_factor
+from ecosystem.streams import Stream
 
 
 class Gaussian(ClosedForm):
@@ -57,6 +58,15 @@ class Gaussian(ClosedForm):
         mean, second = statistic[..., :d], statistic[..., d:].unflatten(-1, (d, d))
         covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
         return self.rebuild({"mean": mean, "covariance": floored(covariance, self.floor)})
+
+    def scattered(self, rng: Stream) -> Self:
+        widest = self.covariance.diagonal(dim1=-2, dim2=-1).amax(-1).sqrt()
+        factor = rng.at("spread").normal(1, 1).exp()  # log-normal: at least a few times wider or narrower
+        return self.rebuild({"mean": moved(self.mean, widest, rng), "covariance": self.covariance * factor})
+
+    def admissible(self) -> Tensor:
+        low = torch.linalg.cholesky_ex(self.covariance).info != 0
+        return super().admissible() & ~low
 
     def law(self) -> Normal:
         return Normal(self.mean, self.covariance)

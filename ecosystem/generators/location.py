@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.generators.base import ClosedForm, moved, parameter
 from ecosystem.laws import Finite, Law, Normal
+from ecosystem.streams import Stream
 
 
 class Location(ClosedForm):
@@ -48,6 +49,9 @@ class Location(ClosedForm):
 
     def refit(self, statistic: Tensor) -> Self:
         return self.rebuild({"mean": statistic, "scale": self.scale})
+
+    def scattered(self, rng: Stream) -> Self:
+        return self.rebuild({"mean": moved(self.mean, self.scale, rng), "scale": self.scale})
 
     def law(self) -> Normal:
         return Normal(self.mean, scale=self.scale)

@@ -1,0 +1,239 @@
+"""The blocks ``B_ij = ∂T_i/∂θ_j``, edge by edge, without ever forming the whole matrix.
+
+A member is refitted to a statistic that is linear in what each flow sends: ``B_ij = F_i · Σ share · D``, with ``D`` the
+derivative of a flow's statistic by its producer's parameters and ``F_i`` that of the fit. Both concern one member at a
+time, so a few columns (one for each parameter of a single member) give them for all members at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import cast
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.population import gather_population, sent
+from ecosystem.engine.waves import Task
+from ecosystem.generators import ClosedForm
+from ecosystem.influence import krylov
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.jacobian import derivative
+from ecosystem.influence.layout import with_vector
+
+
+@dataclass
+class Fit:
+    """How the members of one task answer a change of what they are fitted to."""
+
+    task: Task
+    stack: ClosedForm  # the members before the fit, batch [rows, 1, 1]
+    statistic: Tensor  # at the point, [rows, 1, 1, Q]
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """``F``: the new parameters by the statistic, ``[rows, width, Q]``."""
+        return _columns(lambda s: widened(self.stack, s.shape[2]).refit(s).vector(), self.statistic)
+
+    def refitted(self, vector: Tensor) -> Tensor:
+        """The new parameters if the old ones were ``vector [rows, 1, columns, width]``, at the same statistic."""
+        columns = vector.shape[2]
+        stack = with_vector(widened(self.stack, columns), vector)
+        return stack.refit(self.statistic.repeat(1, 1, columns, 1)).vector() + 0 * vector
+
+    @cached_property
+    def incomplete(self) -> bool:
+        """Whether the fit starts from the old parameters and keeps something of them."""
+        vector = self.stack.vector()
+        direction = torch.linspace(0.5, 1.5, vector.shape[-1], dtype=vector.dtype).expand_as(vector).contiguous()
+        return bool(derivative(self.refitted, vector, direction)[1].any())
+
+    @cached_property
+    def inertia(self) -> Tensor:
+        """The new parameters by the old ones at a fixed statistic, ``[rows, width, width]``."""
+        return _columns(self.refitted, self.stack.vector())
+
+    def answer(self, statistic: Tensor, vector: Tensor) -> Tensor:
+        """How the new parameters move with the statistic ``[rows, Q]`` and the old ones ``[rows, width]``."""
+
+        def refit(s: Tensor) -> Tensor:
+            return self.stack.refit(s).vector()
+
+        moved = derivative(refit, self.statistic, statistic[:, None, None])[1]
+        if self.incomplete:
+            moved = moved + derivative(self.refitted, self.stack.vector(), vector[:, None, None])[1]
+        return moved[:, 0, 0]
+
+
+class Blocks:
+    """The blocks of ``B`` at a point ``Θ [size]``, for all flows or some of the components."""
+
+    def __init__(self, dynamics: Dynamics, point: Tensor) -> None:
+        self.dynamics = dynamics
+        self.point = point
+        self.world = dynamics.world(point.unsqueeze(0))
+        self.shares = dynamics.shares[:, 0, 0]
+
+    @cached_property
+    def fits(self) -> list[Fit]:
+        """One for each task, in the order of ``dynamics.tasks()``."""
+        fits = []
+        for task in self.dynamics.tasks():
+            stack = cast(ClosedForm, self.world.generators[task.cohort]).take(torch.from_numpy(task.rows))
+            fits.append(Fit(task, stack, gather_population(self.world, task)))
+        return fits
+
+    def parts(self, delay: int | None = None) -> Iterator[tuple[int, int, Tensor]]:
+        """``(target, producer, block [width of target, width of producer])``, one for each component that carries.
+
+        Blocks of one pair add up. With ``delay``, only flows read with that delay.
+        """
+        for fit in self.fits:
+            if delay in (None, 0):
+                yield from self._inertia(fit)
+            for bundle in fit.task.bundles:
+                if delay is not None and bundle.delay != delay:
+                    continue
+                yield from self._of_bundle(fit, bundle)
+
+    def _of_bundle(self, fit: Fit, bundle: Bundle) -> Iterator[tuple[int, int, Tensor]]:
+        components = bundle.component
+        producers = torch.from_numpy(self.dynamics.wiring.producer)[components]
+        if int(producers[0]) < 0:
+            return  # real data do not answer
+        answers = self.answers(fit, bundle)  # [origins, Q, width]
+        blocks = torch.bmm(fit.matrix[bundle.owner], answers[bundle.origin])
+        blocks = blocks * self.shares[components].reshape(-1, 1, 1)
+        for i, (owner, producer) in enumerate(zip(bundle.owner.tolist(), producers.tolist(), strict=True)):
+            if self.dynamics.moves[producer]:
+                yield int(fit.task.members[owner]), producer, blocks[i]
+
+    def answers(self, fit: Fit, bundle: Bundle) -> Tensor:
+        """``D``: the statistic that each origin of a bundle sends by its producer's parameters, ``[origins, Q,
+        width]``.
+        """
+        stack = self.producers(bundle)
+        return _columns(lambda vector: self.statistics(fit, bundle, vector), stack.vector())
+
+    def producers(self, bundle: Bundle) -> ClosedForm:
+        """The producers of a bundle, one for each origin, batch ``[origins, 1, 1]``."""
+        return cast(ClosedForm, self.world.read(bundle).take(bundle.source))
+
+    def statistics(self, fit: Fit, bundle: Bundle, vector: Tensor) -> Tensor:
+        """What producers with parameters ``vector [origins, 1, columns, width]`` would send, ``[origins, 1, columns,
+        Q]``.
+        """
+        origins = with_vector(widened(self.producers(bundle), vector.shape[2]), vector)
+        return fit.stack.statistic_of(sent(origins, bundle))
+
+    def _inertia(self, fit: Fit) -> Iterator[tuple[int, int, Tensor]]:
+        if fit.incomplete:
+            yield from ((member, member, fit.inertia[row]) for row, member in enumerate(fit.task.members.tolist()))
+
+    # -- each member alone ----------------------------------------------------------------------------------------
+
+    def alone(self, b: Tensor) -> Tensor:
+        """``(I − B_ii)⁻¹ b_i`` of every member, everybody else frozen: ``[size]`` from ``b [size]``."""
+        out = torch.empty_like(b)
+        spans = {block.cohort: block for block in self.dynamics.layout.blocks}
+        for fit in self.fits:
+            block = spans[fit.task.cohort]
+            here = torch.isin(block.members, torch.from_numpy(fit.task.members))
+            part = b[block.span].unflatten(0, (len(block.rows), block.width))
+            solved = krylov.solve(partial(self._own_answer, fit, self._own_flows(fit)), part[here], 1e-13).x
+            out[block.span].unflatten(0, (len(block.rows), block.width))[here] = solved
+        return out
+
+    def _own_flows(self, fit: Fit) -> list[Bundle]:
+        """The self-loops of a task's members."""
+        members = torch.from_numpy(fit.task.members)
+        producer = torch.from_numpy(self.dynamics.wiring.producer)
+        found = []
+        for bundle in fit.task.bundles:
+            own = producer[bundle.component] == members[bundle.owner]
+            if bool(own.any()):
+                found.append(_narrowed(bundle, own))
+        return found
+
+    def _own_answer(self, fit: Fit, bundles: list[Bundle], v: Tensor) -> Tensor:
+        """``B_ii v_i`` for each member of a task, ``[rows, width]``."""
+        statistic = v.new_zeros(len(v), fit.statistic.shape[-1])
+        for bundle in bundles:
+            reader = torch.empty(len(bundle.source), dtype=torch.int64)
+            reader[bundle.origin] = bundle.owner  # in a self-loop, the row that an origin belongs to
+            moved = self.moved(fit, bundle, v[reader])
+            parts = moved[bundle.origin] * self.shares[bundle.component].unsqueeze(-1)
+            statistic = statistic.index_add(0, bundle.owner, parts)
+        return fit.answer(statistic, v)
+
+    def moved(self, fit: Fit, bundle: Bundle, v: Tensor) -> Tensor:
+        """How what each origin of a bundle sends moves, ``[origins, Q]``, when its producer moves by ``v [origins,
+        width]``.
+        """
+        vector = self.producers(bundle).vector()
+        return derivative(lambda x: self.statistics(fit, bundle, x), vector, v[:, None, None])[1][:, 0, 0]
+
+    # -- put together ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def by_pair(self) -> dict[tuple[int, int], Tensor]:
+        """The block of each pair (target, producer) that is not zero by construction."""
+        found: dict[tuple[int, int], Tensor] = {}
+        for target, producer, block in self.parts():
+            pair = (target, producer)
+            found[pair] = found[pair] + block if pair in found else block
+        return found
+
+    def dense(self, delay: int | None = None) -> Tensor:
+        """The whole matrix ``[size, size]``."""
+        layout = self.dynamics.layout
+        matrix = self.point.new_zeros(layout.size, layout.size)
+        for target, producer, block in self.parts(delay):
+            matrix[layout.span(target), layout.span(producer)] += block
+        return matrix
+
+    def norms(self) -> sparse.csr_array:
+        """``K``, ``K_ij = ‖B_ij‖₂`` (the largest singular value), ``[members, members]``."""
+        pairs, values = [], []
+        for shape in {block.shape for block in self.by_pair.values()}:
+            alike = [pair for pair, block in self.by_pair.items() if block.shape == shape]
+            pairs += alike
+            values += torch.linalg.matrix_norm(torch.stack([self.by_pair[pair] for pair in alike]), 2).tolist()
+        n = len(self.dynamics.names)
+        rows, columns = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
+        return sparse.csr_array((values, (rows, columns)), shape=(n, n))
+
+
+def _narrowed(bundle: Bundle, keep: Tensor) -> Bundle:
+    """A bundle with some of its components only, and the origins that they need."""
+    origins, origin = torch.unique(bundle.origin[keep], return_inverse=True)
+    return replace(
+        bundle,
+        slot=bundle.slot[keep.numpy()],
+        owner=bundle.owner[keep],
+        component=bundle.component[keep],
+        origin=origin,
+        source=bundle.source[origins],
+        users=None if bundle.users is None else bundle.users.take(origins),
+        transform=None if bundle.transform is None else bundle.transform.take(origins),
+        memo={},
+    )
+
+
+def widened(stack: ClosedForm, columns: int) -> ClosedForm:
+    """A stack with batch ``[rows, 1, 1]`` as one with ``[rows, 1, columns]``."""
+    return stack.map(lambda t: t.repeat(1, 1, columns, *(1,) * (t.ndim - 3)))
+
+
+def _columns(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """Jacobians ``[rows, out, in]`` of a function that acts on each row alone: ``at [rows, 1, 1, in]``."""
+    width = at.shape[-1]
+    primal = at.repeat(1, 1, width, 1)
+    eye = torch.eye(width, dtype=at.dtype).expand(at.shape[0], 1, width, width).contiguous()
+    tangent = derivative(function, primal, eye)[1]
+    return tangent[:, 0].transpose(1, 2)

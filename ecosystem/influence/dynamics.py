@@ -1,0 +1,203 @@
+"""The population dynamics of a scenario as functions of all parameters at once: the engine's own, made for solvers.
+
+``T`` (:meth:`Dynamics.retrained`) fits every member to ``P_i(Θ)``; a *stable point* is ``Θ* = T(Θ*)``. Columns stand
+where an ecosystem has its replicates, so one call moves many parameter vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+import networkx as nx
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.agents import ModelAgent
+from ecosystem.engine.cohorts import Cohort, member_cohorts
+from ecosystem.engine.looped import Stack
+from ecosystem.engine.rounds import play
+from ecosystem.engine.waves import Task, compile_plan
+from ecosystem.engine.wiring import CURATED, REAL, Wiring
+from ecosystem.engine.world import World
+from ecosystem.generators import ClosedForm
+from ecosystem.influence.layout import Layout
+from ecosystem.laws import NoPopulationLaw
+from ecosystem.retention import replace as newest
+from ecosystem.scenario import Scenario
+from ecosystem.schedules import at, is_never
+from ecosystem.streams import Stream, word
+
+Like = Mapping[str, tuple[str, str]]
+INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"
+
+
+class Dynamics:
+    """A scenario's retraining map on vectors ``[columns, size]``.
+
+    ``like`` names, for members at curation level 0, the flow on which curation would arise (as ``with_curation``).
+    """
+
+    def __init__(self, scenario: Scenario, like: Like | None = None) -> None:
+        self.like = dict(like or {})
+        self.scenario = scenario.replace(samples=None)
+        _check(self.scenario)
+        wired = self.scenario
+        for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
+            if self.scenario.curation(name) == 0:
+                wired = wired.with_curation(name, 0.5, like=flow)
+        self.cohorts: list[Cohort] = member_cohorts([wired], 1)
+        members = len(self.cohorts)
+        self.wiring = Wiring([wired], self.cohorts, 1)
+        self.names = self.wiring.names
+        self.index = self.wiring.index
+        self.moves = np.array([not is_never(wired.member(name).schedule) for name in self.names])
+        self.layout = Layout(self.cohorts, self.moves)
+        self.live = (self.wiring.shares != 0).flatten(1).any(1).numpy()
+        self.shares = self._shares()
+        self.newest = [replace(c, retention=newest()) if c.ids else c for c in self.cohorts]
+        self.words = torch.tensor([word(name) for name in self.names], dtype=torch.int64)
+        self.plan = compile_plan(self.wiring, self.cohorts, np.zeros(len(self.names), dtype=np.int64), self.moves)
+        self.start = self.layout.pack([c.start for c in self.cohorts[:members]])
+        self.targets = self._targets()
+
+    # -- the map --------------------------------------------------------------------------------------------------
+
+    def retrained(self, vector: Tensor, shares: Tensor | None = None) -> Tensor:
+        """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce."""
+        world = self.world(vector, shares)
+        play(world, self.wiring, self.plan, self.due(len(vector)), nobody)
+        return self.layout.pack(world.generators)
+
+    def world(self, vector: Tensor, shares: Tensor | None = None) -> World:
+        """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""
+        stacks = self.layout.unpack(vector)
+        return self.round(0, stacks, [stacks], [{} for _ in self.cohorts], len(vector), shares, self.newest)
+
+    def round(
+        self,
+        number: int,
+        stacks: list[Stack],
+        past: list[list[Stack]],
+        memories: list[dict[str, Tensor]],
+        columns: int,
+        shares: Tensor | None = None,
+        cohorts: list[Cohort] | None = None,
+    ) -> World:
+        """Any round: the generators now and before, and what retention has kept."""
+        return World(
+            number,
+            None,
+            cohorts or self.cohorts,
+            self.words,
+            list(stacks),
+            past,
+            memories,
+            self.shares if shares is None else shares,
+            Stream(torch.zeros(columns, dtype=torch.int64)),  # nothing is drawn on the population
+            differentiable=True,
+        )
+
+    def due(self, columns: int) -> Tensor:
+        """Everybody who moves, ``[members, 1, columns]``."""
+        return torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, columns)
+
+    def tasks(self) -> list[Task]:
+        """Who reads what from whom when all retrain at once."""
+        return [task for wave in self.plan for task in wave]
+
+    def alignment(self, vector: Tensor) -> Tensor:
+        """``J = E r(x)`` of every target, ``[columns, targets]``."""
+        stacks = self.layout.unpack(vector)
+        out: list[Tensor] = [torch.empty(0)] * len(self.targets)
+        place = {self.index[name]: i for i, name in enumerate(self.targets)}
+        for c, cohort in enumerate(self.cohorts):
+            wanted = [row for row, member in enumerate(cohort.ids) if member in place]
+            if wanted and cohort.reward is not None:
+                values = cast(ClosedForm, stacks[c]).expect(cohort.reward)[:, 0].expand(-1, len(vector))
+                for row in wanted:
+                    out[place[cohort.ids[row]]] = values[row]
+        return torch.stack(out, -1) if out else vector.new_zeros(len(vector), 0)
+
+    # -- shares and levels ----------------------------------------------------------------------------------------
+
+    def level_tangent(self, name: str) -> Tensor:
+        """How the shares of a member move with its curation level, ``[components, 1, 1]``.
+
+        Curated shares grow by ``share/λ`` (from level 0 all of it on the flow ``like``), others by ``−share/(1−λ)``.
+        """
+        level, tangent = self.scenario.curation(name), torch.zeros_like(self.shares)
+        for i in self.wiring.components_of(self.index[name]):
+            component, share = self.wiring.components[i], self.shares[i]
+            if component.group != CURATED:
+                tangent[i] = -share / (1 - level)
+            elif level > 0:
+                tangent[i] = share / level
+            elif component.flow == self.like.get(name):
+                tangent[i] = 1.0
+        return tangent
+
+    def _shares(self) -> Tensor:
+        shares = self.wiring.shares.clone()
+        for name in self.like:
+            if self.scenario.curation(name) == 0:  # undo ``with_curation(name, 0.5)``
+                for i in self.wiring.components_of(self.index[name]):
+                    shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
+        return shares
+
+    def _targets(self) -> list[str]:
+        """Members whose alignment is known exactly."""
+        found = set()
+        for cohort in self.cohorts:
+            if cohort.reward is not None:
+                try:
+                    cast(ClosedForm, cohort.start).expect(cohort.reward)
+                except NoPopulationLaw:
+                    continue
+                found |= set(cohort.names)
+        return [name for name in self.names if name in found]
+
+    def edges(self) -> list[tuple[str, str]]:
+        """The flows that carry anything, in the order of the components."""
+        parts = self.wiring.components
+        found = {c.flow: None for c, live in zip(parts, self.live, strict=True) if live and c.group != REAL}
+        return [flow for flow in found if flow is not None]
+
+    def coupling(self) -> nx.DiGraph:
+        """The members that retrain and the flows between them that carry anything."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(name for name, moves in zip(self.names, self.moves, strict=True) if moves)
+        graph.add_edges_from((u, v) for u, v in self.edges() if u in graph and v in graph)
+        return graph
+
+
+def nobody(*_: object) -> Tensor:
+    raise AssertionError("agents with a behaviour of their own were refused")
+
+
+def _check(scenario: Scenario) -> None:
+    """Refuse what has no fixed population dynamics, naming the place and what to use instead."""
+    try:
+        scenario.check()
+    except NoPopulationLaw as error:
+        what = str(error).removesuffix(NoPopulationLaw.REMEDY).strip()
+        raise ValueError(f"{what} has no population law, which exact influence needs; {INSTEAD}") from error
+    if scenario.interventions:
+        round = min(scenario.interventions)
+        raise ValueError(
+            f"scenario {scenario.name!r} changes while it runs ({scenario.interventions[round][0]} in round {round}); "
+            f"a stable point belongs to a network that stays: build the scenario as it is in the end, or {INSTEAD}"
+        )
+    for name in scenario.names:
+        member = scenario.member(name)
+        if member.agent is not None and member.agent is not ModelAgent:
+            raise ValueError(f"{name!r} has an agent of its own, {member.agent.__name__}, which may act; {INSTEAD}")
+        if isinstance(member.schedule, at):
+            raise ValueError(
+                f"{name!r} retrains {member.schedule}, then never again: where it ends depends on the way there; "
+                f"give it every(...) or never, or {INSTEAD}"
+            )
+    if all(is_never(scenario.member(name).schedule) for name in scenario.names):
+        raise ValueError(f"in scenario {scenario.name!r} nobody retrains (schedule=never): there is nothing to solve")

@@ -1,0 +1,241 @@
+"""Influence: by how much more curation at one member changes the long-run alignment of every other, exactly.
+
+At a stable point ``Θ* = T(Θ*)`` the implicit function theorem gives, with ``B = ∂T/∂Θ`` and ``b_k = ∂T/∂λ_k``,
+
+    M_jk = dJ_j/dλ_k = ∇J_jᵀ [(I − B)⁻¹]_jk b_k
+
+(Zhang, Wei, Zhang 2026, arXiv 2605.29267, for two models; here for any network). ``T`` is the engine's own population
+round and all derivatives are taken through it, so every family with a population law is covered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import vjp
+
+from ecosystem.influence import propagation, verdicts, walks
+from ecosystem.influence.asked import judged, movable
+from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
+from ecosystem.influence.jacobian import derivative
+from ecosystem.influence.knockout import KnockOut, solved_without
+from ecosystem.influence.resolvent import Resolvent
+from ecosystem.influence.smoothness import check_smooth
+from ecosystem.influence.stability import Stability, assess
+from ecosystem.influence.stable import StablePoint, find, vector_of
+from ecosystem.scenario import Scenario
+
+
+class Influence:
+    """The influence matrix of a scenario and everything that follows from it; made by :func:`influence`.
+
+    ``matrix`` is ``M`` as a DataFrame, rows targets, columns sources; ``table`` the same as one row a pair with the
+    verdicts; ``welfare`` adds up what each source does to itself and to others. ``hops``, ``edges`` and ``paths``
+    follow the effect through the network. ``formal`` is empty, or says why no dynamics leads there. ``skipped`` names
+    members that have no column, ``unjudged`` those that have no row, and why.
+    """
+
+    def __init__(self, dynamics: Dynamics, point: StablePoint, sources: list[str], targets: list[str]) -> None:
+        self.dynamics = dynamics
+        self.scenario = dynamics.scenario
+        self.point = point
+        self.sources = sources
+        self.targets = targets
+        self.skipped: dict[str, str] = {}
+        self.unjudged: dict[str, str] = {}
+        self.vector = vector_of(dynamics, point)
+        self.resolvent = Resolvent(dynamics, self.vector)
+        self.pushes = self._pushes()
+        self.gradients = self._gradients()
+        self.blocks = Blocks(dynamics, self.vector)
+        self.matrix = pd.DataFrame(
+            self._matrix().numpy(), index=pd.Index(targets, name="target"), columns=pd.Index(sources, name="source")
+        )
+
+    # -- the ingredients, all members at once ----------------------------------------------------------------------
+
+    def _pushes(self) -> Tensor:
+        """``b_k = ∂T_k/∂λ_k`` of every source, in its own block: ``[size]``.
+
+        ``T_k`` alone depends on ``λ_k``, so one derivative along all levels together gives them all.
+        """
+        shares = self.dynamics.shares
+        tangent = sum((self.dynamics.level_tangent(name) for name in self.sources), torch.zeros_like(shares))
+        theta = self.vector.unsqueeze(0)
+        return derivative(lambda s: self.dynamics.retrained(theta, s), shares, tangent)[1][0]
+
+    def _gradients(self) -> Tensor:
+        """``∇J_j`` of every target, in its own block: ``[size]``."""
+        values, pull = vjp(self.dynamics.alignment, self.vector.unsqueeze(0))[:2]
+        wanted = torch.tensor([name in set(self.targets) for name in self.dynamics.targets], dtype=values.dtype)
+        return pull(wanted.unsqueeze(0))[0][0]
+
+    def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
+        """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
+        out = blocks.new_zeros(len(names), len(blocks))
+        for row, name in enumerate(names):
+            span = self.dynamics.layout.span(self.dynamics.index[name])
+            if span is not None:
+                out[row, span] = blocks[span]
+        return out
+
+    def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
+        """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
+        members = torch.tensor([self.dynamics.index[name] for name in names])
+        owners = self.dynamics.layout.owners()
+        total = rows.new_zeros(len(rows), len(self.dynamics.names)).index_add_(1, owners, rows * blocks)
+        return total.index_select(1, members)
+
+    def _matrix(self) -> Tensor:
+        """``M [targets, sources]``, solving for whichever are fewer."""
+        if len(self.targets) < len(self.sources):
+            rows = [
+                self.summed(self.resolvent.adjoint(self.selected(self.gradients, part)), self.pushes, self.sources)
+                for part in (self.targets[s] for s in self.resolvent.batches(len(self.targets)))
+            ]
+            return torch.cat(rows) if rows else torch.zeros(0, len(self.sources), dtype=torch.float64)
+        columns = [
+            self.summed(self.resolvent.forward(self.selected(self.pushes, part)), self.gradients, self.targets)
+            for part in (self.sources[s] for s in self.resolvent.batches(len(self.sources)))
+        ]
+        return torch.cat(columns).T
+
+    @cached_property
+    def isolated(self) -> pd.Series:
+        """``I_k = ∇J_kᵀ (I − B_kk)⁻¹ b_k``: what curation would do with everybody else frozen at the stable point."""
+        names = [name for name in self.sources if name in set(self.targets)]
+        alone = self.blocks.alone(self.pushes).unsqueeze(0)
+        values = self.summed(alone, self.gradients, names)[0]
+        return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")
+
+    # -- what people read --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row for each target and source.
+
+        ``effect`` is ``M_jk`` (per unit of share). On the diagonal (``kind`` self) ``isolated`` is ``I_k``,
+        ``amplification`` ``M_kk/I_k`` and ``network`` what the network does to it: unchanged, amplified, dampened,
+        inverted or undefined. ``backfires``: the member's own curation lowers its own alignment; ``harms``: the effect
+        is negative, whosever it is.
+        """
+        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling())
+
+    @property
+    def welfare(self) -> pd.DataFrame:
+        """Of each source: ``private`` value ``M_kk``, ``externality`` ``Σ_{j≠k} M_jk``, ``social`` value their sum."""
+        return verdicts.welfare(self.matrix)
+
+    @cached_property
+    def formal(self) -> str:
+        """Why the numbers are formal (no synchronous dynamics leads there); empty if they are not."""
+        return verdicts.formal(self.resolvent.radius)
+
+    @cached_property
+    def stability(self) -> Stability:
+        """See :func:`ecosystem.influence.stability`, at this stable point."""
+        return assess(self.dynamics, self.point)
+
+    # -- the paper's quantities ----------------------------------------------------------------------------------------
+
+    def S(self, target: str) -> Tensor:
+        """``S_q = R_qq``, ``R = (I − B)⁻¹``: what the loops through ``q`` make of a push, ``[width, width]``."""
+        return self._resolved_rows(target)[:, self._span(target)]
+
+    def C(self, target: str, source: str) -> Tensor:
+        """``C = R_qq⁻¹ R_qp``: a change of ``p`` as it first arrives at ``q``, ``[width of q, width of p]``.
+
+        For two models ``B_qp (I − B_pp)⁻¹`` (Theorem 4.5 of Zhang, Wei, Zhang 2026): ``R_qp = S_q C``.
+        """
+        rows = self._resolved_rows(target)
+        return torch.linalg.solve(rows[:, self._span(target)], rows[:, self._span(source)])
+
+    def rho(self, target: str, source: str) -> float:
+        """The alignment proxy: ``cos(∇J_k, b_k)`` for a member itself, ``cos(∇J_j, C b_k)`` for another.
+
+        Is curation at the source locally aligned with the target's users?
+        """
+        push, gradient = self.pushes[self._span(source)], self.gradients[self._span(target)]
+        arriving = push if target == source else self.C(target, source) @ push
+        return float(torch.nn.functional.cosine_similarity(gradient, arriving, dim=0, eps=1e-300))
+
+    def _resolved_rows(self, target: str) -> Tensor:
+        """The rows of ``(I − B)⁻¹`` that belong to a member, ``[width, size]``."""
+        span = self._span(target)
+        eye = self.vector.new_zeros(span.stop - span.start, len(self.vector))
+        eye[:, span] = torch.eye(len(eye), dtype=eye.dtype)
+        return self.resolvent.adjoint(eye)
+
+    def _span(self, name: str) -> slice:
+        span = self.dynamics.layout.span(self.dynamics.index[name]) if name in self.dynamics.index else None
+        if span is None:
+            moving = [n for i, n in enumerate(self.dynamics.names) if self.dynamics.moves[i]]
+            raise KeyError(f"{name!r} is no member that retrains; those are {', '.join(moving[:8])}")
+        return span
+
+    # -- along the way -------------------------------------------------------------------------------------------------
+
+    def hops(self, most: int = 8) -> pd.DataFrame:
+        """See :func:`ecosystem.influence.propagation.hops`."""
+        return propagation.hops(self, most)
+
+    def edges(self, source: str | None = None, target: str | None = None, knock_out: bool = False) -> pd.DataFrame:
+        """See :func:`ecosystem.influence.propagation.edges`."""
+        return propagation.edges(self, source, target, knock_out)
+
+    def paths(self, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
+        """See :func:`ecosystem.influence.walks.paths`."""
+        return walks.paths(self, source, target, k, longest)
+
+    def knock_out(self, u: str, v: str) -> KnockOut:
+        """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
+        scenario, point = solved_without(self.scenario, u, v)
+        left = [name for name in self.sources if scenario.curation(name) > 0]
+        matrix = self.matrix * math.nan
+        if left:
+            new = influence(scenario, left, self.targets, at=point).matrix
+            matrix = new.reindex_like(self.matrix) - self.matrix
+        return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
+
+    def __repr__(self) -> str:
+        return f"Influence({self.scenario.name!r}: {len(self.sources)} sources, {len(self.targets)} targets)"
+
+
+def influence(
+    scenario: Scenario,
+    sources: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    *,
+    like: Like | None = None,
+    at: StablePoint | None = None,
+) -> Influence:
+    """The exact influence of curation at every source on every target, at the scenario's stable point.
+
+    ``sources`` are members with a curation level strictly between 0 and 1 (default: all of those); for a member at
+    level 0, ``like={name: (u, name)}`` says which flow would be curated, and the derivative is the right-hand one.
+    ``targets`` are members with a reward whose expectation is exact (default: all). ``at`` spares the search for the
+    stable point. Effects are per unit of share: 0.01 of an effect for a percentage point of curation.
+
+    >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+    >>> s = Scenario("loop", rounds=1)
+    >>> s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    >>> s.connect("a", "a", Flow(raw=0.3, curated=0.2))  # θ* = λ / (0.625 (1 − λ))
+    >>> round(float(influence(s).matrix.at["a", "a"]), 9)
+    2.5
+    """
+    dynamics = Dynamics(scenario, like)
+    chosen, skipped = movable(dynamics, sources)
+    wanted, unjudged = judged(dynamics, targets)
+    point = find(dynamics) if at is None else at
+    if not point.found:
+        raise ValueError(f"scenario {scenario.name!r} has no influence to compute: {point.message}; {INSTEAD}")
+    check_smooth(dynamics, vector_of(dynamics, point))
+    result = Influence(dynamics, point, chosen, wanted)
+    result.skipped, result.unjudged = skipped, unjudged
+    return result

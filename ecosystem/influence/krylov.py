@@ -1,0 +1,107 @@
+"""Linear systems with many right-hand sides at once, known only by their products (GMRES in columns).
+
+SciPy's solvers take one right-hand side at a time; here a product with a hundred columns costs little more than with
+one, so all of them go through the same iterations together, as replicates do in a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Operator = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], linear in each column alone
+RESTART = 30  # basis vectors kept of each column
+PRODUCTS = 2000  # given up after so many
+
+
+@dataclass(frozen=True)
+class Solution:
+    """``x [columns, size]``, the relative residual of each column, and how many products it took."""
+
+    x: Tensor
+    residual: Tensor
+    products: int
+
+
+def solve(operator: Operator, rhs: Tensor, tolerance: float = 1e-12, restart: int = RESTART) -> Solution:
+    """``x`` with ``x − operator(x) = rhs``, column by column ``[columns, size]``, by restarted GMRES.
+
+    Saad and Schultz 1986. ``tolerance`` bounds ``‖rhs − x + operator(x)‖ / ‖rhs‖``; where it is not reached the
+    residual says so (nothing is raised).
+    """
+    scale = rhs.norm(dim=-1)
+    safe = torch.where(scale > 0, scale, 1.0)
+    x, residual = torch.zeros_like(rhs), rhs
+    products, best = 0, torch.full_like(scale, torch.inf)
+    while True:
+        size = residual.norm(dim=-1) / safe
+        stuck = bool((size > 0.9 * best).all())
+        if bool((size <= tolerance).all()) or not bool(torch.isfinite(size).all()) or products >= PRODUCTS or stuck:
+            return Solution(x, size, products)
+        best = torch.minimum(best, size)
+        step, used = _cycle(operator, residual, tolerance * safe, restart)
+        x = x + step
+        residual = rhs - x + operator(x)
+        products += used + 1
+
+
+def _cycle(operator: Operator, residual: Tensor, goal: Tensor, restart: int) -> tuple[Tensor, int]:
+    """One GMRES cycle for ``residual [columns, size]``: the correction, and the products it took."""
+    columns, size = residual.shape
+    norm = residual.norm(dim=-1)
+    basis = residual.new_zeros(columns, restart + 1, size)
+    basis[:, 0] = residual / _positive(norm).unsqueeze(-1)
+    upper = residual.new_zeros(columns, restart + 1, restart)  # Hessenberg, turned into a triangle by rotations
+    target = residual.new_zeros(columns, restart + 1)
+    target[:, 0] = norm
+    rotations: list[tuple[Tensor, Tensor]] = []
+    used = 0
+    for j in range(restart):
+        w = basis[:, j] - operator(basis[:, j])
+        column, w = _orthogonal(basis[:, : j + 1], w)
+        height = w.norm(dim=-1)
+        basis[:, j + 1] = w / _positive(height).unsqueeze(-1)
+        column = torch.cat([column, height.unsqueeze(-1)], -1)
+        upper[:, : j + 2, j] = _rotated(column, rotations)
+        _rotate_target(target, j, rotations[-1])
+        used = j + 1
+        if bool((target[:, j + 1].abs() <= goal).all()):
+            break
+    triangle, side = upper[:, :used, :used], target[:, :used, None]
+    empty = triangle.diagonal(dim1=-2, dim2=-1) == 0  # columns that were done before
+    triangle = triangle + torch.diag_embed(empty.to(triangle.dtype))
+    weights = torch.linalg.solve_triangular(triangle, side, upper=True)
+    return torch.bmm(weights.mT, basis[:, :used])[:, 0], used
+
+
+def _orthogonal(basis: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """``w [columns, size]`` without its part along ``basis [columns, j, size]``, and that part's coordinates."""
+    along = torch.bmm(basis, w.unsqueeze(-1))
+    w = torch.baddbmm(w.unsqueeze(1), along.mT, basis, alpha=-1)[:, 0]
+    return along[..., 0], w
+
+
+def _rotated(column: Tensor, rotations: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """A new Hessenberg column after all Givens rotations, the last of which it adds itself."""
+    entries = list(column.unbind(-1))
+    for i, (cos, sin) in enumerate(rotations):
+        entries[i], entries[i + 1] = cos * entries[i] + sin * entries[i + 1], cos * entries[i + 1] - sin * entries[i]
+    length = torch.hypot(entries[-2], entries[-1])
+    cos = torch.where(length > 0, entries[-2] / _positive(length), 1.0)
+    sin = torch.where(length > 0, entries[-1] / _positive(length), 0.0)
+    rotations.append((cos, sin))
+    entries[-2], entries[-1] = length, torch.zeros_like(length)
+    return torch.stack(entries, -1)
+
+
+def _rotate_target(target: Tensor, j: int, rotation: tuple[Tensor, Tensor]) -> None:
+    cos, sin = rotation
+    target[:, j + 1] = -sin * target[:, j]
+    target[:, j] = cos * target[:, j]
+
+
+def _positive(x: Tensor) -> Tensor:
+    return torch.where(x > 0, x, 1.0)

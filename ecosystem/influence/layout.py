@@ -1,0 +1,109 @@
+"""All parameters of an ecosystem as one vector, as solvers want them, and as stacked generators, as the engine does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.looped import Stack
+from ecosystem.generators import ClosedForm
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a cohort's moving members stand in the vector: from ``start``, ``width`` numbers for each of ``rows``."""
+
+    cohort: int
+    rows: Tensor  # in the cohort
+    members: Tensor  # in the scenario
+    start: int
+    width: int
+
+    @property
+    def span(self) -> slice:
+        return slice(self.start, self.start + len(self.rows) * self.width)
+
+
+class Layout:
+    """The order of parameters in a vector ``[columns, size]``: cohort by cohort, member by member.
+
+    Only members that ``move`` have a place; the others keep their starting parameters.
+    """
+
+    def __init__(self, cohorts: Sequence[Cohort], moves: np.ndarray) -> None:
+        self.starts = [cast(ClosedForm, cohort.start) for cohort in cohorts]
+        self.blocks: list[Block] = []
+        self.size = 0
+        for c, cohort in enumerate(cohorts):
+            rows = torch.from_numpy(np.flatnonzero(moves[cohort.ids]) if cohort.ids else np.zeros(0, dtype=np.int64))
+            if len(rows):
+                width = self.starts[c].vector().shape[-1]
+                self.blocks.append(Block(c, rows, cohort.index[rows], self.size, width))
+                self.size += len(rows) * width
+        self._place = {int(m): (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members)}
+
+    def span(self, member: int) -> slice | None:
+        """Where a member's parameters stand; None if it does not move."""
+        if member not in self._place:
+            return None
+        b, row = self._place[member]
+        start = self.blocks[b].start + row * self.blocks[b].width
+        return slice(start, start + self.blocks[b].width)
+
+    def owners(self) -> Tensor:
+        """The member that each number of the vector belongs to, ``[size]``."""
+        return torch.cat([block.members.repeat_interleave(block.width) for block in self.blocks])
+
+    def pack(self, stacks: Sequence[Stack]) -> Tensor:
+        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``."""
+        parts = []
+        for block in self.blocks:
+            vector = cast(ClosedForm, stacks[block.cohort]).vector()
+            rows = vector if len(block.rows) == vector.shape[0] else vector.index_select(0, block.rows)
+            parts.append(rows[:, 0].transpose(0, 1).flatten(1))
+        return torch.cat(parts, -1)
+
+    def unpack(self, vector: Tensor) -> list[Stack]:
+        """Stacks with batch ``[members, 1, columns]`` (sources of real data too) from ``[columns, size]``."""
+        stacks: list[Stack] = list(self.starts)
+        columns = len(vector)
+        for c, start in enumerate(self.starts):
+            if start.batch_shape[2] == 1 and columns > 1 and c in self._moving_cohorts():
+                stacks[c] = start.map(lambda t: t.repeat(1, 1, columns, *(1,) * (t.ndim - 3)))
+        for block, rows in zip(self.blocks, self.rows(vector), strict=True):
+            stacks[block.cohort] = self._written(cast(ClosedForm, stacks[block.cohort]), block, rows)
+        return stacks
+
+    def rows(self, vector: Tensor) -> Iterator[Tensor]:
+        """The blocks of a vector, each ``[rows, 1, columns, width]``."""
+        for block in self.blocks:
+            part = vector[:, block.span].unflatten(-1, (len(block.rows), block.width))
+            yield part.transpose(0, 1).unsqueeze(1)
+
+    def _moving_cohorts(self) -> set[int]:
+        return {block.cohort for block in self.blocks}
+
+    def _written(self, stack: ClosedForm, block: Block, rows: Tensor) -> ClosedForm:
+        new = with_vector(stack, rows) if len(block.rows) == stack.batch_shape[0] else None
+        if new is not None:
+            return new
+        fresh = with_vector(stack.take(block.rows), rows).moving()
+        merged = {name: old.index_copy(0, block.rows, fresh[name]) for name, old in stack.moving().items()}
+        return stack.rebuild({**stack.tensors(), **merged})
+
+
+def with_vector(stack: ClosedForm, vector: Tensor) -> ClosedForm:
+    """A stack with other moving parameters, ``vector [*batch, width]``: the inverse of ``stack.vector()``."""
+    batch = len(stack.batch_shape)
+    moving, at = {}, 0
+    for name, old in stack.moving().items():
+        size = old[(0,) * batch].numel()
+        moving[name] = vector[..., at : at + size].reshape(*vector.shape[:-1], *old.shape[batch:])
+        at += size
+    return stack.rebuild({**stack.tensors(), **moving})

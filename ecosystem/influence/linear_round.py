@@ -1,0 +1,93 @@
+"""One round of the engine, linearised about a stable point: what a small change of the state becomes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.influence.jacobian import DENSE, Jacobian, dense, derivative, radius_by_products, radius_of
+from ecosystem.influence.rounds import Rounds, State, Turn
+
+_ROUNDS, _FORGOTTEN = 240, 40  # of random orders, to measure a Lyapunov exponent; the first ones do not count
+_SEEN = 12  # random rounds whose own spectral radius is looked at
+
+
+class LinearRound:
+    """The derivative of rounds at a stable point ``vector [size]``; members that are ``frozen`` stand still.
+
+    The state is the parameters now and before (as far back as delays reach) and what windows of data have kept.
+    """
+
+    def __init__(self, rounds: Rounds, vector: Tensor, frozen: np.ndarray) -> None:
+        self.rounds = rounds
+        self.frozen = frozen
+        self.rest = rounds.at_rest(vector.unsqueeze(0))
+        self._windows = [(c, memory["past"]) for c, memory in enumerate(self.rest.memories) if "past" in memory]
+        self.flat = self._flattened(self.rest)[0]
+
+    def rate(self) -> float:
+        """The spectral radius of a round: the root of a hyper-period's, over which every clock repeats."""
+        period = self.rounds.period
+        turns = [self._turn(number) for number in range(self.rounds.first, self.rounds.first + period)]
+        return self._radius(turns) ** (1 / period)
+
+    def lyapunov(self) -> tuple[float, float]:
+        """``e^γ`` with the Lyapunov exponent of random rounds, and the largest spectral radius of one seen."""
+        v = torch.sin(torch.arange(1, len(self.flat) + 1, dtype=self.flat.dtype)).unsqueeze(0)
+        growth = []
+        for number in range(self.rounds.first, self.rounds.first + _ROUNDS):
+            turn = self._turn(number)
+            v = derivative(lambda s, turn=turn: self._played(s, [turn]), self.flat.unsqueeze(0), v)[1]
+            norm = float(v.norm())
+            if norm == 0:
+                return 0.0, self._worst()
+            growth.append(math.log(norm))
+            v = v / norm
+        return math.exp(float(np.mean(growth[_FORGOTTEN:]))), self._worst()
+
+    def _worst(self) -> float:
+        if len(self.flat) > DENSE:
+            return math.nan
+        first = self.rounds.first
+        return max(self._radius([self._turn(number)]) for number in range(first, first + _SEEN))
+
+    def _turn(self, number: int) -> Turn:
+        return self.rounds.turn(number, self.frozen)
+
+    def _radius(self, turns: list[Turn]) -> float:
+        if len(self.flat) <= DENSE:
+            return radius_of(dense(lambda s: self._played(s, turns), self.flat, 256))
+        jacobian = Jacobian(lambda s: self._played(s, turns), self.flat)
+        return radius_by_products(jacobian.push, len(self.flat))
+
+    def _played(self, flat: Tensor, turns: list[Turn]) -> Tensor:
+        """The state ``[columns, all]`` some rounds later."""
+        state = self._state(flat)
+        for turn in turns:
+            state = self.rounds.played(state, turn)
+        return self._flattened(state)
+
+    # -- the state as one vector -----------------------------------------------------------------------------------
+
+    def _flattened(self, state: State) -> Tensor:
+        columns = len(state.now)
+        kept = [state.memories[c]["past"].transpose(0, 2).reshape(columns, -1) for c, _ in self._windows]
+        return torch.cat([*state.past, *kept], -1)
+
+    def _state(self, flat: Tensor) -> State:
+        columns, size = len(flat), self.rest.now.shape[1]
+        past = flat[:, : size * len(self.rest.past)].split(size, dim=1)
+        memories = [
+            {key: value.repeat(1, 1, columns, *(1,) * (value.ndim - 3)) for key, value in memory.items()}
+            for memory in self.rest.memories
+        ]
+        at = size * len(past)
+        for c, kept in self._windows:
+            shape = (columns, kept.shape[1], kept.shape[0], *kept.shape[3:])
+            memories[c]["past"] = flat[:, at : at + kept.numel()].reshape(shape).transpose(0, 2)
+            at += kept.numel()
+        return replace(self.rest, past=past, memories=memories)

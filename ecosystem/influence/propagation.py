@@ -1,0 +1,128 @@
+"""How influence travels: hop by hop, and edge by edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import vjp
+
+from ecosystem.influence.knockout import knock_outs
+
+if TYPE_CHECKING:
+    from ecosystem.influence.exact import Influence
+
+
+def hops(influence: Influence, most: int = 8) -> pd.DataFrame:
+    """The influence by walks of each length: ``M = Σ_h M^(h)``, ``M^(h)_jk = ∇J_jᵀ (B^h)_jk b_k``.
+
+    Columns target, source, hop (0..``most``), effect ``M^(h)``, cumulative ``Σ_{i≤h} M^(i)``, left (exactly what longer
+    walks carry: ``M`` minus cumulative) and bound (``|left| ≤ bound``, from the size of what is still on its way). The
+    series needs ``ρ(B) < 1``; where it is not, ``left`` does not tend to 0.
+    """
+    if most < 0:
+        raise ValueError(f"hops(most) is a number of hops, at least 0, got {most!r}")
+    sources, targets = influence.sources, influence.targets
+    effects = np.empty((most + 1, len(targets), len(sources)))
+    remaining = np.empty((most + 1, len(sources)))
+    for part in influence.resolvent.batches(len(sources)):
+        walkers = influence.selected(influence.pushes, sources[part])
+        for hop in range(most + 1):
+            effects[hop, :, part] = influence.summed(walkers, influence.gradients, targets).T.numpy()
+            walkers = influence.resolvent.push(walkers)
+            remaining[hop, part] = walkers.norm(dim=-1).numpy()
+    cumulative = effects.cumsum(0)
+    left = influence.matrix.to_numpy() - cumulative
+    bound = remaining[:, None, :] * _reach(influence)[None, :, None]
+    return _long(influence, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
+
+
+def _reach(influence: Influence) -> np.ndarray:
+    """``‖(I − B)⁻ᵀ ∇J_j‖`` of every target: the most that a push of length 1 anywhere can do to it in the long run."""
+    parts = [
+        influence.resolvent.adjoint(influence.selected(influence.gradients, influence.targets[part])).norm(dim=-1)
+        for part in influence.resolvent.batches(len(influence.targets))
+    ]
+    return torch.cat(parts).numpy()
+
+
+def _long(influence: Influence, most: int, values: dict[str, np.ndarray]) -> pd.DataFrame:
+    """One row for each target, source and hop from arrays ``[hops, targets, sources]``."""
+    index = pd.MultiIndex.from_product(
+        [range(most + 1), influence.targets, influence.sources], names=["hop", "target", "source"]
+    )
+    frame = pd.DataFrame({name: value.reshape(-1) for name, value in values.items()}, index=index).reset_index()
+    order = {name: i for i, name in enumerate(influence.dynamics.names)}
+    frame = frame.sort_values(["target", "source", "hop"], key=lambda c: c.map(order) if c.name != "hop" else c)
+    return frame[["target", "source", "hop", *values]].reset_index(drop=True)
+
+
+def edges(
+    influence: Influence, source: str | None = None, target: str | None = None, knock_out: bool = False
+) -> pd.DataFrame:
+    """What each flow carries: traffic, and what happens without it.
+
+    Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from the
+    curation of the member ``source`` to the alignment of ``target``, summed over all of them where none is named. Over
+    all flows traffic adds up to ``Σ_h h·M^(h)``. With ``knock_out``, one column ``J[member]`` for each member with a
+    reward: the change of its alignment at the new stable point when the flow's share is given back to real data (NaN
+    where the reader has none, or where no stable point is found any more; ``attrs["refused"]`` says which and why).
+    """
+    sources = _named(influence.sources, source, "source")
+    targets = _named(influence.targets, target, "target")
+    push = influence.selected(influence.pushes, sources).sum(0, keepdim=True)
+    goal = influence.selected(influence.gradients, targets).sum(0, keepdim=True)
+    moved = influence.resolvent.forward(push)[0]
+    weight = influence.resolvent.adjoint(goal)[0]
+    traffic = _traffic(influence, moved, weight)
+    flows = influence.dynamics.edges()
+    frame = pd.DataFrame(flows, columns=["source", "target"])
+    frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
+    if not knock_out:
+        return frame
+    changes, refused = knock_outs(influence.scenario, influence.point.alignment, flows)
+    frame = pd.concat([frame, changes.reset_index(drop=True)], axis=1)
+    frame.attrs["refused"] = refused
+    return frame
+
+
+def _named(known: list[str], name: str | None, what: str) -> list[str]:
+    if name is not None and name not in known:
+        raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
+    return known if name is None else [name]
+
+
+def _traffic(influence: Influence, moved: Tensor, weight: Tensor) -> dict[tuple[str, str], float]:
+    """``w_vᵀ B_vu x_u`` for each flow ``u → v``, where every member moves by ``x`` and counts by ``w`` (``[size]``
+    each).
+
+    Each flow's part of a reader's statistic moves with its producer; the reader's fit turns that into parameters.
+    """
+    blocks, layout = influence.blocks, influence.dynamics.layout
+    wiring = influence.dynamics.wiring
+    total: dict[tuple[str, str], float] = {}
+    for fit in blocks.fits:
+        counts = torch.stack([weight[layout.span(member)] for member in fit.task.members.tolist()])
+        pull = vjp(lambda s, fit=fit: fit.stack.refit(s).vector(), fit.statistic)[1]
+        wanted = pull(counts[:, None, None])[0][:, 0, 0]  # what each number of a statistic counts, [rows, Q]
+        for bundle in fit.task.bundles:
+            producers = wiring.producer[bundle.component.numpy()]
+            if producers[0] < 0:
+                continue
+            of_origin = np.empty(len(bundle.source), dtype=np.int64)
+            of_origin[bundle.origin.numpy()] = producers
+            vector = torch.zeros_like(blocks.producers(bundle).vector()[:, 0, 0])
+            for i, member in enumerate(of_origin.tolist()):
+                span = layout.span(member)
+                if span is not None:
+                    vector[i] = moved[span]
+            sent = blocks.moved(fit, bundle, vector)
+            value = (sent[bundle.origin] * wanted[bundle.owner]).sum(-1) * blocks.shares[bundle.component]
+            for component, amount in zip(bundle.component.tolist(), value.tolist(), strict=True):
+                flow = wiring.components[component].flow
+                assert flow is not None
+                total[flow] = total.get(flow, 0.0) + amount
+    return total

@@ -1,0 +1,174 @@
+"""Will the network settle, in which order, and how fast? Everything here is local, about one stable point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse.linalg import eigs
+from torch import Tensor
+
+from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.influence.linear_round import LinearRound
+from ecosystem.influence.resolvent import Resolvent
+from ecosystem.influence.rounds import Rounds
+from ecosystem.influence.stable import StablePoint, find, vector_of
+from ecosystem.retention import accumulate, subsample
+from ecosystem.scenario import Scenario
+
+_PERTURBED = 1e-3  # relative size of the change whose fading is measured
+_PATIENCE = 5000  # rounds played at most to see it fade
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How small changes about a stable point live on.
+
+    ``radius`` is ``ρ(B)``, ``B = ∂T/∂Θ``: synchronous rounds without delays or memory settle if it is below 1, not if
+    it is above. ``certificate`` is ``ρ(K)``, ``K_ij = ‖B_ij‖₂``: below 1 (``certified``), every asynchronous order with
+    bounded delays settles (Chazan and Miranker 1969; sufficient, not necessary). ``table`` has one row for each
+    ordering:
+
+    - ``rate``: the factor by which a change shrinks in a round in the long run: the spectral radius of the engine's own
+      round (delays, periods and windows of data included; the root of a hyper-period's), or for random orders and
+      clocks ``e^γ`` with the Lyapunov exponent ``γ``, measured; NaN where data accumulate and changes fade like a power
+      ``t^{−exponent}``;
+    - ``settles``; ``worst``: for random orders, the largest spectral radius of a round seen;
+    - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate and by
+      playing.
+    """
+
+    radius: float
+    certificate: float
+    table: pd.DataFrame
+    tolerance: float
+
+    @property
+    def certified(self) -> bool:
+        return self.certificate < 1
+
+    @property
+    def settles(self) -> bool:
+        """Whether the scenario's own ordering does."""
+        return bool(self.table["settles"].iloc[0])
+
+    def __repr__(self) -> str:
+        own = self.table.iloc[0]
+        verb = "settles" if self.settles else "does not settle"
+        return (
+            f"Stability({verb} in its own order, {own['ordering']}, rate {own['rate']:.4g}; ρ(B) = {self.radius:.4g}, "
+            f"any order {'certified' if self.certified else 'not certified'}: ρ(K) = {self.certificate:.4g})"
+        )
+
+
+def stability(
+    scenario: Scenario, orderings: Sequence[Any] = (), *, at: StablePoint | None = None, tolerance: float = 1e-6
+) -> Stability:
+    """Spectral radii, rates and certificates at the stable point of a scenario (``at`` spares the search for it).
+
+    The first row of the table is the scenario's own ordering, the others are those given. ValueError where there is no
+    stable point.
+
+    >>> from ecosystem import Flow, Location, Member, Scenario, sequential, synchronous
+    >>> s = Scenario("duo", rounds=1, ordering=synchronous)
+    >>> for name in "ab":
+    ...     s.add(name, Member(Location([0.0]), real=Location([1.0])))
+    >>> s.connect("a", "b", Flow(raw=0.5))
+    >>> s.connect("b", "a", Flow(raw=0.5))
+    >>> stability(s, [sequential("a", "b")]).table["rate"].round(6).tolist()     # ρ and ρ²
+    [0.5, 0.25]
+    """
+    if not 0 < tolerance < 1:
+        raise ValueError(f"stability(tolerance) lies between 0 and 1, got {tolerance!r}")
+    dynamics = Dynamics(scenario)
+    point = find(dynamics) if at is None else at
+    if not point.found:
+        raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
+    return assess(dynamics, point, orderings, tolerance)
+
+
+def assess(dynamics: Dynamics, point: StablePoint, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
+    """See :func:`stability`."""
+    vector = vector_of(dynamics, point)
+    resolvent = Resolvent(dynamics, vector)
+    blocks = Blocks(dynamics, vector)
+    rows = [_row(Rounds(dynamics, ordering), vector, blocks, tolerance) for ordering in (None, *orderings)]
+    return Stability(resolvent.radius, _radius_of_norms(blocks), pd.DataFrame(rows), tolerance)
+
+
+def _row(rounds: Rounds, vector: Tensor, blocks: Blocks, tolerance: float) -> dict[str, Any]:
+    """One ordering: how fast, whether at all, in how many rounds."""
+    slow = _accumulating(rounds.dynamics)
+    row: dict[str, Any] = {"ordering": repr(rounds.ordering), "rate": math.nan, "worst": math.nan, "exponent": math.nan}
+    linear = LinearRound(rounds, vector, frozen=slow)
+    if rounds.random:
+        rate, row["worst"] = linear.lyapunov()
+    else:
+        rate = linear.rate()
+    if slow.any():
+        row["exponent"] = 1 - _slow_growth(blocks, slow)
+        row["settles"] = bool(rate < 1 and row["exponent"] > 0)
+        row["predicted"] = tolerance ** (-1 / row["exponent"]) if row["settles"] else math.nan
+    else:
+        row["rate"] = rate
+        row["settles"] = bool(rate < 1)
+        row["predicted"] = _predicted(rate, tolerance)
+    row["measured"] = _measured(rounds, vector, tolerance) if row["settles"] else math.nan
+    return row
+
+
+def _predicted(rate: float, tolerance: float) -> float:
+    """Rounds until ``rate^t`` is ``tolerance``."""
+    if rate >= 1:
+        return math.nan
+    return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
+
+
+def _measured(rounds: Rounds, vector: Tensor, tolerance: float) -> float:
+    """Rounds that the engine plays until a small change of all parameters has shrunk to ``tolerance``."""
+    dynamics, rest = rounds.dynamics, rounds.at_rest(vector.unsqueeze(0))
+    wave = torch.sin(torch.arange(1, len(vector) + 1, dtype=vector.dtype)) * (1 + vector.abs())
+    moved = dynamics.retrained((vector + _PERTURBED * wave).unsqueeze(0))  # inside the families
+    state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
+    begin = float((moved - vector).abs().max())
+    if begin <= 1e-13 * (1 + float(vector.abs().max())):
+        return 1.0  # one round forgets it
+    for number in range(rounds.first, rounds.first + _PATIENCE):
+        state = rounds.played(state, rounds.turn(number))
+        if float((state.now - vector).abs().max()) <= tolerance * begin:
+            return float(number - rounds.first + 1)
+    return math.nan
+
+
+def _accumulating(dynamics: Dynamics) -> np.ndarray:
+    """Which members train on everything they have ever seen, ``[members]``."""
+    kept = [dynamics.scenario.member(name).retention for name in dynamics.names]
+    return np.array([isinstance(k, accumulate | subsample) for k in kept]) & dynamics.moves
+
+
+def _slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
+    """The largest real part of the eigenvalues that accumulating members feel.
+
+    Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.
+    """
+    matrix = blocks.dense()
+    own = torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
+    inner = matrix[~own][:, ~own]
+    eye = torch.eye(len(inner), dtype=matrix.dtype)
+    reduced = matrix[own][:, own] + matrix[own][:, ~own] @ torch.linalg.solve(eye - inner, matrix[~own][:, own])
+    return float(torch.linalg.eigvals(reduced).real.max())
+
+
+def _radius_of_norms(blocks: Blocks) -> float:
+    """``ρ(K)`` of the block norms."""
+    norms = blocks.norms()
+    if norms.shape[0] <= 1000:
+        return float(np.abs(np.linalg.eigvals(norms.toarray())).max(initial=0.0))
+    start = np.ones(norms.shape[0])
+    return float(np.abs(eigs(norms, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)).max())

@@ -1,0 +1,232 @@
+"""Stable points ``Θ* = T(Θ*)``: every model is already optimal for the data that all of them, at ``Θ*``, produce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import optimize
+from torch import Tensor
+
+from ecosystem.generators import ClosedForm
+from ecosystem.influence import krylov
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.jacobian import DENSE, Jacobian, dense
+from ecosystem.influence.rounds import Rounds
+from ecosystem.influence.trajectory import Trajectory, follow
+from ecosystem.scenario import Scenario
+from ecosystem.streams import Stream
+
+_STEPS = 25  # Newton's, from where the dynamics have led
+_SMALL = 300  # numbers in Θ up to which MINPACK's dense solver is the better one
+
+
+@dataclass(frozen=True)
+class StablePoint:
+    """A joint fixed point of the population dynamics, or what was seen instead.
+
+    ``found`` says whether there is one; then ``parameters[name]`` are each member's (the mean of a ``Location``, the
+    probabilities of a ``Categorical``, mean and covariance of a ``Gaussian`` one after the other), ``generators[name]``
+    the same as a generator, ``alignment`` the exact ``J`` of every member with a reward, ``residual`` the largest
+    ``|T(Θ) − Θ|`` relative to ``1 + max |Θ|``. ``seen`` tells what the dynamics did when they were played for
+    ``rounds`` rounds from the start, in the scenario's own order: *settles*, *diverges*, *cycles with period p*,
+    *wanders*. A stable point may exist where the dynamics diverge. ``others`` are different stable points, found from
+    other starts.
+    """
+
+    found: bool
+    seen: str
+    rounds: int
+    residual: float
+    alignment: pd.Series
+    parameters: dict[str, Tensor]
+    generators: dict[str, ClosedForm]
+    others: tuple[StablePoint, ...] = ()
+    vector: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)  # Θ as the solvers have it, [size]
+
+    @property
+    def message(self) -> str:
+        """One sentence for people."""
+        if not self.found:
+            return f"no stable point was found: the dynamics were played for {self.rounds} rounds, and it {self.seen}"
+        many = f"; {len(self.others)} more from other starts" if self.others else ""
+        return f"a stable point (residual {self.residual:.1e}); from the start the network {self.seen}{many}"
+
+    def __repr__(self) -> str:
+        return f"StablePoint({self.message})"
+
+
+def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
+    """The stable point that a scenario leads to, exactly: ``Θ*`` with ``Θ* = T(Θ*)``.
+
+    The population dynamics are played from the scenario's own start, and from ``starts − 1`` others scattered far from
+    it, for at most ``rounds`` rounds; where they have led, SciPy's solvers and Newton's method on the engine's own map
+    do the rest, to a relative residual of ``tolerance``. There need not be a stable point, and there may be several:
+    the result says what was seen. ValueError only for scenarios without population dynamics (it names what to use).
+
+    >>> from ecosystem import Flow, Linear, Location, Member, Scenario
+    >>> s = Scenario("loop", rounds=1)
+    >>> s.add("a", Member(Location([8.0]), reward=Linear([1.0]), real=Location([1.0])))
+    >>> s.connect("a", "a", Flow(raw=0.5))
+    >>> point = stable_point(s)
+    >>> point.found, round(float(point.parameters["a"]), 9), point.seen
+    (True, 1.0, 'settles')
+    """
+    if starts < 1 or rounds < 1 or not 0 < tolerance < 1:
+        raise ValueError(
+            f"stable_point needs starts and rounds of at least 1 and a tolerance between 0 and 1, got {starts!r}, "
+            f"{rounds!r} and {tolerance!r}"
+        )
+    return find(Dynamics(scenario), starts, rounds, tolerance)
+
+
+def find(dynamics: Dynamics, starts: int = 1, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
+    """See :func:`stable_point`."""
+    begin = _starts(dynamics, starts)
+    ways = follow(Rounds(dynamics), begin, rounds, tolerance)
+    # a scattered start that explodes says nothing; the scenario's own is searched from all the same
+    ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
+    solved = [_solve(dynamics, way, tolerance) for way in ways]
+    points = [_described(dynamics, way, vector, tolerance) for way, vector in zip(ways, solved, strict=True)]
+    first, different = points[0], []
+    for point in points[1:]:
+        known = [p for p in (first, *different) if p.found]
+        if point.found and not any(_same(point.vector, p.vector) for p in known):
+            different.append(point)
+    if not first.found and different:
+        first, different = different[0], different[1:]
+    return StablePoint(**{**first.__dict__, "others": tuple(different)})
+
+
+def residual(dynamics: Dynamics, vector: Tensor) -> float:
+    """The largest ``|T(Θ) − Θ|``, relative to ``1 + max |Θ|``; infinite outside the families."""
+    if not bool(torch.isfinite(vector).all()):
+        return float("inf")
+    worst = float((dynamics.retrained(vector.unsqueeze(0))[0] - vector).abs().max() / (1 + vector.abs().max()))
+    stacks = dynamics.layout.unpack(vector.unsqueeze(0))
+    inside = all(
+        bool(cast(ClosedForm, stacks[block.cohort]).take(block.rows).admissible().all())
+        for block in dynamics.layout.blocks
+    )
+    return worst if inside and np.isfinite(worst) else float("inf")
+
+
+def _starts(dynamics: Dynamics, count: int) -> Tensor:
+    """Starting vectors ``[count, size]``: the scenario's own first, then scattered ones (the same in every call)."""
+    vectors = [dynamics.start[0]]
+    for number in range(1, count):
+        stacks = dynamics.layout.unpack(dynamics.start)
+        for c, stack in enumerate(stacks):
+            ids = dynamics.cohorts[c].index
+            rng = Stream.root([(0, number)]).at("start").at(dynamics.words[ids].reshape(-1, 1, 1))
+            stacks[c] = cast(ClosedForm, stack).scattered(rng) if len(ids) else stack
+        vectors.append(dynamics.layout.pack(stacks)[0])
+    return torch.stack(vectors)
+
+
+def _solve(dynamics: Dynamics, way: Trajectory, tolerance: float) -> Tensor:
+    """The best candidate for a fixed point near where the dynamics have led; from the start where that fails."""
+    best = way.last
+    begins = [way.first] if way.exploded else [way.last, way.first]
+    for begin in begins:
+        for improve in (_newton, _scipy):
+            candidate = improve(dynamics, begin)
+            if residual(dynamics, candidate) < residual(dynamics, best):
+                best = candidate
+            if residual(dynamics, best) <= tolerance:
+                return _newton(dynamics, best)
+    return best
+
+
+def _newton(dynamics: Dynamics, vector: Tensor) -> Tensor:
+    """Newton's method with the exact Jacobian, as long as every step improves by half."""
+    best = residual(dynamics, vector)
+    for _ in range(_STEPS):
+        gap = dynamics.retrained(vector.unsqueeze(0)) - vector
+        candidate = vector + _resolved(dynamics, vector, gap)
+        now = residual(dynamics, candidate)
+        if not now < 0.5 * best:
+            return candidate if now < best else vector
+        vector, best = candidate, now
+        if best == 0:
+            break
+    return vector
+
+
+def _resolved(dynamics: Dynamics, vector: Tensor, gap: Tensor) -> Tensor:
+    """``(I − B)⁻¹ gap`` at ``vector``."""
+    if dynamics.layout.size > DENSE:
+        return krylov.solve(Jacobian(dynamics.retrained, vector).push, gap, 1e-11).x[0]
+    matrix = torch.eye(len(vector), dtype=vector.dtype) - dense(dynamics.retrained, vector, 256)
+    solution, info = torch.linalg.solve_ex(matrix, gap[0])
+    return solution if int(info) == 0 else torch.full_like(vector, torch.nan)
+
+
+def _scipy(dynamics: Dynamics, vector: Tensor) -> Tensor:
+    """A root of ``T(Θ) − Θ`` by SciPy: MINPACK's hybrid method where Θ is small, Newton–Krylov elsewhere."""
+
+    def gap(x: np.ndarray) -> np.ndarray:
+        theta = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).unsqueeze(0)
+        value = (dynamics.retrained(theta) - theta)[0].numpy()
+        return np.where(np.isfinite(value), value, 1e6)  # outside the families: far from any solution
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        theta = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64))
+        matrix = dense(dynamics.retrained, theta, 256).numpy() - np.eye(len(x))
+        return np.where(np.isfinite(matrix), matrix, 0.0)
+
+    try:
+        if dynamics.layout.size <= _SMALL:
+            return torch.from_numpy(optimize.root(gap, vector.numpy(), jac=slope, method="hybr", tol=1e-13).x)
+        options: dict[str, Any] = {"f_tol": 1e-9, "maxiter": 60}
+        return torch.from_numpy(optimize.newton_krylov(gap, vector.numpy(), **options))
+    except (optimize.NoConvergence, ValueError, ArithmeticError):  # judged by its residual like every other candidate
+        return vector
+
+
+def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: float) -> StablePoint:
+    worst = residual(dynamics, vector)
+    found = worst <= tolerance
+    seen = way.seen(vector if found else None)
+    shown = vector if found else way.last
+    stacks = dynamics.layout.unpack(shown.unsqueeze(0))
+    generators: dict[str, ClosedForm] = {}
+    for cohort, stack in zip(dynamics.cohorts, stacks, strict=True):
+        for row, name in enumerate(cohort.names):
+            generators[name] = cast(ClosedForm, stack).take((row, 0, 0))
+    alignment = dynamics.alignment(shown.unsqueeze(0))[0]
+    index = pd.Index(dynamics.targets, name="member")
+    return StablePoint(
+        found,
+        seen,
+        way.rounds,
+        worst,
+        pd.Series(alignment.numpy(), index=index, name="alignment"),
+        {name: generators[name].vector() for name in dynamics.names},
+        {name: generators[name] for name in dynamics.names},
+        vector=shown,
+    )
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().max() <= 1e-6 * (1 + torch.maximum(a.abs().max(), b.abs().max())))
+
+
+def vector_of(dynamics: Dynamics, point: StablePoint | Mapping[str, Tensor]) -> Tensor:
+    """``Θ [size]`` of a stable point of the same scenario (or of parameters by member)."""
+    parameters = point.parameters if isinstance(point, StablePoint) else point
+    vector = dynamics.start[0].clone()
+    for name in dynamics.names:
+        span = dynamics.layout.span(dynamics.index[name])
+        if span is None:
+            continue
+        if name not in parameters or parameters[name].numel() != span.stop - span.start:
+            raise ValueError(
+                f"the point given has no parameters for {name!r}, or of another size; pass stable_point(scenario)"
+            )
+        vector[span] = parameters[name].flatten()
+    return vector

@@ -1,0 +1,66 @@
+"""What the numbers of an influence matrix say: helped or harmed, and what the network made of it."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+_NOTHING = 1e-10  # of the largest effect: below it, an isolated influence is none
+_SAME = 1e-7  # relative difference below which two effects are one
+
+
+def table(matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph) -> pd.DataFrame:
+    """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph."""
+    alone = _alone(graph)
+    scale = float(np.abs(matrix.to_numpy()).max(initial=0.0))
+    long = matrix.stack().rename("effect").reset_index() if matrix.size else pd.DataFrame(columns=_FIRST)
+    long["kind"] = np.where(long["target"] == long["source"], "self", "cross")
+    own = long["kind"] == "self"
+    long["isolated"] = np.where(own, long["source"].map(isolated), np.nan)
+    long["amplification"] = long["effect"] / long["isolated"].where(long["isolated"].abs() > _NOTHING * scale)
+    untouched = own & long["source"].isin(alone)
+    long.loc[untouched & long["amplification"].notna(), "amplification"] = 1.0  # exactly: nothing comes back to it
+    words = [_verdict(ratio) for ratio in long["amplification"]]
+    long["network"] = np.where(own, words, "")
+    negative = long["effect"] < -_NOTHING * scale
+    long["backfires"] = own & negative
+    long["harms"] = negative
+    return long[[*_FIRST, "isolated", "amplification", "network", "backfires", "harms"]]
+
+
+_FIRST = ["target", "source", "kind", "effect"]
+
+
+def _verdict(amplification: float) -> str:
+    if np.isnan(amplification):
+        return "undefined"
+    if abs(amplification - 1) <= _SAME:
+        return "unchanged"
+    if amplification > 1:
+        return "amplified"
+    return "dampened" if amplification >= 0 else "inverted"
+
+
+def _alone(graph: nx.DiGraph) -> set[str]:
+    """Members on no cycle through others: whatever they do never comes back to them."""
+    return {name for part in nx.strongly_connected_components(graph) if len(part) == 1 for name in part}
+
+
+def welfare(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Private value, externality and social value of each source's curation."""
+    social = matrix.sum()
+    private = pd.Series({k: matrix.at[k, k] if k in matrix.index else np.nan for k in matrix.columns}, dtype=float)
+    external = social - private.fillna(0.0)
+    frame = pd.DataFrame({"private": private, "externality": external, "social": social})
+    return frame.rename_axis("source").reset_index()
+
+
+def formal(radius: float) -> str:
+    """Why an influence at a stable point with ``ρ(B) = radius`` is formal; empty if it is not."""
+    if radius < 1:
+        return ""
+    return (
+        f"the stable point repels synchronous rounds (spectral radius {radius:.4g}, not below 1): the numbers say how "
+        "the point moves, but synchronous dynamics do not lead there; another order may (see stability)"
+    )
