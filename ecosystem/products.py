@@ -7,6 +7,10 @@ multiples of eight keeps every row on one kernel.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 import scipy.sparse as sparse
 import torch
@@ -14,6 +18,17 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 _SIDE = 8
+_PADS: ContextVar[bool] = ContextVar("pads", default=True)
+
+
+@contextmanager
+def any_bits() -> Iterator[None]:
+    """Inside, row products keep their own sizes: several times faster for few rows, but bits depend on company."""
+    token = _PADS.set(False)
+    try:
+        yield
+    finally:
+        _PADS.reset(token)
 
 
 def padded(tensor: Tensor, sides: int) -> Tensor:
@@ -24,6 +39,8 @@ def padded(tensor: Tensor, sides: int) -> Tensor:
 
 def row_product(x: Tensor, matrix: Tensor) -> Tensor:
     """``x @ matrixᵀ`` for rows ``x [*batch, m, d]`` and ``matrix [*batch, e, d]``, independent of ``m`` to the bit."""
+    if not _PADS.get():
+        return torch.matmul(x, matrix.mT)
     product = torch.matmul(padded(x, 2), padded(matrix, 2).mT)
     return product[..., : x.shape[-2], : matrix.shape[-2]]
 

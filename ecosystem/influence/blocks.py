@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
+from torch.func import vjp
 
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.population import gather_population, sent
@@ -25,6 +26,8 @@ from ecosystem.influence import krylov
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.layout import with_vector
+
+_NUMBERS = 1 << 23  # in the blocks that are worked out at a time
 
 
 @dataclass
@@ -39,6 +42,12 @@ class Fit:
     def matrix(self) -> Tensor:
         """``F``: the new parameters by the statistic, ``[rows, width, Q]``."""
         return _columns(lambda s: widened(self.stack, s.shape[2]).refit(s).vector(), self.statistic)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the new parameters are the statistic itself."""
+        height, width = self.matrix.shape[1:]
+        return height == width and bool((self.matrix == torch.eye(height)).all())
 
     def refitted(self, vector: Tensor) -> Tensor:
         """The new parameters if the old ones were ``vector [rows, 1, columns, width]``, at the same statistic."""
@@ -70,6 +79,15 @@ class Fit:
         return moved[:, 0, 0]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Blocks ``[n, height, width]`` of as many pairs of members."""
+
+    targets: Tensor
+    producers: Tensor
+    blocks: Tensor
+
+
 class Blocks:
     """The blocks of ``B`` at a point ``Θ [size]``, for all flows or some of the components."""
 
@@ -88,30 +106,32 @@ class Blocks:
             fits.append(Fit(task, stack, gather_population(self.world, task)))
         return fits
 
-    def parts(self, delay: int | None = None) -> Iterator[tuple[int, int, Tensor]]:
-        """``(target, producer, block [width of target, width of producer])``, one for each component that carries.
+    def parts(self, delay: int | None = None) -> Iterator[Part]:
+        """The blocks of all flows, many at a time; blocks of one pair of members add up.
 
-        Blocks of one pair add up. With ``delay``, only flows read with that delay.
+        With ``delay``, only of flows that are read with that delay.
         """
         for fit in self.fits:
-            if delay in (None, 0):
-                yield from self._inertia(fit)
+            if delay in (None, 0) and fit.incomplete:
+                members = torch.from_numpy(fit.task.members)
+                yield Part(members, members, fit.inertia)
             for bundle in fit.task.bundles:
-                if delay is not None and bundle.delay != delay:
-                    continue
-                yield from self._of_bundle(fit, bundle)
+                if delay is None or bundle.delay == delay:
+                    yield from self._of_bundle(fit, bundle)
 
-    def _of_bundle(self, fit: Fit, bundle: Bundle) -> Iterator[tuple[int, int, Tensor]]:
-        components = bundle.component
-        producers = torch.from_numpy(self.dynamics.wiring.producer)[components]
-        if int(producers[0]) < 0:
-            return  # real data do not answer
-        answers = self.answers(fit, bundle)  # [origins, Q, width]
-        blocks = torch.bmm(fit.matrix[bundle.owner], answers[bundle.origin])
-        blocks = blocks * self.shares[components].reshape(-1, 1, 1)
-        for i, (owner, producer) in enumerate(zip(bundle.owner.tolist(), producers.tolist(), strict=True)):
-            if self.dynamics.moves[producer]:
-                yield int(fit.task.members[owner]), producer, blocks[i]
+    def _of_bundle(self, fit: Fit, bundle: Bundle) -> Iterator[Part]:
+        producers = torch.from_numpy(self.dynamics.wiring.producer)[bundle.component]
+        moves = (producers >= 0) & torch.from_numpy(self.dynamics.moves)[producers]  # real data do not answer
+        width = fit.matrix.shape[1] * self.producers(bundle).vector().shape[-1]
+        if not bool(moves.any()):
+            return
+        for some in moves.nonzero().squeeze(-1).split(max(1, _NUMBERS // width)):
+            part = _narrowed(bundle, some)
+            answers = self.answers(fit, part)  # [origins, Q, width]
+            blocks = answers[part.origin]
+            blocks = blocks if fit.plain else torch.bmm(fit.matrix[part.owner], blocks)
+            blocks *= self.shares[part.component].reshape(-1, 1, 1)
+            yield Part(torch.from_numpy(fit.task.members)[part.owner], producers[some], blocks)
 
     def answers(self, fit: Fit, bundle: Bundle) -> Tensor:
         """``D``: the statistic that each origin of a bundle sends by its producer's parameters, ``[origins, Q,
@@ -131,9 +151,19 @@ class Blocks:
         origins = with_vector(widened(self.producers(bundle), vector.shape[2]), vector)
         return fit.stack.statistic_of(sent(origins, bundle))
 
-    def _inertia(self, fit: Fit) -> Iterator[tuple[int, int, Tensor]]:
-        if fit.incomplete:
-            yield from ((member, member, fit.inertia[row]) for row, member in enumerate(fit.task.members.tolist()))
+    def pushed(self, shares: Tensor) -> Tensor:
+        """How the new parameters move when all shares do, by ``shares [components, 1, 1]``: ``[size]``.
+
+        What members train on is linear in their shares.
+        """
+        out = torch.zeros_like(self.point)
+        world = self.dynamics.world(self.point.unsqueeze(0), shares)
+        for fit in self.fits:
+            moved = gather_population(world, fit.task)[:, 0, 0]
+            answers = fit.answer(moved, torch.zeros_like(fit.stack.vector()[:, 0, 0]))
+            for member, answer in zip(fit.task.members.tolist(), answers, strict=True):
+                out[self.dynamics.layout.span(member)] = answer
+        return out
 
     # -- each member alone ----------------------------------------------------------------------------------------
 
@@ -155,8 +185,8 @@ class Blocks:
         producer = torch.from_numpy(self.dynamics.wiring.producer)
         found = []
         for bundle in fit.task.bundles:
-            own = producer[bundle.component] == members[bundle.owner]
-            if bool(own.any()):
+            own = (producer[bundle.component] == members[bundle.owner]).nonzero().squeeze(-1)
+            if len(own):
                 found.append(_narrowed(bundle, own))
         return found
 
@@ -184,18 +214,63 @@ class Blocks:
     def by_pair(self) -> dict[tuple[int, int], Tensor]:
         """The block of each pair (target, producer) that is not zero by construction."""
         found: dict[tuple[int, int], Tensor] = {}
-        for target, producer, block in self.parts():
-            pair = (target, producer)
-            found[pair] = found[pair] + block if pair in found else block
+        for part in self.merged().values():
+            pairs = zip(part.targets.tolist(), part.producers.tolist(), strict=True)
+            found.update(zip(pairs, part.blocks, strict=True))
         return found
+
+    def merged(self, delay: int | None = None) -> dict[tuple[int, int], Part]:
+        """One block for each pair of members, by the numbers of the two cohorts' places in the layout."""
+        layout, found = self.dynamics.layout, {}
+        wanted = self._pairs()
+        for part in self.parts(delay):
+            place = (layout.place(int(part.targets[0])), layout.place(int(part.producers[0])))
+            known = found.get(place)
+            if known is None:
+                pairs = wanted[place]
+                targets, producers = torch.from_numpy(pairs.T.copy())
+                blank = part.blocks.new_zeros(len(pairs), *part.blocks.shape[1:])
+                known = found[place] = Part(targets, producers, blank)
+            size = len(self.dynamics.names)
+            where = torch.searchsorted(known.targets * size + known.producers, part.targets * size + part.producers)
+            known.blocks.index_add_(0, where, part.blocks)
+        return found
+
+    def _pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """The pairs (target, producer) between which something flows, ``[n, 2]`` in order, by places in the layout."""
+        wiring, layout = self.dynamics.wiring, self.dynamics.layout
+        moves, u, v = self.dynamics.moves, wiring.producer, wiring.target
+        flows = np.stack([v, u], 1)[self.dynamics.live & (u >= 0) & moves[u] & moves[v]]
+        kept = [fit.task.members for fit in self.fits if fit.incomplete]
+        own = np.repeat(np.concatenate([np.zeros(0, dtype=np.int64), *kept])[:, None], 2, axis=1)
+        pairs = np.unique(np.concatenate([flows, own]), axis=0)
+        places = np.array([layout.place(i) if moves[i] else -1 for i in range(len(moves))])
+        keys = places[pairs]
+        return {tuple(key): pairs[(keys == key).all(1)] for key in np.unique(keys, axis=0).tolist()}
 
     def dense(self, delay: int | None = None) -> Tensor:
         """The whole matrix ``[size, size]``."""
+        return torch.from_numpy(self.sparse(delay).toarray())
+
+    def sparse(self, delay: int | None = None) -> sparse.csr_array:
+        """The whole matrix ``[size, size]``, with what is zero by construction left out."""
         layout = self.dynamics.layout
-        matrix = self.point.new_zeros(layout.size, layout.size)
-        for target, producer, block in self.parts(delay):
-            matrix[layout.span(target), layout.span(producer)] += block
-        return matrix
+        merged = self.merged(delay)
+        if len(layout.blocks) == 1 and merged:
+            return self._tile(0, 0, merged[0, 0])
+        side = range(len(layout.blocks))
+        tiles = [[self._tile(t, s, merged.get((t, s))) for s in side] for t in side]
+        return sparse.csr_array(sparse.block_array(tiles, format="csr"))
+
+    def _tile(self, t: int, s: int, part: Part | None) -> sparse.csr_array:
+        """The part of the matrix where one cohort reads another."""
+        target, source = self.dynamics.layout.blocks[t], self.dynamics.layout.blocks[s]
+        shape = (len(target.rows) * target.width, len(source.rows) * source.width)
+        if part is None:
+            return sparse.csr_array(shape)
+        rows, columns = (self.dynamics.layout.rows_of(members) for members in (part.targets, part.producers))
+        begin = np.searchsorted(rows, np.arange(len(target.rows) + 1))
+        return sparse.csr_array(sparse.bsr_array((part.blocks.numpy(), columns, begin), shape=shape).tocsr())
 
     def norms(self) -> sparse.csr_array:
         """``K``, ``K_ij = ‖B_ij‖₂`` (the largest singular value), ``[members, members]``."""
@@ -210,7 +285,7 @@ class Blocks:
 
 
 def _narrowed(bundle: Bundle, keep: Tensor) -> Bundle:
-    """A bundle with some of its components only, and the origins that they need."""
+    """A bundle with some of its components only (an index tensor), and the origins that they need."""
     origins, origin = torch.unique(bundle.origin[keep], return_inverse=True)
     return replace(
         bundle,
@@ -231,9 +306,11 @@ def widened(stack: ClosedForm, columns: int) -> ClosedForm:
 
 
 def _columns(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Jacobians ``[rows, out, in]`` of a function that acts on each row alone: ``at [rows, 1, 1, in]``."""
-    width = at.shape[-1]
-    primal = at.repeat(1, 1, width, 1)
-    eye = torch.eye(width, dtype=at.dtype).expand(at.shape[0], 1, width, width).contiguous()
-    tangent = derivative(function, primal, eye)[1]
-    return tangent[:, 0].transpose(1, 2)
+    """Jacobians ``[rows, out, in]`` of a function that acts on each row alone: ``at [rows, 1, 1, in]``.
+
+    One column for each number that comes out, pulled back at once.
+    """
+    out = function(at).shape[-1]
+    pull = vjp(function, at.repeat(1, 1, out, 1))[1]
+    eye = torch.eye(out, dtype=at.dtype).expand(at.shape[0], 1, out, out)
+    return pull(eye.contiguous())[0][:, 0]

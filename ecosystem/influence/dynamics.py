@@ -25,6 +25,7 @@ from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.layout import Layout
 from ecosystem.laws import NoPopulationLaw
+from ecosystem.products import any_bits
 from ecosystem.retention import replace as newest
 from ecosystem.scenario import Scenario
 from ecosystem.schedules import at, is_never
@@ -68,7 +69,8 @@ class Dynamics:
     def retrained(self, vector: Tensor, shares: Tensor | None = None) -> Tensor:
         """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce."""
         world = self.world(vector, shares)
-        play(world, self.wiring, self.plan, self.due(len(vector)), nobody)
+        with any_bits():
+            play(world, self.wiring, self.plan, self.due(len(vector)), nobody)
         return self.layout.pack(world.generators)
 
     def world(self, vector: Tensor, shares: Tensor | None = None) -> World:

@@ -23,7 +23,6 @@ from ecosystem.influence import propagation, verdicts, walks
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
-from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.knockout import KnockOut, solved_without
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
@@ -50,10 +49,11 @@ class Influence:
         self.skipped: dict[str, str] = {}
         self.unjudged: dict[str, str] = {}
         self.vector = vector_of(dynamics, point)
+        self.blocks = Blocks(dynamics, self.vector)
         self.resolvent = Resolvent(dynamics, self.vector)
+        check_smooth(dynamics, self.vector, self.resolvent.push)
         self.pushes = self._pushes()
         self.gradients = self._gradients()
-        self.blocks = Blocks(dynamics, self.vector)
         self.matrix = pd.DataFrame(
             self._matrix().numpy(), index=pd.Index(targets, name="target"), columns=pd.Index(sources, name="source")
         )
@@ -65,10 +65,8 @@ class Influence:
 
         ``T_k`` alone depends on ``λ_k``, so one derivative along all levels together gives them all.
         """
-        shares = self.dynamics.shares
-        tangent = sum((self.dynamics.level_tangent(name) for name in self.sources), torch.zeros_like(shares))
-        theta = self.vector.unsqueeze(0)
-        return derivative(lambda s: self.dynamics.retrained(theta, s), shares, tangent)[1][0]
+        zero = torch.zeros_like(self.dynamics.shares)
+        return self.blocks.pushed(sum((self.dynamics.level_tangent(name) for name in self.sources), zero))
 
     def _gradients(self) -> Tensor:
         """``∇J_j`` of every target, in its own block: ``[size]``."""
@@ -235,7 +233,6 @@ def influence(
     point = find(dynamics) if at is None else at
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no influence to compute: {point.message}; {INSTEAD}")
-    check_smooth(dynamics, vector_of(dynamics, point))
     result = Influence(dynamics, point, chosen, wanted)
     result.skipped, result.unjudged = skipped, unjudged
     return result

@@ -56,6 +56,14 @@ class Layout:
         start = self.blocks[b].start + row * self.blocks[b].width
         return slice(start, start + self.blocks[b].width)
 
+    def place(self, member: int) -> int:
+        """Which block a member stands in."""
+        return self._place[member][0]
+
+    def rows_of(self, members: Tensor) -> np.ndarray:
+        """The rows of some members in their blocks."""
+        return np.array([self._place[member][1] for member in members.tolist()], dtype=np.int64)
+
     def owners(self) -> Tensor:
         """The member that each number of the vector belongs to, ``[size]``."""
         return torch.cat([block.members.repeat_interleave(block.width) for block in self.blocks])

@@ -1,68 +1,60 @@
-"""``(I − B)⁻¹``: where a lasting small push at one place leaves the whole network.
-
-Dense where Θ is small; otherwise by GMRES on products, as many right-hand sides at a time as fit the memory.
-"""
+"""``(I − B)⁻¹``: where a lasting small push at one place leaves the whole network."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ecosystem.influence import krylov
+from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
-from ecosystem.influence.jacobian import DENSE, Jacobian, dense, radius_by_products, radius_of
+from ecosystem.influence.jacobian import DENSE, dense
+from ecosystem.influence.operators import Dense, Operator, Products, Sparse
 
-_BASIS = 1 << 25  # numbers in the basis of one batch of right-hand sides (256 MB)
-_ACCURACY = 1e-11
-_WIDEST = 128  # columns at a time
+_SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
+_SCRATCH = 1 << 25  # numbers in flight in one product with the map
+_ACCURACY = 1e-10
 
 
 class Resolvent:
-    """``B`` and ``(I − B)⁻¹`` of a network at ``point [size]``."""
+    """``B`` and ``(I − B)⁻¹`` of a network at ``point [size]``, in the cheapest way that fits the memory."""
 
-    def __init__(self, dynamics: Dynamics, point: Tensor) -> None:
+    def __init__(self, dynamics: Dynamics, point: Tensor, accuracy: float = _ACCURACY) -> None:
         self.dynamics = dynamics
         self.point = point
-        self.size = len(point)
-        self._linear: dict[int, Jacobian] = {}
+        self.accuracy = accuracy
 
     @cached_property
-    def matrix(self) -> Tensor | None:
-        """``B`` written out, where Θ is small."""
-        if self.size > DENSE:
-            return None
-        matrix = dense(self.dynamics.retrained, self.point, self._columns(self.size))
-        if not bool(torch.isfinite(matrix).all()):
-            raise ValueError(self._no_derivative(matrix))
-        return matrix
-
-    @cached_property
-    def _factors(self) -> tuple[Tensor, Tensor]:
-        assert self.matrix is not None
-        return torch.linalg.lu_factor(torch.eye(self.size, dtype=self.point.dtype) - self.matrix)
+    def operator(self) -> Operator:
+        """``B``: written out where Θ is small, sparse where the flows' blocks fit, else as products with the map."""
+        size, function = len(self.point), self.dynamics.retrained
+        columns = _SCRATCH // (krylov.RESTART * size + 4 * self._along_flows(lambda own, other: own))
+        if size <= DENSE:
+            matrix = dense(function, self.point, max(1, columns))
+            self._check(torch.isfinite(matrix).all(-1))
+            return Dense(matrix)
+        if self._along_flows(lambda own, other: own * other) <= 2 * _SPARSE:  # raw and curated flows share a block
+            matrix = Blocks(self.dynamics, self.point).sparse()
+            self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
+            return Sparse(matrix, self.accuracy)
+        return Products(function, self.point, columns, self.accuracy)
 
     @cached_property
     def radius(self) -> float:
         """``ρ(B)``: small changes settle in synchronous rounds if it is below 1, not if it is above."""
-        if self.matrix is not None:
-            return radius_of(self.matrix)
-        return radius_by_products(self._jacobian(1).push, self.size)
+        return self.operator.radius()
 
     def push(self, v: Tensor) -> Tensor:
         """``B v`` for rows of ``v [columns, size]``."""
-        if self.matrix is not None:
-            return v @ self.matrix.T
-        return self._batched(lambda part: self._jacobian(len(part)).push(part), v)
+        return self.operator.times(v, transposed=False)
 
     def pull(self, w: Tensor) -> Tensor:
         """``Bᵀ w`` for rows of ``w [columns, size]``."""
-        if self.matrix is not None:
-            return w @ self.matrix
-        return self._batched(lambda part: self._jacobian(len(part)).pull(part), w)
+        return self.operator.times(w, transposed=True)
 
     def forward(self, b: Tensor) -> Tensor:
         """``(I − B)⁻¹ b``: lasting pushes ``[columns, size]`` to where they lead."""
@@ -72,54 +64,36 @@ class Resolvent:
         """``(I − B)⁻ᵀ g``: how much each number counts for a goal, ``[columns, size]``."""
         return self._solved(g, transposed=True)
 
-    def batches(self, count: int) -> Iterable[slice]:
+    def batches(self, count: int) -> list[slice]:
         """Slices of right-hand sides that fit the memory together."""
-        step = count if self.matrix is not None else self._columns(count)
-        return [slice(at, min(at + step, count)) for at in range(0, count, max(1, step))]
+        step = self.operator.batch() or max(1, count)
+        return [slice(at, min(at + step, count)) for at in range(0, count, step)]
 
     def _solved(self, rhs: Tensor, transposed: bool) -> Tensor:
-        if self.matrix is not None:
-            lu, pivots = self._factors
-            return torch.linalg.lu_solve(lu, pivots, rhs.T.contiguous(), adjoint=transposed).T
-        return self._batched(lambda part: self._by_products(part, transposed), rhs)
-
-    def _by_products(self, rhs: Tensor, transposed: bool) -> Tensor:
-        jacobian = self._jacobian(len(rhs))
-        solution = krylov.solve(jacobian.pull if transposed else jacobian.push, rhs, _ACCURACY)
-        worst = float(solution.residual.max())
-        if not worst <= 1e3 * _ACCURACY:
+        x, worst = self.operator.solve(rhs, transposed)
+        if not worst <= 1e3 * self.accuracy:
             warnings.warn(
-                f"the network's answer was solved for to a relative residual of {worst:.1e} only "
-                f"({solution.products} products): I − B is nearly singular, small changes have huge effects",
+                f"the network's answer was solved for to a relative residual of {worst:.1e} only: I − B is nearly "
+                "singular, so small changes have huge effects",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return solution.x
+        return x
 
-    def _batched(self, function: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
-        parts = [function(v[part]) for part in self.batches(len(v))]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _jacobian(self, columns: int) -> Jacobian:
-        """The map linearised for ``columns`` at a time; the last one made is kept."""
-        if columns not in self._linear:
-            self._linear = {columns: Jacobian(self.dynamics.retrained, self.point, columns)}
-        return self._linear[columns]
-
-    def _columns(self, wanted: int) -> int:
-        numbers = krylov.RESTART * self.size + 4 * self._flowing()
-        return max(1, min(wanted, _WIDEST, _BASIS // numbers))
-
-    def _flowing(self) -> int:
-        """How many numbers travel along the flows in one product."""
+    def _along_flows(self, numbers: Callable[[int, int], int]) -> int:
+        """``numbers(width of the reader, width of the producer)`` summed over everything that flows."""
         widths = {block.cohort: block.width for block in self.dynamics.layout.blocks}
-        tasks = self.dynamics.tasks()
-        return sum(len(task.components) * widths[task.cohort] for task in tasks if task.cohort in widths)
+        total = 0
+        for task in self.dynamics.tasks():
+            for bundle in task.bundles:
+                total += len(bundle.owner) * numbers(widths[task.cohort], widths.get(bundle.cohort, 0))
+        return total
 
-    def _no_derivative(self, matrix: Tensor) -> str:
-        rows = ~torch.isfinite(matrix).all(-1)
-        owner = self.dynamics.names[int(self.dynamics.layout.owners()[rows][0])]
-        return (
+    def _check(self, finite: Tensor) -> None:
+        if bool(finite.all()):
+            return
+        owner = self.dynamics.names[int(self.dynamics.layout.owners()[~finite][0])]
+        raise ValueError(
             f"the retraining of {owner!r} has no derivative at the stable point (a Gaussian that rests on its floor, "
             f"or a choice with a kink there); change the scenario a little, or {INSTEAD}"
         )

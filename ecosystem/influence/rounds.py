@@ -18,6 +18,7 @@ from ecosystem.engine.rounds import play
 from ecosystem.engine.waves import Plan, compile_plan
 from ecosystem.influence.dynamics import Dynamics, nobody
 from ecosystem.orderings import Ordering, as_ordering
+from ecosystem.products import any_bits
 from ecosystem.retention import window
 from ecosystem.schedules import Schedule, every
 from ecosystem.streams import Stream, word
@@ -93,7 +94,8 @@ class Rounds:
         memories = [dict(memory) for memory in state.memories]
         world = self.dynamics.round(turn.number, past[0], past, memories, columns)
         due = turn.due.reshape(-1, 1, 1).expand(-1, 1, columns)
-        play(world, self.dynamics.wiring, turn.plan, due, nobody)
+        with any_bits():
+            play(world, self.dynamics.wiring, turn.plan, due, nobody)
         return State((layout.pack(world.generators), *state.past[:-1]), memories)
 
     def _due(self, member: int, schedule: Schedule, number: int) -> bool:

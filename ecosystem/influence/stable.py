@@ -13,15 +13,16 @@ from scipy import optimize
 from torch import Tensor
 
 from ecosystem.generators import ClosedForm
-from ecosystem.influence import krylov
 from ecosystem.influence.dynamics import Dynamics
-from ecosystem.influence.jacobian import DENSE, Jacobian, dense
+from ecosystem.influence.jacobian import dense
+from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.trajectory import Trajectory, follow
 from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream
 
 _STEPS = 25  # Newton's, from where the dynamics have led
+_EXACT = 1e-15  # residual that no step can improve
 _SMALL = 300  # numbers in Θ up to which MINPACK's dense solver is the better one
 
 
@@ -87,7 +88,7 @@ def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tole
 def find(dynamics: Dynamics, starts: int = 1, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
     """See :func:`stable_point`."""
     begin = _starts(dynamics, starts)
-    ways = follow(Rounds(dynamics), begin, rounds, tolerance)
+    ways = follow(Rounds(dynamics), begin, rounds)
     # a scattered start that explodes says nothing; the scenario's own is searched from all the same
     ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
     solved = [_solve(dynamics, way, tolerance) for way in ways]
@@ -131,39 +132,36 @@ def _starts(dynamics: Dynamics, count: int) -> Tensor:
 def _solve(dynamics: Dynamics, way: Trajectory, tolerance: float) -> Tensor:
     """The best candidate for a fixed point near where the dynamics have led; from the start where that fails."""
     best = way.last
-    begins = [way.first] if way.exploded else [way.last, way.first]
-    for begin in begins:
-        for improve in (_newton, _scipy):
+    for begin in [way.first] if way.exploded else [way.last, way.first]:
+        for improve in (_newton, lambda d, v: _newton(d, _scipy(d, v))):
             candidate = improve(dynamics, begin)
             if residual(dynamics, candidate) < residual(dynamics, best):
                 best = candidate
             if residual(dynamics, best) <= tolerance:
-                return _newton(dynamics, best)
+                return best
     return best
 
 
 def _newton(dynamics: Dynamics, vector: Tensor) -> Tensor:
     """Newton's method with the exact Jacobian, as long as every step improves by half."""
-    best = residual(dynamics, vector)
+    best, resolvent = residual(dynamics, vector), None
     for _ in range(_STEPS):
-        gap = dynamics.retrained(vector.unsqueeze(0)) - vector
-        candidate = vector + _resolved(dynamics, vector, gap)
-        now = residual(dynamics, candidate)
-        if not now < 0.5 * best:
-            return candidate if now < best else vector
-        vector, best = candidate, now
-        if best == 0:
+        if best <= _EXACT:
             break
+        gap = dynamics.retrained(vector.unsqueeze(0)) - vector
+        resolvent = resolvent or Resolvent(dynamics, vector)
+        try:
+            candidate = vector + resolvent.operator.solve(gap, transposed=False)[0][0]
+        except (ValueError, RuntimeError):  # no derivative there, or a singular one: no step to take
+            break
+        now = residual(dynamics, candidate)
+        if now < best:
+            vector = candidate
+        if not now < 0.5 * best:
+            break
+        resolvent = resolvent if now < 1e-3 * best else None  # nearly linear: the same one serves again
+        best = now
     return vector
-
-
-def _resolved(dynamics: Dynamics, vector: Tensor, gap: Tensor) -> Tensor:
-    """``(I − B)⁻¹ gap`` at ``vector``."""
-    if dynamics.layout.size > DENSE:
-        return krylov.solve(Jacobian(dynamics.retrained, vector).push, gap, 1e-11).x[0]
-    matrix = torch.eye(len(vector), dtype=vector.dtype) - dense(dynamics.retrained, vector, 256)
-    solution, info = torch.linalg.solve_ex(matrix, gap[0])
-    return solution if int(info) == 0 else torch.full_like(vector, torch.nan)
 
 
 def _scipy(dynamics: Dynamics, vector: Tensor) -> Tensor:

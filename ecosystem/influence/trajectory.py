@@ -11,6 +11,7 @@ from torch import Tensor
 from ecosystem.influence.rounds import Rounds
 
 _EXPLODED = 1e12
+_SETTLED = 1e-6  # relative change of a round that a solver can be left to finish
 _REMEMBERED = 1 << 24  # numbers of past states kept to recognise a cycle
 _PERIODS = 32
 
@@ -24,7 +25,6 @@ class Trajectory:
     recent: tuple[Tensor, ...]
     rounds: int
     exploded: bool
-    residual: float  # |T(Θ) − Θ| at the end, relative
 
     def seen(self, point: Tensor | None) -> str:
         """What the dynamics did; ``point`` is the stable point that was found near, if any."""
@@ -54,13 +54,13 @@ class Trajectory:
         return 0
 
 
-def follow(rounds: Rounds, begin: Tensor, most: int, tolerance: float) -> list[Trajectory]:
+def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
     """The ways from ``begin [columns, size]``, all at once, until all settle or explode or ``most`` are played."""
     state = rounds.begin(begin)
     length = max(2, min(2 * _PERIODS, _REMEMBERED // max(1, begin.numel())))
     recent: deque[Tensor] = deque([begin], maxlen=length)
     exploded = torch.zeros(len(begin), dtype=torch.bool)
-    gap, number = torch.full((len(begin),), torch.inf), 0
+    number = 0
     while number < most:
         for _ in range(rounds.period):
             number += 1
@@ -71,11 +71,11 @@ def follow(rounds: Rounds, begin: Tensor, most: int, tolerance: float) -> list[T
             state = type(state)((kept, *state.past[1:]), state.memories)
         recent.append(state.now)
         change = (recent[-1] - recent[-2]).abs().amax(-1) / (1 + recent[-1].abs().amax(-1))
-        if bool(((change <= 10 * tolerance) | exploded).all()) or number + rounds.period > most:
-            gap = (rounds.dynamics.retrained(state.now) - state.now).abs().amax(-1) / (1 + state.now.abs().amax(-1))
-            if bool(((gap <= 100 * tolerance) | exploded).all()):
+        if bool(((change <= _SETTLED) | exploded).all()):
+            gap = (rounds.dynamics.retrained(state.now) - state.now).abs().amax(-1)
+            if bool(((gap <= 10 * _SETTLED * (1 + state.now.abs().amax(-1))) | exploded).all()):
                 break
     return [
-        Trajectory(begin[i], state.now[i], tuple(s[i] for s in recent), number, bool(exploded[i]), float(gap[i]))
+        Trajectory(begin[i], state.now[i], tuple(s[i] for s in recent), number, bool(exploded[i]))
         for i in range(len(begin))
     ]

@@ -1,0 +1,139 @@
+"""Three ways to have ``B`` and solve ``x − Bx = b``: written out, sparse, or as products with the engine's map.
+
+All take rows of ``[columns, size]``; ``transposed`` says whether it is ``Bᵀ``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from ecosystem.influence import krylov
+from ecosystem.influence.jacobian import Jacobian, Map, radius_by_products, radius_of
+
+_BASIS = 1 << 25  # numbers kept in the solution of one batch of right-hand sides
+_WIDEST = 64  # right-hand sides solved together
+
+
+class Operator(Protocol):
+    """``B``, multiplied and solved with."""
+
+    def times(self, v: Tensor, transposed: bool) -> Tensor: ...
+
+    def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        """``(I − B)⁻¹ rhs`` and the worst relative residual of a row."""
+        ...
+
+    def radius(self) -> float: ...
+
+    def batch(self) -> int | None:
+        """How many right-hand sides it takes at a time; None: all."""
+        ...
+
+
+class Dense:
+    """A matrix ``[size, size]``, factorised once."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+
+    @cached_property
+    def _factors(self) -> tuple[Tensor, Tensor]:
+        return torch.linalg.lu_factor(torch.eye(len(self.matrix), dtype=self.matrix.dtype) - self.matrix)
+
+    def times(self, v: Tensor, transposed: bool) -> Tensor:
+        return v @ (self.matrix if transposed else self.matrix.T)
+
+    def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        x = torch.linalg.lu_solve(*self._factors, rhs.T.contiguous(), adjoint=transposed).T
+        gap = (rhs - x + self.times(x, transposed)).norm(dim=-1) / rhs.norm(dim=-1).clamp(min=1e-300)
+        return x, float(gap.max()) if len(rhs) else 0.0
+
+    def radius(self) -> float:
+        return radius_of(self.matrix)
+
+    def batch(self) -> int | None:
+        return None
+
+
+class Sparse:
+    """SciPy's compressed rows; batches of right-hand sides go through GMRES in as many threads as torch has."""
+
+    def __init__(self, matrix: sparse.csr_array, accuracy: float) -> None:
+        self.matrix = matrix
+        self.accuracy = accuracy
+        self.threads = torch.get_num_threads()
+        self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
+
+    def times(self, v: Tensor, transposed: bool) -> Tensor:
+        columns = np.ascontiguousarray(v.numpy().T)
+        return torch.from_numpy(np.ascontiguousarray((self._as(transposed, v.dtype) @ columns).T))
+
+    def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        def product(v: Tensor) -> Tensor:
+            return self.times(v, transposed)
+
+        def one(part: Tensor) -> krylov.Solution:
+            return krylov.solve(product, part, self.accuracy, inner=torch.float32)
+
+        self._as(transposed, torch.float32)  # made before threads ask for it
+        parts = rhs.split(max(1, min(_WIDEST, _BASIS // (krylov.RESTART * rhs.shape[1]))))
+        with ThreadPoolExecutor(self.threads) as pool:
+            solutions = list(pool.map(one, parts))
+        return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
+
+    def radius(self) -> float:
+        return radius_by_products(lambda v: self.times(v, False), self.matrix.shape[0])
+
+    def batch(self) -> int | None:
+        return self.threads * max(1, min(_WIDEST, _BASIS // (krylov.RESTART * self.matrix.shape[0])))
+
+    def _as(self, transposed: bool, dtype: torch.dtype) -> sparse.csr_array:
+        key = (transposed, dtype)
+        if key not in self._kept:
+            matrix = self.matrix.T.tocsr() if transposed else self.matrix
+            self._kept[key] = matrix.astype(np.float32) if dtype == torch.float32 else matrix
+        return self._kept[key]
+
+
+class Products:
+    """Nothing but the map: each product goes through what one run of it has recorded."""
+
+    def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float) -> None:
+        self.accuracy = accuracy
+        self.columns = max(1, min(_WIDEST, columns))
+        self._new: Callable[[int], Jacobian] = lambda count: Jacobian(function, point, count)
+        self._last: Jacobian | None = None
+        self.size = len(point)
+
+    def times(self, v: Tensor, transposed: bool) -> Tensor:
+        parts = []
+        for part in v.split(self.columns):
+            jacobian = self._for(len(part))
+            parts.append(jacobian.pull(part) if transposed else jacobian.push(part))
+        return torch.cat(parts)
+
+    def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        solutions = [
+            krylov.solve(lambda v: self.times(v, transposed), part, self.accuracy) for part in rhs.split(self.columns)
+        ]
+        return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
+
+    def radius(self) -> float:
+        return radius_by_products(lambda v: self.times(v, False), self.size)
+
+    def batch(self) -> int | None:
+        return self.columns
+
+    def _for(self, count: int) -> Jacobian:
+        """The map linearised for so many columns at least, and not for many more; the last one is kept."""
+        if self._last is None or not count <= self._last.columns <= 2 * count:
+            self._last = self._new(count)
+        return self._last
