@@ -16,6 +16,7 @@ from ecosystem import (
     Location,
     Luce,
     Member,
+    Quadratic,
     Scenario,
     Shift,
     Tabular,
@@ -34,13 +35,14 @@ def random_scenario(
     samples: int | None = None,
     ordering=synchronous,
     density: float = 0.4,
+    quadratic: bool = False,
 ) -> Scenario:
     """A scenario drawn from ``seed``: every member has real data, some flows are curated by either side."""
     rng = np.random.default_rng(seed)
     graph = nx.gnp_random_graph(members, density, seed=seed, directed=True)
     s = Scenario(f"random {seed}", rounds=rounds, samples=samples, ordering=ordering)
     for node in graph:
-        s.add(f"m{node}", random_member(rng, family))
+        s.add(f"m{node}", random_member(rng, family, quadratic))
     for v in graph:
         sources = list(graph.predecessors(v)) + ([v] if rng.random() < 0.5 else [])
         shares = rng.dirichlet(np.ones(2 * len(sources) + 1)) if sources else []
@@ -61,7 +63,7 @@ def random_scenario(
     return s
 
 
-def random_member(rng: np.random.Generator, family: str) -> Member:
+def random_member(rng: np.random.Generator, family: str, quadratic: bool = False) -> Member:
     if family == "categorical":
         p, real = rng.dirichlet(np.ones(4)), rng.dirichlet(np.ones(4))
         curator = [Luce(3), BestOf(2), Tilt(2.0)][rng.integers(3)]
@@ -69,6 +71,8 @@ def random_member(rng: np.random.Generator, family: str) -> Member:
     mean, real = rng.normal(size=2), Location(rng.normal(size=2), 0.5)
     curator = [Luce(3), BestOf(2), Tilt(2.0), Shift(rng.normal(size=2))][rng.integers(4)]
     generator = Location(mean, 0.7) if family == "location" else Gaussian(mean, np.diag(rng.uniform(0.5, 1.5, 2)))
+    if quadratic and isinstance(curator, Tilt | Shift):
+        return Member(generator, reward=Quadratic(rng.normal(size=2), 0.3), curator=curator, real=real)
     return Member(generator, reward=Linear(rng.normal(size=2)), curator=curator, real=real)
 
 

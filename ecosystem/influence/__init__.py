@@ -1,8 +1,21 @@
 """Influence: what more curation at one model does to the alignment of every other."""
 
 from ecosystem.influence.exact import Influence, influence
+from ecosystem.influence.findings import Findings
 from ecosystem.influence.knockout import KnockOut
+from ecosystem.influence.measured import Measured, measure_influence
 from ecosystem.influence.stability import Stability, stability
 from ecosystem.influence.stable import StablePoint, stable_point
 
-__all__ = ["Influence", "KnockOut", "Stability", "StablePoint", "influence", "stability", "stable_point"]
+__all__ = [
+    "Findings",
+    "Influence",
+    "KnockOut",
+    "Measured",
+    "Stability",
+    "StablePoint",
+    "influence",
+    "measure_influence",
+    "stability",
+    "stable_point",
+]

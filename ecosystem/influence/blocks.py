@@ -270,7 +270,9 @@ class Blocks:
             return sparse.csr_array(shape)
         rows, columns = (self.dynamics.layout.rows_of(members) for members in (part.targets, part.producers))
         begin = np.searchsorted(rows, np.arange(len(target.rows) + 1))
-        return sparse.csr_array(sparse.bsr_array((part.blocks.numpy(), columns, begin), shape=shape).tocsr())
+        tile = sparse.csr_array(sparse.bsr_array((part.blocks.numpy(), columns, begin), shape=shape).tocsr())
+        tile.eliminate_zeros()  # most of it, where flows have no transform
+        return tile
 
     def norms(self) -> sparse.csr_array:
         """``K``, ``K_ij = ‖B_ij‖₂`` (the largest singular value), ``[members, members]``."""

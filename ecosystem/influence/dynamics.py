@@ -43,6 +43,7 @@ class Dynamics:
 
     def __init__(self, scenario: Scenario, like: Like | None = None) -> None:
         self.like = dict(like or {})
+        self.given = scenario
         self.scenario = scenario.replace(samples=None)
         _check(self.scenario)
         wired = self.scenario
@@ -87,6 +88,7 @@ class Dynamics:
         columns: int,
         shares: Tensor | None = None,
         cohorts: list[Cohort] | None = None,
+        differentiable: bool = True,
     ) -> World:
         """Any round: the generators now and before, and what retention has kept."""
         return World(
@@ -99,7 +101,7 @@ class Dynamics:
             memories,
             self.shares if shares is None else shares,
             Stream(torch.zeros(columns, dtype=torch.int64)),  # nothing is drawn on the population
-            differentiable=True,
+            differentiable=differentiable,
         )
 
     def due(self, columns: int) -> Tensor:

@@ -23,11 +23,12 @@ from ecosystem.influence import propagation, verdicts, walks
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
+from ecosystem.influence.findings import Findings
 from ecosystem.influence.knockout import KnockOut, solved_without
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
 from ecosystem.influence.stability import Stability, assess
-from ecosystem.influence.stable import StablePoint, find, vector_of
+from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
 from ecosystem.scenario import Scenario
 
 
@@ -201,6 +202,32 @@ class Influence:
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
+    # -- all of it -------------------------------------------------------------------------------------------------
+
+    def findings(self, hops: int = 8, knock_out: bool = False) -> Findings:
+        """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only."""
+        tables, stability = self.scenario.describe(), self.stability
+        alignment = tables["members"]["member"].map(self.point.alignment)
+        return Findings(
+            influence=self.table,
+            welfare=self.welfare,
+            hops=propagation.strongest(self, hops),
+            edges=self.edges(knock_out=knock_out),
+            stability=stability.table,
+            members=tables["members"].assign(alignment=alignment),
+            flows=tables["flows"],
+            settings={
+                "scenario": self.scenario.name,
+                "formal": self.formal,
+                "seen": self.point.seen,
+                "radius": self.resolvent.radius,
+                "certificate": stability.certificate,
+                "tolerance": stability.tolerance,
+                "residual": self.point.residual,
+                "skipped": self.skipped,
+            },
+        )
+
     def __repr__(self) -> str:
         return f"Influence({self.scenario.name!r}: {len(self.sources)} sources, {len(self.targets)} targets)"
 
@@ -227,7 +254,7 @@ def influence(
     >>> round(float(influence(s).matrix.at["a", "a"]), 9)
     2.5
     """
-    dynamics = Dynamics(scenario, like)
+    dynamics = dynamics_of(scenario, like, at)
     chosen, skipped = movable(dynamics, sources)
     wanted, unjudged = judged(dynamics, targets)
     point = find(dynamics) if at is None else at

@@ -28,6 +28,8 @@ class LinearRound:
         self.rest = rounds.at_rest(vector.unsqueeze(0))
         self._windows = [(c, memory["past"]) for c, memory in enumerate(self.rest.memories) if "past" in memory]
         self.flat = self._flattened(self.rest)[0]
+        still = torch.from_numpy(frozen)[rounds.dynamics.layout.owners()].repeat(len(self.rest.past))
+        self._still = torch.cat([still, torch.zeros(len(self.flat) - len(still), dtype=torch.bool)])
 
     def rate(self) -> float:
         """The spectral radius of a round: the root of a hyper-period's, over which every clock repeats."""
@@ -66,9 +68,9 @@ class LinearRound:
 
     def _played(self, flat: Tensor, turns: list[Turn]) -> Tensor:
         """The state ``[columns, all]`` some rounds later."""
-        state = self._state(flat)
+        state = self._state(torch.where(self._still, self.flat, flat))  # what stands still is no direction
         for turn in turns:
-            state = self.rounds.played(state, turn)
+            state = self.rounds.played(state, turn, differentiable=True)
         return self._flattened(state)
 
     # -- the state as one vector -----------------------------------------------------------------------------------

@@ -15,9 +15,12 @@ from ecosystem.influence.knockout import knock_outs
 if TYPE_CHECKING:
     from ecosystem.influence.exact import Influence
 
+_SOURCES = 64  # whose hops are followed for a report of a large network
 
-def hops(influence: Influence, most: int = 8) -> pd.DataFrame:
-    """The influence by walks of each length: ``M = Σ_h M^(h)``, ``M^(h)_jk = ∇J_jᵀ (B^h)_jk b_k``.
+
+def hops(influence: Influence, most: int = 8, sources: list[str] | None = None) -> pd.DataFrame:
+    """The influence by walks of each length, of all sources or some: ``M = Σ_h M^(h)``, ``M^(h)_jk = ∇J_jᵀ (B^h)_jk
+    b_k``.
 
     Columns target, source, hop (0..``most``), effect ``M^(h)``, cumulative ``Σ_{i≤h} M^(i)``, left (exactly what longer
     walks carry: ``M`` minus cumulative) and bound (``|left| ≤ bound``, from the size of what is still on its way). The
@@ -25,7 +28,8 @@ def hops(influence: Influence, most: int = 8) -> pd.DataFrame:
     """
     if most < 0:
         raise ValueError(f"hops(most) is a number of hops, at least 0, got {most!r}")
-    sources, targets = influence.sources, influence.targets
+    sources = influence.sources if sources is None else _known(influence.sources, sources, "source")
+    targets = influence.targets
     effects = np.empty((most + 1, len(targets), len(sources)))
     remaining = np.empty((most + 1, len(sources)))
     for part in influence.resolvent.batches(len(sources)):
@@ -35,9 +39,22 @@ def hops(influence: Influence, most: int = 8) -> pd.DataFrame:
             walkers = influence.resolvent.push(walkers)
             remaining[hop, part] = walkers.norm(dim=-1).numpy()
     cumulative = effects.cumsum(0)
-    left = influence.matrix.to_numpy() - cumulative
+    left = influence.matrix[sources].to_numpy() - cumulative
     bound = remaining[:, None, :] * _reach(influence)[None, :, None]
-    return _long(influence, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
+    return _long(influence, sources, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
+
+
+def strongest(influence: Influence, most: int, pairs: int = 2500) -> pd.DataFrame:
+    """The table ``hops`` of the ``pairs`` largest effects at most: of a thousand members there would be millions of
+    rows.
+    """
+    size = influence.matrix.abs().stack()
+    if len(size) <= pairs:
+        return hops(influence, most)
+    kept = size.nlargest(pairs).index
+    sources = kept.get_level_values("source").unique().tolist()[:_SOURCES]  # strongest first
+    table = hops(influence, most, sources)
+    return table[pd.MultiIndex.from_frame(table[["target", "source"]]).isin(kept)].reset_index(drop=True)
 
 
 def _reach(influence: Influence) -> np.ndarray:
@@ -49,11 +66,9 @@ def _reach(influence: Influence) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-def _long(influence: Influence, most: int, values: dict[str, np.ndarray]) -> pd.DataFrame:
+def _long(influence: Influence, sources: list[str], most: int, values: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row for each target, source and hop from arrays ``[hops, targets, sources]``."""
-    index = pd.MultiIndex.from_product(
-        [range(most + 1), influence.targets, influence.sources], names=["hop", "target", "source"]
-    )
+    index = pd.MultiIndex.from_product([range(most + 1), influence.targets, sources], names=["hop", "target", "source"])
     frame = pd.DataFrame({name: value.reshape(-1) for name, value in values.items()}, index=index).reset_index()
     order = {name: i for i, name in enumerate(influence.dynamics.names)}
     frame = frame.sort_values(["target", "source", "hop"], key=lambda c: c.map(order) if c.name != "hop" else c)
@@ -71,8 +86,8 @@ def edges(
     reward: the change of its alignment at the new stable point when the flow's share is given back to real data (NaN
     where the reader has none, or where no stable point is found any more; ``attrs["refused"]`` says which and why).
     """
-    sources = _named(influence.sources, source, "source")
-    targets = _named(influence.targets, target, "target")
+    sources = influence.sources if source is None else _known(influence.sources, [source], "source")
+    targets = influence.targets if target is None else _known(influence.targets, [target], "target")
     push = influence.selected(influence.pushes, sources).sum(0, keepdim=True)
     goal = influence.selected(influence.gradients, targets).sum(0, keepdim=True)
     moved = influence.resolvent.forward(push)[0]
@@ -89,10 +104,11 @@ def edges(
     return frame
 
 
-def _named(known: list[str], name: str | None, what: str) -> list[str]:
-    if name is not None and name not in known:
-        raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
-    return known if name is None else [name]
+def _known(known: list[str], names: list[str], what: str) -> list[str]:
+    for name in names:
+        if name not in known:
+            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
+    return names
 
 
 def _traffic(influence: Influence, moved: Tensor, weight: Tensor) -> dict[tuple[str, str], float]:

@@ -87,12 +87,12 @@ class Rounds:
             self._plans[key] = compile_plan(self.dynamics.wiring, self.dynamics.cohorts, ranks, due)
         return Turn(number, self._plans[key], torch.from_numpy(due))
 
-    def played(self, state: State, turn: Turn) -> State:
-        """The state after a round."""
+    def played(self, state: State, turn: Turn, differentiable: bool = False) -> State:
+        """The state after a round; ``differentiable`` for rounds that torch is to differentiate."""
         layout, columns = self.dynamics.layout, len(state.now)
         past = [layout.unpack(vector) for vector in state.past]
         memories = [dict(memory) for memory in state.memories]
-        world = self.dynamics.round(turn.number, past[0], past, memories, columns)
+        world = self.dynamics.round(turn.number, past[0], past, memories, columns, differentiable=differentiable)
         due = turn.due.reshape(-1, 1, 1).expand(-1, 1, columns)
         with any_bits():
             play(world, self.dynamics.wiring, turn.plan, due, nobody)

@@ -18,7 +18,7 @@ from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
-from ecosystem.influence.stable import StablePoint, find, vector_of
+from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
 from ecosystem.retention import accumulate, subsample
 from ecosystem.scenario import Scenario
 
@@ -86,7 +86,7 @@ def stability(
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"stability(tolerance) lies between 0 and 1, got {tolerance!r}")
-    dynamics = Dynamics(scenario)
+    dynamics = dynamics_of(scenario, None, at)
     point = find(dynamics) if at is None else at
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")

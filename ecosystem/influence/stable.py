@@ -13,7 +13,7 @@ from scipy import optimize
 from torch import Tensor
 
 from ecosystem.generators import ClosedForm
-from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.dynamics import Dynamics, Like
 from ecosystem.influence.jacobian import dense
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
@@ -47,7 +47,8 @@ class StablePoint:
     parameters: dict[str, Tensor]
     generators: dict[str, ClosedForm]
     others: tuple[StablePoint, ...] = ()
-    vector: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)  # Θ as the solvers have it, [size]
+    vector: Tensor = field(default_factory=lambda: torch.empty(0))  # Θ as the solvers have it, [size]
+    dynamics: Dynamics | None = None  # the scenario made ready for solvers, so that what follows need not do it again
 
     @property
     def message(self) -> str:
@@ -207,11 +208,18 @@ def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: f
         {name: generators[name].vector() for name in dynamics.names},
         {name: generators[name] for name in dynamics.names},
         vector=shown,
+        dynamics=dynamics,
     )
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).abs().max() <= 1e-6 * (1 + torch.maximum(a.abs().max(), b.abs().max())))
+
+
+def dynamics_of(scenario: Scenario, like: Like | None, point: StablePoint | None) -> Dynamics:
+    """The dynamics of a scenario: those that a stable point of this very scenario has already, or new ones."""
+    known = None if point is None else point.dynamics
+    return known if known is not None and known.given is scenario and not like else Dynamics(scenario, like)
 
 
 def vector_of(dynamics: Dynamics, point: StablePoint | Mapping[str, Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ecosystem.influence.rounds import Rounds
 
 _EXPLODED = 1e12
-_SETTLED = 1e-6  # relative change of a round that a solver can be left to finish
+_SETTLED = 1e-4  # relative change of a round that a solver can be left to finish
 _REMEMBERED = 1 << 24  # numbers of past states kept to recognise a cycle
 _PERIODS = 32
 
@@ -34,7 +34,8 @@ class Trajectory:
         if period > 1:
             return f"cycles with period {period}"
         if point is None:
-            return "wanders"
+            away = [float((state - self.first).abs().max()) for state in self.recent]
+            return "diverges" if away[-1] > 1.05 * max(away[: len(away) // 2]) else "wanders"
         distances = [float((state - point).abs().max()) for state in self.recent]
         near = 1e-7 * (1 + float(point.abs().max()))
         if distances[-1] <= near or distances[-1] < 0.9 * distances[0]:

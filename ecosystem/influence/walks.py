@@ -43,7 +43,8 @@ def paths(influence: Influence, source: str, target: str, k: int = 10, longest: 
         }
         for rank, (walk, effect) in enumerate(found, start=1)
     ]
-    return pd.DataFrame(rows, columns=["rank", "hops", "path", "effect", "share"])
+    frame = pd.DataFrame(rows, columns=["rank", "hops", "path", "effect", "share"])
+    return frame.astype({"rank": int, "hops": int, "effect": float, "share": float})
 
 
 def _best(influence: Influence, begin: int, end: int, k: int, longest: int) -> list[tuple[tuple[int, ...], float]]:

@@ -1,0 +1,116 @@
+"""What an influence analysis found, as tables: what is saved, shown and reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+TABLES = ("influence", "welfare", "hops", "edges", "stability", "members", "flows")
+FOLDER, FACTS = "influence", "influence.json"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The tables of one influence analysis; effects are derivatives, per unit of curated share.
+
+    Attributes
+    ----------
+    influence
+        target, source, kind (self, cross), effect, isolated, amplification, network (unchanged, amplified, dampened,
+        inverted, undefined), backfires, harms. What the network does is a question about self-influence: cross rows
+        have NaN and "" there. A source without a derivative has no rows.
+    welfare
+        source, private, externality, social: what its curation does to itself, to the others, to all.
+    hops
+        target, source, hop, effect, cumulative, left: influence by the length of the walks that carry it.
+    edges
+        source, target, traffic; after knock-outs also a column ``J[member]``, the change of that member's alignment
+        without the edge (NaN where its shares had nowhere to go).
+    stability
+        ordering, rate, settles, predicted, measured: rounds to tolerance, NaN if there are none.
+    members, flows
+        As :meth:`ecosystem.Scenario.describe` gives them; members with their ``alignment`` at the stable point.
+    settings
+        scenario, formal (why no dynamics leads to these numbers, or ""), seen (what the dynamics did), radius ``ρ(B)``,
+        certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source).
+    """
+
+    influence: pd.DataFrame
+    welfare: pd.DataFrame
+    hops: pd.DataFrame
+    edges: pd.DataFrame
+    stability: pd.DataFrame
+    members: pd.DataFrame
+    flows: pd.DataFrame
+    settings: dict[str, Any]
+
+    def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write Parquet tables and JSON to ``folder/influence`` and return it; a run may stand in the same folder.
+
+        It is written beside and moved into place, so an ``influence.json`` always stands among whole tables. Earlier
+        findings are refused unless ``overwrite``.
+        """
+        target = Path(folder) / FOLDER
+        check_place(target.parent, overwrite)
+        beside = target.with_name(f".{FOLDER}.partial")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        for name in TABLES:
+            table = getattr(self, name).copy(deep=False)
+            table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
+            table.to_parquet(beside / f"{name}.parquet", index=False)
+        (beside / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        beside.rename(target)
+        return target
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Findings:
+        """Read what was saved to ``folder/influence``."""
+        source = Path(folder) / FOLDER
+        if not saved_in(folder):
+            raise FileNotFoundError(
+                f"{folder} holds no influence analysis: there is no {FOLDER}/{FACTS} in it; "
+                "give a folder that one was saved to"
+            )
+        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in TABLES}
+        return cls(**tables, settings=json.loads((source / FACTS).read_text(encoding="utf-8")))
+
+    def __repr__(self) -> str:
+        pairs = self.influence[["target", "source"]].nunique()
+        return f"Findings({self.settings.get('scenario')!r}: {pairs['target']} targets, {pairs['source']} sources)"
+
+
+def saved_in(folder: str | os.PathLike[str]) -> bool:
+    """Whether findings were saved to a folder."""
+    return (Path(folder) / FOLDER / FACTS).is_file()
+
+
+def check_place(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that findings cannot be added to: what is overwritten, with leave, is earlier findings only."""
+    target = folder / FOLDER
+    place = target
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise PermissionError(f"{target} cannot be written: {place} is not a folder you can write to; choose another")
+    if not target.exists():
+        return
+    if not saved_in(folder) and any(target.iterdir()):
+        raise FileExistsError(
+            f"{target} exists and holds no influence analysis, so it is not overwritten; choose another"
+        )
+    if not overwrite:
+        raise FileExistsError(f"{target} exists already; choose another folder, or overwrite it")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and torch's numbers as Python's own; anything else as text."""
+    return value.item() if hasattr(value, "item") else str(value)

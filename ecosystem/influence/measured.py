@@ -1,0 +1,175 @@
+"""Measured influence: paired runs at two curation levels that share every draw, for any generator, agent and order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from ecosystem.influence.pairs import Like, Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
+from ecosystem.recording import Record
+from ecosystem.scenario import Scenario
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What :func:`measure_influence` found.
+
+    ``table`` has the columns source, target, kind ("self" or "cross"), effect, low, high, seeds (pairs that counted);
+    ``response`` source, target, round, effect, low, high: what the change at the source has done by each round.
+    """
+
+    table: pd.DataFrame
+    response: pd.DataFrame = field(repr=False)
+    delta: float
+    confidence: float
+    burn_in: int
+
+    @property
+    def matrix(self) -> pd.DataFrame:
+        """The effects, targets in rows and sources in columns, in the order of the table."""
+        wide = self.table.pivot(index="target", columns="source", values="effect")
+        return wide.loc[self.table["target"].unique(), self.table["source"].unique()]
+
+
+def measure_influence(
+    scenario: Scenario,
+    *,
+    delta: float = 0.02,
+    seeds: int | Sequence[int | tuple[int, int]] = 40,
+    sources: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    like: Like | None = None,
+    burn_in: int | None = None,
+    confidence: float = 0.95,
+    judged: int = 256,
+) -> Measured:
+    """By how much more curation at each source changes the long-run alignment of each target, from paired runs.
+
+    For each source ``k`` and seed the scenario runs twice, from the same start, at the curation levels ``λ_k ± delta``
+    (:meth:`Scenario.with_curation`) with *common random numbers*: both runs share every draw. With ``J_j(r)`` the
+    alignment of ``j`` after round ``r`` of ``R`` and ``b`` the ``burn_in``, the effect on ``j`` is the mean over seeds
+    of ::
+
+        1/(R − b) · Σ_{r > b} [J_j(r; λ_k + delta) − J_j(r; λ_k − delta)] / (2 · delta)
+
+    with Student's interval over seeds. It estimates ``dJ_j/dλ_k`` up to a bias of ``O(delta²)``, at the scenario's own
+    number of samples. That is not quite the derivative on the population: where rewards are not linear, the variance
+    that finite samples leave in the parameters counts too, and that of the counts of curated samples is curved in the
+    level. For ``scenarios/pair.py`` at coupling .9 the population has 1.4849 for theta and −.8773 for phi; 4 samples a
+    round add −.2007 and −.0951, 64 samples −.0125 and −.0059.
+
+    It works with every generator, agent, schedule, ordering and intervention; whatever sets the level of a source to a
+    fixed value during the run ends the difference there.
+
+    Parameters
+    ----------
+    delta: half the distance of the two levels, between 0 and 0.5.
+    seeds: ``n`` for the seeds ``0..n−1``, or ints and pairs ``(seed, replicate)``.
+    sources: whose curation is varied; all with a level strictly between 0 and 1 (and those in ``like``) by default.
+    targets: whose alignment is read; all with a reward by default.
+    like: for members at level 0, ``{name: (u, name)}`` says on which flow curation arises. Their difference is
+        one-sided, ``[J(delta) − J(0)] / delta``, with a bias of ``O(delta)``.
+    burn_in: rounds left out before averaging; half of them by default.
+    confidence: of the intervals, between 0 and 1.
+    judged: samples that estimate an alignment without closed form (the same noise on both sides).
+
+    Returns
+    -------
+    A :class:`Measured`. In ``response`` the rounds before the change has reached a target are 0.0 exactly, and those in
+    which it is absent are missing. Pairs of which one side diverged are left out, with a warning. With fewer than two
+    pairs low and high are NaN, except on the population without random orders or clocks: there is one pair and nothing
+    is random, so low = high = effect (NaN still for an alignment that samples estimate).
+
+    Raises
+    ------
+    KeyError for unknown names; ValueError for a level nearer to 0 or 1 than ``delta``, a source without curated flow
+    that is not in ``like``, a target without reward, and numbers out of range.
+
+    >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+    >>> taste, data = Linear([1.0]), Location([0.0])
+    >>> s = Scenario("duo", rounds=40, samples=100)
+    >>> s.add("writer", Member(Location([0.0]), reward=taste, curator=Shift([1.0]), real=data))
+    >>> s.add("reader", Member(Location([0.0]), reward=taste, real=data))
+    >>> s.connect("writer", "writer", Flow(curated=0.5))
+    >>> s.connect("writer", "reader", Flow(raw=0.5))
+    >>> measured = measure_influence(s, seeds=10)  # exactly: 1/(1 − .5)² = 4, and half of it
+    >>> print(measured.table.round(1).to_string(index=False))
+    source target  kind  effect  low  high  seeds
+    writer writer  self     4.1  3.8   4.5     10
+    writer reader cross     2.1  1.9   2.2     10
+    """
+    burn_in = check_numbers(scenario, delta, confidence, burn_in)
+    varied = as_sources(scenario, sources, like or {}, delta)
+    read = as_targets(scenario, targets)
+    addresses, certain = as_replicates(scenario, seeds, read)
+    tables, responses, lost = [], [], []
+    for pairs in paired(scenario, varied, read, addresses, Record(judged=judged)):
+        tables.append(_table(pairs, read, certain, confidence, burn_in))
+        responses.append(_response(pairs, read, certain, confidence))
+        lost += _lost(pairs)
+    if lost:
+        where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
+        warnings.warn(
+            f"paired runs that diverged, or whose alignment is not finite, were left out: {where}; effects and "
+            "intervals are those of the others",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    table, response = (pd.concat(parts, ignore_index=True) for parts in (tables, responses))
+    return Measured(table, response, delta, confidence, burn_in)
+
+
+# -- the tables --------------------------------------------------------------------------------------------------------
+
+
+def _table(pairs: Pairs, targets: list[str], certain: np.ndarray, confidence: float, burn_in: int) -> pd.DataFrame:
+    late = np.s_[:, :, burn_in + 1 :]
+    values, rounds = _mean(pairs.quotients[late], pairs.counted[late], 2)
+    *columns, seeds = _interval(values, rounds > 0, certain, confidence)
+    table = _frame(source=pairs.sources, target=targets)
+    table["kind"] = np.where(table["source"] == table["target"], "self", "cross")
+    return table.assign(**_flat(columns), seeds=seeds.ravel())
+
+
+def _response(pairs: Pairs, targets: list[str], certain: np.ndarray, confidence: float) -> pd.DataFrame:
+    *columns, seeds = _interval(pairs.quotients, pairs.counted, certain[:, None], confidence)
+    table = _frame(source=pairs.sources, target=targets, round=range(seeds.shape[2])).assign(**_flat(columns))
+    return table[seeds.ravel() > 0]
+
+
+def _frame(**axes: Sequence[Any]) -> pd.DataFrame:
+    """All combinations, the last axis fastest."""
+    return pd.MultiIndex.from_product(axes.values(), names=list(axes)).to_frame(index=False)
+
+
+def _flat(columns: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return dict(zip(("effect", "low", "high"), (column.ravel() for column in columns), strict=True))
+
+
+def _mean(values: np.ndarray, counted: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of what counts along an axis, NaN of nothing, and how many there are."""
+    n = counted.sum(axis)
+    total = np.where(counted, values, 0.0).sum(axis)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan), n
+
+
+def _interval(values: np.ndarray, counted: np.ndarray, certain: np.ndarray, confidence: float) -> tuple:
+    """Effect, low, high and the number of seeds, by Student's t over the seeds (the last axis)."""
+    effect, n = _mean(values, counted, -1)
+    squares, _ = _mean((values - effect[..., None]) ** 2, counted, -1)
+    degrees = np.maximum(n - 1, 1)
+    half = student.ppf((1 + confidence) / 2, degrees) * np.sqrt(squares / degrees)
+    half = np.where(n > 1, half, np.where(certain & (n == 1), 0.0, np.nan))
+    return effect, effect - half, effect + half, n
+
+
+def _lost(pairs: Pairs) -> list[str]:
+    counts = (~pairs.whole).any(1).sum(-1)
+    of = pairs.whole.shape[-1]
+    return [f"{n} of {of} of {name!r}" for name, n in zip(pairs.sources, counts, strict=True) if n]

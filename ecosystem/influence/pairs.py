@@ -1,0 +1,199 @@
+"""Paired runs: a scenario at two curation levels of one member, with equal seeds, so that both share every draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from ecosystem.checks import check_count, check_known, parameter_count
+from ecosystem.ecosystem import Ecosystem
+from ecosystem.generators import ClosedForm
+from ecosystem.laws import NoPopulationLaw
+from ecosystem.recording import Record
+from ecosystem.retention import replace as newest
+from ecosystem.scenario import Scenario
+from ecosystem.variants import as_seeds
+
+_NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
+_ROUNDING = 1e-12  # by which a level may miss 0 or 1
+_HERE = "measure_influence"
+
+Like = Mapping[str, tuple[str, str]]
+Seeds = list[tuple[int, int]]
+
+
+# -- what is asked -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    """A member and the two levels between which its curation is varied."""
+
+    name: str
+    low: float
+    high: float
+    like: tuple[str, str] | None = None
+
+    def sides(self, scenario: Scenario) -> list[Scenario]:
+        return [scenario.with_curation(self.name, level, self.like) for level in (self.low, self.high)]
+
+
+def check_numbers(scenario: Scenario, delta: float, confidence: float, burn_in: int | None) -> int:
+    """The burn-in, if all numbers are in range."""
+    for name, value, most in (("delta", delta, 0.5), ("confidence", confidence, 1)):
+        if not 0 < value < most:
+            raise ValueError(f"{_HERE}({name}) must lie between 0 and {most}, got {value!r}")
+    burn_in = scenario.rounds // 2 if burn_in is None else burn_in
+    check_count(burn_in, f"{_HERE}(burn_in)", 0)
+    if burn_in >= scenario.rounds:
+        raise ValueError(
+            f"{_HERE}(burn_in) is {burn_in}, and scenario {scenario.name!r} has {scenario.rounds} rounds, so none is "
+            "left to average; leave out fewer, or play more: scenario.replace(rounds=...)"
+        )
+    return burn_in
+
+
+def _names(scenario: Scenario, given: Sequence[str], what: str) -> list[str]:
+    names = [given] if isinstance(given, str) else list(given)
+    for name in names:
+        check_known(name, scenario.graph, f"{_HERE}({what})")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{_HERE}({what}) must name at least one member and none twice, got {names}")
+    return names
+
+
+def as_sources(scenario: Scenario, sources: Sequence[str] | None, like: Like, delta: float) -> list[Source]:
+    """Who is varied, and how."""
+    for name in like:
+        check_known(name, scenario.graph, f"{_HERE}(like)")
+    if sources is None:
+        levels = {name: scenario.curation(name) for name in scenario.names}
+        sources = [name for name, level in levels.items() if name in like or _ROUNDING < level < 1 - _ROUNDING]
+        if not sources:
+            raise ValueError(
+                f"no member of scenario {scenario.name!r} has a curation level strictly between 0 and 1; for one at "
+                "level 0 say on which flow curation arises: like={name: (u, name)}"
+            )
+    names = _names(scenario, sources, "sources")
+    for name in set(like) - set(names):
+        raise ValueError(f"{_HERE}(like) names {name!r}, which is not among the sources; add it there")
+    return [_source(name, scenario.curation(name), like.get(name), delta) for name in names]
+
+
+def _source(name: str, level: float, like: tuple[str, str] | None, delta: float) -> Source:
+    if level == 0 and like is None:
+        raise ValueError(
+            f"{name!r} has no curated flow, so nothing says what more curation is; leave it out of the sources, or say "
+            f"on which flow it arises: like={{{name!r}: (u, {name!r})}}"
+        )
+    if level == 0:
+        return Source(name, 0.0, delta, like)
+    if like is not None:
+        raise ValueError(f"{_HERE}(like) is for members at curation level 0, {name!r} has {level:.4g}; drop it there")
+    if level >= 1 - _ROUNDING:
+        raise ValueError(
+            f"{name!r} has curation level 1: its other shares are all 0 and cannot be scaled up; leave it out of the "
+            "sources, or build the scenario with a lower level"
+        )
+    low, high = level - delta, level + delta
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ValueError(
+            f"{name!r} has curation level {level:.4g}, which delta={delta:g} would take to {low:.4g} and {high:.4g}, "
+            f"beyond 0 or 1; take delta at most {min(level, 1 - level):.4g}, or leave it out of the sources"
+        )
+    return Source(name, max(low, 0.0), min(high, 1.0))
+
+
+def as_targets(scenario: Scenario, targets: Sequence[str] | None) -> list[str]:
+    """Whose alignment is read."""
+    judging = [name for name in scenario.names if scenario.member(name).reward is not None]
+    if targets is None and not judging:
+        raise ValueError(f"no member of scenario {scenario.name!r} has a reward; give one: Member(..., reward=...)")
+    names = _names(scenario, judging if targets is None else targets, "targets")
+    for name in set(names) - set(judging):
+        raise ValueError(f"{name!r} has no reward, so no alignment to read; give it one: Member(..., reward=...)")
+    return names
+
+
+def as_replicates(scenario: Scenario, seeds: Any, targets: list[str]) -> tuple[Seeds, np.ndarray]:
+    """The replicates to run, and for which targets ``[targets]`` one alone is certain."""
+    if isinstance(seeds, Integral):
+        check_count(int(seeds), f"{_HERE}(seeds)", 1)
+        seeds = range(int(seeds))
+    given = [int(seed) if isinstance(seed, Integral) else seed for seed in seeds]
+    clocks = any(scenario.member(name).schedule.random for name in scenario.names)
+    if scenario.samples is not None or scenario.ordering.random or clocks:
+        return as_seeds(given, scenario), np.zeros(len(targets), dtype=bool)
+    return as_seeds(given[:1], scenario), np.array([_is_exact(scenario, name) for name in targets])
+
+
+def _is_exact(scenario: Scenario, name: str) -> bool:
+    """Whether an alignment has a closed form."""
+    member = scenario.member(name)
+    try:
+        return isinstance(member.generator, ClosedForm) and member.generator.expect(member.reward) is not None
+    except NoPopulationLaw:
+        return False
+
+
+# -- the runs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Difference quotients ``[sources, targets, rounds, seeds]`` and where they count.
+
+    ``whole [sources, targets, seeds]``: neither side diverged, and whatever there is of the target is finite.
+    """
+
+    sources: list[str]
+    quotients: np.ndarray
+    counted: np.ndarray
+    whole: np.ndarray
+
+
+def paired(
+    scenario: Scenario, sources: list[Source], targets: list[str], seeds: Seeds, record: Record
+) -> Iterator[Pairs]:
+    """Some sources at a time, as variants of one ecosystem, so that memory stays bounded."""
+    fit = max(1, _NUMBERS // (2 * _numbers(scenario)))  # pairs of runs
+    many, few = min(len(seeds), fit), max(1, fit // len(seeds))
+    for i in range(0, len(sources), few):
+        here = sources[i : i + few]
+        variants = [side for source in here for side in source.sides(scenario)]
+        parts = [_run(variants, seeds[k : k + many], targets, record) for k in range(0, len(seeds), many)]
+        alignment, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
+        width = np.array([source.high - source.low for source in here]).reshape(-1, 1, 1, 1)
+        with np.errstate(invalid="ignore"):
+            quotients = (alignment[1::2] - alignment[::2]) / width
+        there = present[1::2] & present[::2]
+        whole = (alive[1::2] & alive[::2])[:, None] & (np.isfinite(quotients) | ~there).all(2)
+        yield Pairs([source.name for source in here], quotients, there & whole[:, :, None], whole)
+
+
+def _run(variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record) -> tuple[np.ndarray, ...]:
+    """Alignments and who is there, ``[variants, targets, rounds, seeds]``, and what lives, ``[variants, seeds]``."""
+    eco = Ecosystem(variants, seeds=seeds, record=record)
+    for _ in range(eco.rounds):  # not run(), which would warn of what diverged
+        eco.step()
+    rows, kept = [eco.names.index(name) for name in targets], eco.recorder.snapshots
+    arrays = ([s.alignment[rows] for s in kept], [s.present[rows] for s in kept])
+    return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.numpy()
+
+
+def _numbers(scenario: Scenario) -> int:
+    """How many numbers an ecosystem keeps for one variant and replicate, about."""
+    delay = max((flow.delay for _, _, flow in scenario.graph.edges(data="flow")), default=0)
+    total = 0
+    for name in scenario.names:
+        member = scenario.member(name)
+        total += 4 * (scenario.rounds + 1) + (3 + delay) * parameter_count(member.generator)
+        if not isinstance(member.generator, ClosedForm):  # trained on the data themselves
+            rounds = 1 if isinstance(member.retention, newest) else scenario.rounds
+            total += rounds * (scenario.samples or 0) * math.prod(member.generator.event_shape)
+    return total

@@ -1,0 +1,278 @@
+"""The influence matrix: against central differences, closed forms, reference figures, and itself in other ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ecosystem import (
+    Categorical,
+    Flow,
+    Linear,
+    LinearMap,
+    Location,
+    Luce,
+    Member,
+    Scenario,
+    Shift,
+    Tabular,
+    accumulate,
+    every,
+    never,
+    sequential,
+    synchronous,
+    window,
+)
+from ecosystem.influence import influence, operators, resolvent, stable_point
+from ecosystem.orderings import Ordering
+from ecosystem.retention import Retention
+from ecosystem.schedules import Schedule
+from scenarios import pair
+from tests.networks import FAMILIES, random_scenario
+
+REFERENCE = pd.read_csv("scenarios/data/figure3_exact.csv")
+
+
+def by_differences(s: Scenario, name: str, delta: float) -> pd.Series:
+    """``dJ/dλ`` of every member by solving the network again on both sides."""
+    level = s.curation(name)
+    high, low = (stable_point(s.with_curation(name, level + step), starts=1) for step in (delta, -delta))
+    assert high.found and low.found
+    return (high.alignment - low.alignment) / (2 * delta)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(FAMILIES),
+    st.integers(2, 6),
+    st.floats(0.2, 0.8),
+    st.booleans(),
+)
+def test_influence_is_the_derivative_of_the_stable_point(
+    seed: int, family: str, members: int, density: float, quadratic: bool
+) -> None:
+    """Any graph, shares, transforms, rewards, curators and delays: to 1e-6 of the largest effect of the source."""
+    s = random_scenario(seed, members=members, family=family, density=density, quadratic=quadratic)
+    sources = [name for name in s.names if 0.02 < s.curation(name) < 0.98]
+    assume(sources)
+    point = stable_point(s, starts=1)
+    assume(point.found and point.seen == "settles")
+    result = influence(s, at=point)
+    assume(result.resolvent.radius < 0.97)
+    for name in sources:
+        expected = by_differences(s, name, 1e-4)[result.targets]
+        scale = max(expected.abs().max(), 1e-3)
+        assert (result.matrix[name] - expected).abs().max() <= 1e-6 * scale, name
+
+
+@pytest.mark.parametrize("row", range(len(REFERENCE)))
+def test_the_pair_has_the_reference_derivatives(row: int) -> None:
+    """Zhang, Wei, Zhang 2026 (arXiv 2605.29267), Figure 3: every coupling, to 1e-9."""
+    known = REFERENCE.iloc[row]
+    result = influence(pair.scenario(coupling=known["t"], curation=known["lambda"]))
+    assert result.matrix.at["theta", "theta"] == pytest.approx(known["dJp_dlambda"], rel=1e-9)
+    assert result.matrix.at["phi", "theta"] == pytest.approx(known["dJq_dlambda"], rel=1e-9, abs=1e-10)
+    assert result.rho("phi", "theta") == pytest.approx(known["rho_q"], rel=1e-9)
+
+
+def test_the_pair_harms_phi_from_a_coupling_on() -> None:
+    from scipy.optimize import brentq
+
+    def effect(t: float) -> float:
+        return influence(pair.scenario(coupling=t)).matrix.at["phi", "theta"]
+
+    assert brentq(effect, 0.8, 0.9, xtol=1e-6) == pytest.approx(0.8621, abs=1e-4)
+
+
+def test_the_pair_in_the_papers_terms() -> None:
+    """``S = (I − A)⁻¹`` and ``C = A``; isolated influence 2.3902 and amplification .6212 at ``t = .9``."""
+    result = influence(pair.scenario())
+    matrix, eye = pair.coupling_matrix(0.9), torch.eye(24, dtype=torch.float64)
+    torch.testing.assert_close(result.S("phi"), torch.linalg.inv(eye - matrix), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(result.C("phi", "theta"), matrix, rtol=1e-10, atol=1e-12)
+    own = result.table.iloc[0]
+    assert own["isolated"] == pytest.approx(2.3902, abs=5e-5) and own["amplification"] == pytest.approx(
+        0.6212, abs=5e-5
+    )
+    assert own["network"] == "dampened" and not own["backfires"] and result.formal == ""
+    welfare = result.welfare.iloc[0]
+    assert welfare["private"] == result.matrix.iloc[0, 0] and welfare["externality"] == result.matrix.iloc[1, 0]
+    assert welfare["social"] == pytest.approx(result.matrix["theta"].sum())
+
+
+def test_first_arrival_times_the_loop_is_the_whole_for_any_number_of_models() -> None:
+    s = random_scenario(3, members=5, density=0.8)
+    result = influence(s)
+    inverse = torch.linalg.inv(torch.eye(10, dtype=torch.float64) - result.blocks.dense())
+    for q, p in (("m0", "m3"), ("m4", "m1")):
+        rows, columns = (result.dynamics.layout.span(s.names.index(name)) for name in (q, p))
+        torch.testing.assert_close(result.S(q) @ result.C(q, p), inverse[rows, columns], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("way", ["sparse", "products"])
+@pytest.mark.parametrize("sources", [None, 1])
+def test_all_ways_of_solving_agree(monkeypatch, family: str, way: str, sources: int | None) -> None:
+    """Written out, sparse with GMRES, and with nothing but products, forward and adjoint."""
+    s = random_scenario(4 if family == "gaussian" else 5, members=6, family=family)
+    names = [n for n in s.names if 0 < s.curation(n) < 1][:sources]
+    targets = None if sources is None else s.names[:2]
+    exact = influence(s, names, targets)
+    assert isinstance(exact.resolvent.operator, operators.Dense)
+    monkeypatch.setattr(resolvent, "DENSE", 0)
+    if way == "products":
+        monkeypatch.setattr(resolvent, "_SPARSE", -1)
+    other = influence(s, names, targets, at=exact.point)
+    assert type(other.resolvent.operator).__name__.lower() == way
+    scale = exact.matrix.abs().max().max()
+    np.testing.assert_allclose(other.matrix, exact.matrix, atol=1e-8 * scale)
+    np.testing.assert_allclose(other.edges()["traffic"], exact.edges()["traffic"], atol=1e-7 * scale)
+    np.testing.assert_allclose(other.hops(3)["effect"], exact.hops(3)["effect"], atol=1e-10 * scale)
+    assert other.resolvent.radius == pytest.approx(exact.resolvent.radius, rel=1e-2)
+
+
+def line(shares: list[float], rewards: list[float], **of_first) -> Scenario:
+    """``a → b → c → …`` in one dimension; only ``a`` curates (its own output, moved by 1)."""
+    s = Scenario("line", rounds=1)
+    names = "abcdefg"[: len(rewards)]
+    for name, g in zip(names, rewards, strict=True):
+        settings = {"curator": Shift([1.0]), **of_first} if name == "a" else {}
+        s.add(name, Member(Location([0.0]), reward=Linear([g]), real=Location([0.0]), **settings))
+    s.connect("a", "a", Flow(raw=0.2, curated=0.4))
+    for u, v, share in zip(names, names[1:], shares, strict=False):
+        s.connect(u, v, Flow(raw=share))
+    return s
+
+
+def test_a_member_on_no_cycle_through_others_is_unchanged() -> None:
+    """θ_a = λ/(1 − r(λ) − λ), r = (1−λ)/3: with λ = .4, dθ/dλ = 1/((2/3)(1−λ)²); each reader takes its share of it."""
+    result = influence(line([0.5, 0.5], [1.0, 1.0, -1.0]))
+    own = 1 / (2 / 3 * 0.6**2)
+    np.testing.assert_allclose(result.matrix["a"], [own, own / 2, -own / 4], rtol=1e-12)
+    row = result.table.set_index("target").loc["a"]
+    assert row["network"] == "unchanged" and row["amplification"] == 1 and row["isolated"] == pytest.approx(own)
+    assert result.table["harms"].tolist() == [False, False, True] and not result.table["backfires"].any()
+
+
+def loop(back: float, reward: float = 1.0, curated: float = 0.4) -> Scenario:
+    """``a`` shifts by 1 what it takes from ``b``; ``b`` returns ``back`` times what ``a`` makes."""
+    s = Scenario("loop", rounds=1)
+    s.add("a", Member(Location([0.0]), reward=Linear([reward]), curator=Shift([1.0]), real=Location([0.0])))
+    s.add("b", Member(Location([0.0]), reward=Linear([1.0]), real=Location([0.0])))
+    s.connect("b", "a", Flow(curated=curated, chosen_by="consumer"))
+    s.connect("a", "b", Flow(raw=1.0, transform=LinearMap([[back]])))
+    return s
+
+
+@pytest.mark.parametrize(
+    ("back", "reward", "network", "backfires"),
+    [
+        (2.0, 1.0, "amplified", False),
+        (-2.0, 1.0, "dampened", False),
+        (0.0, 1.0, "unchanged", False),
+        (-0.5, -1.0, "dampened", True),
+        (2.0, -1.0, "amplified", True),
+        (2.0, 0.0, "undefined", False),
+    ],
+)
+def test_verdicts_on_a_loop_that_can_be_solved_by_hand(
+    back: float, reward: float, network: str, backfires: bool
+) -> None:
+    """θ = λ(βθ + 1): dθ/dλ = 1/(1 − λβ)², alone (b frozen at βθ*) βθ* + 1 = 1/(1 − λβ): their ratio is 1/(1 − λβ)."""
+    result = influence(loop(back, reward))
+    own = result.table.set_index(["target", "source"]).loc[("a", "a")]
+    assert own["effect"] == pytest.approx(reward / (1 - 0.4 * back) ** 2)
+    assert own["isolated"] == pytest.approx(reward / (1 - 0.4 * back))
+    assert own["network"] == network and own["backfires"] == backfires
+    if reward:
+        assert own["amplification"] == pytest.approx(1 / (1 - 0.4 * back))
+
+
+@pytest.mark.parametrize("reward", [1.0, -1.0])
+def test_inversion_and_rescue_are_formal_here_and_say_so(reward: float) -> None:
+    """With λβ > 1 the loop turns the sign round: what would help alone hurts (or is rescued), and the point repels."""
+    result = influence(loop(back=3.0, reward=reward, curated=0.8))
+    own = result.table.iloc[0]
+    assert own["network"] == "inverted" and own["isolated"] * reward < 0 and own["effect"] * reward > 0
+    assert own["backfires"] == (reward < 0) and own["harms"] == (reward < 0)
+    assert "spectral radius" in result.formal and result.resolvent.radius == pytest.approx(np.sqrt(2.4))
+
+
+def test_inversion_where_the_network_settles() -> None:
+    """In two dimensions a turn by the network inverts an effect although everything settles."""
+    s = Scenario("turn", rounds=1)
+    s.add(
+        "a",
+        Member(Location([0.0, 0.0]), reward=Linear([1.0, -2.0]), curator=Shift([1.0, 0.0]), real=Location([0.0, 0.0])),
+    )
+    s.add("b", Member(Location([0.0, 0.0]), real=Location([0.0, 0.0])))
+    s.connect("b", "a", Flow(raw=0.4, curated=0.4, chosen_by="consumer"))
+    s.connect("a", "b", Flow(raw=1.0, transform=LinearMap([[0.0, -1.0], [1.0, 0.0]])))
+    result = influence(s)
+    own = result.table.iloc[0]
+    assert result.formal == "" and own["network"] == "inverted" and own["isolated"] > 0 and own["backfires"]
+
+
+def test_the_stable_point_does_not_care_when_members_retrain() -> None:
+    """Orders, delays, periods and memories change the way, not where it leads, nor the influence."""
+
+    def network(
+        ordering: Ordering = synchronous,
+        schedule: Schedule = every(1),  # noqa: B008
+        retention: Retention = window(1),  # noqa: B008
+        delay: int = 0,
+    ) -> Scenario:
+        s = Scenario("n", rounds=1, ordering=ordering)
+        for name, p in (("a", [0.6, 0.4]), ("b", [0.3, 0.7])):
+            member = Member(
+                Categorical(p), reward=Tabular([0.0, 1.0]), curator=Luce(3), real=Categorical(p),
+                schedule=schedule, retention=retention,
+            )  # fmt: skip
+            s.add(name, member)
+        s.connect("a", "b", Flow(raw=0.2, curated=0.4, delay=delay))
+        s.connect("b", "a", Flow(curated=0.5, chosen_by="consumer"))
+        return s
+
+    plain = influence(network()).matrix
+    for other in (
+        network(ordering=sequential("b", "a")),
+        network(schedule=every(3, start=1)),
+        network(retention=accumulate()),
+        network(retention=window(4)),
+        network(delay=2),
+    ):
+        np.testing.assert_allclose(influence(other).matrix, plain, rtol=1e-8)
+
+
+def test_frozen_members_pass_nothing_on() -> None:
+    s = line([0.5, 0.5], [1.0, 1.0, 1.0])
+    frozen = Scenario("frozen", rounds=1)
+    for name in s.names:
+        m = s.member(name)
+        schedule = never if name == "b" else m.schedule
+        frozen.add(name, Member(m.generator, reward=m.reward, curator=m.curator, real=m.real, schedule=schedule))
+    for u, v in s.graph.edges:
+        frozen.connect(u, v, s.flow(u, v))
+    result = influence(frozen)
+    assert result.matrix.at["a", "a"] == influence(s).matrix.at["a", "a"]
+    assert result.matrix.at["b", "a"] == 0 and result.matrix.at["c", "a"] == 0
+
+
+def test_from_level_zero_on_a_flow_that_is_named() -> None:
+    """The right-hand derivative, as ``with_curation(..., like=)`` counts shares."""
+    both = Scenario("both", rounds=1)
+    for name in "ab":
+        both.add(name, Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.5])))
+    both.connect("a", "b", Flow(raw=0.5, chosen_by="consumer"))
+    both.connect("b", "a", Flow(raw=0.3))
+    with pytest.raises(ValueError, match="'b' cannot be among the sources: it has no curated flow"):
+        influence(both, sources=["b"])
+    matrix = influence(both, like={"b": ("a", "b")}).matrix
+    base, step = stable_point(both).alignment, 1e-6
+    moved = stable_point(both.with_curation("b", step, like=("a", "b"))).alignment
+    np.testing.assert_allclose(matrix["b"], (moved - base) / step, rtol=1e-5)
