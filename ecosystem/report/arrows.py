@@ -65,6 +65,11 @@ def flows(sheet: Sheet, run: "Run") -> None:
 
 def _arrow(sheet: Sheet, source: str, target: str, kind: str, share: float, bend: float) -> list[np.ndarray]:
     """Draw one flow; return where its share may stand: best near the head, as it is the reader's share."""
+    return bow(sheet, source, target, bend, _stroke(sheet, kind, share))
+
+
+def bow(sheet: Sheet, source: str, target: str, bend: float, stroke: dict[str, Any]) -> list[np.ndarray]:
+    """Draw a bent arrow between two members; return where words may stand on it, the best spot first."""
     start, end = sheet.places[source], sheet.places[target]
     ends = [Circle(tuple(start), sheet.radius * 1.05), Circle(tuple(end), sheet.radius + 0.06)]
     for patch in ends:  # without the axes' transform a circle given for clipping is read as pixels
@@ -75,7 +80,7 @@ def _arrow(sheet: Sheet, source: str, target: str, kind: str, share: float, bend
         connectionstyle=f"arc3,rad={bend}",
         patchA=ends[0],
         patchB=ends[1],
-        **_stroke(sheet, kind, share),
+        **stroke,
     )
     sheet.axes.add_patch(curve)
     step = end - start
@@ -85,13 +90,21 @@ def _arrow(sheet: Sheet, source: str, target: str, kind: str, share: float, bend
 
 
 def _stroke(sheet: Sheet, kind: str, share: float) -> dict[str, Any]:
-    """Raw is grey and solid, curated violet and dashed; more is thicker; a thicket is drawn lightly."""
+    """Raw is grey and solid, curated violet and dashed; more is thicker."""
+    return {
+        **plain_stroke(sheet, look.CURATED if kind == "curated" else look.RAW, 0.8 + 2.2 * share),
+        "linestyle": (0, (4, 1.6)) if kind == "curated" else "-",
+    }
+
+
+def plain_stroke(sheet: Sheet, colour: str, linewidth: float) -> dict[str, Any]:
+    """An arrow whose head fits the size of members; a thicket is drawn lightly."""
     return {
         "arrowstyle": f"-|>,head_length={4 + 5 * sheet.radius:.1f},head_width={2 + 2.4 * sheet.radius:.1f}",
         "alpha": 1.0 if sheet.arrows <= ARROWS else 0.45,
-        "linewidth": 0.8 + 2.2 * share,
-        "color": look.CURATED if kind == "curated" else look.RAW,
-        "linestyle": (0, (4, 1.6)) if kind == "curated" else "-",
+        "linewidth": linewidth,
+        "color": colour,
+        "linestyle": "-",
         "shrinkA": 0,
         "shrinkB": 0,
         "mutation_scale": 1,
@@ -101,8 +114,13 @@ def _stroke(sheet: Sheet, kind: str, share: float) -> dict[str, Any]:
 
 
 def _write(sheet: Sheet, spots: list[np.ndarray], share: float, kind: str) -> None:
-    """A share at the first free spot of its arrow (nowhere if none is), on a patch of paper."""
-    words, size = look.percent(share), sheet.letters / 9
+    """A share beside its arrow, in its kind's colour."""
+    write(sheet, spots, look.percent(share), look.CURATED if kind == "curated" else look.INK)
+
+
+def write(sheet: Sheet, spots: list[np.ndarray], words: str, colour: str) -> None:
+    """Words at the first free spot of an arrow (nowhere if none is), on a patch of paper."""
+    size = sheet.letters / 9
     wide, high = 0.075 * len(words) * size + 0.04, 0.165 * size
     spot = next((s for s in spots if sheet.free(s, wide, high)), None)
     if spot is None:
@@ -115,7 +133,7 @@ def _write(sheet: Sheet, spots: list[np.ndarray], share: float, kind: str) -> No
         ha="center",
         va="center",
         fontsize=sheet.letters,
-        color=look.CURATED if kind == "curated" else look.INK,
+        color=colour,
         bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.92},
         zorder=4,
     )
@@ -177,7 +195,15 @@ def _real(sheet: Sheet, place: np.ndarray, angle: float, kind: str, share: float
 
 
 def _loop(sheet: Sheet, place: np.ndarray, angle: float, kind: str, share: float) -> None:
-    """A member that reads its own output: an arrow that leaves it and comes back."""
+    """A member that reads its own output, with its share."""
+    words = look.percent(share) if sheet.written else ""
+    loop(sheet, place, angle, _stroke(sheet, kind, share), words, look.CURATED if kind == "curated" else look.INK)
+
+
+def loop(
+    sheet: Sheet, place: np.ndarray, angle: float, stroke: dict[str, Any], words: str = "", colour: str = look.INK
+) -> None:
+    """Draw an arrow that leaves a member and comes back, with words on it if there is room."""
 
     def at(distance: float, turn: float) -> np.ndarray:
         return place + distance * np.array([np.cos(angle + turn), np.sin(angle + turn)])
@@ -186,10 +212,10 @@ def _loop(sheet: Sheet, place: np.ndarray, angle: float, kind: str, share: float
     reach = 1.9 * r + (0.3 if r > 0.15 else 0.12)
     points = [at(r, 0.4), at(reach, 0.55), at(reach, -0.55), at(r + 0.05, -0.36)]
     curve = Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
-    sheet.axes.add_patch(FancyArrowPatch(path=curve, **_stroke(sheet, kind, share)))
+    sheet.axes.add_patch(FancyArrowPatch(path=curve, **stroke))
     apex = at(0.25 * r + 0.75 * reach * np.cos(0.55), 0.0)
-    if sheet.written:
+    if words:
         t = np.array([0.5, 0.6, 0.4, 0.7, 0.3])
         weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3], axis=1)
-        _write(sheet, list(weights @ np.array(points)), share, kind)
+        write(sheet, list(weights @ np.array(points)), words, colour)
     sheet.take(apex, 0.16, 0.16)

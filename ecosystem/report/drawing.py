@@ -31,24 +31,30 @@ def coupling(run: "Run", width: float = WIDE) -> Figure:
     if len(run.members) > MANY:
         return crowds.coupling(run, width)
     narrow = width < 6
-    figure = Figure(figsize=(width, 5.0), facecolor="white")
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.axis("off")
     number_of = int((run.flows[["raw", "curated"]].to_numpy(float) > 0).sum())
-    written = len(run.members) <= LABELLED and number_of <= (ARROWS // 2 if narrow else ARROWS)
-    radius, places = _places(look.names(run), narrow)
     loops = run.flows["source"].astype(str) == run.flows["target"].astype(str)
     around = bool(loops.any() or (run.members["real"] > 0).any())
-    outside = radius + (0.1 if not around else 0.75 if written else 0.42)  # for boxes and loops
-    reach = max(abs(place[0]) for place in places.values())
-    squeeze = min(1.0, (width / 2 - outside) / max(reach, 1e-9))
-    places = {name: place * (squeeze, 1.0) for name, place in places.items()}
-    sheet = Sheet(axes, places, radius, 8 if narrow else 9, number_of, written)
+    figure, sheet = stage(look.names(run), width, number_of, around)
     arrows.surroundings(sheet, run)
     arrows.flows(sheet, run)
     key = _members(sheet, run)
-    _frame(figure, sheet, width, _legend(run, key, narrow))
+    frame(figure, sheet, width, _legend(run, key, narrow))
     return figure
+
+
+def stage(members: list[str], width: float, number_of: int, around: bool) -> tuple[Figure, Sheet]:
+    """Empty paper with a place for every member; `around`: also for boxes and loops outside the oval."""
+    narrow = width < 6
+    figure = Figure(figsize=(width, 5.0), facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.axis("off")
+    written = len(members) <= LABELLED and number_of <= (ARROWS // 2 if narrow else ARROWS)
+    radius, places = _places(members, narrow)
+    outside = radius + (0.1 if not around else 0.75 if written else 0.42)
+    reach = max(abs(place[0]) for place in places.values())
+    squeeze = min(1.0, (width / 2 - outside) / max(reach, 1e-9))
+    places = {name: place * (squeeze, 1.0) for name, place in places.items()}
+    return figure, Sheet(axes, places, radius, 8 if narrow else 9, number_of, written)
 
 
 def _places(members: list[str], narrow: bool) -> tuple[float, dict[str, np.ndarray]]:
@@ -72,33 +78,43 @@ def _places(members: list[str], narrow: bool) -> tuple[float, dict[str, np.ndarr
 
 
 def _members(sheet: Sheet, run: "Run") -> list[tuple[str, str]]:
-    """Circles: ring in the member's own colour, tint and sign by what became of its alignment.
-
-    Returns the key, pairs of number and name, if the names do not fit into the circles; otherwise nothing.
-    """
+    """Circles: ring in the member's own colour, tint and sign by what became of its alignment; returns the key."""
     table = outcomes(run).set_index("member")
     by_name = look.styles(run)
-    lines = {name: [*_two_lines(look.plain(name, 24)), *_moved(table, name, True)] for name in sheet.places}
+    signs = {name: _moved(table, name, False) for name in sheet.places}
+    words = {name: (_moved(table, name, True), sign, sign) for name, sign in signs.items()}
+    edge = 2.4 if sheet.radius > 0.25 else 1.8
+    skins = {}
+    for name in sheet.places:
+        tint = look.TINTS.get(str(table["kind"][name]), "#eef1f4")
+        skins[name] = {"facecolor": tint, "edgecolor": by_name[name].colour, "linewidth": edge}
+    return circles(sheet, words, skins)
+
+
+def circles(
+    sheet: Sheet,
+    words: dict[str, tuple[list[str], list[str], list[str]]],
+    skins: dict[str, dict[str, Any]],
+    largest: float = 10.0,
+) -> list[tuple[str, str]]:
+    """Draw members as circles with their names and, below, the first of their `words` that leaves names readable.
+
+    If neither the first nor the second does, numbers take the place of names, with the third below them; returns
+    the key, pairs of number and name, then, otherwise nothing. A skin holds the colours of a circle and its letters;
+    `largest` is the size of letters of names, in points, where there is room.
+    """
+    lines = {name: [*two_lines(look.plain(name, 24)), *words[name][0]] for name in sheet.places}
     if _fit(sheet, lines) < 7:
-        lines = {name: [*_two_lines(look.plain(name, 24)), *_moved(table, name, False)] for name in sheet.places}
+        lines = {name: [*two_lines(look.plain(name, 24)), *words[name][1]] for name in sheet.places}
     named = _fit(sheet, lines) >= 7
     if not named:
         short = sheet.radius < 0.18
-        lines = {name: [str(i), *([] if short else _moved(table, name, False))] for i, name in enumerate(lines, 1)}
-    size = min(_fit(sheet, lines), 10.0 if named else 9.0)
+        lines = {name: [str(i), *([] if short else words[name][2])] for i, name in enumerate(lines, 1)}
+    size = min(_fit(sheet, lines), largest if named else 9.0)
     for name, place in sheet.places.items():
-        tint = look.TINTS.get(str(table["kind"][name]), "#eef1f4")
-        edge = 2.4 if sheet.radius > 0.25 else 1.8
-        sheet.axes.add_patch(
-            Circle(
-                tuple(place),
-                sheet.radius,
-                facecolor=tint,
-                edgecolor=by_name[name].colour,
-                linewidth=edge,
-                zorder=5,
-            )
-        )
+        skin = dict(skins[name])
+        letters = skin.pop("letters", look.INK)
+        sheet.axes.add_patch(Circle(tuple(place), sheet.radius, zorder=5, **skin))
         sheet.axes.text(
             float(place[0]),
             float(place[1]),
@@ -106,7 +122,7 @@ def _members(sheet: Sheet, run: "Run") -> list[tuple[str, str]]:
             ha="center",
             va="center",
             fontsize=size,
-            color=look.INK,
+            color=letters,
             zorder=6,
             linespacing=1.25,
         )
@@ -121,7 +137,7 @@ def _moved(table: pd.DataFrame, name: str, amount: bool) -> list[str]:
     return [f"{sign} {number(float(table['change'][name]), sign=True, digits=2)}" if amount else sign]
 
 
-def _two_lines(name: str) -> list[str]:
+def two_lines(name: str) -> list[str]:
     """A name broken near its middle, between words."""
     longest = max(map(len, name.replace("-", "- ").split()), default=1)
     return textwrap.wrap(name, max(longest, 9, (len(name) + 1) // 2)) or [" "]
@@ -164,16 +180,21 @@ def _legend(run: "Run", key: list[tuple[str, str]], narrow: bool) -> list[dict[s
         for present, mark, colour, words in marks
         if present
     ]
+    return legends(strokes, 3 if narrow else 5, key, narrow)
+
+
+def legends(handles: list[Line2D], columns: int, key: list[tuple[str, str]], narrow: bool) -> list[dict[str, Any]]:
+    """A legend of these handles and, if needed, one that says which number is whose."""
     common = {"frameon": False, "labelcolor": look.INK, "fontsize": 8 if narrow else 9}
-    legends = [{"handles": strokes, "ncols": 3 if narrow else 5, **common}] if strokes else []
+    found = [{"handles": handles, "ncols": columns, **common}] if handles else []
     if key:
         labels = [f"{i}  {look.plain(name, 16 if narrow else 22)}" for i, name in key]
         empty = [Line2D([], [], color="none", label=label) for label in labels]
-        legends.append({"handles": empty, "ncols": 2 if narrow else 4, "handlelength": 0, "handletextpad": 0, **common})
-    return legends
+        found.append({"handles": empty, "ncols": 2 if narrow else 4, "handlelength": 0, "handletextpad": 0, **common})
+    return found
 
 
-def _frame(figure: Figure, sheet: Sheet, width: float, legends: list[dict[str, Any]]) -> None:
+def frame(figure: Figure, sheet: Sheet, width: float, legends: list[dict[str, Any]]) -> None:
     """Cut the paper to what was drawn, and set the legends below it."""
     low, high = sheet.height()
     rows = [-(-len(legend["handles"]) // legend["ncols"]) * 0.2 + 0.16 for legend in legends]

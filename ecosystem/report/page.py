@@ -7,68 +7,59 @@ It opens with what happened in plain words and a table of verdicts, then shows t
 with all that is needed to run it again.
 """
 
-import inspect
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from ecosystem.report import captions, look, pictures, plots, verdict
+from ecosystem.report import captions, look, parts, pictures, plots, verdict
+from ecosystem.report.influence.section import section
 from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
+    from ecosystem.influence.findings import Findings
     from ecosystem.run import Run
 
-LISTED = 30  # rows of a table on the page; all of them are in the saved tables
 EXTREMES = 6  # members at either end of the list, where there are too many for a row each
 
 
-def write_report(run: "Run", path: str | Path) -> Path:
-    """Write the report of a run, finished or not, as one HTML file; makes its folder; returns the path."""
+def write_report(run: "Run", path: str | Path, findings: "Findings | None" = None) -> Path:
+    """Write the report of a run, finished or not, as one HTML file; makes its folder; returns the path.
+
+    With findings of an influence analysis of the same scenario, the page has a section on them.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(run), encoding="utf-8")
+    path.write_text(render(run, findings), encoding="utf-8")
     return path
 
 
-def render(run: "Run") -> str:
+def render(run: "Run", findings: "Findings | None" = None) -> str:
     """The report as HTML; everything that comes from the run is escaped."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     table = verdict.outcomes(run)
     settings = run.settings
-    return environment.get_template("report.html.j2").render(
+    return parts.template("report.html.j2").render(
         title=settings.get("scenario", "scenario"),
         headline=verdict.headline(run, table),
-        description=_paragraphs(str(settings.get("description") or "")),
+        description=parts.paragraphs(str(settings.get("description") or "")),
         notices=_notices(run),
         facts=_facts(run),
         verdicts=_verdicts(run, table),
         figures=_figures(run, table),
         changes=_changes(run),
-        failures=_listed(run.failures),
+        failures=parts.listed(run.failures),
         command=settings.get("command", ""),
         settings=_settings(settings),
-        members=_listed(run.members, "Members as the scenario declares them.", lift=True),
-        flows=_listed(
+        members=parts.listed(run.members, "Members as the scenario declares them.", lift=True),
+        flows=parts.listed(
             run.flows,
             "Flows as the scenario declares them, as shares of the target’s training set.",
             lift=True,
         ),
         colours={} if len(table) > look.MANY else {name: style.colour for name, style in look.styles(run).items()},
+        influence=None if findings is None else section(findings),
     )
-
-
-def _paragraphs(text: str) -> list[str]:
-    """A docstring's paragraphs; lines are joined unless they are indented or form a list."""
-    blocks = [block for block in re.split(r"\n\s*\n", inspect.cleandoc(text)) if block.strip()]
-    laid_out = re.compile(r"^(\s|[-*•]|\d+[.)])", re.MULTILINE)
-    return [block if laid_out.search(block) else " ".join(block.split()) for block in blocks]
 
 
 def _notices(run: "Run") -> list[str]:
@@ -187,12 +178,12 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
 def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
     """All figures that this run has something for, with their words."""
     figures = [
-        _figure(run, "coupling", "Who learns from whom", plots.coupling, captions.coupling(run)),
-        _figure(run, "diets", "What each member trains on", plots.diets, captions.diets(run)),
+        parts.figure(run, "coupling", "Who learns from whom", plots.coupling, captions.coupling(run)),
+        parts.figure(run, "diets", "What each member trains on", plots.diets, captions.diets(run)),
     ]
     if table["change"].notna().any():
         words = captions.alignment(run, table)
-        figures.append(_figure(run, "alignment", "Alignment over rounds", plots.alignment, words))
+        figures.append(parts.figure(run, "alignment", "Alignment over rounds", plots.alignment, words))
     titles = {
         "images": "What they draw",
         "clouds": "Where their samples lie",
@@ -201,60 +192,23 @@ def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
     for kind, title in titles.items():
         if pictures.drawable(run, kind):
             draw = getattr(plots, kind)
-            figures.append(_figure(run, kind, title, draw, captions.samples(run, kind), kind != "symbols"))
+            figures.append(parts.figure(run, kind, title, draw, captions.samples(run, kind), kind != "symbols"))
     if (run.rounds["change"].astype(float) > 0).any():
-        figures.append(_figure(run, "change", "How much the models still move", plots.change, captions.change(run)))
+        figures.append(
+            parts.figure(run, "change", "How much the models still move", plots.change, captions.change(run))
+        )
     return figures
-
-
-def _figure(
-    run: "Run",
-    name: str,
-    title: str,
-    draw: Callable[..., Figure],
-    words: tuple[str, str],
-    pixels: bool = False,
-) -> dict[str, str]:
-    """One figure, drawn for a desk and for a phone."""
-    wide, narrow = (look.data_uri(draw(run, width), pixels) for width in (look.WIDE, look.NARROW))
-    return {"id": name, "title": title, "wide": wide, "narrow": narrow, "caption": words[0], "alt": words[1]}
-
-
-def _listed(table: pd.DataFrame, caption: str = "", lift: bool = False) -> dict[str, Any]:
-    """A table's first rows as text; with `lift`, columns in which all rows agree move into the caption."""
-    agreed = [c for c in table.columns if lift and len(table) > 1 and table[c].astype(str).nunique() == 1]
-    if agreed:
-        words = (f"{_heading(column)} {_cell(table[column].iloc[0])}" for column in agreed)
-        caption = f"{caption} The same for all: {', '.join(words)}."
-    table = table.drop(columns=agreed)
-    if len(table.columns) == 1 and agreed:  # nothing is left to tell the rows apart
-        return {"caption": caption, "columns": [], "rows": [], "more": 0}
-    rows = [[_cell(value) for value in row] for row in table.head(LISTED).itertuples(index=False)]
-    columns = [_heading(column) for column in table.columns]
-    return {"caption": caption, "columns": columns, "rows": rows, "more": max(0, len(table) - LISTED)}
-
-
-def _heading(column: object) -> str:
-    """A column's name in words."""
-    return str(column).replace("_", " ")
-
-
-def _cell(value: Any) -> str:
-    """A value as text: numbers with four digits, long descriptions shortened."""
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}" if np.isfinite(value) else "–"
-    return look.shortened(value, 240)
 
 
 def _changes(run: "Run") -> dict[str, Any]:
     """Changes that several replicates made in the same round are one row with their number."""
     keys = ["round", "subject", "what", "before", "after"]
     if run.changes.empty:
-        return _listed(run.changes)
+        return parts.listed(run.changes)
     texts = run.changes.assign(**{key: run.changes[key].astype(str) for key in keys[1:]})
     counts = texts.groupby(keys, sort=True).size().reset_index(name="replicates")
     total = verdict.replicates(run)
-    return _listed(counts.assign(replicates=[f"{count} of {total}" for count in counts["replicates"]]))
+    return parts.listed(counts.assign(replicates=[f"{count} of {total}" for count in counts["replicates"]]))
 
 
 def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:

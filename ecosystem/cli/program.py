@@ -1,0 +1,48 @@
+"""The program ``ecosystem`` and its commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, NoReturn
+
+import typer
+
+from ecosystem.cli.describe import describe
+from ecosystem.cli.errors import complain, errors
+from ecosystem.cli.influence import influence
+from ecosystem.cli.report import report
+from ecosystem.cli.run import run
+
+app = typer.Typer(
+    name="ecosystem",
+    help="Ecosystems of generative models that train on each other's curated output.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, describe, influence, report):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The console entry: run the command, with usage errors too in one line and exit code 2."""
+    try:
+        code = app(args=arguments, prog_name="ecosystem", standalone_mode=False)
+    except typer.TyperException as error:  # an unknown command or option, a value of the wrong type
+        code = complain(f"{error.format_message()} (see `ecosystem --help`)")
+    sys.exit(code)
+
+
+@app.callback()
+def _program(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        with errors(debug=False):
+            typer.echo(f"mesacosm {metadata.version('mesacosm')}")
+            raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

@@ -1,0 +1,108 @@
+"""``ecosystem run``: simulate a scenario, show how its members fared, save and report it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecosystem.cli.errors import INTERRUPTED, errors
+from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
+from ecosystem.cli.influence import analysed, show_findings
+from ecosystem.cli.playing import CtrlC, simulate
+from ecosystem.cli.report import write
+from ecosystem.cli.terminal import SHOWN, cell, console, table
+from ecosystem.loading import located, parse_settings
+
+if TYPE_CHECKING:
+    from ecosystem.run import Run
+
+SAMPLES = 16  # of each member, kept at a few rounds
+
+
+def run(
+    file: File,
+    settings: Settings = None,
+    rounds: Annotated[int | None, typer.Option(help="Instead of the scenario's own.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Per member and round; 0: the population.")] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="Independent copies, side by side.")] = 1,
+    seed: Annotated[int, typer.Option(help="Root of all random draws.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Save the run and a report.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in FOLDER.")] = False,
+    every: Annotated[int, typer.Option(min=1, metavar="K", help="Record every K-th round.")] = 1,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
+    influence: Annotated[
+        bool, typer.Option("--influence", help="Also the influence of curation, saved with the run (needs --out).")
+    ] = False,
+    threads: Threads = 1,
+    debug: Debug = False,
+) -> None:
+    """Run a scenario; show how its members fared."""
+    with errors(debug):
+        import torch
+
+        from ecosystem.ecosystem import Ecosystem
+        from ecosystem.recording import Record
+        from ecosystem.run import check_folder
+
+        torch.set_num_threads(threads)
+        if out is not None:
+            check_folder(out, overwrite)
+        elif influence:
+            raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+        parameters = parse_settings(settings or ())
+        scenario, description = load(file, parameters, rounds, samples)
+        record = Record(every=every) if out is None else Record(every=every, draws=True, samples=SAMPLES)
+        with located(file):
+            eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
+        origin = facts(file, parameters, description)
+        findings = analysed(scenario, origin) if influence else None
+        with CtrlC() as ctrl_c:
+            with located(file):
+                completed = simulate(eco, ctrl_c)
+            result = eco.result(
+                **origin,
+                completed=completed,  # a round that was broken off is not done, though Mesa has counted it
+                finished=completed == eco.rounds,
+            )
+            if out is not None:
+                result.save(out, overwrite=overwrite)
+                if findings is not None:
+                    findings.save(out)
+        _show_run(result)
+        if findings is not None:
+            show_findings(findings)
+        if out is not None:
+            typer.echo(f"saved in {out}")
+        if completed < eco.rounds:
+            typer.echo(f"interrupted after {completed} of {eco.rounds} rounds", err=True)
+            raise typer.Exit(INTERRUPTED)
+        if out is not None and report:
+            write(out / "report.html", result, findings)
+
+
+def _show_run(run: Run) -> None:
+    """Who gained and who lost: a row a member, then the verdict and the replicates that diverged."""
+    from ecosystem.report.verdict import WORDS, headline, number, outcomes
+
+    found = outcomes(run)
+    rows = [
+        [
+            row.member,
+            cell(row.curation),
+            number(row.start, row.error),
+            number(row.end, row.error),
+            number(row.change, row.error, sign=True) + (f" ± {number(row.error)}" if row.error > 0 else ""),
+            WORDS[row.kind],
+        ]
+        for row in (found if len(found) <= SHOWN else found.sort_values("change")).itertuples()
+    ]
+    screen = console()
+    title = "{scenario}: {completed} of {rounds} rounds".format(**run.settings)
+    header = ("member", "λ", "alignment at start", "at end", "change ± s.e.", "verdict")
+    screen.print(table(title, header, rows))
+    screen.print(headline(run, found), highlight=False, markup=False)
+    for failure in run.failures.head(SHOWN).itertuples():
+        place = f"seed {failure.seed}, replicate {failure.replicate}, round {failure.round}"
+        screen.print(f"diverged: {failure.member} ({place}): {failure.error}", style="yellow", markup=False)

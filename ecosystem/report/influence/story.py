@@ -1,0 +1,190 @@
+"""What an influence analysis means, told in chapters that the page and the command line share."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.report.influence.verdicts import (
+    NAMED,
+    TOLD,
+    called,
+    joined,
+    judged,
+    others,
+    own,
+    points,
+    smallest,
+)
+from ecosystem.report.look import percent
+from ecosystem.report.verdict import counted, number
+
+if TYPE_CHECKING:
+    from ecosystem.influence.findings import Findings
+
+UNIT = (
+    "Sentences speak of one percentage point more curation: 0.01 of what a member trains on becomes chosen instead of "
+    "unchosen. Tables and figures hold the derivative, for a whole unit of that share: 100 times as much."
+)
+ORDERS = 4  # orders of updates that get a sentence; the table has them all
+
+
+def story(findings: "Findings") -> list[tuple[str, list[str]]]:
+    """All there is to say, as headings with their sentences; headings without sentences are left out."""
+    chapters = [
+        ("How far these numbers go", formal(findings)),
+        ("What curation does to the member itself", own(findings)),
+        ("What it does to the others", others(findings)),
+        ("Who gains and who pays", welfare(findings)),
+        ("Does the network settle?", settling(findings)),
+        ("Whose curation has no derivative", missing(findings)),
+    ]
+    return [(title, sentences) for title, sentences in chapters if sentences]
+
+
+def headline(findings: "Findings") -> str:
+    """The verdicts in one or two sentences."""
+    own_rows, cross = judged(findings, "self"), judged(findings, "cross")
+    if findings.influence.empty:
+        return "There is no influence to speak of: nobody’s curation has a derivative here."
+    verbs = {"pays": "pays for", "backfires": "backfires for", "none": "makes no difference to"}
+    groups = {verb: list(own_rows.loc[own_rows["verdict"] == verdict, "source"]) for verdict, verb in verbs.items()}
+    parts: list[str] = []
+    for verb, members in groups.items():
+        if verb.endswith("to") and len(members) == len(own_rows) > 0:
+            parts.append(f"{verb} the members themselves")
+        elif members:
+            parts.append(f"{verb} {_who(findings, members, len(own_rows), again=bool(parts))}")
+    words = [f"Curation {'; it '.join(parts)}."] if parts else []
+    harmful = cross[cross["verdict"] == "harms"]
+    sources = list(dict.fromkeys(harmful["source"]))
+    if len(sources) == 1:
+        victims = _who(findings, list(harmful["target"]), len(findings.members))
+        words.append(f"Curating {called(sources[0])} harms {victims}.")
+    elif sources:
+        words.append(f"Curating {_who(findings, sources, findings.influence['source'].nunique())} harms others.")
+    return " ".join(words) or "Curation makes no difference to the others."
+
+
+def _who(findings: "Findings", members: list[str], total: int, again: bool = False) -> str:
+    """Members by name, or by number where they are many."""
+    if len(members) == total == len(findings.members) > 1:
+        return "both members" if total == 2 else f"all {counted(total)} members"
+    if len(members) <= NAMED and all(len(name) <= 24 for name in members):
+        return joined([called(name) for name in members])
+    if len(members) == total:
+        return f"all {total:,} of them"
+    return counted(len(members)) if again else f"{counted(len(members))} of {counted(total)} members"
+
+
+def formal(findings: "Findings") -> list[str]:
+    """Why numbers are formal, and what that means."""
+    reason = str(findings.settings.get("formal") or "").strip().rstrip(".")
+    if not reason:
+        return []
+    return [f"These numbers are formal: {reason}."]
+
+
+def welfare(findings: "Findings") -> list[str]:
+    """What every source's curation is worth to itself, to the others and to all; sums of alignments."""
+    table = findings.welfare.set_index(findings.welfare["source"].astype(str))
+    if table.empty or len(findings.members) < 2:
+        return []
+    if len(table) <= TOLD:
+        sentences = [_balance(findings, str(name), row) for name, row in table.iterrows()]
+    else:
+        sentences = [_losers(findings, table, column) for column in ("externality", "social")]
+    rewards = findings.members["reward"].astype(str)
+    if rewards[rewards != "none"].nunique() > 1:
+        sentences.append("Each taste has a scale of its own; these sums add alignments as they are.")
+    return sentences
+
+
+def _balance(findings: "Findings", name: str, row: pd.Series) -> str:
+    """One member's curation as a balance."""
+    private, outside, social = (float(row[column]) for column in ("private", "externality", "social"))
+    rest = [str(member) for member in findings.members["member"] if str(member) != name]
+    they, s = (called(rest[0]), "s") if len(rest) == 1 else ("the others", "")
+    small = smallest(findings)
+    parts = [f"{points(private)} for itself"] if np.isfinite(private) else []
+    parts += [f"{points(outside) if abs(outside) > small else 'nothing'} for {they}", f"{points(social)} in all"]
+    sentence = f"{called(name)}’s curation: {', '.join(parts)}"
+    if not np.isfinite(private):
+        return f"{sentence}; nobody judges {called(name)} itself."
+    if abs(outside) <= small:
+        end = f"{they} neither gain{s} nor lose{s}"
+    elif abs(private) <= small:
+        end = f"only {they} {'gain' if outside > 0 else 'lose'}{s}"
+    elif (private > 0) == (outside > 0):
+        end = f"{they} {'gain' if outside > 0 else 'lose'}{s} too"
+    elif abs(private) > abs(outside):
+        end = f"it gains more than {they} lose{s}" if private > 0 else f"it loses more than {they} gain{s}"
+    else:
+        end = f"{they} lose{s} more than it gains" if private > 0 else f"{they} gain{s} more than it loses"
+    return f"{_capital(sentence)}; {end}."
+
+
+def _losers(findings: "Findings", table: pd.DataFrame, column: str) -> str:
+    """By how many members' curation the others, or all together, lose."""
+    whom = {"externality": "the others, taken together, lose", "social": "the network as a whole loses"}[column]
+    losing = table.loc[table[column] < -smallest(findings), column].sort_values().head(NAMED)
+    count = int((table[column] < -smallest(findings)).sum())
+    most = joined([f"{called(name)} ({points(value)})" for name, value in losing.items()])
+    start = f"For {count:,} of {len(table):,} members, {whom} when that member is curated more"
+    return f"{start}, most with {most}." if most else f"{start}."
+
+
+def settling(findings: "Findings") -> list[str]:
+    """Whether rounds lead to the stable point, in which orders, and how fast; the scenario's own order comes first."""
+    settings, table = findings.settings, findings.stability
+    rows = table.head(ORDERS).to_dict("records")
+    sentences = [_pace(row, settings.get("tolerance"), own=place == 0) for place, row in enumerate(rows)]
+    certificate = settings.get("certificate")
+    if isinstance(certificate, float) and np.isfinite(certificate):
+        size = f"the certificate ρ(‖B‖) is {number(certificate)}"
+        if certificate < 1:
+            sentences.append(f"It would settle in any order, with any bounded delays: {size}, below 1.")
+        elif table["settles"].astype(bool).any():
+            sentences.append(f"Other orders may fail: {size}, and only below 1 would it vouch for all of them.")
+    if settings.get("seen"):
+        sentences.append(f"Played from its start, the network {str(settings['seen']).rstrip('.')}.")
+    return sentences
+
+
+def _pace(row: dict[Any, Any], tolerance: object, own: bool) -> str:
+    """What rounds in one order make of a small distance to the stable point."""
+    rate, exponent = float(row["rate"]), float(row.get("exponent", np.nan))
+    order = f"In its own order of updates, {row['ordering']}," if own else f"With {row['ordering']} updates"
+    words = f"{order} the network {'settles' if row['settles'] else 'does not settle'}"
+    if np.isfinite(rate) and rate < 1:
+        words += f"; each round leaves {percent(rate)} of a small distance to the stable point"
+    elif np.isfinite(rate):
+        words += f"; each round multiplies a small distance to the stable point by {number(rate)}"
+    elif row["settles"] and np.isfinite(exponent):
+        words += (
+            f"; after t rounds about t^−{number(exponent, digits=2)} of a small distance to the stable point is left"
+        )
+    counts = {"predicted": float(row["predicted"]), "measured": float(row["measured"])}
+    rounds = [f"{value:,.0f} {name}" for name, value in counts.items() if np.isfinite(value)]
+    near = f"{tolerance:g} of it is left" if isinstance(tolerance, float) else "it is gone"
+    return f"{words} (rounds until {near}: {', '.join(rounds)})." if rounds else f"{words}."
+
+
+def missing(findings: "Findings") -> list[str]:
+    """Who is no source, and why; one sentence for all that share a reason."""
+    groups: dict[str, list[str]] = {}
+    for member, reason in (findings.settings.get("skipped") or {}).items():
+        why = str(reason).split("; ")[0].strip().rstrip(".")  # what follows is for who writes the scenario
+        groups.setdefault(why, []).append(str(member))
+    sentences = []
+    for reason, members in groups.items():
+        named = [called(name) for name in members[:NAMED]]
+        more = [f"{counted(len(members) - NAMED)} more"] if len(members) > NAMED else []
+        each = ", each for this reason" if len(members) > 1 else ""
+        sentences.append(f"{_capital(joined(named + more))}{each}: {reason}.")
+    return sentences
+
+
+def _capital(words: str) -> str:
+    """A sentence that begins with "member 3" begins with a capital; names stay as they are."""
+    return "M" + words[1:] if words.startswith("member ") else words

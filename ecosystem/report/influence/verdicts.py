@@ -1,0 +1,185 @@
+"""The verdict on every influence, and a plain sentence for it: does curation pay, backfire, help or harm?
+
+Sentences speak of one percentage point of curation, a hundredth of the derivative.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.report.look import shortened
+from ecosystem.report.verdict import counted, number
+
+if TYPE_CHECKING:
+    from ecosystem.influence.findings import Findings
+
+TOLD = 8  # sources: above it sentences count members and name the extremes
+NAMED = 4  # members that one sentence names
+ROUNDING = 1e-10  # relative to the largest effect; what is smaller is no effect
+VERDICTS = {"pays": "pays", "backfires": "backfires", "helps": "helps", "harms": "harms", "none": "no effect"}
+
+
+def verdicts(findings: "Findings") -> pd.Series:
+    """The verdict on every row of the table of influence: a key of `VERDICTS`."""
+    table = findings.influence
+    effect, own_row = table["effect"].astype(float), table["kind"] == "self"
+    up, down = np.where(own_row, "pays", "helps"), np.where(own_row, "backfires", "harms")
+    seen = effect.abs() > smallest(findings)
+    return pd.Series(np.where(seen, np.where(effect > 0, up, down), "none"), index=table.index, dtype=object)
+
+
+def smallest(findings: "Findings") -> float:
+    """The size up to which an effect counts as none."""
+    largest = findings.influence["effect"].astype(float).abs().max()
+    return ROUNDING * float(largest) if np.isfinite(largest) else 0.0
+
+
+def judged(findings: "Findings", kind: str) -> pd.DataFrame:
+    """The rows of one kind, self or cross, with their verdicts."""
+    table = findings.influence
+    return table.assign(verdict=verdicts(findings))[table["kind"] == kind]
+
+
+# What curation does to the member itself
+
+
+def own(findings: "Findings") -> list[str]:
+    """What more curation does to the curated member: a sentence each, or counts where there are many."""
+    table = judged(findings, "self")
+    if len(table) <= TOLD:
+        return [_own(findings, row) for row in table.to_dict("records")]
+    sentences = []
+    for verdict in ("pays", "backfires"):
+        rows = table[table["verdict"] == verdict]
+        if len(rows):
+            share = f"{len(rows):,} of {len(table):,} members"
+            sentences.append(f"Curation {verdict} for {share}, most for {joined(extremes(rows, 'target'))}.")
+    words = {"amplified": "strengthens", "dampened": "weakens", "inverted": "turns round", "unchanged": "leaves alone"}
+    counts = table["network"].value_counts()
+    found = [f"{verb} {counts[kind]:,}" for kind, verb in words.items() if kind in counts]
+    if found:
+        sentences.append(f"Compared to all others standing still, the network {joined(found)} of these effects.")
+    turned = strongest(table[table["network"] == "inverted"]).head(NAMED)
+    return sentences + [_own(findings, row) for row in turned.to_dict("records")]
+
+
+def _own(findings: "Findings", row: dict[Any, Any]) -> str:
+    """The verdict on one member's own curation, and what the network has to do with it."""
+    name, effect = called(row["source"]), float(row["effect"])
+    opening = {
+        "pays": f"Curating {name} pays for {name}: one percentage point more curation {moves(findings, effect)}",
+        "backfires": f"Curating {name} backfires: one percentage point more curation {moves(findings, effect)}",
+        "none": f"Curating {name} makes no difference to {name}",
+    }[row["verdict"]]
+    return f"{opening}; {_network(findings, row)}." if len(findings.members) > 1 else f"{opening}."
+
+
+def moves(findings: "Findings", effect: float, whose: str = "its") -> str:
+    """By how much alignment moves for one percentage point; formal numbers claim no long run."""
+    size = number(abs(effect) / 100)
+    if findings.settings.get("formal"):
+        return f"would {'raise' if effect > 0 else 'lower'} {whose} alignment at the stable point by {size}"
+    return f"{'raises' if effect > 0 else 'lowers'} {whose} long-run alignment by {size}"
+
+
+def _network(findings: "Findings", row: dict[Any, Any]) -> str:
+    """What the network makes of the effect that curation would have with everybody else frozen."""
+    alone, ratio, hurts = float(row["isolated"]), float(row["amplification"]), row["verdict"] == "backfires"
+    still, size = _still(findings, str(row["source"])), number(abs(alone) / 100)
+    if row["network"] == "inverted" and hurts:
+        return f"alone it would help, in this network it hurts (if {still}, it would raise it by {size})"
+    if row["network"] == "inverted":
+        return f"the network rescues it: if {still}, it would backfire and lower it by {size}"
+    if row["network"] == "undefined":
+        nothing = f"if {still}, it would do nothing"
+        return f"{nothing} either" if row["verdict"] == "none" else f"{nothing}: all of this comes from the network"
+    if row["network"] == "unchanged":
+        return f"the network leaves that as it is (it would be the same if {still})"
+    if row["network"] == "amplified":
+        more = f"{_percent(ratio - 1)} more than" if ratio < 2 else f"{number(ratio, digits=2)} times as much as"
+        return f"the network {'makes it worse' if hurts else 'strengthens this'} ({more} if {still})"
+    if row["verdict"] == "none" or ratio < 0.005:
+        return f"the network cancels what it would do if {still} ({'raise' if alone > 0 else 'lower'} it by {size})"
+    return f"the network {'softens' if hurts else 'weakens'} this ({_percent(1 - ratio)} less than if {still})"
+
+
+def _still(findings: "Findings", member: str) -> str:
+    """Everybody but one member, frozen."""
+    rest = [str(name) for name in findings.members["member"] if str(name) != member]
+    return f"{called(rest[0])} stood still" if len(rest) == 1 else "all others stood still"
+
+
+# What it does to the others
+
+
+def others(findings: "Findings") -> list[str]:
+    """Whom a member's curation harms and whom it helps: a sentence each, or the extremes where there are many."""
+    table = judged(findings, "cross")
+    if table["source"].nunique() <= TOLD:
+        return [_cross(findings, str(source), rows) for source, rows in table.groupby("source", sort=False)]
+    sentences = []
+    for verdict, noun in (("harms", "harm"), ("helps", "help")):
+        rows = table[table["verdict"] == verdict]
+        pairs = strongest(rows).head(NAMED)
+        named = [f"{called(r.source)} to {called(r.target)} ({points(r.effect)})" for r in pairs.itertuples()]
+        if named:
+            share = f"{len(rows):,} of {len(table):,} pairs"
+            sentences.append(
+                f"In {share} one member’s curation {verdict} another; most {noun} goes from {joined(named)}."
+            )
+    return sentences
+
+
+def _cross(findings: "Findings", source: str, rows: pd.DataFrame) -> str:
+    """Whom one member's curation harms, then whom it helps."""
+    subject, felt = f"Curating {called(source)}", rows[rows["verdict"] != "none"]
+    if felt.empty:
+        return f"{subject} changes nothing for {called(rows['target'].iloc[0]) if len(rows) == 1 else 'the others'}."
+    if len(felt) == 1:
+        row = felt.iloc[0]
+        whose = called(row["target"]) + "’s"
+        effect = moves(findings, float(row["effect"]), whose)
+        return f"{subject} {row['verdict']} {called(row['target'])}: one percentage point more {effect}."
+    parts = []
+    for verdict in ("harms", "helps"):
+        found = felt[felt["verdict"] == verdict]
+        more = [f"{counted(len(found) - NAMED)} more"] if len(found) > NAMED else []
+        if len(found):
+            parts.append(f"{verdict} {joined(extremes(found, 'target') + more)}")
+    return f"{subject} {'; it '.join(parts)}."
+
+
+# Words
+
+
+def called(name: object) -> str:
+    """A member's name in a sentence; a bare number is called a member."""
+    words = shortened(name, 40)
+    return f"member {words}" if words[:1].isdigit() else words
+
+
+def points(effect: float) -> str:
+    """An effect for one percentage point, signed."""
+    return number(float(effect) / 100, sign=True)
+
+
+def joined(parts: list[str]) -> str:
+    """a, b and c."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def strongest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by the size of their effect, largest first."""
+    return rows.loc[rows["effect"].abs().sort_values(ascending=False, kind="stable").index]
+
+
+def extremes(rows: pd.DataFrame, column: str) -> list[str]:
+    """Those with the largest effects, with their effects."""
+    top = strongest(rows).head(NAMED)
+    return [f"{called(name)} ({points(effect)})" for name, effect in zip(top[column], top["effect"], strict=True)]
+
+
+def _percent(share: float) -> str:
+    """A share in a sentence: two digits are enough to picture it."""
+    return "< 0.1 %" if share < 0.001 else f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
