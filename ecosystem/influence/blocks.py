@@ -7,8 +7,8 @@ time, so a few columns (one for each parameter of a single member) give them for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import cast
 
@@ -16,67 +16,17 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
-from torch.func import vjp
 
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.population import gather_population, sent
-from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
 from ecosystem.influence import krylov
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.fits import Fit, jacobians, narrowed, widened
 from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.layout import with_vector
 
 _NUMBERS = 1 << 23  # in the blocks that are worked out at a time
-
-
-@dataclass
-class Fit:
-    """How the members of one task answer a change of what they are fitted to."""
-
-    task: Task
-    stack: ClosedForm  # the members before the fit, batch [rows, 1, 1]
-    statistic: Tensor  # at the point, [rows, 1, 1, Q]
-
-    @cached_property
-    def matrix(self) -> Tensor:
-        """``F``: the new parameters by the statistic, ``[rows, width, Q]``."""
-        return _columns(lambda s: widened(self.stack, s.shape[2]).refit(s).vector(), self.statistic)
-
-    @cached_property
-    def plain(self) -> bool:
-        """Whether the new parameters are the statistic itself."""
-        height, width = self.matrix.shape[1:]
-        return height == width and bool((self.matrix == torch.eye(height)).all())
-
-    def refitted(self, vector: Tensor) -> Tensor:
-        """The new parameters if the old ones were ``vector [rows, 1, columns, width]``, at the same statistic."""
-        columns = vector.shape[2]
-        stack = with_vector(widened(self.stack, columns), vector)
-        return stack.refit(self.statistic.repeat(1, 1, columns, 1)).vector() + 0 * vector
-
-    @cached_property
-    def incomplete(self) -> bool:
-        """Whether the fit starts from the old parameters and keeps something of them."""
-        vector = self.stack.vector()
-        direction = torch.linspace(0.5, 1.5, vector.shape[-1], dtype=vector.dtype).expand_as(vector).contiguous()
-        return bool(derivative(self.refitted, vector, direction)[1].any())
-
-    @cached_property
-    def inertia(self) -> Tensor:
-        """The new parameters by the old ones at a fixed statistic, ``[rows, width, width]``."""
-        return _columns(self.refitted, self.stack.vector())
-
-    def answer(self, statistic: Tensor, vector: Tensor) -> Tensor:
-        """How the new parameters move with the statistic ``[rows, Q]`` and the old ones ``[rows, width]``."""
-
-        def refit(s: Tensor) -> Tensor:
-            return self.stack.refit(s).vector()
-
-        moved = derivative(refit, self.statistic, statistic[:, None, None])[1]
-        if self.incomplete:
-            moved = moved + derivative(self.refitted, self.stack.vector(), vector[:, None, None])[1]
-        return moved[:, 0, 0]
 
 
 @dataclass(frozen=True)
@@ -126,7 +76,7 @@ class Blocks:
         if not bool(moves.any()):
             return
         for some in moves.nonzero().squeeze(-1).split(max(1, _NUMBERS // width)):
-            part = _narrowed(bundle, some)
+            part = narrowed(bundle, some)
             answers = self.answers(fit, part)  # [origins, Q, width]
             blocks = answers[part.origin]
             blocks = blocks if fit.plain else torch.bmm(fit.matrix[part.owner], blocks)
@@ -138,7 +88,7 @@ class Blocks:
         width]``.
         """
         stack = self.producers(bundle)
-        return _columns(lambda vector: self.statistics(fit, bundle, vector), stack.vector())
+        return jacobians(lambda vector: self.statistics(fit, bundle, vector), stack.vector())
 
     def producers(self, bundle: Bundle) -> ClosedForm:
         """The producers of a bundle, one for each origin, batch ``[origins, 1, 1]``."""
@@ -187,7 +137,7 @@ class Blocks:
         for bundle in fit.task.bundles:
             own = (producer[bundle.component] == members[bundle.owner]).nonzero().squeeze(-1)
             if len(own):
-                found.append(_narrowed(bundle, own))
+                found.append(narrowed(bundle, own))
         return found
 
     def _own_answer(self, fit: Fit, bundles: list[Bundle], v: Tensor) -> Tensor:
@@ -284,35 +234,3 @@ class Blocks:
         n = len(self.dynamics.names)
         rows, columns = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
         return sparse.csr_array((values, (rows, columns)), shape=(n, n))
-
-
-def _narrowed(bundle: Bundle, keep: Tensor) -> Bundle:
-    """A bundle with some of its components only (an index tensor), and the origins that they need."""
-    origins, origin = torch.unique(bundle.origin[keep], return_inverse=True)
-    return replace(
-        bundle,
-        slot=bundle.slot[keep.numpy()],
-        owner=bundle.owner[keep],
-        component=bundle.component[keep],
-        origin=origin,
-        source=bundle.source[origins],
-        users=None if bundle.users is None else bundle.users.take(origins),
-        transform=None if bundle.transform is None else bundle.transform.take(origins),
-        memo={},
-    )
-
-
-def widened(stack: ClosedForm, columns: int) -> ClosedForm:
-    """A stack with batch ``[rows, 1, 1]`` as one with ``[rows, 1, columns]``."""
-    return stack.map(lambda t: t.repeat(1, 1, columns, *(1,) * (t.ndim - 3)))
-
-
-def _columns(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Jacobians ``[rows, out, in]`` of a function that acts on each row alone: ``at [rows, 1, 1, in]``.
-
-    One column for each number that comes out, pulled back at once.
-    """
-    out = function(at).shape[-1]
-    pull = vjp(function, at.repeat(1, 1, out, 1))[1]
-    eye = torch.eye(out, dtype=at.dtype).expand(at.shape[0], 1, out, out)
-    return pull(eye.contiguous())[0][:, 0]

@@ -17,22 +17,19 @@ from functools import cached_property
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import vjp
 
 from ecosystem.influence import propagation, verdicts, walks
 from ecosystem.influence.asked import judged, movable
-from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.knockout import KnockOut, solved_without
-from ecosystem.influence.resolvent import Resolvent
-from ecosystem.influence.smoothness import check_smooth
+from ecosystem.influence.response import Response
 from ecosystem.influence.stability import Stability, assess
 from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
 from ecosystem.scenario import Scenario
 
 
-class Influence:
+class Influence(Response):
     """The influence matrix of a scenario and everything that follows from it; made by :func:`influence`.
 
     ``matrix`` is ``M`` as a DataFrame, rows targets, columns sources; ``table`` the same as one row a pair with the
@@ -42,76 +39,11 @@ class Influence:
     """
 
     def __init__(self, dynamics: Dynamics, point: StablePoint, sources: list[str], targets: list[str]) -> None:
-        self.dynamics = dynamics
+        super().__init__(dynamics, vector_of(dynamics, point), sources, targets)
         self.scenario = dynamics.scenario
         self.point = point
-        self.sources = sources
-        self.targets = targets
         self.skipped: dict[str, str] = {}
         self.unjudged: dict[str, str] = {}
-        self.vector = vector_of(dynamics, point)
-        self.blocks = Blocks(dynamics, self.vector)
-        self.resolvent = Resolvent(dynamics, self.vector)
-        check_smooth(dynamics, self.vector, self.resolvent.push)
-        self.pushes = self._pushes()
-        self.gradients = self._gradients()
-        self.matrix = pd.DataFrame(
-            self._matrix().numpy(), index=pd.Index(targets, name="target"), columns=pd.Index(sources, name="source")
-        )
-
-    # -- the ingredients, all members at once ----------------------------------------------------------------------
-
-    def _pushes(self) -> Tensor:
-        """``b_k = ∂T_k/∂λ_k`` of every source, in its own block: ``[size]``.
-
-        ``T_k`` alone depends on ``λ_k``, so one derivative along all levels together gives them all.
-        """
-        zero = torch.zeros_like(self.dynamics.shares)
-        return self.blocks.pushed(sum((self.dynamics.level_tangent(name) for name in self.sources), zero))
-
-    def _gradients(self) -> Tensor:
-        """``∇J_j`` of every target, in its own block: ``[size]``."""
-        values, pull = vjp(self.dynamics.alignment, self.vector.unsqueeze(0))[:2]
-        wanted = torch.tensor([name in set(self.targets) for name in self.dynamics.targets], dtype=values.dtype)
-        return pull(wanted.unsqueeze(0))[0][0]
-
-    def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
-        """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
-        out = blocks.new_zeros(len(names), len(blocks))
-        for row, name in enumerate(names):
-            span = self.dynamics.layout.span(self.dynamics.index[name])
-            if span is not None:
-                out[row, span] = blocks[span]
-        return out
-
-    def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
-        """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
-        members = torch.tensor([self.dynamics.index[name] for name in names])
-        owners = self.dynamics.layout.owners()
-        total = rows.new_zeros(len(rows), len(self.dynamics.names)).index_add_(1, owners, rows * blocks)
-        return total.index_select(1, members)
-
-    def _matrix(self) -> Tensor:
-        """``M [targets, sources]``, solving for whichever are fewer."""
-        if len(self.targets) < len(self.sources):
-            rows = [
-                self.summed(self.resolvent.adjoint(self.selected(self.gradients, part)), self.pushes, self.sources)
-                for part in (self.targets[s] for s in self.resolvent.batches(len(self.targets)))
-            ]
-            return torch.cat(rows) if rows else torch.zeros(0, len(self.sources), dtype=torch.float64)
-        columns = [
-            self.summed(self.resolvent.forward(self.selected(self.pushes, part)), self.gradients, self.targets)
-            for part in (self.sources[s] for s in self.resolvent.batches(len(self.sources)))
-        ]
-        return torch.cat(columns).T
-
-    @cached_property
-    def isolated(self) -> pd.Series:
-        """``I_k = ∇J_kᵀ (I − B_kk)⁻¹ b_k``: what curation would do with everybody else frozen at the stable point."""
-        names = [name for name in self.sources if name in set(self.targets)]
-        alone = self.blocks.alone(self.pushes).unsqueeze(0)
-        values = self.summed(alone, self.gradients, names)[0]
-        return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")
 
     # -- what people read --------------------------------------------------------------------------------------------
 

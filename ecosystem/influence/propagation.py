@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 import torch
@@ -11,14 +9,12 @@ from torch import Tensor
 from torch.func import vjp
 
 from ecosystem.influence.knockout import knock_outs
-
-if TYPE_CHECKING:
-    from ecosystem.influence.exact import Influence
+from ecosystem.influence.response import Response
 
 _SOURCES = 64  # whose hops are followed for a report of a large network
 
 
-def hops(influence: Influence, most: int = 8, sources: list[str] | None = None) -> pd.DataFrame:
+def hops(response: Response, most: int = 8, sources: list[str] | None = None) -> pd.DataFrame:
     """The influence by walks of each length, of all sources or some: ``M = Σ_h M^(h)``, ``M^(h)_jk = ∇J_jᵀ (B^h)_jk
     b_k``.
 
@@ -28,55 +24,55 @@ def hops(influence: Influence, most: int = 8, sources: list[str] | None = None) 
     """
     if most < 0:
         raise ValueError(f"hops(most) is a number of hops, at least 0, got {most!r}")
-    sources = influence.sources if sources is None else _known(influence.sources, sources, "source")
-    targets = influence.targets
+    sources = response.sources if sources is None else _known(response.sources, sources, "source")
+    targets = response.targets
     effects = np.empty((most + 1, len(targets), len(sources)))
     remaining = np.empty((most + 1, len(sources)))
-    for part in influence.resolvent.batches(len(sources)):
-        walkers = influence.selected(influence.pushes, sources[part])
+    for part in response.resolvent.batches(len(sources)):
+        walkers = response.selected(response.pushes, sources[part])
         for hop in range(most + 1):
-            effects[hop, :, part] = influence.summed(walkers, influence.gradients, targets).T.numpy()
-            walkers = influence.resolvent.push(walkers)
+            effects[hop, :, part] = response.summed(walkers, response.gradients, targets).T.numpy()
+            walkers = response.resolvent.push(walkers)
             remaining[hop, part] = walkers.norm(dim=-1).numpy()
     cumulative = effects.cumsum(0)
-    left = influence.matrix[sources].to_numpy() - cumulative
-    bound = remaining[:, None, :] * _reach(influence)[None, :, None]
-    return _long(influence, sources, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
+    left = response.matrix[sources].to_numpy() - cumulative
+    bound = remaining[:, None, :] * _reach(response)[None, :, None]
+    return _long(response, sources, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
 
 
-def strongest(influence: Influence, most: int, pairs: int = 2500) -> pd.DataFrame:
+def strongest(response: Response, most: int, pairs: int = 2500) -> pd.DataFrame:
     """The table ``hops`` of the ``pairs`` largest effects at most: of a thousand members there would be millions of
     rows.
     """
-    size = influence.matrix.abs().stack()
+    size = response.matrix.abs().stack()
     if len(size) <= pairs:
-        return hops(influence, most)
+        return hops(response, most)
     kept = size.nlargest(pairs).index
     sources = kept.get_level_values("source").unique().tolist()[:_SOURCES]  # strongest first
-    table = hops(influence, most, sources)
+    table = hops(response, most, sources)
     return table[pd.MultiIndex.from_frame(table[["target", "source"]]).isin(kept)].reset_index(drop=True)
 
 
-def _reach(influence: Influence) -> np.ndarray:
+def _reach(response: Response) -> np.ndarray:
     """``‖(I − B)⁻ᵀ ∇J_j‖`` of every target: the most that a push of length 1 anywhere can do to it in the long run."""
     parts = [
-        influence.resolvent.adjoint(influence.selected(influence.gradients, influence.targets[part])).norm(dim=-1)
-        for part in influence.resolvent.batches(len(influence.targets))
+        response.resolvent.adjoint(response.selected(response.gradients, response.targets[part])).norm(dim=-1)
+        for part in response.resolvent.batches(len(response.targets))
     ]
     return torch.cat(parts).numpy()
 
 
-def _long(influence: Influence, sources: list[str], most: int, values: dict[str, np.ndarray]) -> pd.DataFrame:
+def _long(response: Response, sources: list[str], most: int, values: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row for each target, source and hop from arrays ``[hops, targets, sources]``."""
-    index = pd.MultiIndex.from_product([range(most + 1), influence.targets, sources], names=["hop", "target", "source"])
+    index = pd.MultiIndex.from_product([range(most + 1), response.targets, sources], names=["hop", "target", "source"])
     frame = pd.DataFrame({name: value.reshape(-1) for name, value in values.items()}, index=index).reset_index()
-    order = {name: i for i, name in enumerate(influence.dynamics.names)}
+    order = {name: i for i, name in enumerate(response.dynamics.names)}
     frame = frame.sort_values(["target", "source", "hop"], key=lambda c: c.map(order) if c.name != "hop" else c)
     return frame[["target", "source", "hop", *values]].reset_index(drop=True)
 
 
 def edges(
-    influence: Influence, source: str | None = None, target: str | None = None, knock_out: bool = False
+    response: Response, source: str | None = None, target: str | None = None, knock_out: bool = False
 ) -> pd.DataFrame:
     """What each flow carries: traffic, and what happens without it.
 
@@ -86,19 +82,19 @@ def edges(
     reward: the change of its alignment at the new stable point when the flow's share is given back to real data (NaN
     where the reader has none, or where no stable point is found any more; ``attrs["refused"]`` says which and why).
     """
-    sources = influence.sources if source is None else _known(influence.sources, [source], "source")
-    targets = influence.targets if target is None else _known(influence.targets, [target], "target")
-    push = influence.selected(influence.pushes, sources).sum(0, keepdim=True)
-    goal = influence.selected(influence.gradients, targets).sum(0, keepdim=True)
-    moved = influence.resolvent.forward(push)[0]
-    weight = influence.resolvent.adjoint(goal)[0]
-    traffic = _traffic(influence, moved, weight)
-    flows = influence.dynamics.edges()
+    sources = response.sources if source is None else _known(response.sources, [source], "source")
+    targets = response.targets if target is None else _known(response.targets, [target], "target")
+    push = response.selected(response.pushes, sources).sum(0, keepdim=True)
+    goal = response.selected(response.gradients, targets).sum(0, keepdim=True)
+    moved = response.resolvent.forward(push)[0]
+    weight = response.resolvent.adjoint(goal)[0]
+    traffic = _traffic(response, moved, weight)
+    flows = response.dynamics.edges()
     frame = pd.DataFrame(flows, columns=["source", "target"])
     frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
     if not knock_out:
         return frame
-    changes, refused = knock_outs(influence.scenario, influence.point.alignment, flows)
+    changes, refused = knock_outs(response.dynamics.scenario, response.alignment, flows)
     frame = pd.concat([frame, changes.reset_index(drop=True)], axis=1)
     frame.attrs["refused"] = refused
     return frame
@@ -111,14 +107,14 @@ def _known(known: list[str], names: list[str], what: str) -> list[str]:
     return names
 
 
-def _traffic(influence: Influence, moved: Tensor, weight: Tensor) -> dict[tuple[str, str], float]:
+def _traffic(response: Response, moved: Tensor, weight: Tensor) -> dict[tuple[str, str], float]:
     """``w_vᵀ B_vu x_u`` for each flow ``u → v``, where every member moves by ``x`` and counts by ``w`` (``[size]``
     each).
 
     Each flow's part of a reader's statistic moves with its producer; the reader's fit turns that into parameters.
     """
-    blocks, layout = influence.blocks, influence.dynamics.layout
-    wiring = influence.dynamics.wiring
+    blocks, layout = response.blocks, response.dynamics.layout
+    wiring = response.dynamics.wiring
     total: dict[tuple[str, str], float] = {}
     for fit in blocks.fits:
         counts = torch.stack([weight[layout.span(member)] for member in fit.task.members.tolist()])

@@ -1,38 +1,36 @@
-"""The single walks through the network that carry most of an influence."""
+"""The single walks through the network that carry most of an response."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ecosystem.influence.exact import Influence
+from ecosystem.influence.response import Response
 
 _TRIED = 500_000  # beginnings of walks looked at
 
 
-def paths(influence: Influence, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
+def paths(response: Response, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
     """The ``k`` walks from ``source`` to ``target`` that carry most, of at most ``longest`` hops.
 
     A walk ``source = v_0 → v_1 → … → v_h = target`` carries ``∇J_jᵀ B_{v_h v_{h−1}} ⋯ B_{v_1 v_0} b_k``; all walks of
     ``h`` hops together are ``M^(h)``. Columns: rank, hops, path (a tuple of names), effect, share (of ``M_jk``).
     Largest ``|effect|`` first, exactly: beginnings are extended in the order of the most that they can still become.
     """
-    for name, known, what in ((source, influence.sources, "source"), (target, influence.targets, "target")):
+    for name, known, what in ((source, response.sources, "source"), (target, response.targets, "target")):
         if name not in known:
             raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
     if k < 1 or longest < 0:
         raise ValueError(
             f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {k!r} and {longest!r}"
         )
-    names = influence.dynamics.names
-    found = _best(influence, names.index(source), names.index(target), k, longest)
-    total = influence.matrix.at[target, source]
+    names = response.dynamics.names
+    found = _best(response, names.index(source), names.index(target), k, longest)
+    total = response.matrix.at[target, source]
     rows = [
         {
             "rank": rank,
@@ -47,14 +45,14 @@ def paths(influence: Influence, source: str, target: str, k: int = 10, longest: 
     return frame.astype({"rank": int, "hops": int, "effect": float, "share": float})
 
 
-def _best(influence: Influence, begin: int, end: int, k: int, longest: int) -> list[tuple[tuple[int, ...], float]]:
+def _best(response: Response, begin: int, end: int, k: int, longest: int) -> list[tuple[tuple[int, ...], float]]:
     """Best-first search: a heap of walks and of beginnings, by what they carry or can carry at most."""
-    layout, blocks = influence.dynamics.layout, influence.blocks.by_pair
-    gradient, push = influence.gradients[layout.span(end)], influence.pushes[layout.span(begin)]
+    layout, blocks = response.dynamics.layout, response.blocks.by_pair
+    gradient, push = response.gradients[layout.span(end)], response.pushes[layout.span(begin)]
     readers: dict[int, list[int]] = {}
     for target, producer in blocks:
         readers.setdefault(producer, []).append(target)
-    bounds = _bounds(influence, end, float(gradient.norm()), longest)
+    bounds = _bounds(response, end, float(gradient.norm()), longest)
     tie = itertools.count()
     heap: list[tuple[float, int, bool, tuple[int, ...], Tensor | float]] = []
 
@@ -84,10 +82,10 @@ def _best(influence: Influence, begin: int, end: int, k: int, longest: int) -> l
     )
 
 
-def _bounds(influence: Influence, end: int, gradient: float, longest: int) -> list[np.ndarray]:
+def _bounds(response: Response, end: int, gradient: float, longest: int) -> list[np.ndarray]:
     """``bounds[left][i]``: the most that a unit vector at ``i`` can still carry by up to ``left`` more hops."""
-    norms = influence.blocks.norms().tocoo()
-    size = len(influence.dynamics.names)
+    norms = response.blocks.norms().tocoo()
+    size = len(response.dynamics.names)
     readers, producers, strength = *norms.coords, norms.data
     arrived = np.zeros(size)
     arrived[end] = gradient

@@ -1,0 +1,97 @@
+"""A network's linear response to curation at a stable point: ``B``, ``b_k``, ``∇J_j`` and what solving with them gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import vjp
+
+from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.resolvent import Resolvent
+from ecosystem.influence.smoothness import check_smooth
+
+
+class Response:
+    """``M = ∇Jᵀ (I − B)⁻¹ b`` at ``vector [size]``, for some sources of curation and targets of alignment."""
+
+    def __init__(self, dynamics: Dynamics, vector: Tensor, sources: list[str], targets: list[str]) -> None:
+        self.dynamics = dynamics
+        self.vector = vector
+        self.sources = sources
+        self.targets = targets
+        self.blocks = Blocks(dynamics, vector)
+        self.resolvent = Resolvent(dynamics, vector)
+        check_smooth(dynamics, vector, self.resolvent.push)
+        self.pushes = self._pushes()
+        self.gradients = self._gradients()
+
+    # -- the ingredients, all members at once ----------------------------------------------------------------------
+
+    def _pushes(self) -> Tensor:
+        """``b_k = ∂T_k/∂λ_k`` of every source, in its own block: ``[size]``.
+
+        ``T_k`` alone depends on ``λ_k``, so one derivative along all levels together gives them all.
+        """
+        zero = torch.zeros_like(self.dynamics.shares)
+        return self.blocks.pushed(sum((self.dynamics.level_tangent(name) for name in self.sources), zero))
+
+    def _gradients(self) -> Tensor:
+        """``∇J_j`` of every target, in its own block: ``[size]``."""
+        values, pull = vjp(self.dynamics.alignment, self.vector.unsqueeze(0))[:2]
+        wanted = torch.tensor([name in set(self.targets) for name in self.dynamics.targets], dtype=values.dtype)
+        return pull(wanted.unsqueeze(0))[0][0]
+
+    @cached_property
+    def alignment(self) -> pd.Series:
+        """``J`` of everybody who has one, at the point."""
+        values = self.dynamics.alignment(self.vector.unsqueeze(0))[0]
+        return pd.Series(values.numpy(), index=pd.Index(self.dynamics.targets, name="member"), name="alignment")
+
+    def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
+        """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
+        out = blocks.new_zeros(len(names), len(blocks))
+        for row, name in enumerate(names):
+            span = self.dynamics.layout.span(self.dynamics.index[name])
+            if span is not None:
+                out[row, span] = blocks[span]
+        return out
+
+    def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
+        """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
+        members = torch.tensor([self.dynamics.index[name] for name in names])
+        owners = self.dynamics.layout.owners()
+        total = rows.new_zeros(len(rows), len(self.dynamics.names)).index_add_(1, owners, rows * blocks)
+        return total.index_select(1, members)
+
+    @cached_property
+    def matrix(self) -> pd.DataFrame:
+        """``M``, rows targets and columns sources."""
+        index, columns = pd.Index(self.targets, name="target"), pd.Index(self.sources, name="source")
+        return pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
+
+    def _solved(self) -> Tensor:
+        """``M [targets, sources]``, solving for whichever are fewer."""
+        if len(self.targets) < len(self.sources):
+            rows = [
+                self.summed(self.resolvent.adjoint(self.selected(self.gradients, part)), self.pushes, self.sources)
+                for part in (self.targets[s] for s in self.resolvent.batches(len(self.targets)))
+            ]
+            return torch.cat(rows) if rows else torch.zeros(0, len(self.sources), dtype=torch.float64)
+        columns = [
+            self.summed(self.resolvent.forward(self.selected(self.pushes, part)), self.gradients, self.targets)
+            for part in (self.sources[s] for s in self.resolvent.batches(len(self.sources)))
+        ]
+        return torch.cat(columns).T
+
+    @cached_property
+    def isolated(self) -> pd.Series:
+        """``I_k = ∇J_kᵀ (I − B_kk)⁻¹ b_k``: what curation would do with everybody else frozen at the stable point."""
+        names = [name for name in self.sources if name in set(self.targets)]
+        alone = self.blocks.alone(self.pushes).unsqueeze(0)
+        values = self.summed(alone, self.gradients, names)[0]
+        return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")
