@@ -31,13 +31,17 @@ def check_variants(scenarios: list[Scenario]) -> None:
             raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
 
 
+def randomly_timed(scenario: Scenario) -> bool:
+    """Whether its order or a clock is random: then replicates differ on the population too."""
+    return scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
+
+
 def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:
     """Pairs (seed, replicate); one where all replicates would be equal, with a warning that says so."""
     pairs = [(s, 0) if isinstance(s, int) else (int(s[0]), int(s[1])) for s in seeds]
     if not pairs or len(set(pairs)) < len(pairs):
         raise ValueError(f"seeds must name at least one replicate and none twice, got {list(seeds)}")
-    random = scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
-    if scenario.samples is None and not random and len(pairs) > 1:
+    if scenario.samples is None and not randomly_timed(scenario) and len(pairs) > 1:
         warnings.warn(
             f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "
             "be equal, so it has one; for many give it samples: scenario.replace(samples=n)",

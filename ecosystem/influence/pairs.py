@@ -17,7 +17,7 @@ from ecosystem.laws import NoPopulationLaw
 from ecosystem.recording import Record
 from ecosystem.retention import replace as newest
 from ecosystem.scenario import Scenario
-from ecosystem.variants import as_seeds
+from ecosystem.variants import as_seeds, randomly_timed
 
 _NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
 _ROUNDING = 1e-12  # by which a level may miss 0 or 1
@@ -126,8 +126,7 @@ def as_replicates(scenario: Scenario, seeds: Any, targets: list[str]) -> tuple[S
         check_count(int(seeds), f"{_HERE}(seeds)", 1)
         seeds = range(int(seeds))
     given = [int(seed) if isinstance(seed, Integral) else seed for seed in seeds]
-    clocks = any(scenario.member(name).schedule.random for name in scenario.names)
-    if scenario.samples is not None or scenario.ordering.random or clocks:
+    if scenario.samples is not None or randomly_timed(scenario):
         return as_seeds(given, scenario), np.zeros(len(targets), dtype=bool)
     return as_seeds(given[:1], scenario), np.array([_is_exact(scenario, name) for name in targets])
 

@@ -1,4 +1,4 @@
-"""A network's linear response to curation at a stable point: ``B``, ``b_k``, ``∇J_j`` and what solving with them gives."""
+"""A network's linear response to curation at a stable point: ``B``, ``b_k``, ``∇J_j``, and what follows from them."""
 
 from __future__ import annotations
 
