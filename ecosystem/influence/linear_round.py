@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,8 +14,9 @@ from torch import Tensor
 from ecosystem.influence.jacobian import DENSE, Jacobian, dense, derivative, radius_by_products, radius_of
 from ecosystem.influence.rounds import Rounds, State, Turn
 
-_ROUNDS, _FORGOTTEN = 240, 40  # of random orders, to measure a Lyapunov exponent; the first ones do not count
-_SEEN = 12  # random rounds whose own spectral radius is looked at
+_ROUNDS, _FORGOTTEN = 4000, 40  # of random orders, to measure a Lyapunov exponent; the first ones do not count
+_KEPT, _ALONE = 24, 240  # kinds of rounds kept as matrices, and rounds of other kinds that are looked at
+_BATCHES = 20  # whose means tell the error
 
 
 class LinearRound:
@@ -26,6 +29,8 @@ class LinearRound:
         self.rounds = rounds
         self.frozen = frozen
         self.rest = rounds.at_rest(vector.unsqueeze(0))
+        self._matrices: dict[tuple[bytes, bytes], Tensor] = {}
+        self._linearised = 0
         self._windows = [(c, memory["past"]) for c, memory in enumerate(self.rest.memories) if "past" in memory]
         self.flat = self._flattened(self.rest)[0]
         still = torch.from_numpy(frozen)[rounds.dynamics.layout.owners()].repeat(len(self.rest.past))
@@ -37,25 +42,45 @@ class LinearRound:
         turns = [self._turn(number) for number in range(self.rounds.first, self.rounds.first + period)]
         return self._radius(turns) ** (1 / period)
 
-    def lyapunov(self) -> tuple[float, float]:
-        """``e^γ`` with the Lyapunov exponent of random rounds, and the largest spectral radius of one seen."""
+    def lyapunov(self) -> tuple[float, float, float]:
+        """``e^γ`` with the Lyapunov exponent ``γ`` of random rounds, its standard error, and the worst round seen.
+
+        A small change is followed through thousands of rounds where there are few kinds of them, else hundreds. The
+        worst is the largest spectral radius of a single round (NaN where Θ is large).
+        """
         v = torch.sin(torch.arange(1, len(self.flat) + 1, dtype=self.flat.dtype)).unsqueeze(0)
-        growth = []
+        growth: list[float] = []
         for number in range(self.rounds.first, self.rounds.first + _ROUNDS):
-            turn = self._turn(number)
-            v = derivative(lambda s, turn=turn: self._played(s, [turn]), self.flat.unsqueeze(0), v)[1]
+            product = self._product(self._turn(number))
+            if product is None:
+                break
+            v = product(v)
             norm = float(v.norm())
             if norm == 0:
-                return 0.0, self._worst()
+                return 0.0, 0.0, self._worst()
             growth.append(math.log(norm))
             v = v / norm
-        return math.exp(float(np.mean(growth[_FORGOTTEN:]))), self._worst()
+        counted = np.array(growth[_FORGOTTEN:])
+        batches = [float(part.mean()) for part in np.array_split(counted, _BATCHES)]
+        rate = math.exp(float(counted.mean()))
+        return rate, rate * float(np.std(batches, ddof=1)) / math.sqrt(_BATCHES), self._worst()
+
+    def _product(self, turn: Turn) -> Callable[[Tensor], Tensor] | None:
+        """What a round does to a small change; None when enough rounds have been linearised one by one.
+
+        The first few kinds of rounds are kept as matrices: of few members there are no others.
+        """
+        played = partial(self._played, turns=[turn])
+        if turn.key not in self._matrices and len(self._matrices) < _KEPT and len(self.flat) <= DENSE:
+            self._matrices[turn.key] = dense(played, self.flat, 256)
+        matrix = self._matrices.get(turn.key)
+        if matrix is not None:
+            return lambda v: v @ matrix.T
+        self._linearised += 1
+        return None if self._linearised > _ALONE else lambda v: derivative(played, self.flat.unsqueeze(0), v)[1]
 
     def _worst(self) -> float:
-        if len(self.flat) > DENSE:
-            return math.nan
-        first = self.rounds.first
-        return max(self._radius([self._turn(number)]) for number in range(first, first + _SEEN))
+        return max((radius_of(matrix) for matrix in self._matrices.values()), default=math.nan)
 
     def _turn(self, number: int) -> Turn:
         return self.rounds.turn(number, self.frozen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import networkx as nx
 import pandas as pd
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
+
+_TRACED = 2000  # members up to which it is looked up who can be reached
 
 
 class Response:
@@ -72,7 +75,13 @@ class Response:
     def matrix(self) -> pd.DataFrame:
         """``M``, rows targets and columns sources."""
         index, columns = pd.Index(self.targets, name="target"), pd.Index(self.sources, name="source")
-        return pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
+        matrix = pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
+        graph = self.dynamics.coupling()
+        if not nx.is_strongly_connected(graph) and len(graph) <= _TRACED:  # no way, no effect: not even by rounding
+            for source in self.sources:
+                reached = nx.descendants(graph, source) | {source}
+                matrix.loc[[name not in reached for name in self.targets], source] = 0.0
+        return matrix
 
     def _solved(self) -> Tensor:
         """``M [targets, sources]``, solving for whichever are fewer."""

@@ -40,11 +40,12 @@ class State:
 
 @dataclass(frozen=True)
 class Turn:
-    """One round: its number, its waves, and who is due ``[members]``."""
+    """One round: its number, its waves, and who is due ``[members]``; rounds of one ``key`` are alike."""
 
     number: int
     plan: Plan
     due: Tensor
+    key: tuple[bytes, bytes]
 
 
 class Rounds:
@@ -85,7 +86,7 @@ class Rounds:
         key = (ranks.tobytes(), due.tobytes())
         if key not in self._plans:
             self._plans[key] = compile_plan(self.dynamics.wiring, self.dynamics.cohorts, ranks, due)
-        return Turn(number, self._plans[key], torch.from_numpy(due))
+        return Turn(number, self._plans[key], torch.from_numpy(due), key)
 
     def played(self, state: State, turn: Turn, differentiable: bool = False) -> State:
         """The state after a round; ``differentiable`` for rounds that torch is to differentiate."""

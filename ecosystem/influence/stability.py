@@ -21,6 +21,7 @@ from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
 from ecosystem.retention import accumulate, subsample
 from ecosystem.scenario import Scenario
+from ecosystem.streams import Stream
 
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
 _PATIENCE = 5000  # rounds played at most to see it fade
@@ -39,6 +40,7 @@ class Stability:
       round (delays, periods and windows of data included; the root of a hyper-period's), or for random orders and
       clocks ``e^γ`` with the Lyapunov exponent ``γ``, measured; NaN where data accumulate and changes fade like a power
       ``t^{−exponent}``;
+    - ``error``: the standard error of a measured rate;
     - ``settles``; ``worst``: for random orders, the largest spectral radius of a round seen;
     - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate and by
       playing.
@@ -105,10 +107,16 @@ def assess(dynamics: Dynamics, point: StablePoint, orderings: Sequence[Any] = ()
 def _row(rounds: Rounds, vector: Tensor, blocks: Blocks, tolerance: float) -> dict[str, Any]:
     """One ordering: how fast, whether at all, in how many rounds."""
     slow = _accumulating(rounds.dynamics)
-    row: dict[str, Any] = {"ordering": repr(rounds.ordering), "rate": math.nan, "worst": math.nan, "exponent": math.nan}
+    row: dict[str, Any] = {
+        "ordering": repr(rounds.ordering),
+        "rate": math.nan,
+        "error": math.nan,
+        "worst": math.nan,
+        "exponent": math.nan,
+    }
     linear = LinearRound(rounds, vector, frozen=slow)
     if rounds.random:
-        rate, row["worst"] = linear.lyapunov()
+        rate, row["error"], row["worst"] = linear.lyapunov()
     else:
         rate = linear.rate()
     if slow.any():
@@ -133,8 +141,8 @@ def _predicted(rate: float, tolerance: float) -> float:
 def _measured(rounds: Rounds, vector: Tensor, tolerance: float) -> float:
     """Rounds that the engine plays until a small change of all parameters has shrunk to ``tolerance``."""
     dynamics, rest = rounds.dynamics, rounds.at_rest(vector.unsqueeze(0))
-    wave = torch.sin(torch.arange(1, len(vector) + 1, dtype=vector.dtype)) * (1 + vector.abs())
-    moved = dynamics.retrained((vector + _PERTURBED * wave).unsqueeze(0))  # inside the families
+    noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0] * (1 + vector.abs())
+    moved = dynamics.retrained(vector + _PERTURBED * noise)  # inside the families
     state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
     begin = float((moved - vector).abs().max())
     if begin <= 1e-13 * (1 + float(vector.abs().max())):

@@ -53,6 +53,21 @@ def network(findings: "Findings") -> tuple[str, str]:
     return caption, alt
 
 
+def _under_way(findings: "Findings", shown: list[tuple[str, str, float]]) -> str:
+    """What longer walks still bring, where the sum has not come near the whole."""
+    table = findings.hops.astype({"target": str, "source": str})
+    last = table[table["hop"] == table["hop"].max()].set_index(["source", "target"])["left"]
+    open_ends = [
+        f"{number(last[source, target], sign=True)} of that of {called(source)} on {called(target)}"
+        for source, target, whole in shown
+        if abs(last.get((source, target), 0.0)) > 0.1 * abs(whole)
+    ]
+    if not open_ends:
+        return ""
+    followed = f"After {table['hop'].max()} hops this much is still under way"
+    return f" {followed}: {joined(open_ends)} (--hops follows it further)."
+
+
 def hops(findings: "Findings") -> tuple[str, str]:
     """Caption and alternative text of the hops."""
     shown = pairs(findings)
@@ -62,5 +77,7 @@ def hops(findings: "Findings") -> tuple[str, str]:
     )
     if findings.settings.get("formal"):
         caption += " The numbers are formal: the sum need not come to rest."
+    else:
+        caption += _under_way(findings, shown)
     named = [f"{called(source)} on {called(target)} ({points(effect)} per point)" for source, target, effect in shown]
     return caption, f"Bar charts of influence by number of hops: {joined(named)}."

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
 
 UNIT = (
-    "Sentences speak of one percentage point more curation: 0.01 of what a member trains on becomes chosen instead of "
-    "unchosen. Tables and figures hold the derivative, for a whole unit of that share: 100 times as much."
+    "Curating a member means that more of what it trains on is chosen, by whoever chooses there: the curated shares of "
+    "its diet grow in proportion, and all others, real data too, shrink in proportion. Sentences speak of one "
+    "percentage point more; tables and figures hold the derivative, for a whole unit of that share: 100 times as much."
 )
 ORDERS = 4  # orders of updates that get a sentence; the table has them all
 

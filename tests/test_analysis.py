@@ -1,0 +1,118 @@
+"""Every analysis runs in a small version, draws its figure, and a few of its numbers are right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image as image
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import backfire_map, edges, figure3, orderings, propagation
+from scenarios import pair
+
+ROOT = Path(pair.__file__).parent.parent
+
+
+def drawn(path: Path) -> bool:
+    """Whether there is a picture with something in it."""
+    pixels = image.imread(path)
+    return min(pixels.shape[:2]) > 400 and float((pixels[..., :3].min(-1) < 0.9).mean()) > 0.01
+
+
+def test_a_script_runs_from_the_root_and_says_what_it_found(tmp_path: Path) -> None:
+    small = ["--members", "6", "--links", "9", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "analysis/edges.py", *small],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rank correlation" in done.stdout and drawn(tmp_path / "edges.png")
+    assert len(pd.read_csv(tmp_path / "edges.csv")) == 9
+
+
+@pytest.mark.parametrize("module", [backfire_map, edges, figure3, orderings, propagation], ids=lambda m: m.__name__)
+def test_the_docstring_asks_and_names_the_command(module) -> None:
+    question = module.__doc__.splitlines()[0]
+    assert question.endswith("?") and f".venv/bin/python analysis/{Path(module.__file__).name}" in module.__doc__
+
+
+def test_curation_harms_the_reader_past_a_coupling_and_backfires_past_a_level(tmp_path: Path) -> None:
+    table, signs = backfire_map.main(["--steps", "4", "--levels", "0.4", "--out", str(tmp_path)])
+    assert signs["phi"].item() == pytest.approx(0.8621, abs=1e-3) and np.isnan(signs["theta"].item())
+    wide = table.set_index(["coupling", "curation"])
+    assert (wide.loc[(0.05, 0.05), ["theta", "phi"]].astype(float) > 0).all()
+    assert (wide.loc[(0.95, 0.95), ["theta", "phi"]].astype(float) < 0).all()
+    # in closed form: θ* = λu and φ* = λAu with u = (I − A)⁻¹ a, so dJ/dλ = ⟨g, u⟩ − ηλ‖u‖²
+    system = pair.SYSTEM
+    for (coupling, curation), row in wide.iterrows():
+        theta, phi = (point.numpy() for point in pair.stable_point(coupling, 1.0))
+        for name, letter, u in (("theta", "p", theta), ("phi", "q", phi)):
+            exact = np.dot(system[f"g_{letter}"], u) - system[f"eta_{letter}"] * curation * np.dot(u, u)
+            assert row[name] == pytest.approx(exact, abs=1e-9)
+    assert not table["formal"].any() and drawn(tmp_path / "backfire_map.png")
+
+
+def test_influence_fades_by_the_real_share_in_a_ring_and_by_dilution_elsewhere(tmp_path: Path) -> None:
+    small = ["--members", "12", "--draws", "2", "--real", "0.2", "--out", str(tmp_path)]
+    table, decay = propagation.main(small)
+    ring = table[table["family"] == "ring, one way"]
+    assert ring["mean"].to_numpy() == pytest.approx(0.8 ** ring["distance"].to_numpy(), rel=1e-9)
+    assert (ring["count"] == 12).all()
+    by_family = decay.set_index("family")
+    assert by_family.loc["star, from its hub", "first hop"] == pytest.approx(0.8, rel=1e-9)
+    # of a leaf's own m = 1 + .8 h the hub has h = .8/11 · (m + 10 · .8 h)
+    hub = 0.8 / 11 / (1 - 0.8 / 11 * 10 * 0.8)
+    assert by_family.loc["star, from a leaf", "first hop"] == pytest.approx(hub, rel=1e-9)
+    assert by_family.loc["star, from a leaf", "further hops"] == pytest.approx(0.8, rel=1e-9)
+    assert (by_family.loc[["Erdős–Rényi", "small world", "scale free"], "first hop"] < 0.8).all()
+    assert drawn(tmp_path / "propagation.png")
+
+
+def test_traffic_foretells_what_cutting_a_link_does(tmp_path: Path) -> None:
+    table = edges.main(["--members", "8", "--links", "14", "--seed", "1", "--out", str(tmp_path)])
+    rest = table[~table["choice"]]
+    assert len(table) == 14 and 0 < len(rest) < 14
+    assert (np.sign(rest["knock_out"]) == np.sign(rest["foretold"])).all()
+    assert (rest["knock_out"].abs() <= rest["foretold"].abs() + 1e-12).all()  # loops through the link are cut as well
+    assert (table["knock_out"].abs() > table["foretold"].abs())[table["choice"]].all()
+    assert drawn(tmp_path / "edges.png")
+
+
+def test_the_published_experiment_comes_out(tmp_path: Path) -> None:
+    small = ["--couplings", "2", "--samples", "12", "--seeds", "6", "--out", str(tmp_path)]
+    ours, measured = figure3.main(small)
+    reference = pd.read_csv(figure3.REFERENCE).rename(columns={"t": "coupling"}).drop(columns="lambda")
+    assert ours[reference.columns].to_numpy() == pytest.approx(reference.to_numpy(), rel=1e-9)
+    at = ours.set_index(ours["coupling"].round(6)).loc[0.9]
+    assert (at["isolated"], at["amplification"]) == pytest.approx((2.3902, 0.6212), abs=1e-4)
+    assert measured["coupling"].unique().tolist() == [0.1, 0.95] and len(measured) == 4
+    assert (measured["low"] < measured["effect"]).all() and (measured["effect"] < measured["high"]).all()
+    assert drawn(tmp_path / "figure3.png")
+
+
+@pytest.mark.parametrize(("samples", "theta", "phi"), [(4, -0.2007, -0.0951), (64, -0.0125, -0.0059)])
+def test_few_samples_move_the_target(samples: int, theta: float, phi: float) -> None:
+    assert figure3.sampling("theta", 0.9, samples) == pytest.approx(theta, abs=1e-4)
+    assert figure3.sampling("phi", 0.9, samples) == pytest.approx(phi, abs=1e-4)
+
+
+def test_orders_have_the_rates_of_their_formula(tmp_path: Path) -> None:
+    table, paths = orderings.main(["--replicates", "2", "--out", str(tmp_path)])
+    known = table[table["formula"].notna()]
+    assert len(known) == 12 and known["rate"].to_numpy() == pytest.approx(known["formula"].to_numpy(), rel=1e-8)
+    settles = table.set_index(["network", "ordering"])["settles"]
+    two, three = (name for name in table["network"].unique() if "over-react" in name)
+    assert settles[two].tolist() == [False, True, True, True]
+    assert settles[three].tolist() == [True, False, False, False]
+    ends = paths.groupby(["network", "ordering"]).tail(1).set_index(["network", "ordering"])["middle"]
+    assert ((ends < 0.1) == settles[ends.index]).all()  # the engine's own rounds agree
+    assert drawn(tmp_path / "orderings.png")
