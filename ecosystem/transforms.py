@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 
 from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
@@ -61,8 +60,9 @@ class CustomMap(Stackable):
         if isinstance(law, Moments):
             raise NoPopulationLaw(f"the transform {self}")
         image = self.function(law.symbols)
-        zero = torch.zeros_like(law.probabilities)
-        return Finite(zero.index_add(-1, image, law.probabilities))
+        p = law.probabilities
+        zero = p.new_zeros(*p.shape[:-1], max(p.shape[-1], int(image.max()) + 1))
+        return Finite(zero.index_add(-1, image, p))
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 
 from ecosystem import (
     Categorical,
+    Crowd,
     Flow,
+    Gaussian,
     Linear,
     LinearMap,
     Location,
     Luce,
     Member,
+    Quadratic,
     Scenario,
     Shift,
     Tabular,
+    Tilt,
+    Users,
     accumulate,
     every,
     never,
@@ -27,11 +32,11 @@ from ecosystem import (
     synchronous,
     window,
 )
-from ecosystem.influence import influence, operators, resolvent, stable_point
+from ecosystem.influence import influence, jacobian, operators, resolvent, stable_point
 from ecosystem.orderings import Ordering
 from ecosystem.retention import Retention
 from ecosystem.schedules import Schedule
-from scenarios import pair
+from scenarios import pair, ring
 from tests.networks import FAMILIES, random_scenario
 
 REFERENCE = pd.read_csv("scenarios/data/figure3_exact.csv")
@@ -276,3 +281,138 @@ def test_from_level_zero_on_a_flow_that_is_named() -> None:
     base, step = stable_point(both).alignment, 1e-6
     moved = stable_point(both.with_curation("b", step, like=("a", "b"))).alignment
     np.testing.assert_allclose(matrix["b"], (moved - base) / step, rtol=1e-5)
+
+
+# -- networks of unlike members ---------------------------------------------------------------------------------------
+
+
+def menagerie() -> Scenario:
+    """Three families, four widths, six cohorts; maps that change the dimension; a crowd, users of a flow's own."""
+    s = Scenario("menagerie", rounds=1)
+    taste = Linear([1.0, -0.5])
+    data2, data3 = Location([0.3, 0.1]), Location([0.0, 1.0, 2.0])
+    s.add("flat", Member(Location([0.0, 0.0], 0.5), reward=taste, curator=Luce(3), real=data2))
+    s.add("deep", Member(Location([0.0, 0.0, 0.0], 0.7), reward=Quadratic([1.0, 0.0, 1.0], 0.4), real=data3))
+    crowd = Crowd.adversarial(Luce(2), 0.25)
+    s.add("bell", Member(Gaussian([0.0, 1.0], [[1.0, 0.2], [0.2, 0.5]]), reward=taste, curator=crowd, real=data2))
+    p = Categorical([0.2, 0.3, 0.5])
+    s.add("dice", Member(p, reward=Tabular([0.0, 1.0, 3.0]), curator=Luce(4), real=p))
+    s.add(
+        "coin",
+        Member(Categorical([0.5, 0.5]), reward=Tabular([1.0, 0.0]), curator=Tilt(), real=Categorical([0.6, 0.4])),
+    )
+    s.add("still", Member(Location([5.0, 5.0]), reward=taste, schedule=never))
+    s.connect("flat", "flat", Flow(raw=0.2, curated=0.3))
+    down = LinearMap([[0.5, 0.0, 0.4], [0.0, 0.6, 0.1]], [0.1, 0.0])
+    s.connect("deep", "flat", Flow(raw=0.1, curated=0.1, transform=down, chosen_by="consumer", delay=1))
+    s.connect("flat", "deep", Flow(curated=0.5, transform=LinearMap([[0.5, 0.1], [0.0, 0.3], [0.2, 0.2]])))
+    s.connect("bell", "flat", Flow(curated=0.2, chosen_by=Users(Linear([0.5, 0.5]), Luce(2))))
+    s.connect("flat", "bell", Flow(raw=0.2))
+    s.connect("bell", "bell", Flow(raw=0.1, curated=0.2))
+    s.connect("still", "bell", Flow(raw=0.05, curated=0.05, chosen_by="consumer"))
+    s.connect("dice", "dice", Flow(curated=0.3))
+    s.connect("dice", "coin", Flow(raw=0.3, transform=_halved))
+    s.connect("coin", "coin", Flow(curated=0.4))
+    s.connect("deep", "deep", Flow(raw=0.0))
+    return s
+
+
+def _halved(x: torch.Tensor) -> torch.Tensor:
+    return (x >= 1).long()
+
+
+def test_a_network_of_unlike_members() -> None:
+    s = menagerie()
+    point = stable_point(s, starts=1)
+    result = influence(s, at=point)
+    assert result.sources == ["flat", "deep", "bell", "dice", "coin"]
+    for name in result.sources:
+        expected = by_differences(s, name, 1e-4)[result.targets]
+        assert (result.matrix[name] - expected).abs().max() <= 1e-6 * max(expected.abs().max(), 1e-3), name
+    hops = result.hops(300)
+    scale = result.matrix.abs().max().max()
+    assert result.edges()["traffic"].sum() == pytest.approx((hops["hop"] * hops["effect"]).sum(), abs=1e-7 * scale)
+    assert (result.matrix.loc[["dice", "coin", "still"], ["flat", "deep", "bell"]] == 0).all().all()  # no way there
+    assert set(result.table["network"]) <= {"", "unchanged", "amplified", "dampened"}
+
+
+def test_a_huge_neighbour_changes_nothing() -> None:
+    """An unconnected member with parameters of 10⁵ hides neither the way of the others nor their derivatives."""
+
+    def network(beside: bool) -> Scenario:
+        s = Scenario("beside", rounds=1)
+        p = Categorical([0.6, 0.3, 0.1])
+        s.add("a", Member(p, reward=Tabular([0.0, 1.0, 2.0]), curator=Luce(4), real=p))
+        s.connect("a", "a", Flow(curated=0.4))
+        if beside:
+            s.add("giant", Member(Location([0.0]), reward=Linear([1000.0]), real=Location([1e5])))
+        return s
+
+    alone, among = influence(network(False)), influence(network(True))
+    assert among.matrix.at["a", "a"] == pytest.approx(alone.matrix.at["a", "a"], rel=1e-10)
+    assert among.rho("a", "a") == pytest.approx(alone.rho("a", "a"), rel=1e-9)
+
+
+def test_a_constant_in_the_reward_changes_nothing() -> None:
+    """On the simplex only differences of rewards mean anything: for the effect, for ρ, for bounds."""
+
+    def network(constant: float) -> Scenario:
+        s = Scenario("constant", rounds=1)
+        p = Categorical([0.6, 0.3, 0.1])
+        values = [constant, constant + 1, constant + 2]
+        s.add("a", Member(p, reward=Tabular(values), curator=Luce(4), real=p))
+        s.connect("a", "a", Flow(curated=0.4))
+        return s
+
+    small, large = influence(network(0.0)), influence(network(1000.0))
+    assert large.rho("a", "a") == pytest.approx(small.rho("a", "a"), rel=1e-8)
+    np.testing.assert_allclose(large.hops(3)["bound"], small.hops(3)["bound"], rtol=1e-6)
+
+
+def test_targets_apart_from_sources_have_a_table() -> None:
+    result = influence(pair.scenario(), targets=["phi"])
+    assert result.table["kind"].tolist() == ["cross"] and result.table["harms"].tolist() == [True]
+    assert np.isnan(result.welfare["private"].iloc[0]) and result.findings().influence.equals(result.table)
+
+
+def test_a_point_of_another_level_is_refused() -> None:
+    s = loop(0.5)
+    with pytest.raises(ValueError, match="no stable point of scenario 'loop': retraining moves it by"):
+        influence(s.with_curation("a", 0.6), at=stable_point(s))
+
+
+def test_copies_that_drift_elsewhere_do_not_matter() -> None:
+    """``x`` and ``y`` only copy each other: a continuum of stable points, but none that curation touches."""
+    s = loop(0.5)
+    for name in "xy":
+        s.add(name, Member(Location([1.0]), reward=Linear([1.0])))
+    for u, v in ("xx", "xy", "yx", "yy"):
+        s.connect(u, v, Flow(raw=0.5))
+    result = influence(s)
+    np.testing.assert_allclose(result.matrix.loc[["a", "b"]], influence(loop(0.5)).matrix, rtol=1e-9)
+    assert (result.matrix.loc[["x", "y"]] == 0).all().all()
+    s = Scenario("copies", rounds=1)
+    s.add("x", Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([0.0])))
+    s.connect("x", "x", Flow(raw=0.5, curated=0.5))
+    assert influence(s).matrix.at["x", "x"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_member_that_alone_would_run_away_has_no_isolated_influence() -> None:
+    s = Scenario("held", rounds=1)
+    zero = Location([0.0])
+    s.add("a", Member(zero, reward=Linear([1.0]), curator=Shift([1.0]), real=zero))
+    s.add("b", Member(zero, real=zero))
+    s.connect("a", "a", Flow(raw=0.25, transform=LinearMap([[4.0]])))
+    s.connect("b", "a", Flow(curated=0.4, chosen_by="consumer"))
+    s.connect("a", "b", Flow(raw=0.5, transform=LinearMap([[-2.0]])))
+    own = influence(s).table.iloc[0]
+    assert np.isnan(own["isolated"]) and own["network"] == "undefined"
+
+
+def test_rings_and_lines_of_many_numbers_have_their_spectral_radius(monkeypatch) -> None:
+    """Where all eigenvalues have one modulus ARPACK does not converge; a line has none but 0."""
+    monkeypatch.setattr(resolvent, "DENSE", 0)
+    monkeypatch.setattr(jacobian, "DENSE", 5)
+    s = ring.scenario(members=30, real=0.2)
+    assert influence(s).resolvent.radius == pytest.approx(0.8, rel=1e-3)
+    assert influence(line([0.5] * 6, [1.0] * 7)).resolvent.radius == pytest.approx(0.6)

@@ -218,3 +218,19 @@ def test_numbers(settings) -> None:
 def test_a_point_of_another_scenario() -> None:
     with pytest.raises(ValueError, match="has no parameters for 'a'"):
         influence(duo(), at=stable_point(pair.scenario()))
+
+
+def test_like_names_members_that_do_not_curate_yet() -> None:
+    with pytest.raises(KeyError, match="'z'"):
+        influence(duo(), like={"z": ("a", "z")})
+    with pytest.raises(ValueError, match=r"like is for members at curation level 0, 'a' has 0\.3; drop it there"):
+        influence(duo(), like={"a": ("a", "a")})
+
+
+def test_copies_that_curate_have_nowhere_to_settle() -> None:
+    """``x`` copies itself and shifts what it copies: at level 0 everything is stable, and any more runs away."""
+    s = Scenario("copies", rounds=1)
+    s.add("x", Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([1.0])))
+    s.connect("x", "x", Flow(raw=1.0))
+    with pytest.raises(ValueError, match="there is a continuum of stable points"):
+        influence(s, like={"x": ("x", "x")})

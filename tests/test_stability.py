@@ -31,7 +31,7 @@ from ecosystem import (
     synchronous,
     window,
 )
-from ecosystem.influence import stability, stable_point
+from ecosystem.influence import influence, stability, stable_point
 from ecosystem.laws import Finite, Law
 from tests.networks import random_scenario
 
@@ -262,3 +262,90 @@ def test_the_stable_point_is_where_a_long_run_ends(seed: int, family: str) -> No
         np.testing.assert_allclose(last[point.alignment.index], point.alignment, rtol=1e-9, atol=1e-9)
     for name, generator in point.generators.items():
         assert torch.equal(generator.vector(), point.parameters[name])
+
+
+@pytest.mark.parametrize(("rounds", "rate", "b"), [(5, 0.3, -3.0), (3, 0.3, -2.0)])
+def test_windows_under_random_clocks_are_full_at_rest(rounds: int, rate: float, b: float) -> None:
+    """One member: a ring of the clock is a step of the companion matrix, so ``γ = P(ring) · log ρ``."""
+    roots = np.roots([1.0, *[-b / rounds] * rounds])
+    row = stability(network([[b]], schedules=[poisson(rate)], retention=window(rounds))).table.iloc[0]
+    expected = np.abs(roots).max() ** (1 - math.exp(-rate))
+    assert abs(row["rate"] - expected) <= 4 * row["error"] + 1e-3 and bool(row["settles"]) == (expected < 1)
+
+
+def test_long_hyper_periods_are_followed_like_random_rounds() -> None:
+    """Periods 31, 37 and 41 repeat after 47,027 rounds; nobody waits for that."""
+    s = network([[0.5, 0.0, 0.2], [0.3, 0.4, 0.0], [0.0, 0.6, 0.1]], schedules=[every(31), every(37), every(41)])
+    row = stability(s).table.iloc[0]
+    assert 0.9 < row["rate"] < 1 and row["error"] < 0.01 and stable_point(s, rounds=50).rounds == 50
+
+
+def test_partial_retraining_on_everything_ever_seen() -> None:
+    """What is averaged is the data: the exponent is that of whole retraining."""
+    result = stability(network([[0.5]], family=Halfway, retention=accumulate()))
+    assert result.table["exponent"].iloc[0] == pytest.approx(0.5)
+
+
+def fashion(lead: float, *more: tuple[str, Member]) -> Scenario:
+    """Two attracting points and one between them that repels: whoever is ahead wins."""
+    s = Scenario("fashion", rounds=1)
+    half = Categorical([0.5, 0.5])
+    start = Categorical([0.5 + lead, 0.5 - lead])
+    s.add("a", Member(start, reward=Tabular([1.0, 0.0]), curator=Popular(), real=half))
+    s.connect("a", "a", Flow(curated=0.9))
+    for name, member in more:
+        s.add(name, member)
+    return s
+
+
+@pytest.mark.parametrize("lead", [5e-5, 0.01])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_start_near_a_repelling_point_goes_where_the_dynamics_go(lead: float, beside: bool) -> None:
+    giant = ("giant", Member(Location([0.0]), reward=Linear([1.0]), real=Location([1e5])))
+    s = fashion(lead, *([giant] if beside else []))
+    point = stable_point(s, starts=1)
+    high = max(np.roots([2.0, -3.0, 1.1, -0.05]).real)
+    assert point.alignment["a"] == pytest.approx(high, abs=1e-9) and point.seen == "settles"
+    assert influence(s).point.alignment["a"] == point.alignment["a"]
+
+
+def test_a_knock_out_stays_in_the_valley() -> None:
+    """Nobody reads ``b``: without what it reads, ``a`` stays at whichever of its points it was."""
+    b = ("b", Member(Categorical([0.5, 0.5]), reward=Tabular([1.0, 0.0]), real=Categorical([0.5, 0.5])))
+    s = fashion(0.1, b)
+    s.connect("a", "b", Flow(raw=0.5))
+    here = stable_point(s, starts=8)
+    there = next(p for p in here.others if p.alignment["a"] < 0.2)
+    gone = influence(s, at=there).knock_out("a", "b")
+    assert gone.alignment["a"] == pytest.approx(0, abs=1e-12)
+    assert gone.alignment["b"] == pytest.approx(0.5 - there.alignment["b"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("b", "seen"), [(-0.9995, "settles"), (-0.9999, "settles"), (-1.0003, "diverges")])
+def test_a_slow_oscillation_is_no_cycle(b: float, seen: str) -> None:
+    assert stable_point(network([[b]]), starts=1).seen == seen
+
+
+def test_who_runs_away_is_not_hidden_by_who_comes_near() -> None:
+    s = Scenario("two", rounds=1)
+    s.add("a", Member(Location([1000.0]), reward=Linear([1.0]), real=Location([0.0])))
+    s.add("b", Member(Location([1e-4]), reward=Linear([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=0.99))
+    s.connect("b", "b", Flow(raw=0.5, transform=LinearMap([[2.1]])))
+    assert stable_point(s, starts=1).seen == "diverges"
+
+
+class Cliff(Location):
+    """Halves what is near, and runs away from what is far."""
+
+    def refit(self, statistic):
+        far = statistic.abs() >= 30
+        return self.rebuild({"mean": torch.where(far, 1.5 * statistic, 0.5 * statistic), "scale": self.scale})
+
+
+def test_what_another_start_found_is_not_said_of_the_own() -> None:
+    s = Scenario("cliff", rounds=1)
+    s.add("a", Member(Cliff([60.0]), reward=Linear([1.0])))
+    s.connect("a", "a", Flow(raw=1.0))
+    point = stable_point(s, starts=8)
+    assert point.seen == "diverges" and "from its own start the network diverges" in point.message

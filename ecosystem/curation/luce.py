@@ -21,6 +21,7 @@ from ecosystem.products import padded
 
 _STEP = 0.25
 _SHARP = 3.0  # temperatures: beyond this spread of the rewards a choice is sharper than the grid
+_ROWS = 16  # strong tastes worked out at a time: their scratch stays in the cache
 _GAP = 40.0  # between neighbouring rewards, in temperatures: e^{-40} is nothing beside 1
 _WIDEST = 600.0  # from the best to the worst: e^{600} is still a float64
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
@@ -132,8 +133,11 @@ def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
     strong = scale > _SHARP
     if not bool(strong.any()):
         return mean, variance
-    sharp_mean, sharp_variance = _sharp(scale.clamp(min=_SHARP), k)
-    return torch.where(strong, sharp_mean, mean), torch.where(strong, sharp_variance, variance)
+    flat, rows = scale.reshape(-1), strong.reshape(-1).nonzero().squeeze(-1)
+    parts = [_sharp(part, k) for part in flat[rows].split(_ROWS)]
+    sharp_mean, sharp_variance = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+    mean = mean.reshape(-1).index_copy(0, rows, sharp_mean).reshape(scale.shape)
+    return mean, variance.reshape(-1).index_copy(0, rows, sharp_variance).reshape(scale.shape)
 
 
 def _weak(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:

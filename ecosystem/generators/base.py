@@ -195,6 +195,10 @@ class ClosedForm(GenerativeModel, Stackable):
         """Whether the parameters belong to the family, up to rounding, ``[*batch]``: solvers may step outside."""
         return torch.isfinite(self.vector()).all(-1)
 
+    def tangent(self, change: Tensor) -> Tensor:
+        """The part of changes ``[..., width]`` of the parameter vector that stays inside the family."""
+        return change
+
     # -- laws ----------------------------------------------------------------------------------------------------
 
     def law(self) -> Law:

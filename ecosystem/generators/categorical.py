@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ecosystem.generators.base import ClosedForm, parameter
 from ecosystem.laws import Finite, Law
@@ -51,7 +52,10 @@ class Categorical(ClosedForm):
     def statistic_of(self, law: Law) -> Tensor:
         if not isinstance(law, Finite):
             raise TypeError("Categorical learns from symbols, this flow carries vectors")
-        return law.probabilities
+        own, other = self.probabilities.shape[-1], law.probabilities.shape[-1]
+        if other > own and bool((law.probabilities[..., own:] != 0).any()):
+            raise ValueError(f"Categorical knows the symbols 0..{own - 1}, this flow carries larger ones; map them")
+        return pad(law.probabilities, (0, own - other))  # an alphabet may be larger or smaller before its map
 
     def refit(self, statistic: Tensor) -> Self:
         return self.rebuild({"probabilities": statistic / statistic.sum(-1, keepdim=True)})
@@ -62,6 +66,9 @@ class Categorical(ClosedForm):
 
     def admissible(self) -> Tensor:
         return super().admissible() & (self.probabilities >= -_ROUNDING).all(-1)
+
+    def tangent(self, change: Tensor) -> Tensor:
+        return change - change.mean(-1, keepdim=True)
 
     def law(self) -> Finite:
         return Finite(self.probabilities)

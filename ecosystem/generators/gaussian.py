@@ -68,6 +68,11 @@ class Gaussian(ClosedForm):
         low = torch.linalg.cholesky_ex(self.covariance).info != 0
         return super().admissible() & ~low
 
+    def tangent(self, change: Tensor) -> Tensor:
+        d = self.event_shape[0]
+        matrix = change[..., d:].unflatten(-1, (d, d))
+        return torch.cat([change[..., :d], (0.5 * (matrix + matrix.mT)).flatten(-2)], -1)
+
     def law(self) -> Normal:
         return Normal(self.mean, self.covariance)
 

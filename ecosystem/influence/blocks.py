@@ -125,8 +125,10 @@ class Blocks:
             block = spans[fit.task.cohort]
             here = torch.isin(block.members, torch.from_numpy(fit.task.members))
             part = b[block.span].unflatten(0, (len(block.rows), block.width))
-            solved = krylov.solve(partial(self._own_answer, fit, self._own_flows(fit)), part[here], 1e-13).x
-            out[block.span].unflatten(0, (len(block.rows), block.width))[here] = solved
+            solved = krylov.solve(partial(self._own_answer, fit, self._own_flows(fit)), part[here], 1e-13)
+            sound = solved.residual <= 1e-8  # else I − B_ii is singular, and there is no answer
+            known = torch.where(sound.unsqueeze(-1), solved.x, torch.nan)
+            out[block.span].unflatten(0, (len(block.rows), block.width))[here] = known
         return out
 
     def _own_flows(self, fit: Fit) -> list[Bundle]:
@@ -224,13 +226,18 @@ class Blocks:
         tile.eliminate_zeros()  # most of it, where flows have no transform
         return tile
 
+    def _inside(self, pair: tuple[int, int]) -> Tensor:
+        """The block of a pair on changes that stay inside the producer's family."""
+        layout = self.dynamics.layout
+        return layout.starts[layout.blocks[layout.place(pair[1])].cohort].tangent(self.by_pair[pair])
+
     def norms(self) -> sparse.csr_array:
-        """``K``, ``K_ij = ‖B_ij‖₂`` (the largest singular value), ``[members, members]``."""
+        """``K``, ``K_ij = ‖B_ij‖₂`` (largest singular value, inside the families), ``[members, members]``."""
         pairs, values = [], []
         for shape in {block.shape for block in self.by_pair.values()}:
             alike = [pair for pair, block in self.by_pair.items() if block.shape == shape]
             pairs += alike
-            values += torch.linalg.matrix_norm(torch.stack([self.by_pair[pair] for pair in alike]), 2).tolist()
+            values += torch.linalg.matrix_norm(torch.stack([self._inside(pair) for pair in alike]), 2).tolist()
         n = len(self.dynamics.names)
         rows, columns = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
         return sparse.csr_array((values, (rows, columns)), shape=(n, n))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.agents import ModelAgent
+from ecosystem.checks import check_known
 from ecosystem.engine.cohorts import Cohort, member_cohorts
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.rounds import play
@@ -43,13 +44,13 @@ class Dynamics:
 
     def __init__(self, scenario: Scenario, like: Like | None = None) -> None:
         self.like = dict(like or {})
+        _check_like(scenario, self.like)
         self.given = scenario
         self.scenario = scenario.replace(samples=None)
         _check(self.scenario)
         wired = self.scenario
         for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
-            if self.scenario.curation(name) == 0:
-                wired = wired.with_curation(name, 0.5, like=flow)
+            wired = wired.with_curation(name, 0.5, like=flow)
         self.cohorts: list[Cohort] = member_cohorts([wired], 1)
         members = len(self.cohorts)
         self.wiring = Wiring([wired], self.cohorts, 1)
@@ -127,12 +128,12 @@ class Dynamics:
 
     # -- shares and levels ----------------------------------------------------------------------------------------
 
-    def level_tangent(self, name: str) -> Tensor:
-        """How the shares of a member move with its curation level, ``[components, 1, 1]``.
+    def level_tangent(self, name: str, tangent: Tensor) -> None:
+        """Write into ``tangent [components, 1, 1]`` how the shares of a member move with its curation level.
 
         Curated shares grow by ``share/λ`` (from level 0 all of it on the flow ``like``), others by ``−share/(1−λ)``.
         """
-        level, tangent = self.scenario.curation(name), torch.zeros_like(self.shares)
+        level = self.scenario.curation(name)
         for i in self.wiring.components_of(self.index[name]):
             component, share = self.wiring.components[i], self.shares[i]
             if component.group != CURATED:
@@ -141,14 +142,12 @@ class Dynamics:
                 tangent[i] = share / level
             elif component.flow == self.like.get(name):
                 tangent[i] = 1.0
-        return tangent
 
     def _shares(self) -> Tensor:
         shares = self.wiring.shares.clone()
         for name in self.like:
-            if self.scenario.curation(name) == 0:  # undo ``with_curation(name, 0.5)``
-                for i in self.wiring.components_of(self.index[name]):
-                    shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
+            for i in self.wiring.components_of(self.index[name]):  # undo ``with_curation(name, 0.5)``
+                shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
         return shares
 
     def _targets(self) -> list[str]:
@@ -179,6 +178,14 @@ class Dynamics:
 
 def nobody(*_: object) -> Tensor:
     raise AssertionError("agents with a behaviour of their own were refused")
+
+
+def _check_like(scenario: Scenario, like: Like) -> None:
+    for name in like:
+        check_known(name, scenario.graph, "like")
+        level = scenario.curation(name)
+        if level > 0:
+            raise ValueError(f"like is for members at curation level 0, {name!r} has {level:.4g}; drop it there")
 
 
 def _check(scenario: Scenario) -> None:

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from ecosystem.influence import propagation, verdicts, walks
 from ecosystem.influence.asked import judged, movable
-from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
+from ecosystem.influence.dynamics import Dynamics, Like
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.knockout import KnockOut, solved_without
 from ecosystem.influence.response import Response
 from ecosystem.influence.stability import Stability, assess
-from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
+from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.scenario import Scenario
 
 
@@ -56,7 +56,7 @@ class Influence(Response):
         inverted or undefined. ``backfires``: the member's own curation lowers its own alignment; ``harms``: the effect
         is negative, whosever it is.
         """
-        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling())
+        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling(), self.scale)
 
     @property
     def welfare(self) -> pd.DataFrame:
@@ -126,11 +126,12 @@ class Influence(Response):
 
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
-        scenario, point = solved_without(self.scenario, u, v)
-        left = [name for name in self.sources if scenario.curation(name) > 0]
+        scenario, point = solved_without(self.scenario, u, v, self.vector)
+        like = {name: flow for name, flow in self.dynamics.like.items() if flow != (u, v)}
+        left = [name for name in self.sources if scenario.curation(name) > 0 or name in like]
         matrix = self.matrix * math.nan
         if left:
-            new = influence(scenario, left, self.targets, at=point).matrix
+            new = influence(scenario, left, self.targets, like=like, at=point).matrix
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
@@ -186,12 +187,9 @@ def influence(
     >>> round(float(influence(s).matrix.at["a", "a"]), 9)
     2.5
     """
-    dynamics = dynamics_of(scenario, like, at)
+    dynamics, point = prepared(scenario, like, at)
     chosen, skipped = movable(dynamics, sources)
     wanted, unjudged = judged(dynamics, targets)
-    point = find(dynamics) if at is None else at
-    if not point.found:
-        raise ValueError(f"scenario {scenario.name!r} has no influence to compute: {point.message}; {INSTEAD}")
     result = Influence(dynamics, point, chosen, wanted)
     result.skipped, result.unjudged = skipped, unjudged
     return result

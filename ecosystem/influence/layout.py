@@ -64,6 +64,22 @@ class Layout:
         """The rows of some members in their blocks."""
         return np.array([self._place[member][1] for member in members.tolist()], dtype=np.int64)
 
+    def tangent(self, vector: Tensor) -> Tensor:
+        """The part of changes ``[columns, size]`` that stays inside the families."""
+        parts = [
+            self.starts[block.cohort].tangent(vector[:, block.span].unflatten(-1, (-1, block.width))).flatten(1)
+            for block in self.blocks
+        ]
+        return torch.cat(parts, -1)
+
+    def largest(self, vector: Tensor) -> Tensor:
+        """The largest ``|number|`` of each moving member in ``[columns, size]``, at each of its numbers."""
+        parts = []
+        for block in self.blocks:
+            rows = vector[:, block.span].abs().unflatten(-1, (-1, block.width))
+            parts.append(rows.amax(-1, keepdim=True).expand_as(rows).flatten(1))
+        return torch.cat(parts, -1)
+
     def owners(self) -> Tensor:
         """The member that each number of the vector belongs to, ``[size]``."""
         return torch.cat([block.members.repeat_interleave(block.width) for block in self.blocks])

@@ -16,7 +16,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ecosystem.influence import krylov
-from ecosystem.influence.jacobian import Jacobian, Map, radius_by_products, radius_of
+from ecosystem.influence.jacobian import Jacobian, Map, radius_by_products, radius_of, radius_of_sparse
 
 _BASIS = 1 << 25  # numbers kept in the solution of one batch of right-hand sides
 _WIDEST = 64  # right-hand sides solved together
@@ -45,14 +45,22 @@ class Dense:
         self.matrix = matrix
 
     @cached_property
-    def _factors(self) -> tuple[Tensor, Tensor]:
-        return torch.linalg.lu_factor(torch.eye(len(self.matrix), dtype=self.matrix.dtype) - self.matrix)
+    def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.linalg.lu_factor_ex(self._gap)
+
+    @property
+    def _gap(self) -> Tensor:
+        return torch.eye(len(self.matrix), dtype=self.matrix.dtype) - self.matrix
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
         return v @ (self.matrix if transposed else self.matrix.T)
 
     def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
-        x = torch.linalg.lu_solve(*self._factors, rhs.T.contiguous(), adjoint=transposed).T
+        lu, pivots, singular = self._factors
+        if int(singular):  # a continuum of stable points somewhere: an answer exists where pushes do not touch it
+            x = torch.linalg.lstsq(self._gap.T if transposed else self._gap, rhs.T, driver="gelsd").solution.T
+        else:
+            x = torch.linalg.lu_solve(lu, pivots, rhs.T.contiguous(), adjoint=transposed).T
         gap = (rhs - x + self.times(x, transposed)).norm(dim=-1) / rhs.norm(dim=-1).clamp(min=1e-300)
         return x, float(gap.max()) if len(rhs) else 0.0
 
@@ -90,7 +98,7 @@ class Sparse:
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
 
     def radius(self) -> float:
-        return radius_by_products(lambda v: self.times(v, False), self.matrix.shape[0])
+        return radius_of_sparse(self.matrix)
 
     def batch(self) -> int | None:
         return self.threads * max(1, min(_WIDEST, _BASIS // (krylov.RESTART * self.matrix.shape[0])))

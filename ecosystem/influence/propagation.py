@@ -56,7 +56,9 @@ def strongest(response: Response, most: int, pairs: int = 2500) -> pd.DataFrame:
 def _reach(response: Response) -> np.ndarray:
     """``‖(I − B)⁻ᵀ ∇J_j‖`` of every target: the most that a push of length 1 anywhere can do to it in the long run."""
     parts = [
-        response.resolvent.adjoint(response.selected(response.gradients, response.targets[part])).norm(dim=-1)
+        response.dynamics.layout.tangent(
+            response.resolvent.adjoint(response.selected(response.gradients, response.targets[part]))
+        ).norm(dim=-1)
         for part in response.resolvent.batches(len(response.targets))
     ]
     return torch.cat(parts).numpy()
@@ -94,7 +96,7 @@ def edges(
     frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
     if not knock_out:
         return frame
-    changes, refused = knock_outs(response.dynamics.scenario, response.alignment, flows)
+    changes, refused = knock_outs(response.dynamics.scenario, response.vector, response.alignment, flows)
     frame = pd.concat([frame, changes.reset_index(drop=True)], axis=1)
     frame.attrs["refused"] = refused
     return frame

@@ -71,6 +71,11 @@ class Resolvent:
 
     def _solved(self, rhs: Tensor, transposed: bool) -> Tensor:
         x, worst = self.operator.solve(rhs, transposed)
+        if not worst <= 1e-3:
+            raise ValueError(
+                f"I − B is singular (relative residual {worst:.1e}): there is a continuum of stable points, and "
+                "curation moves the network along it without end; give members that only copy each other real data"
+            )
         if not worst <= 1e3 * self.accuracy:
             warnings.warn(
                 f"the network's answer was solved for to a relative residual of {worst:.1e} only: I − B is nearly "

@@ -32,6 +32,7 @@ class Response:
         check_smooth(dynamics, vector, self.resolvent.push)
         self.pushes = self._pushes()
         self.gradients = self._gradients()
+        self.matrix = self._matrix()
 
     # -- the ingredients, all members at once ----------------------------------------------------------------------
 
@@ -40,20 +41,35 @@ class Response:
 
         ``T_k`` alone depends on ``λ_k``, so one derivative along all levels together gives them all.
         """
-        zero = torch.zeros_like(self.dynamics.shares)
-        return self.blocks.pushed(sum((self.dynamics.level_tangent(name) for name in self.sources), zero))
+        tangent = torch.zeros_like(self.dynamics.shares)
+        for name in self.sources:
+            self.dynamics.level_tangent(name, tangent)
+        return self.blocks.pushed(tangent)
 
     def _gradients(self) -> Tensor:
         """``∇J_j`` of every target, in its own block: ``[size]``."""
         values, pull = vjp(self.dynamics.alignment, self.vector.unsqueeze(0))[:2]
-        wanted = torch.tensor([name in set(self.targets) for name in self.dynamics.targets], dtype=values.dtype)
-        return pull(wanted.unsqueeze(0))[0][0]
+        asked = set(self.targets)
+        wanted = torch.tensor([name in asked for name in self.dynamics.targets], dtype=values.dtype)
+        return self.dynamics.layout.tangent(pull(wanted.unsqueeze(0))[0])[0]
 
     @cached_property
     def alignment(self) -> pd.Series:
         """``J`` of everybody who has one, at the point."""
         values = self.dynamics.alignment(self.vector.unsqueeze(0))[0]
         return pd.Series(values.numpy(), index=pd.Index(self.dynamics.targets, name="member"), name="alignment")
+
+    @property
+    def scale(self) -> float:
+        """How large an effect could be before anything fades: the longest push along the steepest taste."""
+        pushes, gradients = (
+            torch.zeros(len(self.dynamics.names), dtype=blocks.dtype)
+            .index_add_(0, self.dynamics.layout.owners(), blocks**2)
+            .max()
+            .sqrt()
+            for blocks in (self.pushes, self.gradients)
+        )
+        return float(pushes * gradients)
 
     def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
         """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
@@ -66,13 +82,12 @@ class Response:
 
     def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
         """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
-        members = torch.tensor([self.dynamics.index[name] for name in names])
+        members = torch.tensor([self.dynamics.index[name] for name in names], dtype=torch.int64)
         owners = self.dynamics.layout.owners()
         total = rows.new_zeros(len(rows), len(self.dynamics.names)).index_add_(1, owners, rows * blocks)
         return total.index_select(1, members)
 
-    @cached_property
-    def matrix(self) -> pd.DataFrame:
+    def _matrix(self) -> pd.DataFrame:
         """``M``, rows targets and columns sources."""
         index, columns = pd.Index(self.targets, name="target"), pd.Index(self.sources, name="source")
         matrix = pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
@@ -100,7 +115,8 @@ class Response:
     @cached_property
     def isolated(self) -> pd.Series:
         """``I_k = ∇J_kᵀ (I − B_kk)⁻¹ b_k``: what curation would do with everybody else frozen at the stable point."""
-        names = [name for name in self.sources if name in set(self.targets)]
+        asked = set(self.targets)
+        names = [name for name in self.sources if name in asked]
         alone = self.blocks.alone(self.pushes).unsqueeze(0)
         values = self.summed(alone, self.gradients, names)[0]
         return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")

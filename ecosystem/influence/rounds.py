@@ -20,10 +20,12 @@ from ecosystem.influence.dynamics import Dynamics, nobody
 from ecosystem.orderings import Ordering, as_ordering
 from ecosystem.products import any_bits
 from ecosystem.retention import window
-from ecosystem.schedules import Schedule, every
+from ecosystem.schedules import every, is_never
 from ecosystem.streams import Stream, word
+from ecosystem.variants import randomly_timed
 
 Memories = list[dict[str, Any]]
+_LONGEST = 500  # rounds of a hyper-period
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,16 @@ class Rounds:
         self.depth = int(dynamics.wiring.delay[dynamics.live].max(initial=0))
         self._rng = Stream.root([(seed, 0)])
         self._plans: dict[tuple[bytes, bytes], Plan] = {}
-        self._schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
-        self.random = self.ordering.random or any(schedule.random for schedule in self._schedules)
-        clocks = [s for s in self._schedules if isinstance(s, every)]
-        self.period = math.lcm(*(int(s.period) for s in clocks)) if clocks else 1
-        start = max((int(s.start) for s in clocks), default=0)
+        schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
+        clocks = [s if isinstance(s, every) else None for s in schedules]
+        self._clocked = np.array([clock is not None for clock in clocks])
+        self._periods = np.array([1 if clock is None else int(clock.period) for clock in clocks])
+        self._starts = np.array([0 if clock is None else int(clock.start) for clock in clocks])
+        self._others = [(i, s) for i, s in enumerate(schedules) if clocks[i] is None and not is_never(s)]
+        self.period = math.lcm(*self._periods.tolist())
+        # a hyper-period too long to be looked at as one map is followed as random rounds are
+        self.random = randomly_timed(dynamics.scenario) or self.ordering.random or self.period > _LONGEST
+        start = int(self._starts.max())
         self.first = 1 + self.period * math.ceil(start / self.period)  # from here on every period is like the next
 
     def begin(self, vector: Tensor) -> State:
@@ -70,18 +77,23 @@ class Rounds:
         return State((vector,) * (self.depth + 1), [{} for _ in self.dynamics.cohorts])
 
     def at_rest(self, vector: Tensor) -> State:
-        """The state after many rounds at a stable point ``vector [columns, size]``: memories are full of it."""
-        rounds = max((c.retention.rounds for c in self.dynamics.cohorts if isinstance(c.retention, window)), default=0)
+        """The state after many rounds at a stable point ``vector [columns, size]``: windows of data are full of it.
+
+        Filled by rounds in which everybody is due: at rest the contents are the same, whatever the clocks.
+        """
+        kept = [cohort.retention for cohort in self.dynamics.cohorts]
         state = self.begin(vector)
-        for number in range(self.first, self.first + self.period * rounds):
-            state = State(state.past, self.played(state, self.turn(number)).memories)
-        return state
+        everybody = Turn(0, self.dynamics.plan, torch.from_numpy(self.dynamics.moves), (b"", b""))
+        for _ in range(max((r.rounds for r in kept if isinstance(r, window)), default=0)):
+            state = State(state.past, self.played(state, everybody).memories)
+        filled = [m if isinstance(r, window) else {} for m, r in zip(state.memories, kept, strict=True)]
+        return State(state.past, filled)
 
     def turn(self, number: int, frozen: np.ndarray | None = None) -> Turn:
         """Who retrains in round ``number``, and in what waves; members that are ``frozen`` do not."""
         ranks = self.ordering.ranks(self.dynamics.names, number, self._rng)
         ranks = ranks if ranks.ndim == 1 else ranks[:, 0]
-        due = np.array([self._due(i, schedule, number) for i, schedule in enumerate(self._schedules)])
+        due = self._due(number)
         due = due if frozen is None else due & ~frozen
         key = (ranks.tobytes(), due.tobytes())
         if key not in self._plans:
@@ -99,6 +111,11 @@ class Rounds:
             play(world, self.dynamics.wiring, turn.plan, due, nobody)
         return State((layout.pack(world.generators), *state.past[:-1]), memories)
 
-    def _due(self, member: int, schedule: Schedule, number: int) -> bool:
-        rng = self._rng.at("schedule")[0].at(word(self.dynamics.names[member]))
-        return bool(schedule.due(number, rng))
+    def _due(self, number: int) -> np.ndarray:
+        """Who retrains in a round, ``[members]``."""
+        since = number - 1 - self._starts
+        due = self._clocked & (since >= 0) & (since % self._periods == 0)
+        for member, schedule in self._others:
+            rng = self._rng.at("schedule")[0].at(word(self.dynamics.names[member]))
+            due[member] = bool(schedule.due(number, rng))
+        return due

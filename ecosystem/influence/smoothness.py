@@ -20,19 +20,20 @@ def check_smooth(dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Te
     Along a direction that stays inside the families, the one-sided difference quotients are compared with each other
     and with the derivative; ``push`` is that of retraining.
     """
-    point = vector.unsqueeze(0)
+    point, layout = vector.unsqueeze(0), dynamics.layout
     direction = _direction(dynamics, point)
     value, slope = derivative(dynamics.alignment, point, direction)
-    column = _worst(dynamics.alignment, value, slope, point, direction)
+    column = _worst(dynamics.alignment, value, slope, slope.abs(), point, direction)
     if column is not None:
         name = dynamics.targets[column]
         raise ValueError(
             f"the reward of {name!r}, {dynamics.scenario.member(name).reward}, is not differentiable at the stable "
             f"point; use a smooth one, or {INSTEAD}"
         )
-    column = _worst(dynamics.retrained, dynamics.retrained(point), push(direction), point, direction)
+    slope = push(direction)
+    column = _worst(dynamics.retrained, dynamics.retrained(point), slope, layout.largest(slope), point, direction)
     if column is not None:
-        name = dynamics.names[int(dynamics.layout.owners()[column])]
+        name = dynamics.names[int(layout.owners()[column])]
         raise ValueError(
             f"the retraining of {name!r} is not differentiable at the stable point (a quota that just fits, a law at "
             f"its floor, a transform with a step); change the scenario a little, or {INSTEAD}"
@@ -40,21 +41,22 @@ def check_smooth(dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Te
 
 
 def _direction(dynamics: Dynamics, point: Tensor) -> Tensor:
-    """A difference of parameters that retraining gives, in no special direction."""
+    """Every member moves by its own size, in a direction that retraining gives (0 where it gives none)."""
+    layout = dynamics.layout
+    size = 1 + layout.largest(point)
     wave = torch.sin(torch.arange(1, point.shape[1] + 1, dtype=point.dtype))
-    start = dynamics.start - point
-    step = dynamics.retrained(point + 1e-3 * wave * (start if bool(start.any()) else 1 + point.abs())) - point
-    return step / step.abs().amax().clamp(min=1e-300)
+    away = dynamics.start - point
+    away = torch.where(layout.largest(away) > 0, away, size)
+    step = dynamics.retrained(point + 1e-3 * layout.tangent(wave * away)) - dynamics.retrained(point)
+    return step / layout.largest(step).clamp(min=1e-300) * size
 
 
 def _worst(
-    function: Callable[[Tensor], Tensor], value: Tensor, slope: Tensor, point: Tensor, direction: Tensor
+    function: Callable[[Tensor], Tensor], value: Tensor, slope: Tensor, scale: Tensor, point: Tensor, direction: Tensor
 ) -> int | None:
-    """The output whose one-sided derivatives disagree, if any."""
-    step = _STEP * float(1 + point.abs().max())
-    right = (function(point + step * direction) - value) / step
-    left = (value - function(point - step * direction)) / step
+    """The output whose one-sided derivatives disagree, if any; ``scale`` is how large slopes are there."""
+    right = (function(point + _STEP * direction) - value) / _STEP
+    left = (value - function(point - _STEP * direction)) / _STEP
     gap = torch.maximum((right - slope).abs(), (left - slope).abs())
-    allowed = _TOLERANCE * (slope.abs() + slope.abs().amax() + 1e-3 * (1 + value.abs()))
-    wrong = ~(gap <= allowed)
+    wrong = ~(gap <= _TOLERANCE * (scale + 1e-3 * (1 + value.abs())))
     return int(wrong[0].nonzero()[0]) if bool(wrong.any()) else None

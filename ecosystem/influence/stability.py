@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse.linalg import eigs
 from torch import Tensor
 
 from ecosystem.influence.blocks import Blocks
-from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.jacobian import radius_of_sparse
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
-from ecosystem.influence.stable import StablePoint, dynamics_of, find, vector_of
+from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.retention import accumulate, subsample
 from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream
@@ -62,9 +62,10 @@ class Stability:
 
     def __repr__(self) -> str:
         own = self.table.iloc[0]
+        pace = f"rate {own['rate']:.4g}" if math.isnan(own["exponent"]) else f"like t^-{own['exponent']:.3g}"
         verb = "settles" if self.settles else "does not settle"
         return (
-            f"Stability({verb} in its own order, {own['ordering']}, rate {own['rate']:.4g}; ρ(B) = {self.radius:.4g}, "
+            f"Stability({verb} in its own order, {own['ordering']}, {pace}; ρ(B) = {self.radius:.4g}, "
             f"any order {'certified' if self.certified else 'not certified'}: ρ(K) = {self.certificate:.4g})"
         )
 
@@ -88,10 +89,7 @@ def stability(
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"stability(tolerance) lies between 0 and 1, got {tolerance!r}")
-    dynamics = dynamics_of(scenario, None, at)
-    point = find(dynamics) if at is None else at
-    if not point.found:
-        raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
+    dynamics, point = prepared(scenario, None, at)
     return assess(dynamics, point, orderings, tolerance)
 
 
@@ -101,7 +99,7 @@ def assess(dynamics: Dynamics, point: StablePoint, orderings: Sequence[Any] = ()
     resolvent = Resolvent(dynamics, vector)
     blocks = Blocks(dynamics, vector)
     rows = [_row(Rounds(dynamics, ordering), vector, blocks, tolerance) for ordering in (None, *orderings)]
-    return Stability(resolvent.radius, _radius_of_norms(blocks), pd.DataFrame(rows), tolerance)
+    return Stability(resolvent.radius, radius_of_sparse(blocks.norms()), pd.DataFrame(rows), tolerance)
 
 
 def _row(rounds: Rounds, vector: Tensor, blocks: Blocks, tolerance: float) -> dict[str, Any]:
@@ -127,13 +125,14 @@ def _row(rounds: Rounds, vector: Tensor, blocks: Blocks, tolerance: float) -> di
         row["rate"] = rate
         row["settles"] = bool(rate < 1)
         row["predicted"] = _predicted(rate, tolerance)
-    row["measured"] = _measured(rounds, vector, tolerance) if row["settles"] else math.nan
+    within_reach = row["settles"] and row["predicted"] <= _PATIENCE
+    row["measured"] = _measured(rounds, vector, tolerance) if within_reach else math.nan
     return row
 
 
 def _predicted(rate: float, tolerance: float) -> float:
     """Rounds until ``rate^t`` is ``tolerance``."""
-    if rate >= 1:
+    if not rate < 1:
         return math.nan
     return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
 
@@ -165,18 +164,14 @@ def _slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
 
     Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.
     """
-    matrix = blocks.dense()
-    own = torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
+    matrix, own = blocks.dense(), torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
+    for fit in (fit for fit in blocks.fits if fit.incomplete):  # what is averaged is what they are fitted to
+        for member, kept in zip(fit.task.members.tolist(), fit.inertia, strict=True):
+            if slow[member]:
+                span = blocks.dynamics.layout.span(member)
+                matrix[span, span] -= kept
+                matrix[span] = torch.linalg.solve(torch.eye(len(kept), dtype=kept.dtype) - kept, matrix[span])
     inner = matrix[~own][:, ~own]
     eye = torch.eye(len(inner), dtype=matrix.dtype)
     reduced = matrix[own][:, own] + matrix[own][:, ~own] @ torch.linalg.solve(eye - inner, matrix[~own][:, own])
     return float(torch.linalg.eigvals(reduced).real.max())
-
-
-def _radius_of_norms(blocks: Blocks) -> float:
-    """``ρ(K)`` of the block norms."""
-    norms = blocks.norms()
-    if norms.shape[0] <= 1000:
-        return float(np.abs(np.linalg.eigvals(norms.toarray())).max(initial=0.0))
-    start = np.ones(norms.shape[0])
-    return float(np.abs(eigs(norms, k=1, which="LM", v0=start, tol=1e-6, return_eigenvectors=False)).max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import optimize
 from torch import Tensor
 
 from ecosystem.generators import ClosedForm
-from ecosystem.influence.dynamics import Dynamics, Like
+from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
 from ecosystem.influence.jacobian import dense
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
@@ -22,6 +22,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream
 
 _STEPS = 25  # Newton's, from where the dynamics have led
+_OTHERS = 1e-7  # residual beyond which a point given cannot be this scenario's
 _EXACT = 1e-15  # residual that no step can improve
 _SMALL = 300  # numbers in Θ up to which MINPACK's dense solver is the better one
 
@@ -33,7 +34,7 @@ class StablePoint:
     ``found`` says whether there is one; then ``parameters[name]`` are each member's (the mean of a ``Location``, the
     probabilities of a ``Categorical``, mean and covariance of a ``Gaussian`` one after the other), ``generators[name]``
     the same as a generator, ``alignment`` the exact ``J`` of every member with a reward, ``residual`` the largest
-    ``|T(Θ) − Θ|`` relative to ``1 + max |Θ|``. ``seen`` tells what the dynamics did when they were played for
+    ``|T(Θ) − Θ|`` relative to ``1 + |θ_i|``. ``seen`` tells what the dynamics did when they were played for
     ``rounds`` rounds from the start, in the scenario's own order: *settles*, *diverges*, *cycles with period p*,
     *wanders*. A stable point may exist where the dynamics diverge. ``others`` are different stable points, found from
     other starts.
@@ -47,6 +48,7 @@ class StablePoint:
     parameters: dict[str, Tensor]
     generators: dict[str, ClosedForm]
     others: tuple[StablePoint, ...] = ()
+    own: bool = True  # whether it was found from the scenario's own start
     vector: Tensor = field(default_factory=lambda: torch.empty(0))  # Θ as the solvers have it, [size]
     dynamics: Dynamics | None = None  # the scenario made ready for solvers, so that what follows need not do it again
 
@@ -56,7 +58,8 @@ class StablePoint:
         if not self.found:
             return f"no stable point was found: the dynamics were played for {self.rounds} rounds, and it {self.seen}"
         many = f"; {len(self.others)} more from other starts" if self.others else ""
-        return f"a stable point (residual {self.residual:.1e}); from the start the network {self.seen}{many}"
+        where = "" if self.own else ", found from another start,"
+        return f"a stable point{where} (residual {self.residual:.1e}); from its own start the network {self.seen}{many}"
 
     def __repr__(self) -> str:
         return f"StablePoint({self.message})"
@@ -86,10 +89,12 @@ def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tole
     return find(Dynamics(scenario), starts, rounds, tolerance)
 
 
-def find(dynamics: Dynamics, starts: int = 1, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
-    """See :func:`stable_point`."""
-    begin = _starts(dynamics, starts)
-    ways = follow(Rounds(dynamics), begin, rounds)
+def find(
+    dynamics: Dynamics, starts: int = 1, rounds: int = 200, tolerance: float = 1e-10, begin: Tensor | None = None
+) -> StablePoint:
+    """See :func:`stable_point`; ``begin [size]`` is a start instead of the scenario's own."""
+    begins = _starts(dynamics, starts) if begin is None else begin.unsqueeze(0)
+    ways = follow(Rounds(dynamics), begins, rounds)
     # a scattered start that explodes says nothing; the scenario's own is searched from all the same
     ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
     solved = [_solve(dynamics, way, tolerance) for way in ways]
@@ -100,15 +105,17 @@ def find(dynamics: Dynamics, starts: int = 1, rounds: int = 200, tolerance: floa
         if point.found and not any(_same(point.vector, p.vector) for p in known):
             different.append(point)
     if not first.found and different:
-        first, different = different[0], different[1:]
-    return StablePoint(**{**first.__dict__, "others": tuple(different)})
+        # where the scenario's own start led is still what was seen
+        first, different = replace(different[0], seen=first.seen, rounds=first.rounds, own=False), different[1:]
+    return replace(first, others=tuple(different))
 
 
 def residual(dynamics: Dynamics, vector: Tensor) -> float:
-    """The largest ``|T(Θ) − Θ|``, relative to ``1 + max |Θ|``; infinite outside the families."""
+    """The largest ``|T(Θ) − Θ|``, relative to ``1 + |θ_i|`` of the member; infinite outside the families."""
     if not bool(torch.isfinite(vector).all()):
         return float("inf")
-    worst = float((dynamics.retrained(vector.unsqueeze(0))[0] - vector).abs().max() / (1 + vector.abs().max()))
+    point = vector.unsqueeze(0)
+    worst = float(((dynamics.retrained(point) - point).abs() / (1 + dynamics.layout.largest(point))).max())
     stacks = dynamics.layout.unpack(vector.unsqueeze(0))
     inside = all(
         bool(cast(ClosedForm, stacks[block.cohort]).take(block.rows).admissible().all())
@@ -216,10 +223,26 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).abs().max() <= 1e-6 * (1 + torch.maximum(a.abs().max(), b.abs().max())))
 
 
-def dynamics_of(scenario: Scenario, like: Like | None, point: StablePoint | None) -> Dynamics:
-    """The dynamics of a scenario: those that a stable point of this very scenario has already, or new ones."""
-    known = None if point is None else point.dynamics
-    return known if known is not None and known.given is scenario and not like else Dynamics(scenario, like)
+def prepared(scenario: Scenario, like: Like | None, point: StablePoint | None) -> tuple[Dynamics, StablePoint]:
+    """The dynamics of a scenario and its stable point: the one given, checked, or the one that is found.
+
+    A point of this very scenario has its dynamics already. ValueError where there is none, or it is another's.
+    """
+    if point is None:
+        dynamics = Dynamics(scenario, like)
+        point = find(dynamics)
+    else:
+        known = point.dynamics
+        dynamics = known if known is not None and known.given is scenario and not like else Dynamics(scenario, like)
+    if not point.found:
+        raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
+    worst = residual(dynamics, vector_of(dynamics, point))
+    if not worst <= _OTHERS:
+        raise ValueError(
+            f"the point given is no stable point of scenario {scenario.name!r}: retraining moves it by {worst:.2g} of "
+            "its size; pass at=stable_point(scenario)"
+        )
+    return dynamics, point
 
 
 def vector_of(dynamics: Dynamics, point: StablePoint | Mapping[str, Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ _EXPLODED = 1e12
 _SETTLED = 1e-4  # relative change of a round that a solver can be left to finish
 _REMEMBERED = 1 << 24  # numbers of past states kept to recognise a cycle
 _PERIODS = 32
+_SHRINKING = 4  # rounds (hyper-periods) in a row in which steps must have become smaller
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Trajectory:
     exploded: bool
 
     def seen(self, point: Tensor | None) -> str:
-        """What the dynamics did; ``point`` is the stable point that was found near, if any."""
+        """What the dynamics did; ``point [size]`` is the stable point that was found near, if any.
+
+        The number that does worst decides: a member that moves away is not hidden by others that come near.
+        """
         if self.exploded:
             return "diverges"
         period = self._period()
@@ -36,21 +40,23 @@ class Trajectory:
         if point is None:
             away = [float((state - self.first).abs().max()) for state in self.recent]
             return "diverges" if away[-1] > 1.05 * max(away[: len(away) // 2]) else "wanders"
-        distances = [float((state - point).abs().max()) for state in self.recent]
-        near = 1e-7 * (1 + float(point.abs().max()))
-        if distances[-1] <= near or distances[-1] < 0.9 * distances[0]:
-            return "settles"
-        return "diverges" if distances[-1] > 1.1 * distances[0] else "wanders"
+        size = 1 + point.abs()
+        before, after = ((state - point).abs() / size for state in (self.recent[0], self.recent[-1]))
+        if bool(((after > 1e-9) & (after > 1.001 * before) & (after > 1e-3 * after.max())).any()):
+            return "diverges"
+        return "settles" if float(after.max()) <= max(1e-7, 0.999 * float(before.max())) else "wanders"
 
     def _period(self) -> int:
-        """The smallest ``p > 1`` with the state of ``p`` hyper-periods ago back again; 0 if there is none."""
-        newest, before = self.recent[-1], self.recent[-2]
-        step = float((newest - before).abs().max())
-        if step <= 1e-6 * (1 + float(newest.abs().max())):
+        """The smallest ``p > 1`` with the state of ``p`` hyper-periods ago back again, for good; 0 if there is none."""
+        if len(self.recent) < 8:
+            return 0
+        newest, late = self.recent[-1], self.recent[len(self.recent) // 2 :]
+        steps = [float((late[i] - late[i - 1]).abs().max()) for i in (1, -1)]
+        if steps[1] <= 1e-6 * (1 + float(newest.abs().max())):
             return 0
         for p in range(2, min(_PERIODS, len(self.recent) - 2)):
             back = max(float((self.recent[-1 - i] - self.recent[-1 - i - p]).abs().max()) for i in (0, 1))
-            if back <= 1e-3 * step:
+            if back <= 1e-6 * steps[1]:
                 return p
         return 0
 
@@ -61,9 +67,9 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
     length = max(2, min(2 * _PERIODS, _REMEMBERED // max(1, begin.numel())))
     recent: deque[Tensor] = deque([begin], maxlen=length)
     exploded = torch.zeros(len(begin), dtype=torch.bool)
-    number = 0
+    number, changes = 0, []
     while number < most:
-        for _ in range(rounds.period):
+        for _ in range(min(rounds.period, most - number)):
             number += 1
             state = rounds.played(state, rounds.turn(number))
         exploded |= ~(state.now.abs().amax(-1) < _EXPLODED)
@@ -71,12 +77,24 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
             kept = torch.where(exploded.unsqueeze(-1), recent[-1], state.now)
             state = type(state)((kept, *state.past[1:]), state.memories)
         recent.append(state.now)
-        change = (recent[-1] - recent[-2]).abs().amax(-1) / (1 + recent[-1].abs().amax(-1))
-        if bool(((change <= _SETTLED) | exploded).all()):
-            gap = (rounds.dynamics.retrained(state.now) - state.now).abs().amax(-1)
-            if bool(((gap <= 10 * _SETTLED * (1 + state.now.abs().amax(-1))) | exploded).all()):
+        changes.append(_relative(recent[-1] - recent[-2], state.now))
+        if len(changes) > _SHRINKING and bool((_fading(changes) | exploded).all()):
+            gap = _relative(rounds.dynamics.retrained(state.now) - state.now, state.now)
+            if bool(((gap <= 10 * _SETTLED) | exploded).all()):
                 break
     return [
         Trajectory(begin[i], state.now[i], tuple(s[i] for s in recent), number, bool(exploded[i]))
         for i in range(len(begin))
     ]
+
+
+def _relative(change: Tensor, vector: Tensor) -> Tensor:
+    """The largest change of a number relative to ``1 + |number|``, by column."""
+    return (change.abs() / (1 + vector.abs())).amax(-1)
+
+
+def _fading(changes: list[Tensor]) -> Tensor:
+    """Which columns hardly move any more, and less and less: near a point that repels, steps are small but grow."""
+    last = torch.stack(changes[-_SHRINKING - 1 :])
+    still = last[-1] <= 1e-12
+    return still | ((last[-1] <= _SETTLED) & (last[1:] <= last[:-1]).all(0))

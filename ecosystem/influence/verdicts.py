@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import networkx as nx
 import numpy as np
 import pandas as pd
 
-_NOTHING = 1e-10  # of the largest effect: below it, an isolated influence is none
+_NOTHING = 1e-12  # of how large an effect could be: below it, there is none
 _SAME = 1e-7  # relative difference below which two effects are one
 
 
-def table(matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph) -> pd.DataFrame:
-    """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph."""
+def table(matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: float) -> pd.DataFrame:
+    """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph.
+
+    ``scale`` is how large effects could be; what is nothing beside it is rounding.
+    """
     alone = _alone(graph)
-    scale = float(np.abs(matrix.to_numpy()).max(initial=0.0))
+    nothing = _NOTHING * scale
     long = matrix.stack().rename("effect").reset_index() if matrix.size else pd.DataFrame(columns=_FIRST)
     long["kind"] = np.where(long["target"] == long["source"], "self", "cross")
     own = long["kind"] == "self"
     long["isolated"] = np.where(own, long["source"].map(isolated), np.nan)
-    long["amplification"] = long["effect"] / long["isolated"].where(long["isolated"].abs() > _NOTHING * scale)
+    effect = long["effect"].where(long["effect"].abs() > nothing, 0.0)
+    long["amplification"] = effect / long["isolated"].where(long["isolated"].abs() > nothing)
     untouched = own & long["source"].isin(alone)
     long.loc[untouched & long["amplification"].notna(), "amplification"] = 1.0  # exactly: nothing comes back to it
-    words = [_verdict(ratio) for ratio in long["amplification"]]
-    long["network"] = np.where(own, words, "")
-    negative = long["effect"] < -_NOTHING * scale
+    long["network"] = ""
+    long.loc[own, "network"] = [_verdict(ratio) for ratio in long.loc[own, "amplification"]]
+    negative = effect < 0
     long["backfires"] = own & negative
     long["harms"] = negative
     return long[[*_FIRST, "isolated", "amplification", "network", "backfires", "harms"]]
@@ -60,6 +66,8 @@ def formal(radius: float) -> str:
     """Why an influence at a stable point with ``ρ(B) = radius`` is formal; empty if it is not."""
     if radius < 1:
         return ""
+    if math.isnan(radius):
+        return "whether synchronous dynamics lead to the stable point is not known: the spectral radius was not found"
     return (
         f"the stable point repels synchronous rounds (spectral radius {radius:.4g}, not below 1): the numbers say how "
         "the point moves, but synchronous dynamics do not lead there; another order may (see stability)"
