@@ -46,6 +46,11 @@ class sequential(Ordering):
     """
 
     def __init__(self, *names: str | tuple[str, ...]) -> None:
+        for name in names:
+            if not isinstance(name, str) and not (
+                isinstance(name, tuple | list) and all(isinstance(part, str) for part in name)
+            ):
+                raise TypeError(f"sequential takes names, and tuples of names that go together, got {name!r}")
         self.groups = tuple((name,) if isinstance(name, str) else tuple(name) for name in names)
         self._rank = {name: rank for rank, group in enumerate(self.groups) for name in group}
 

@@ -65,7 +65,7 @@ class window(Retention):
     rounds: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rounds, int) or self.rounds < 1:
+        if not isinstance(self.rounds, int) or isinstance(self.rounds, bool) or self.rounds < 1:
             raise ValueError(f"window(rounds) must be a whole number, at least 1, got {self.rounds!r}")
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
@@ -91,7 +91,7 @@ class subsample(Retention):
     on_data = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or self.n < 1:
+        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
             raise ValueError(f"subsample(n) must be a whole number, at least 1, got {self.n!r}")
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:

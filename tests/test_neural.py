@@ -253,3 +253,9 @@ def test_the_first_weights_have_a_seed_of_their_own() -> None:
     assert torch.equal(x, same.sample(4, RNG)) and not torch.equal(x, other.sample(4, RNG))
     assert not x.requires_grad and one.event_shape == (2,)
     assert FlowMatching(5, hidden=8, depth=1).sample(3, RNG).shape == (3, 5)
+
+
+@pytest.mark.parametrize("settings", [{"dimension": 0}, {"hidden": 0}, {"depth": 0}, {"steps": True}])
+def test_flow_matching_of_no_size_is_refused(settings) -> None:
+    with pytest.raises(ValueError, match=f"FlowMatching.{next(iter(settings))}. must be a whole number, at least 1"):
+        FlowMatching(**settings)

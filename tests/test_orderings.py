@@ -140,3 +140,9 @@ def test_other_things_are_no_orders() -> None:
 def test_a_sequence_without_its_names_is_refused() -> None:
     with pytest.raises(TypeError, match="an ordering is"):
         Scenario("x", rounds=1, ordering=sequential)
+
+
+@pytest.mark.parametrize("name", [5, ("a", 5), None])
+def test_sequential_takes_names(name) -> None:
+    with pytest.raises(TypeError, match="sequential takes names, and tuples of names that go together, got"):
+        sequential("a", name)

@@ -103,6 +103,7 @@ def test_memory_is_never_changed_in_place() -> None:
     ("make", "error", "message"),
     [
         (lambda: window(0), ValueError, r"window\(rounds\) must be a whole number, at least 1, got 0"),
+        (lambda: window(True), ValueError, r"window\(rounds\) must be a whole number, at least 1, got True"),
         (lambda: window(2.0), ValueError, r"window\(rounds\) must be a whole number, at least 1, got 2.0"),
         (lambda: subsample(0), ValueError, r"subsample\(n\) must be a whole number, at least 1, got 0"),
         (lambda: subsample("5"), ValueError, r"subsample\(n\) must be a whole number, at least 1, got '5'"),

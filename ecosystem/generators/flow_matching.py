@@ -31,6 +31,9 @@ class FlowMatching(GenerativeModel):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        for name, value in (("dimension", dimension), ("hidden", hidden), ("depth", depth), ("steps", steps)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"FlowMatching({name}) must be a whole number, at least 1, got {value!r}")
         self.event_shape = (dimension,)
         self.steps = steps
         self.training_plan = training_plan or Training(steps=200, batch_size=256)

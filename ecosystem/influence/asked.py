@@ -24,11 +24,12 @@ def movable(dynamics: Dynamics, asked: Sequence[str] | None) -> tuple[list[str],
 def judged(dynamics: Dynamics, asked: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
     """The members whose alignment is known exactly, and why that of others is not; a name asked for must be one."""
     reasons: dict[str, str] = {}
+    known = set(dynamics.targets)
     for name in dynamics.names:
         reward = dynamics.scenario.member(name).reward
         if reward is None:
             reasons[name] = "it has no reward; give it one: Member(..., reward=...)"
-        elif name not in dynamics.targets:
+        elif name not in known:
             reasons[name] = f"the expectation of its reward {reward} is not known exactly; {INSTEAD}"
     return _asked(dynamics, asked, reasons, "targets")
 

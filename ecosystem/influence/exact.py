@@ -158,6 +158,7 @@ class Influence(Response):
                 "tolerance": stability.tolerance,
                 "residual": self.point.residual,
                 "skipped": self.skipped,
+                "unjudged": self.unjudged,
             },
         )
 

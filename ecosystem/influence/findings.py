@@ -38,7 +38,8 @@ class Findings:
         As :meth:`ecosystem.Scenario.describe` gives them; members with their ``alignment`` at the stable point.
     settings
         scenario, formal (why no dynamics leads to these numbers, or ""), seen (what the dynamics did), radius ``ρ(B)``,
-        certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source).
+        certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source), unjudged (why none is a
+        target).
     """
 
     influence: pd.DataFrame

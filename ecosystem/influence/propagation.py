@@ -80,9 +80,10 @@ def edges(
 
     Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from the
     curation of the member ``source`` to the alignment of ``target``, summed over all of them where none is named. Over
-    all flows traffic adds up to ``Σ_h h·M^(h)``. With ``knock_out``, one column ``J[member]`` for each member with a
-    reward: the change of its alignment at the new stable point when the flow's share is given back to real data (NaN
-    where the reader has none, or where no stable point is found any more; ``attrs["refused"]`` says which and why).
+    all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no flow).
+    With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at the new
+    stable point when the flow's share is given back to real data (NaN where the reader has none, or where no stable
+    point is found any more; ``attrs["refused"]`` says which and why).
     """
     sources = response.sources if source is None else _known(response.sources, [source], "source")
     targets = response.targets if target is None else _known(response.targets, [target], "target")
