@@ -18,7 +18,7 @@ from torch import Tensor
 from ecosystem.influence import krylov
 from ecosystem.influence.jacobian import Jacobian, Map, radius_by_products, radius_of, radius_of_sparse
 
-_BASIS = 1 << 25  # numbers kept in the solution of one batch of right-hand sides
+_BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
 _WIDEST = 64  # right-hand sides solved together
 
 
