@@ -17,6 +17,7 @@ from ecosystem.stacking import Stackable
 class LinearMap(Stackable):
     """``y = A x + b`` on vectors: ``matrix [e, d]``, ``offset [e]``.
 
+    >>> import torch
     >>> LinearMap([[0.0, 2.0]])(torch.tensor([1.0, 3.0], dtype=torch.float64))
     tensor([6.], dtype=torch.float64)
     """
