@@ -11,8 +11,9 @@ other, in 162 and 81 rounds. In a ring the direction counts: forwards, with the 
 all the way round (× 0.62, 30 rounds); backwards it carries it one step (× 0.87, 103), hardly better than all at once
 (× 0.90, 132). Where models over-react to each other, two diverge all at once (× 1.15) and settle one by one (× 0.50),
 and three settle all at once (× 0.80) and diverge one by one (× 1.20 and × 1.78). The stable point is the same in every
-order. Shuffled orders lie between the others, but not always: the two settle at × 0.62 (the table plays 240 rounds; it
-is 0.66 over 200,000), slower than in either order. The other rates equal the formula to 1e-8.
+order. Shuffled orders lie between the others, but not always: the two settle at × 0.65, slower than in either order
+(× 0.66 over 200,000 rounds; ``error`` is the standard error of a rate that is measured). The other rates equal the
+formula to 1e-8.
 
     .venv/bin/python analysis/orderings.py               # seconds
 """

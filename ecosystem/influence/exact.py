@@ -178,8 +178,12 @@ def influence(
 
     ``sources`` are members with a curation level strictly between 0 and 1 (default: all of those); for a member at
     level 0, ``like={name: (u, name)}`` says which flow would be curated, and the derivative is the right-hand one.
-    ``targets`` are members with a reward whose expectation is exact (default: all). ``at`` spares the search for the
-    stable point. Effects are per unit of share: 0.01 of an effect for a percentage point of curation.
+    ``targets`` are members with a reward whose expectation is exact (default: all). The stable point is the one that
+    the scenario's own start leads to; ``at`` gives it, or another. The level is that of a member's diet, whoever
+    chooses (:meth:`Scenario.with_curation`); effects are per unit of share: 0.01 of one for a percentage point.
+
+    ValueError where there is no stable point, no population law or no derivative: the message names the place and what
+    to use instead.
 
     >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
     >>> s = Scenario("loop", rounds=1)
