@@ -218,3 +218,11 @@ def test_many_members_are_counted() -> None:
     assert f"For {losing} of 60 members, the others, taken together, lose when that member is curated more" in told
     turned = replace(findings, influence=table.assign(network=table["network"].replace("dampened", "inverted")))
     assert "turns round" in " ".join(own(turned)) and len(own(turned)) > len(own(findings))
+
+
+def test_who_is_not_looked_at_is_named_with_the_reason() -> None:
+    findings = made.solve(["theta", "phi"], np.zeros((2, 2)), np.ones(2), np.ones(2))
+    assert chapter(findings, "Whose alignment is not looked at") == []
+    reasons = {"phi": "it has no reward; give it one: Member(..., reward=...)"}
+    silent = replace(findings, settings=findings.settings | {"unjudged": reasons})
+    assert chapter(silent, "Whose alignment is not looked at") == ["phi: it has no reward."]

@@ -38,7 +38,8 @@ def story(findings: "Findings") -> list[tuple[str, list[str]]]:
         ("What it does to the others", others(findings)),
         ("Who gains and who pays", welfare(findings)),
         ("Does the network settle?", settling(findings)),
-        ("Whose curation has no derivative", missing(findings)),
+        ("Whose curation has no derivative", missing(findings, "skipped")),
+        ("Whose alignment is not looked at", missing(findings, "unjudged")),
     ]
     return [(title, sentences) for title, sentences in chapters if sentences]
 
@@ -171,10 +172,10 @@ def _pace(row: dict[Any, Any], tolerance: object, own: bool) -> str:
     return f"{words} (rounds until {near}: {', '.join(rounds)})." if rounds else f"{words}."
 
 
-def missing(findings: "Findings") -> list[str]:
-    """Who is no source, and why; one sentence for all that share a reason."""
+def missing(findings: "Findings", fact: str) -> list[str]:
+    """Who is no source ("skipped") or no target ("unjudged"), and why; one sentence for all that share a reason."""
     groups: dict[str, list[str]] = {}
-    for member, reason in (findings.settings.get("skipped") or {}).items():
+    for member, reason in (findings.settings.get(fact) or {}).items():
         why = str(reason).split("; ")[0].strip().rstrip(".")  # what follows is for who writes the scenario
         groups.setdefault(why, []).append(str(member))
     sentences = []
