@@ -125,6 +125,8 @@ def test_effects_are_not_confused_with_single_paths() -> None:
     s.connect("c", "d", Flow(raw=0.5))
     result = influence(s)
     assert result.matrix.at["d", "a"] == pytest.approx(0.0, abs=1e-15)
+    assert result.table.set_index("target")["harms"].to_dict() == {"a": False, "b": False, "c": True, "d": False}
+    assert not influence(s, targets=["d"]).table["harms"].any()
     best = result.paths("a", "d", k=2, longest=3)
     assert best["effect"].sum() == pytest.approx(0, abs=1e-15) and best["effect"].abs().min() > 0.05
     traffic = result.edges("a", "d").set_index(["source", "target"])["traffic"]

@@ -349,3 +349,12 @@ def test_what_another_start_found_is_not_said_of_the_own() -> None:
     s.connect("a", "a", Flow(raw=1.0))
     point = stable_point(s, starts=8)
     assert point.seen == "diverges" and "from its own start the network diverges" in point.message
+
+
+def test_the_certificate_knows_what_stays_on_the_simplex() -> None:
+    """Half of its own output: on directions that sum to zero the block is one half, however uneven the law."""
+    p = Categorical([0.9, *[0.1 / 49] * 49])
+    s = Scenario("many symbols", rounds=1)
+    s.add("a", Member(p, reward=Tabular(range(50)), real=p))
+    s.connect("a", "a", Flow(raw=0.5))
+    assert stability(s).certificate == pytest.approx(0.5, rel=1e-9)
