@@ -33,7 +33,12 @@ def check_variants(scenarios: list[Scenario]) -> None:
 
 def randomly_timed(scenario: Scenario) -> bool:
     """Whether its order or a clock is random: then replicates differ on the population too."""
-    return scenario.ordering.random or any(scenario.member(name).schedule.random for name in scenario.names)
+    return scenario.ordering.random or has_random_clocks(scenario)
+
+
+def has_random_clocks(scenario: Scenario) -> bool:
+    """Whether anybody retrains at random."""
+    return any(scenario.member(name).schedule.random for name in scenario.names)
 
 
 def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:

@@ -1,10 +1,7 @@
 """Figures and report: right verdicts, nothing foreign loaded, readable in a browser, calm about odd runs."""
 
 import base64
-import html
-import json
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -16,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import synthetic_runs as made
+from browser import CHROMIUM, in_frames
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +21,6 @@ from ecosystem.report import look, pictures, plots, render, write_report
 from ecosystem.run import Run
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 RUNS = {
@@ -250,30 +247,6 @@ def test_labels_keep_their_distance_and_their_order(wanted: list[float], gap: fl
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("name", ["digits", "odd", "web"])
 def test_in_a_browser_nothing_fails_and_nothing_overflows(name: str, tmp_path: Path) -> None:
-    """The page stands in frames, one as wide as a phone: a headless window is never narrower than 500 pixels."""
-    host = tmp_path / "host.html"
-    measure = """
-        document.body.dataset.seen = JSON.stringify([...document.querySelectorAll('iframe')].map(frame => {
-            const page = frame.contentDocument, edge = frame.clientWidth;
-            const shown = [...page.querySelectorAll('main *')].filter(e => !e.closest('thead'));
-            return {
-                spare: edge - page.documentElement.scrollWidth, images: page.images.length,
-                wide: shown.filter(e => e.getBoundingClientRect().right > edge).map(e => e.outerHTML.slice(0, 80)),
-                blank: [...page.images].filter(e => !e.naturalWidth).length};
-        }));
-    """
-    frame = f'<iframe style="width:%dpx;height:900px;border:0" srcdoc="{html.escape(rendered(name))}"></iframe>'
-    frames = "".join(frame.replace("%d", str(width), 1) for width in (400, 700, 1200))
-    script = f"<script>onload = () => {{ {measure} }}</script>"
-    host.write_text(f'<!doctype html><body style="margin:0">{frames}{script}', encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-quic --no-first-run --disable-sync "
-    flags += "--disable-background-networking --disable-component-update --enable-logging=stderr --dump-dom "
-    flags += f"--window-size=1300,1000 --user-data-dir={tmp_path / 'profile'}"
-    command = [str(CHROMIUM), *flags.split(), host.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    found = re.search(r'data-seen="([^"]*)"', done.stdout)
-    assert found, done.stdout[-300:]
-    for seen in json.loads(html.unescape(found.group(1))):
+    for seen in in_frames(rendered(name), (400, 700, 1200), tmp_path):
         assert seen["spare"] >= 0 and not seen["wide"]
         assert seen["images"] == len(set(FIGURES[name]) - {"changes", "failures"}) and not seen["blank"]

@@ -1,9 +1,6 @@
 """Influence in the report: figures that draw what the tables say, pages that are whole and tell the whole story."""
 
-import html
-import json
 import re
-import subprocess
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
@@ -13,6 +10,7 @@ import numpy as np
 import pytest
 import synthetic_findings as made
 import synthetic_runs
+from browser import CHROMIUM, in_frames
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -20,7 +18,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from matplotlib.text import Text
 from synthetic_findings import found
-from test_report import CHROMIUM, Page, is_whole_picture, written
+from test_report import Page, is_whole_picture, written
 
 from ecosystem.influence.findings import Findings
 from ecosystem.report import look, render, render_findings, write_findings
@@ -305,29 +303,6 @@ def test_saved_findings_give_the_page_of_the_living_ones(tmp_path: Path) -> None
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("name", ["five", "odd", "crowd"])
 def test_in_a_browser_nothing_fails_and_nothing_overflows(name: str, tmp_path: Path) -> None:
-    host = tmp_path / "host.html"
-    measure = """
-        document.body.dataset.seen = JSON.stringify([...document.querySelectorAll('iframe')].map(frame => {
-            const page = frame.contentDocument, edge = frame.clientWidth;
-            const shown = [...page.querySelectorAll('main *')].filter(e => !e.closest('thead'));
-            return {
-                spare: edge - page.documentElement.scrollWidth, images: page.images.length,
-                wide: shown.filter(e => e.getBoundingClientRect().right > edge).map(e => e.outerHTML.slice(0, 80)),
-                blank: [...page.images].filter(e => !e.naturalWidth).length};
-        }));
-    """
-    frame = f'<iframe style="width:%dpx;height:900px;border:0" srcdoc="{html.escape(rendered(name))}"></iframe>'
-    frames = "".join(frame.replace("%d", str(width), 1) for width in (390, 700, 1280))
-    script = f"<script>onload = () => {{ {measure} }}</script>"
-    host.write_text(f'<!doctype html><body style="margin:0">{frames}{script}', encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-quic --no-first-run --disable-sync "
-    flags += "--disable-background-networking --disable-component-update --enable-logging=stderr --dump-dom "
-    flags += f"--window-size=1300,1000 --user-data-dir={tmp_path / 'profile'}"
-    command = [str(CHROMIUM), *flags.split(), host.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    seen = re.search(r'data-seen="([^"]*)"', done.stdout)
-    assert seen, done.stdout[-300:]
-    for frame in json.loads(html.unescape(seen.group(1))):
+    for frame in in_frames(rendered(name), (390, 700, 1280), tmp_path):
         assert frame["spare"] >= 0 and not frame["wide"]
         assert frame["images"] == 3 and not frame["blank"]

@@ -358,3 +358,10 @@ def test_the_certificate_knows_what_stays_on_the_simplex() -> None:
     s.add("a", Member(p, reward=Tabular(range(50)), real=p))
     s.connect("a", "a", Flow(raw=0.5))
     assert stability(s).certificate == pytest.approx(0.5, rel=1e-9)
+
+
+def test_a_fixed_order_is_exact_also_where_the_scenario_shuffles() -> None:
+    matrix = [[0.0, 0.8], [0.9, 0.1]]
+    table = stability(network(matrix, ordering=shuffled), [synchronous]).table
+    assert table["rate"].iloc[1] == pytest.approx(radius(matrix), rel=1e-9)
+    assert table["error"].notna().tolist() == [True, False]

@@ -56,18 +56,14 @@ class Blocks:
             fits.append(Fit(task, stack, gather_population(self.world, task)))
         return fits
 
-    def parts(self, delay: int | None = None) -> Iterator[Part]:
-        """The blocks of all flows, many at a time; blocks of one pair of members add up.
-
-        With ``delay``, only of flows that are read with that delay.
-        """
+    def parts(self) -> Iterator[Part]:
+        """The blocks of all flows, many at a time; blocks of one pair of members add up."""
         for fit in self.fits:
-            if delay in (None, 0) and fit.incomplete:
+            if fit.incomplete:
                 members = torch.from_numpy(fit.task.members)
                 yield Part(members, members, fit.inertia)
             for bundle in fit.task.bundles:
-                if delay is None or bundle.delay == delay:
-                    yield from self._of_bundle(fit, bundle)
+                yield from self._of_bundle(fit, bundle)
 
     def _of_bundle(self, fit: Fit, bundle: Bundle) -> Iterator[Part]:
         producers = torch.from_numpy(self.dynamics.wiring.producer)[bundle.component]
@@ -171,11 +167,11 @@ class Blocks:
             found.update(zip(pairs, part.blocks, strict=True))
         return found
 
-    def merged(self, delay: int | None = None) -> dict[tuple[int, int], Part]:
+    def merged(self) -> dict[tuple[int, int], Part]:
         """One block for each pair of members, by the numbers of the two cohorts' places in the layout."""
         layout, found = self.dynamics.layout, {}
         wanted = self._pairs()
-        for part in self.parts(delay):
+        for part in self.parts():
             place = (layout.place(int(part.targets[0])), layout.place(int(part.producers[0])))
             known = found.get(place)
             if known is None:
@@ -200,14 +196,14 @@ class Blocks:
         keys = places[pairs]
         return {tuple(key): pairs[(keys == key).all(1)] for key in np.unique(keys, axis=0).tolist()}
 
-    def dense(self, delay: int | None = None) -> Tensor:
+    def dense(self) -> Tensor:
         """The whole matrix ``[size, size]``."""
-        return torch.from_numpy(self.sparse(delay).toarray())
+        return torch.from_numpy(self.sparse().toarray())
 
-    def sparse(self, delay: int | None = None) -> sparse.csr_array:
+    def sparse(self) -> sparse.csr_array:
         """The whole matrix ``[size, size]``, with what is zero by construction left out."""
         layout = self.dynamics.layout
-        merged = self.merged(delay)
+        merged = self.merged()
         if len(layout.blocks) == 1 and merged:
             return self._tile(0, 0, merged[0, 0])
         side = range(len(layout.blocks))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import cast
 
 import networkx as nx
@@ -168,6 +169,7 @@ class Dynamics:
         found = {c.flow: None for c, live in zip(parts, self.live, strict=True) if live and c.group != REAL}
         return [flow for flow in found if flow is not None]
 
+    @cached_property
     def coupling(self) -> nx.DiGraph:
         """The members that retrain and the flows between them that carry anything."""
         graph = nx.DiGraph()

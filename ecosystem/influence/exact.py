@@ -56,7 +56,7 @@ class Influence(Response):
         inverted or undefined. ``backfires``: the member's own curation lowers its own alignment; ``harms``: the effect
         is negative, whosever it is.
         """
-        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling(), self.scale)
+        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling, self.scale)
 
     @property
     def welfare(self) -> pd.DataFrame:
@@ -71,7 +71,7 @@ class Influence(Response):
     @cached_property
     def stability(self) -> Stability:
         """See :func:`ecosystem.influence.stability`, at this stable point."""
-        return assess(self.dynamics, self.point)
+        return assess(self.resolvent)
 
     # -- the paper's quantities ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from ecosystem.influence.pairs import Like, Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
+from ecosystem.influence.dynamics import Like
+from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
 from ecosystem.recording import Record
 from ecosystem.scenario import Scenario
 

@@ -78,6 +78,7 @@ class Sparse:
         self.matrix = matrix
         self.accuracy = accuracy
         self.threads = torch.get_num_threads()
+        self.columns = max(1, min(_WIDEST, _BASIS // (krylov.RESTART * matrix.shape[0])))  # of each thread
         self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
@@ -92,7 +93,7 @@ class Sparse:
             return krylov.solve(product, part, self.accuracy, inner=torch.float32)
 
         self._as(transposed, torch.float32)  # made before threads ask for it
-        parts = rhs.split(max(1, min(_WIDEST, _BASIS // (krylov.RESTART * rhs.shape[1]))))
+        parts = rhs.split(self.columns)
         with ThreadPoolExecutor(self.threads) as pool:
             solutions = list(pool.map(one, parts))
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
@@ -101,7 +102,7 @@ class Sparse:
         return radius_of_sparse(self.matrix)
 
     def batch(self) -> int | None:
-        return self.threads * max(1, min(_WIDEST, _BASIS // (krylov.RESTART * self.matrix.shape[0])))
+        return self.threads * self.columns
 
     def _as(self, transposed: bool, dtype: torch.dtype) -> sparse.csr_array:
         key = (transposed, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from ecosystem.checks import check_count, check_known, parameter_count
 from ecosystem.ecosystem import Ecosystem
 from ecosystem.generators import ClosedForm
+from ecosystem.influence.dynamics import Like
 from ecosystem.laws import NoPopulationLaw
 from ecosystem.recording import Record
 from ecosystem.retention import replace as newest
@@ -23,7 +24,6 @@ _NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
 _ROUNDING = 1e-12  # by which a level may miss 0 or 1
 _HERE = "measure_influence"
 
-Like = Mapping[str, tuple[str, str]]
 Seeds = list[tuple[int, int]]
 
 

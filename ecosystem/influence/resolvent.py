@@ -27,6 +27,7 @@ class Resolvent:
         self.dynamics = dynamics
         self.point = point
         self.accuracy = accuracy
+        self.blocks = Blocks(dynamics, point)
 
     @cached_property
     def operator(self) -> Operator:
@@ -38,7 +39,7 @@ class Resolvent:
             self._check(torch.isfinite(matrix).all(-1))
             return Dense(matrix)
         if self._along_flows(lambda own, other: own * other) <= 2 * _SPARSE:  # raw and curated flows share a block
-            matrix = Blocks(self.dynamics, self.point).sparse()
+            matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
             return Sparse(matrix, self.accuracy)
         return Products(function, self.point, columns, self.accuracy)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
@@ -27,8 +26,8 @@ class Response:
         self.vector = vector
         self.sources = sources
         self.targets = targets
-        self.blocks = Blocks(dynamics, vector)
         self.resolvent = Resolvent(dynamics, vector)
+        self.blocks = self.resolvent.blocks
         check_smooth(dynamics, vector, self.resolvent.push)
         self.pushes = self._pushes()
         self.gradients = self._gradients()
@@ -91,7 +90,7 @@ class Response:
         """``M``, rows targets and columns sources."""
         index, columns = pd.Index(self.targets, name="target"), pd.Index(self.sources, name="source")
         matrix = pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
-        graph = self.dynamics.coupling()
+        graph = self.dynamics.coupling
         if not nx.is_strongly_connected(graph) and len(graph) <= _TRACED:  # no way, no effect: not even by rounding
             for source in self.sources:
                 reached = nx.descendants(graph, source) | {source}

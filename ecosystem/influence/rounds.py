@@ -22,7 +22,7 @@ from ecosystem.products import any_bits
 from ecosystem.retention import window
 from ecosystem.schedules import every, is_never
 from ecosystem.streams import Stream, word
-from ecosystem.variants import randomly_timed
+from ecosystem.variants import has_random_clocks
 
 Memories = list[dict[str, Any]]
 _LONGEST = 500  # rounds of a hyper-period
@@ -68,7 +68,7 @@ class Rounds:
         self._others = [(i, s) for i, s in enumerate(schedules) if clocks[i] is None and not is_never(s)]
         self.period = math.lcm(*self._periods.tolist())
         # a hyper-period too long to be looked at as one map is followed as random rounds are
-        self.random = randomly_timed(dynamics.scenario) or self.ordering.random or self.period > _LONGEST
+        self.random = self.ordering.random or has_random_clocks(dynamics.scenario) or self.period > _LONGEST
         start = int(self._starts.max())
         self.first = 1 + self.period * math.ceil(start / self.period)  # from here on every period is like the next
 

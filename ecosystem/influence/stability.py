@@ -90,20 +90,19 @@ def stability(
     if not 0 < tolerance < 1:
         raise ValueError(f"stability(tolerance) lies between 0 and 1, got {tolerance!r}")
     dynamics, point = prepared(scenario, None, at)
-    return assess(dynamics, point, orderings, tolerance)
+    return assess(Resolvent(dynamics, vector_of(dynamics, point)), orderings, tolerance)
 
 
-def assess(dynamics: Dynamics, point: StablePoint, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
+def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
     """See :func:`stability`."""
-    vector = vector_of(dynamics, point)
-    resolvent = Resolvent(dynamics, vector)
-    blocks = Blocks(dynamics, vector)
-    rows = [_row(Rounds(dynamics, ordering), vector, blocks, tolerance) for ordering in (None, *orderings)]
+    blocks = resolvent.blocks
+    rows = [_row(Rounds(resolvent.dynamics, ordering), blocks, tolerance) for ordering in (None, *orderings)]
     return Stability(resolvent.radius, radius_of_sparse(blocks.norms()), pd.DataFrame(rows), tolerance)
 
 
-def _row(rounds: Rounds, vector: Tensor, blocks: Blocks, tolerance: float) -> dict[str, Any]:
+def _row(rounds: Rounds, blocks: Blocks, tolerance: float) -> dict[str, Any]:
     """One ordering: how fast, whether at all, in how many rounds."""
+    vector = blocks.point
     slow = _accumulating(rounds.dynamics)
     row: dict[str, Any] = {
         "ordering": repr(rounds.ordering),

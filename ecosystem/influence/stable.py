@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -245,9 +244,9 @@ def prepared(scenario: Scenario, like: Like | None, point: StablePoint | None) -
     return dynamics, point
 
 
-def vector_of(dynamics: Dynamics, point: StablePoint | Mapping[str, Tensor]) -> Tensor:
-    """``Θ [size]`` of a stable point of the same scenario (or of parameters by member)."""
-    parameters = point.parameters if isinstance(point, StablePoint) else point
+def vector_of(dynamics: Dynamics, point: StablePoint) -> Tensor:
+    """``Θ [size]`` of a stable point of the same scenario."""
+    parameters = point.parameters
     vector = dynamics.start[0].clone()
     for name in dynamics.names:
         span = dynamics.layout.span(dynamics.index[name])

@@ -121,16 +121,7 @@ def quantiles(axes: Axes, table: pd.DataFrame) -> None:
 def below(figure: Figure, narrow: bool) -> None:
     """One legend below all panels, from what the first of them shows."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=2 if narrow else 3,
-        fontsize=9,
-        frameon=False,
-        labelcolor=look.INK,
-        columnspacing=1.2,
-    )
+    look.key_below(figure, handles, 2 if narrow else 3, labels)
 
 
 def diets(run: "Run", width: float) -> Figure:

@@ -9,6 +9,7 @@ phone.
 import base64
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -176,3 +177,17 @@ def spaced(wanted: list[float], gap: float, low: float = 0.0, high: float = 1.0)
     result = np.empty(len(wanted))
     result[order] = flat + gap * np.arange(len(wanted))
     return [float(value) for value in result]
+
+
+def key_below(figure: Figure, handles: Sequence[Any], columns: int, labels: Sequence[str] | None = None) -> None:
+    """The key of a figure, in a row or a few below it."""
+    figure.legend(
+        handles,
+        labels if labels is not None else [handle.get_label() for handle in handles],
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=9,
+        frameon=False,
+        labelcolor=INK,
+        columnspacing=1.2,
+    )

@@ -204,15 +204,7 @@ def diets(run: "Run", width: float = WIDE) -> Figure:
         Patch(facecolor=look.mix(look.RAW, "#ffffff", 0.6), label="raw (as generated)"),
         Patch(facecolor=look.RAW, edgecolor="white", hatch="////", label="curated (chosen)"),
     ]
-    figure.legend(
-        handles=keys,
-        loc="outside lower center",
-        ncols=2 if narrow else 3,
-        fontsize=9,
-        frameon=False,
-        labelcolor=look.INK,
-        columnspacing=1.2,
-    )
+    look.key_below(figure, keys, 2 if narrow else 3)
     return figure
 
 

@@ -87,11 +87,4 @@ def _legend(figure: Figure, narrow: bool) -> None:
         Line2D([], [], color=look.INK, linewidth=1.3, marker="o", markersize=3, label="sum so far"),
         Line2D([], [], color=look.INK, linewidth=1, linestyle=(0, (4, 3)), label="whole influence"),
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=2 if narrow else 4,
-        fontsize=9,
-        frameon=False,
-        labelcolor=look.INK,
-    )
+    look.key_below(figure, handles, 2 if narrow else 4)

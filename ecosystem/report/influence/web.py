@@ -150,14 +150,7 @@ def _crowd(findings: "Findings", effects: dict[str, float], norm: Normalize, wid
     axes.scatter(where[:, 0], where[:, 1], s=sizes, c=tints, linewidths=0.5, edgecolors=look.SOFT, zorder=3)
     axes.axis("off")
     handles = _legend(effects, found, False)
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=2 if narrow else 5,
-        fontsize=9,
-        frameon=False,
-        labelcolor=look.INK,
-    )
+    look.key_below(figure, handles, 2 if narrow else 5)
     return figure
 
 
