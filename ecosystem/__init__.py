@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ecosystem.schedules import never as never
     from ecosystem.schedules import poisson as poisson
     from ecosystem.streams import Stream as Stream
+    from ecosystem.study import Study as Study
     from ecosystem.transforms import LinearMap as LinearMap
 
 _HOMES = {
@@ -71,6 +72,7 @@ _HOMES = {
     "ecosystem.scenario": "Scenario",
     "ecosystem.schedules": "at every never poisson",
     "ecosystem.streams": "Stream",
+    "ecosystem.study": "Study",
     "ecosystem.transforms": "LinearMap",
 }
 __all__ = [name for names in _HOMES.values() for name in names.split()]  # pyright: ignore

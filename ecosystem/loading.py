@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ecosystem.parameters import misfits
+
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario
 
@@ -123,14 +125,10 @@ def _execute(path: Path) -> ModuleType:
 
 def _check_names(path: Path, build: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
     """Refuse parameters that ``scenario()`` does not have, and missing ones that it needs."""
-    known = inspect.signature(build).parameters.values()
-    names = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in known)
-    unknown = [name for name in parameters if name not in names]
-    if unknown and not open_ended:
+    unknown, needed, names = misfits(build, parameters)
+    if unknown:
         choice = f"its parameters are: {', '.join(names)}" if names else "it takes none"
         raise ScenarioFileError(f"scenario() of {path} has no parameter {', '.join(map(repr, unknown))}; {choice}")
-    needed = [p.name for p in known if p.name in names and p.default is p.empty and p.name not in parameters]
     if needed:
         raise ScenarioFileError(
             f"scenario() of {path} needs a value for {', '.join(map(repr, needed))}; "

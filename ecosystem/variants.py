@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import platform
 import warnings
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import mesa
 import networkx as nx
+import numpy as np
 import torch
 
+from ecosystem.descriptions import curated_by
+from ecosystem.engine.cohorts import generator_kind, member_kind
+from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
+from ecosystem.stacking import Stackable
 
 
 def check_variants(scenarios: list[Scenario]) -> None:
@@ -29,6 +35,35 @@ def check_variants(scenarios: list[Scenario]) -> None:
                 )
         if repr(scenario.ordering) != repr(first.ordering):
             raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
+        for name in first.names:
+            mine, theirs = first.member(name).agent, scenario.member(name).agent
+            if mine is not theirs:  # there is one agent for all variants
+                raise ValueError(f"variants must have the same agents, but that of {name!r} is {mine} and {theirs}")
+
+
+def shape(scenario: Scenario) -> Hashable:
+    """What scenarios certainly share when they can be variants of one ecosystem, whatever they compute.
+
+    Same members, families, flows, users, transforms, schedules, rounds, samples, order and interventions; numbers may
+    differ. Agents of one's own may look at anything, so nobody shares a shape with them.
+    """
+    members, flows = [], []
+    for name in scenario.names:
+        member = scenario.member(name)
+        if member.agent is not None:
+            return object()
+        real = None if member.real is None else generator_kind(as_source(member.real, member.generator, repr(name)))
+        members.append((name, member_kind(member), member.schedule.kind(), real))
+    for u, v, flow in scenario.graph.edges(data="flow"):
+        users = curated_by(flow, scenario.member(u), scenario.member(v))
+        after = flow.chosen_by == "consumer"
+        flows.append((u, v, flow.delay, after, _kind(flow.transform), _kind(users)))
+    whole = (scenario.rounds, scenario.samples, repr(scenario.ordering), repr(scenario.interventions))
+    return (*whole, tuple(members), tuple(flows))
+
+
+def _kind(item: Stackable | None) -> Any:
+    return None if item is None else item.kind()
 
 
 def randomly_timed(scenario: Scenario) -> bool:
@@ -66,6 +101,7 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numpy": np.__version__,
         "mesa": mesa.__version__,
         "networkx": nx.__version__,
         "ecosystem": own,

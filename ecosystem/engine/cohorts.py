@@ -50,7 +50,7 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
     groups: dict[Hashable, list[str]] = {}
     for name in scenarios[0].names:
         variants = [scenario.member(name) for scenario in scenarios]
-        keys = [_kind(member) for member in variants]
+        keys = [member_kind(member) for member in variants]
         if any(key != keys[0] for key in keys):
             raise ValueError(
                 f"variants must have one shape, but {name!r} is of different kinds: {_differing(variants)}"
@@ -97,7 +97,8 @@ def generator_kind(generator: GenerativeModel) -> Hashable:
     return type(generator), tuple(generator.event_shape), shapes
 
 
-def _kind(member: Member) -> Hashable:
+def member_kind(member: Member) -> Hashable:
+    """What members must share to stand in one cohort."""
     reward = None if member.reward is None else member.reward.kind()
     agent = member.agent if _own_behaviour(member.agent) else None
     return generator_kind(member.generator), reward, member.retention, agent

@@ -1,0 +1,143 @@
+"""What a folder is asked to hold: the points and seeds of before and of now, cut into blocks once and for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ecosystem.scenario import Scenario
+from ecosystem.study.content import digest
+from ecosystem.study.design import Design, points_table
+from ecosystem.study.identity import differences, identity, portrait
+from ecosystem.study.measures import OWN_TABLES
+from ecosystem.study.plan import Block, Request, Seed, dropping, missing, next_number, pending, side_by_side
+from ecosystem.study.results import retriable
+from ecosystem.study.sizing import block_depth, block_width
+from ecosystem.study.store import Facts, Store, StudyFolderError
+from ecosystem.study.work import Job, Task, built_point
+
+PROBES = 16  # points that are built beforehand, to see that they can be, and how heavy they are
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be computed, and the parameters of every point that it needs."""
+
+    facts: Facts
+    parameters: Mapping[int, Mapping[str, Any]]
+
+    def task(self, block: Block) -> Task:
+        return Task(block, tuple(self.parameters[point] for point in block.points))
+
+
+def ask(
+    store: Store, name: str, design: Design, seeds: Sequence[Seed], job: Job, block: int | None, accept_changes: bool
+) -> Asked:
+    """Write down what the folder is to hold: what it was asked before, and what is new."""
+    probes = _probes(design, job)
+    if store.exists:
+        facts = _continued(store.facts(), store, design, job, accept_changes)
+        table = store.points(facts)
+    else:
+        first = next(iter(probes))
+        made = identity(job) | {"point": portrait(job, design.keys[first], design.parameters[first])}
+        facts = Facts(name, design.names, [], [*(m.name for m in job.measures), *OWN_TABLES], made, [])
+        table = None
+    known = {key: number for number, key in enumerate(facts.keys)}
+    new = [i for i, key in enumerate(design.keys) if key not in known]
+    numbers = known | {design.keys[i]: len(known) + n for n, i in enumerate(new)}
+    asked = [numbers[key] for key in design.keys]
+    facts.keys = list(numbers)
+    facts.requests = dropping(facts.requests, store.finished(facts), asked, seeds)
+    for part in missing(facts.requests, side_by_side(asked, _likeness(design)), seeds):
+        points, runs = len(part.points), len(part.seeds)
+        width = block or min(block_width(probe, points, runs, job.record, job.heavy) for probe in probes.values())
+        depth = min(block_depth(probe, runs, job.record) for probe in probes.values())
+        first = next_number(facts.requests)
+        facts.requests.append(Request(first, part.points, part.seeds, width, depth, part.fresh))
+    if not store.exists or facts != store.facts():
+        store.save(facts, _extended(table, points_table(design.names, [design.parameters[i] for i in new])))
+    return Asked(facts, dict(zip(asked, design.parameters, strict=True)))
+
+
+def ask_again(store: Store, facts: Facts) -> None:
+    """Ask once more for points that failed, each in a block of its own."""
+    waiting = {(b.points, b.seeds) for b in pending(facts.requests, store.finished(facts))}
+    for block in store.blocks(facts):
+        failures = store.read(store.path("failures", block.number)).to_pandas()
+        for point in sorted(set(retriable(failures)["point"])):
+            if ((point,), block.seeds) not in waiting:
+                again = Request(
+                    next_number(facts.requests), (point,), block.seeds, 1, len(block.seeds), block.fresh, retries=True
+                )
+                facts.requests.append(again)
+    store.save(facts, store.points(facts))
+
+
+def _continued(facts: Facts, store: Store, design: Design, job: Job, accept_changes: bool) -> Facts:
+    """What was asked before, if it may go on with what is asked now."""
+    if set(facts.names) != set(design.names):
+        raise StudyFolderError(
+            f"{store.folder} holds a study of the parameters {', '.join(facts.names) or 'none'}, this one has "
+            f"{', '.join(design.names) or 'none'}; choose another folder"
+        )
+    before, now = facts.identity, identity(job)
+    now["point"] = before["point"]
+    if before["point"]["key"] in design.keys:
+        place = design.keys.index(before["point"]["key"])
+        now["point"] = portrait(job, design.keys[place], design.parameters[place])
+    changes = differences(before, now)
+    other_tables = set(before["measures"]) != set(now["measures"])
+    if changes and (other_tables or not accept_changes):
+        leave = "" if other_tables else ", or accept the changes (accept_changes=True) if what is finished stands"
+        raise StudyFolderError(
+            f"{store.folder} holds results of another making: {'; '.join(changes)}; choose another folder{leave}"
+        )
+    if changes:
+        facts.accepted.append({"when": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "changes": changes})
+        facts.identity = now
+    return facts
+
+
+def _probes(design: Design, job: Job) -> dict[int, Scenario]:
+    """The first point, the last, and the extremes of each parameter, built: some have to, the others are failures."""
+    chosen = {0: None, len(design) - 1: None}
+    for name in design.names:
+        values = [point[name] for point in design.parameters]
+        try:
+            ends = (min(range(len(values)), key=values.__getitem__), max(range(len(values)), key=values.__getitem__))
+        except TypeError:  # they have no order
+            ends = tuple({digest(value): i for i, value in reversed(list(enumerate(values)))}.values())
+        chosen |= dict.fromkeys(ends)
+    built: dict[int, Scenario] = {}
+    error: Exception | None = None
+    for i in list(chosen)[:PROBES]:
+        try:
+            built[i] = built_point(job, design.parameters[i])
+        except Exception as raised:
+            error = error or raised
+    if not built:
+        raise ValueError(
+            f"build() fails at all of {len(chosen)} points that were tried; the first, {design.parameters[0]}, with "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return built
+
+
+def _likeness(design: Design) -> list[str]:
+    """Points that differ in floats alone can usually be one tensor program."""
+    return [digest({k: v for k, v in point.items() if type(v) is not float}) for point in design.parameters]
+
+
+def _extended(table: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
+    """The table of points with new ones at its end."""
+    if table is None or not len(new):
+        return new if table is None else table
+    for name in table.columns:
+        if table[name].dtype != new[name].dtype and "str" in (str(table[name].dtype), str(new[name].dtype)):
+            table[name], new[name] = table[name].astype("str"), new[name].astype("str")
+    return pd.concat([table, new.assign(point=new["point"] + len(table))[table.columns]], ignore_index=True)

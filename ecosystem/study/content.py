@@ -1,0 +1,162 @@
+"""What a value is, as a digest: equal content gives equal digests, in every process.
+
+Numbers, texts, containers, arrays, graphs, objects with their state; of functions the compiled code with everything
+it refers to, as far as it is the user's own. Comments, docstrings and layout of code do not count, and libraries
+count by their names: their versions are kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
+
+
+def digest(value: Any) -> str:
+    """Sixteen hexadecimal digits that stand for a value.
+
+    >>> digest({"a": 1, "b": [2.0]}) == digest({"b": [2.0], "a": 1})
+    True
+    >>> digest(1) == digest(1.0)
+    False
+    """
+    return _Reader().read(value).hex()[:16]
+
+
+def is_library(module: str | None) -> bool:
+    """Whether a module is Python's, an installed package's or this package's."""
+    if module is None or module.split(".")[0] == __name__.split(".")[0] or module in sys.builtin_module_names:
+        return True
+    if module == "__main__":
+        return False
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and (file.startswith(_LIBRARIES) or "site-packages" in Path(file).parts)
+
+
+class _Reader:
+    """Reads one value, with memory for what was read before: objects may refer to each other in circles."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, bytes]] = {}  # the object is kept, so that its id stays its own
+
+    def read(self, value: Any) -> bytes:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, _PLAIN):
+            return _hash(type(value).__name__, repr(value))
+        if id(value) not in self._known:
+            self._known[id(value)] = value, b"itself"
+            parts = (part if isinstance(part, str | bytes) else self.read(part[0]) for part in self._parts(value))
+            self._known[id(value)] = value, _hash(*parts)
+        return self._known[id(value)][1]
+
+    def _parts(self, value: Any) -> Iterator[Any]:
+        """Texts and bytes as they are; what must be read in its turn as a tuple of one."""
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().numpy()
+        yield type(value).__qualname__
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            yield from (str(value.dtype), str(value.shape), np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, list | tuple | np.ndarray | range):
+            yield from ((item,) for item in value)
+        elif isinstance(value, set | frozenset):
+            yield from sorted(self.read(item) for item in value)
+        elif isinstance(value, Mapping):
+            yield from sorted(self.read(key) + self.read(item) for key, item in value.items())
+        elif isinstance(value, nx.Graph):
+            yield from ((dict(value.graph),), (list(value.nodes(data=True)),), (list(value.edges(data=True)),))
+        elif isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+            yield (value.to_dict() if isinstance(value, pd.DataFrame) else value.tolist(),)
+        elif isinstance(value, types.ModuleType):
+            yield value.__name__
+        elif isinstance(value, functools.partial):
+            yield from ((value.func,), (value.args,), (value.keywords,))
+        elif isinstance(value, types.MethodType):
+            yield from ((value.__self__,), (value.__func__,))
+        elif isinstance(value, type):
+            yield from self._class(value)
+        elif isinstance(value, types.FunctionType):
+            yield from self._function(value)
+        elif isinstance(value, np.random.Generator):
+            yield (value.bit_generator.state,)
+        else:
+            yield from ((type(value),), (_state(value),))
+
+    def _class(self, value: type) -> Iterator[Any]:
+        yield value.__module__ if is_library(value.__module__) else ""
+        if not is_library(value.__module__):
+            yield (value.__bases__,)
+            for name, item in sorted(vars(value).items()):
+                if isinstance(item, staticmethod | classmethod):
+                    item = item.__func__
+                elif isinstance(item, property):
+                    item = item.fget
+                if name not in _CLASS_NOISE:
+                    yield from (name, (item,))
+
+    def _function(self, value: types.FunctionType) -> Iterator[Any]:
+        if is_library(value.__module__):
+            yield f"{value.__module__}.{value.__qualname__}"
+            return
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
+        yield from ((value.__defaults__,), (value.__kwdefaults__,), (cells,))
+        yield from self._code(value.__code__, value.__globals__, value.__doc__)
+
+    def _code(self, code: types.CodeType, scope: dict[str, Any], doc: str | None) -> Iterator[Any]:
+        yield from (code.co_code, (code.co_names,), (code.co_varnames,), (code.co_freevars,))
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                yield from self._code(constant, scope, None)
+            elif constant is None or constant != doc:
+                yield (constant,)
+        yield from ((scope[name],) for name in code.co_names if name in scope)
+
+
+_CLASS_NOISE = {"__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
+_CLASS_NOISE |= {"__annotations__", "__dataclass_fields__", "__dataclass_params__", "__abstractmethods__", "_abc_impl"}
+
+
+def _state(value: Any) -> Any:
+    """What an object is made of, without what it has only worked out and kept."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if hasattr(value, "__dict__"):
+        kept = {n: v for n, v in vars(value).items() if not isinstance(getattr(type(value), n, None), _CACHED)}
+        slots = [n for kind in type(value).__mro__ for n in getattr(kind, "__slots__", ()) if hasattr(value, n)]
+        return kept | {n: getattr(value, n) for n in slots if not n.startswith("__")}
+    try:
+        return value.__reduce_ex__(2)
+    except TypeError:
+        return None  # a lock, a socket: nothing that could be told
+
+
+_CACHED = (functools.cached_property,)
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
+
+
+def _hash(*parts: str | bytes) -> bytes:
+    h = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        h.update(len(data).to_bytes(8, "little") + data)
+    return h.digest()

@@ -1,0 +1,135 @@
+"""The design of a study: its points, one choice of the parameters each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from ecosystem.parameters import misfits
+from ecosystem.study.content import digest
+
+Grid = Mapping[str, Any] | pd.DataFrame
+_LISTS = (list, range, pd.Series, pd.Index)
+_SCALARS = (bool, int, float, str)
+_LABEL = 60  # letters
+
+
+class Design:
+    """Points: ``parameters`` as ``build`` gets them, their digests as ``keys``, and the names of the parameters.
+
+    A dict stands for every combination of its *lists* (also ranges, one-dimensional arrays and series), the last one
+    running fastest; anything else (a string, a tuple, a graph, a dict, a tensor) is one value. A DataFrame stands for
+    its rows.
+
+    >>> Design({"coupling": [0.1, 0.9], "family": "ring"}).parameters
+    [{'coupling': 0.1, 'family': 'ring'}, {'coupling': 0.9, 'family': 'ring'}]
+    """
+
+    def __init__(self, grid: Grid | None) -> None:
+        if isinstance(grid, pd.DataFrame):
+            names, self.parameters = list(grid.columns), _rows(grid)
+        elif grid is None or isinstance(grid, Mapping):
+            given = dict(grid or {})
+            names, self.parameters = list(given), list(_combinations(given))
+        else:
+            raise TypeError(f"Study(grid) is a dict of lists or a DataFrame of rows, got {type(grid).__name__}")
+        self.names: list[str] = names
+        for name in self.names:
+            if not isinstance(name, str) or name == "point":
+                raise ValueError(
+                    f"Study(grid): {name!r} cannot be a parameter; names are strings, and the tables call the number "
+                    "of a point `point` (drop that column)"
+                )
+        self.keys = [digest(parameters) for parameters in self.parameters]
+        first: dict[str, int] = {}
+        for i, key in enumerate(self.keys):
+            if first.setdefault(key, i) != i:
+                raise ValueError(f"Study(grid): points {first[key]} and {i} are the same: {self.parameters[i]}")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def check(self, build: Callable[..., Any], name: str) -> None:
+        """Refuse parameters that ``build`` does not have, and a grid without those it needs."""
+        unknown, needed, names = misfits(build, self.names)
+        if unknown:
+            raise ValueError(
+                f"Study(grid): {name}() has no parameter {', '.join(map(repr, unknown))}; "
+                + (f"its parameters are: {', '.join(names)}" if names else "it takes none")
+            )
+        if needed:
+            raise ValueError(
+                f"Study(grid): {name}() needs a value for {', '.join(map(repr, needed))}; "
+                "put it into the grid (a single value is not swept), or give it a default"
+            )
+
+
+def points_table(names: Sequence[str], parameters: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The table ``points``: numbers and texts as they are, anything else by a label that tells values apart."""
+    columns: dict[str, Any] = {"point": np.arange(len(parameters))}
+    for name in names:
+        columns[name] = _column([point[name] for point in parameters])
+    return pd.DataFrame(columns)
+
+
+def label(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, nx.Graph):
+        return value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
+    text = getattr(value, "__name__", None) or " ".join(str(value).split())
+    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
+
+
+def _column(values: list[Any]) -> pd.Series:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) == 1 and kinds <= set(_SCALARS):
+        kind = kinds.pop()
+        if None not in values:
+            return pd.Series(values, dtype={str: "str"}.get(kind, kind))
+        if kind is not float:  # of a float, NaN would not say that nothing was given
+            return pd.Series(values, dtype={bool: "boolean", int: "Int64", str: "str"}[kind])
+    if kinds == {int, float} and None not in values:
+        return pd.Series(values, dtype=float)
+    labels = [label(value) for value in values]
+    keys: dict[str, set[str]] = {}
+    digests = [digest(value) for value in values]
+    for text, key in zip(labels, digests, strict=True):
+        keys.setdefault(text, set()).add(key)
+    told = [text if len(keys[text]) == 1 else f"{text} #{key[:6]}" for text, key in zip(labels, digests, strict=True)]
+    return pd.Series(told, dtype="str")
+
+
+def _combinations(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    choices = {}
+    for name, value in grid.items():
+        if isinstance(value, Iterator):
+            raise TypeError(f"Study(grid): {name!r} is used up by reading it once; give a list: list(...)")
+        swept = isinstance(value, _LISTS) or (isinstance(value, np.ndarray) and value.ndim == 1)
+        choices[name] = [_plain(item) for item in value] if swept else [_plain(value)]
+        if not choices[name]:
+            raise ValueError(f"Study(grid): the list of {name!r} is empty, so there are no points; give it values")
+    for combination in itertools.product(*choices.values()):
+        yield dict(zip(choices, combination, strict=True))
+
+
+def _rows(grid: pd.DataFrame) -> list[dict[str, Any]]:
+    if grid.empty or not grid.columns.is_unique:
+        raise ValueError(f"Study(grid): a DataFrame needs rows, and columns that differ; got {list(grid.columns)}")
+    columns = {str(name): [_plain(value) for value in grid[name]] for name in grid.columns}
+    for name, values in columns.items():
+        for row, value in enumerate(values):
+            if value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+                raise ValueError(
+                    f"Study(grid): row {row} has no value for {name!r}; fill it in (None needs a column of objects)"
+                )
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

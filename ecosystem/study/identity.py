@@ -1,0 +1,106 @@
+"""What a study is: the code, the measures and the versions that all of its numbers must come from."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecosystem.scenario import Scenario
+from ecosystem.study.content import digest
+from ecosystem.study.work import Job, built_point
+from ecosystem.variants import versions
+
+FACES = ("report", "cli", "dashboard", "influence", "study")  # packages that no run depends on
+
+
+def identity(job: Job) -> dict[str, Any]:
+    """What must stay the same while a study grows, as JSON would be."""
+    return {
+        "build": {"name": told(job.build), "code": digest(job.build)},
+        "measures": {measure.name: digest((measure.function, measure.of)) for measure in job.measures},
+        "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()},
+        "versions": {**versions(), "engine": engine_code()},
+    }
+
+
+def portrait(job: Job, key: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """One point's scenario as JSON would be: also data that the code reads from elsewhere can change.
+
+    Refused where ``build`` makes another scenario each time.
+    """
+    first, again = (_portrait(built_point(job, parameters)) for _ in range(2))
+    if first != again:
+        raise ValueError(
+            f"{told(job.build)}() makes another scenario each time, so nothing could be repeated or resumed: "
+            f"{'; '.join(_changed('', first, again))}; draw from a seed: make it a parameter, or fix it"
+        )
+    return {"key": key, **first}
+
+
+def _portrait(scenario: Scenario) -> dict[str, Any]:
+    tables = {name: table.to_dict("records") for name, table in scenario.describe().items()}
+    members = [[name, scenario.member(name)] for name in scenario.names]
+    numbers = digest([members, list(scenario.graph.edges.data()), scenario.interventions])
+    how = {"rounds": scenario.rounds, "samples": scenario.samples, "ordering": repr(scenario.ordering)}
+    return tables | how | {"numbers": numbers}
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Sentences that say what differs, place by place."""
+    found: list[str] = []
+    if before["build"] != after["build"]:
+        names = dict.fromkeys((before["build"]["name"], after["build"]["name"]))
+        found.append(f"the code of {' / '.join(names)}, or something it uses, has changed")
+    for name in dict.fromkeys((*before["measures"], *after["measures"])):
+        old, new = before["measures"].get(name), after["measures"].get(name)
+        if old != new:
+            how = "is new" if old is None else "is gone" if new is None else "has changed"
+            found.append(f"the measure {name!r} {how}")
+    for what in ("record", "versions"):
+        found += _changed(f"{what}: ", before[what], after[what])
+    places = _changed("the scenario: ", before["point"], after["point"])
+    return found + (places[:-1] if len(places) > 1 else places)  # that the numbers differ says no more than the rest
+
+
+def told(function: Any) -> str:
+    """A function by its module and name."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@functools.cache
+def engine_code() -> str:
+    """A digest of the package's files that a run depends on: a changed engine may give other numbers."""
+    root = Path(__file__).parents[1]
+    h = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in FACES:
+            h.update(path.read_bytes())
+    return h.hexdigest()[:16]
+
+
+def _changed(place: str, before: Any, after: Any) -> list[str]:
+    """The leaves in which two structures of dicts and lists differ."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = dict.fromkeys((*before, *after))
+        return [line for key in keys for line in _changed(f"{place}{key} ", before.get(key), after.get(key))]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [line for a, b in zip(before, after, strict=True) for line in _changed(place + _who(a), a, b)]
+    return [] if before == after else [f"{place}{_short(before)} → {_short(after)}"]
+
+
+def _who(row: Any) -> str:
+    """Which row of a table."""
+    if not isinstance(row, Mapping):
+        return ""
+    return f"{row['source']} → {row['target']}: " if "source" in row else f"{row.get('member', '')}: "
+
+
+def _short(value: Any) -> str:
+    text = f"{len(value)} rows" if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,58 @@
+"""How far a study is."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from ecosystem.study.plan import Block
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``points`` in all, ``done``, and ``failed`` of those (raised, diverged or lost); ``blocks`` in all and
+    ``finished``; while a study runs the ``rate`` in points a second and the ``remaining`` seconds, else NaN."""
+
+    points: int
+    done: int
+    failed: int
+    blocks: int
+    finished: int
+    rate: float = float("nan")
+    remaining: float = float("nan")
+
+
+class Clock:
+    """Counts finished blocks while a study runs."""
+
+    def __init__(self, start: Progress, failed: Collection[int], todo: Sequence[Block]) -> None:
+        self.start, self.began = start, time.perf_counter()
+        self.failed = set(failed)
+        self.waiting = Counter(point for block in todo for point in block.points)  # blocks left, by point
+        self.left = sum(block.size for block in todo)
+        self.size, self.blocks = 0, 0  # what has been computed since
+
+    def finished(self, block: Block, failed: Collection[int]) -> Progress:
+        """Count a block, and say how far it is."""
+        self.waiting.subtract(block.points)
+        self.size += block.size
+        self.left -= block.size
+        self.blocks += 1
+        self.failed |= set(failed)
+        return self.now()
+
+    def now(self) -> Progress:
+        passed = time.perf_counter() - self.began
+        waiting = sum(1 for blocks in self.waiting.values() if blocks > 0)
+        done = self.start.points - waiting
+        speed = self.size / passed if self.size else float("nan")
+        return replace(
+            self.start,
+            done=done,
+            failed=len(self.failed),
+            finished=self.start.finished + self.blocks,
+            rate=(done - self.start.done) / passed,
+            remaining=self.left / speed if self.left else 0.0,
+        )

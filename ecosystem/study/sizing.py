@@ -1,0 +1,50 @@
+"""How much is computed at once: how many points share a tensor program, how many points and seeds a block."""
+
+from __future__ import annotations
+
+import math
+
+from ecosystem.generators import ClosedForm
+from ecosystem.recording import Record
+from ecosystem.scenario import Scenario
+from ecosystem.variants import randomly_timed
+
+WIDEST = 256  # points side by side: more gains nothing, and a block should take seconds
+FEWEST, MANY = 8, 16  # points in a block at least, and blocks that a study should have: there may be many workers
+NUMBERS = 2**24  # sampled at once, in one stack
+ROWS = 2**21  # of the table `rounds`, in one block
+
+
+def replicates(scenario: Scenario, seeds: int) -> int:
+    """How many of the seeds make a difference."""
+    return seeds if scenario.samples is not None or randomly_timed(scenario) else 1
+
+
+def stack_width(scenario: Scenario, seeds: int, record: Record) -> int:
+    """How many points like this one are computed as one tensor program."""
+    members = [scenario.member(name).generator for name in scenario.names]
+    if not all(isinstance(generator, ClosedForm) for generator in members):
+        return 1  # neural models are looped over: together they only take memory
+    runs = replicates(scenario, seeds)
+    event = sum(math.prod(generator.event_shape) for generator in members)
+    numbers = runs * event * (scenario.samples or 1)
+    return max(1, min(WIDEST, NUMBERS // max(numbers, 1), ROWS // max(_rows(scenario, runs, record), 1)))
+
+
+def block_width(scenario: Scenario, points: int, seeds: int, record: Record, heavy: bool) -> int:
+    """How many of so many points make a block; ``heavy`` if measures take long that are made point by point."""
+    most = FEWEST if heavy else max(FEWEST, -(-points // MANY))
+    return min(stack_width(scenario, seeds, record), most)
+
+
+def block_depth(scenario: Scenario, seeds: int, record: Record) -> int:
+    """How many seeds of one point make a block: all, unless they are so heavy that little should be lost at once."""
+    members = [scenario.member(name).generator for name in scenario.names]
+    if not all(isinstance(generator, ClosedForm) for generator in members):
+        return 1
+    return max(1, min(seeds, ROWS // max(_rows(scenario, 1, record), 1)))
+
+
+def _rows(scenario: Scenario, runs: int, record: Record) -> int:
+    rounds = sum(record.wants(r, scenario.rounds) for r in range(scenario.rounds + 1))
+    return rounds * len(scenario.names) * runs * (len(scenario.names) if record.tastes else 1)

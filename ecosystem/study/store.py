@@ -1,0 +1,243 @@
+"""The folder of a study: whole files only, whatever happens while they are written.
+
+::
+
+    study.json                   what was asked, and what all numbers come from
+    points.parquet               a row a point
+    tables/rounds/000000.parquet a file a block and table; a block is finished when all its tables are there
+    tracebacks/                  of points that raised
+
+Every file is written beside its place, flushed to the disk and moved there in one step. The lock belongs to the
+process that computes and goes with it, however it ends; reading needs no lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from ecosystem.study.plan import Block, Request
+from ecosystem.study.work import Parcel, as_bytes
+
+FACTS, POINTS, TABLES, LOCK, OWNER = "study.json", "points.parquet", "tables", ".lock", ".running.json"
+FORMAT = 1
+_OURS = {FACTS, POINTS, TABLES, LOCK, OWNER, "tracebacks", "report.html"}
+
+
+class StudyFolderError(ValueError):
+    """A folder that is no study's, is damaged, or is at work already; the message says what to do."""
+
+
+@dataclass
+class Facts:
+    """What ``study.json`` says."""
+
+    name: str
+    names: list[str]  # of the parameters
+    keys: list[str]  # digests of the points
+    tables: list[str]  # of every block
+    identity: dict[str, Any]
+    requests: list[Request]
+    created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    accepted: list[dict[str, Any]] = field(default_factory=list)  # changes that were let pass
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **vars(self), "requests": [request.to_json() for request in self.requests]}
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> Facts:
+        requests = [Request.from_json(request) for request in given["requests"]]
+        return cls(**{**given, "requests": requests})
+
+
+class Store:
+    """A study's folder, read and written."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.folder)!r})"
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / FACTS).is_file()
+
+    def facts(self) -> Facts:
+        """What was asked; refused where the folder is none of ours or damaged."""
+        path = self.folder / FACTS
+        if not path.is_file():
+            raise StudyFolderError(f"{self.folder} holds no study: there is no {FACTS} in it; give a study's folder")
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+            if (found := given.pop("format")) != FORMAT:
+                raise StudyFolderError(f"{path} has format {found!r}; this version reads format {FORMAT}")
+            return Facts.from_json(given)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            if isinstance(error, StudyFolderError):
+                raise
+            raise StudyFolderError(
+                f"{path} cannot be read ({type(error).__name__}: {error}); bring it back from a copy, or choose "
+                "another folder: without it nobody knows what was asked"
+            ) from error
+
+    def points(self, facts: Facts) -> pd.DataFrame:
+        """The table of points; rows that no finished request knows of are from a start that was broken off."""
+        return self.read(self.folder / POINTS).to_pandas().head(len(facts.keys))
+
+    def finished(self, facts: Facts) -> set[int]:
+        """The blocks whose tables are all there."""
+        numbers = [self._blocks(name) for name in facts.tables]
+        return set.intersection(*numbers) if numbers else set()
+
+    def blocks(self, facts: Facts) -> list[Block]:
+        """The finished blocks."""
+        finished = self.finished(facts)
+        return [block for request in facts.requests for block in request.blocks() if block.number in finished]
+
+    def path(self, table: str, block: int) -> Path:
+        return self.folder / TABLES / table / f"{block:06d}.parquet"
+
+    def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+        """One Parquet file, its checksums verified."""
+        try:
+            return pq.ParquetFile(path, page_checksum_verification=True).read(
+                None if columns is None else list(columns)
+            )
+        except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
+            raise StudyFolderError(
+                f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run the study again: its block will "
+                "be computed again, to the same numbers"
+                if path.name != POINTS and path.exists()
+                else f"{path} is missing or damaged; bring it back from a copy"
+            ) from error
+
+    def running(self) -> str:
+        """Who is at work on the folder, in words; empty if nobody is."""
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                return ""
+        except Timeout:
+            return self._owner()
+        except OSError:
+            return ""  # a folder that cannot be written to
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder alone; made if it is not there. Refused where something else is in it, or somebody."""
+        self._refuse_foreign()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(self.folder / LOCK, timeout=1)  # a moment: who looks at the state holds it for an instant
+            lock.acquire()
+        except Timeout:
+            raise StudyFolderError(
+                f"{self.folder} is being worked on by {self._owner()}; wait for it, or choose another folder"
+            ) from None
+        except PermissionError as error:
+            raise PermissionError(f"{self.folder} cannot be written: {error.strerror}; choose another") from None
+        try:
+            owner = {"host": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+            self.write(self.folder / OWNER, json.dumps(owner).encode())
+            self._sweep()
+            yield
+        finally:
+            (self.folder / OWNER).unlink(missing_ok=True)
+            lock.release()
+
+    def save(self, facts: Facts, points: pd.DataFrame) -> None:
+        """Write down what is asked: the points first, for they are known only through the facts."""
+        self.write(self.folder / POINTS, as_bytes(points))
+        self.write(self.folder / FACTS, json.dumps(facts.to_json(), indent=1, default=str).encode())
+
+    def keep(self, facts: Facts, block: Block, parcel: Parcel) -> None:
+        """Write the tables of a block; it is finished with the last of them.
+
+        Where it replaces points that had failed, their rows of before go first.
+        """
+        if any(block.number in request.numbers for request in facts.requests if request.retries):
+            for other in self.blocks(facts):
+                if other.seeds == block.seeds and set(block.points) & set(other.points):
+                    self._without(facts, other.number, set(block.points))
+        for file, text in parcel.tracebacks.items():
+            self.write(self.folder / file, text.encode())
+        for name in facts.tables:
+            self.write(self.path(name, block.number), parcel.tables[name])
+
+    def write(self, path: Path, data: bytes) -> None:
+        """A file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.partial")
+        try:
+            with open(beside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: could not write to the study's folder; make room and run it again, what is "
+                "finished stays",
+                str(path),
+            ) from error
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _without(self, facts: Facts, block: int, points: set[int]) -> None:
+        """Take the rows of some points out of a block's tables: they are about to be computed again."""
+        for name in facts.tables:
+            path = self.path(name, block)
+            table = self.read(path)
+            if name == "blocks" or not points & set(table["point"].to_pylist()):
+                continue
+            keep = [point not in points for point in table["point"].to_pylist()]
+            sink = pa.BufferOutputStream()
+            pq.write_table(table.filter(pa.array(keep)), sink, compression="zstd", write_page_checksum=True)
+            self.write(path, sink.getvalue().to_pybytes())
+
+    def _blocks(self, table: str) -> set[int]:
+        folder = self.folder / TABLES / table
+        if not folder.is_dir():
+            return set()
+        return {int(entry.name[:-8]) for entry in os.scandir(folder) if entry.name[:-8].isdigit()}
+
+    def _owner(self) -> str:
+        try:
+            owner: Mapping[str, Any] = json.loads((self.folder / OWNER).read_text(encoding="utf-8"))
+            return f"process {owner['process']} on {owner['host']} since {owner['since']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"
+
+    def _refuse_foreign(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StudyFolderError(f"{self.folder} is a file; give a folder")
+        if not self.folder.is_dir() or self.exists:
+            return
+        strange = sorted(e.name for e in os.scandir(self.folder) if e.name not in _OURS and ".partial" not in e.name)
+        if strange:
+            raise StudyFolderError(
+                f"{self.folder} holds no study, but {', '.join(strange[:3])}; choose another folder, or an empty one"
+            )
+
+    def _sweep(self) -> None:
+        """Remove what a killed process had begun to write."""
+        for path in self.folder.rglob(".*.partial"):
+            path.unlink(missing_ok=True)

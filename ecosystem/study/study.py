@@ -1,0 +1,199 @@
+"""A study: a function that builds scenarios, the points and seeds to run, and the tables to keep."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
+from typing import Any
+
+import pandas as pd
+
+from ecosystem.checks import check_count
+from ecosystem.recording import Record
+from ecosystem.scenario import Scenario
+from ecosystem.study.asking import Asked, ask, ask_again
+from ecosystem.study.design import Design, Grid, points_table
+from ecosystem.study.engines import Engine, Local, Lost, Ray
+from ecosystem.study.identity import told
+from ecosystem.study.measures import as_measures, as_record
+from ecosystem.study.plan import Block, Seed, pending
+from ecosystem.study.progress import Clock, Progress
+from ecosystem.study.results import Results, by_kind
+from ecosystem.study.store import Store
+from ecosystem.study.work import Job, lost
+
+
+class Study:
+    """Thousands of ecosystems: every point of a ``grid`` with every seed, and the tables to keep of them.
+
+    Parameters
+    ----------
+    name: of the study, for reports.
+    build: ``build(**parameters) -> Scenario``, a function.
+    grid: a dict (every combination of its *lists*; a string, a tuple, a graph or a dict is one value) or a DataFrame
+        (its rows). None is one point with the defaults of ``build``.
+    seeds: ``n`` for the seeds ``0..n−1``, or ints and pairs ``(seed, replicate)``; all points share them. A scenario
+        on the population without random order has one replicate.
+    measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"changes"`` of each run; ``"members"``,
+        ``"flows"``, ``"influence"``, ``"welfare"``, ``"stable_point"`` of each point's scenario; functions
+        ``run -> DataFrame``; and ``of_scenario(function)``. A function sees a run with some of the seeds, so it keeps
+        the columns seed and replicate; a row about several seeds gets a column ``seeds`` that says which.
+    record: which rounds to record (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends alone.
+    block: points in a block, which is computed and written at once; by default as many as take seconds.
+
+    >>> from ecosystem import Flow, Location, Member, Scenario
+    >>> def loop(share):
+    ...     s = Scenario("loop", rounds=2)
+    ...     s.add("a", Member(Location([1.0]), real=Location([0.0])))
+    ...     s.connect("a", "a", Flow(raw=share))
+    ...     return s
+    >>> Study("shares", loop, grid={"share": [0.1, 0.5, 0.9]}, seeds=4)
+    Study('shares': 3 points × 4 seeds, rounds)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[..., Scenario],
+        *,
+        grid: Grid | None = None,
+        seeds: int | Sequence[int | Seed] = 1,
+        measure: Any = ("rounds",),
+        record: Record | None = None,
+        block: int | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"Study(name) is a text, got {name!r}")
+        if not callable(build):
+            raise TypeError(f"Study(build) is a function that returns a Scenario, got {build!r}")
+        if block is not None:
+            check_count(block, "Study(block)", 1)
+        self.name, self.block = name, block
+        self.design = Design(grid)
+        self.design.check(build, told(build))
+        self.seeds = as_pairs(seeds)
+        measures = as_measures(measure)
+        self.job = Job(build, measures, as_record(measures, record))
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """The table ``points``: a row a point, a column a parameter."""
+        return points_table(self.design.names, self.design.parameters)
+
+    def __repr__(self) -> str:
+        kept = ", ".join(measure.name for measure in self.job.measures)
+        return f"Study({self.name!r}: {len(self.design)} points × {len(self.seeds)} seeds, {kept})"
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> Results:
+        """What a study has found so far."""
+        return Results(folder)
+
+    def run(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        engine: str | Engine = "local",
+        workers: int | None = None,
+        retry: bool = False,
+        accept_changes: bool = False,
+        progress: Callable[[Progress], object] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Results:
+        """Compute what the folder does not have yet, and return all that it has then.
+
+        Call it again to go on after any interruption: finished blocks stay, the others are computed, to the same bits
+        with any engine and number of workers. More points or seeds are added to a folder; a changed scenario, measure
+        or version is refused with what differs, unless ``accept_changes`` (which is noted in the folder).
+
+        Parameters
+        ----------
+        engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``.
+        workers: of the engine that is named by a text; 0 with ``"local"`` is this process.
+        retry: compute the points that failed once more (but those that diverged, which would do it again).
+        progress: is told how far it is, at the start and after every block.
+        stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
+        """
+        chosen = as_engine(engine, workers)
+        store = Store(folder)
+        with store.locked():
+            asked = ask(store, self.name, self.design, self.seeds, self.job, self.block, accept_changes)
+            if retry:
+                ask_again(store, asked.facts)
+            told = self._compute(store, asked, chosen, progress or (lambda _: None), stop)
+        results = Results(folder)
+        _say(results, told)
+        return results
+
+    def _compute(
+        self,
+        store: Store,
+        asked: Asked,
+        engine: Engine,
+        progress: Callable[[Progress], object],
+        stop: Callable[[], bool],
+    ) -> list[str]:
+        """Compute and write the blocks that are left; the warnings they gave."""
+        facts, told = asked.facts, dict[str, None]()
+        todo = pending(facts.requests, store.finished(facts))
+        so_far = Results(store.folder)
+        clock = Clock(so_far.progress(), so_far.failed, todo)
+        progress(clock.now())
+        outcomes = engine.run(self.job, (asked.task(block) for block in _until(stop, todo)))
+        try:
+            for task, outcome in outcomes:
+                parcel = lost(self.job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
+                store.keep(facts, task.block, parcel)
+                told |= dict.fromkeys(parcel.warnings)
+                progress(clock.finished(task.block, parcel.failed))
+        finally:
+            outcomes.close()  # stops the workers, whatever happened here
+        return list(told)
+
+
+def as_engine(engine: str | Engine, workers: int | None) -> Engine:
+    """An engine by its name, or as it is given."""
+    if isinstance(engine, str):
+        if engine == "local":
+            return Local(workers)
+        if engine == "ray":
+            return Ray(workers=workers)
+        raise ValueError(f"there is no engine {engine!r}; there are 'local' and 'ray', and objects like Ray(...)")
+    if workers is not None:
+        raise ValueError(f"workers={workers} goes with an engine's name; here give it to {type(engine).__name__}(...)")
+    return engine
+
+
+def as_pairs(seeds: Any) -> tuple[Seed, ...]:
+    """Seeds as pairs (seed, replicate)."""
+    if isinstance(seeds, Integral):
+        check_count(int(seeds), "Study(seeds)", 1)
+        seeds = range(int(seeds))
+    pairs = tuple((int(s), 0) if isinstance(s, Integral) else (int(s[0]), int(s[1])) for s in seeds)
+    if not pairs or len(set(pairs)) < len(pairs):
+        raise ValueError(f"Study(seeds) must name at least one replicate and none twice, got {list(seeds)}")
+    return pairs
+
+
+def _until(stop: Callable[[], bool], blocks: list[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if stop():
+            return
+        yield block
+
+
+def _say(results: Results, told: list[str]) -> None:
+    """Nothing fails silently: warnings of the workers, and how many points failed."""
+    for text in told:
+        warnings.warn(f"in a worker: {text}", RuntimeWarning, stacklevel=3)
+    failed = results.failed
+    if failed:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in by_kind(results["failures"]).items())
+        warnings.warn(
+            f"{len(failed)} of {len(results.points)} points failed ({kinds}); the table `failures` says how, "
+            "run(..., retry=True) computes those that raised or were lost once more",
+            RuntimeWarning,
+            stacklevel=3,
+        )

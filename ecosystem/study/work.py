@@ -1,0 +1,227 @@
+"""What a worker does: build the points of a block, run them together where their shapes allow, keep their tables."""
+
+from __future__ import annotations
+
+import io
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ecosystem.ecosystem import Ecosystem
+from ecosystem.recording import Record
+from ecosystem.scenario import Scenario
+from ecosystem.study.measures import Measure
+from ecosystem.study.plan import Block
+from ecosystem.study.sizing import replicates, stack_width
+from ecosystem.variants import shape
+
+FAILURES = {
+    "point": "int64",
+    "seed": "Int64",
+    "replicate": "Int64",
+    "round": "Int64",
+    "member": "str",
+    "kind": "str",  # build, run, measure, diverged, lost
+    "error": "str",
+    "traceback": "str",  # a file in the study's folder
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """The same for all blocks of a study."""
+
+    build: Callable[..., Scenario]
+    measures: tuple[Measure, ...]
+    record: Record
+
+    @property
+    def heavy(self) -> bool:
+        """Whether measures may take longer than the runs: they are made point by point."""
+        return any(measure.of == "scenario" and measure.name not in ("members", "flows") for measure in self.measures)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One block, with the parameters of its points."""
+
+    block: Block
+    parameters: tuple[Mapping[str, Any], ...]
+
+
+@dataclass
+class Parcel:
+    """What came of a block: tables as the bytes of Parquet files, tracebacks by file name, warnings, failed points."""
+
+    tables: dict[str, bytes]
+    tracebacks: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    failed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    number: int
+    parameters: Mapping[str, Any]
+    scenario: Scenario
+
+
+def play(job: Job, task: Task) -> Parcel:
+    """Compute one block, on one torch thread; what its points raise is data."""
+    started, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(1)  # last bits depend on it
+    kept = Harvest(job, task.block)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for group in _groups(job, task, kept):
+                for eco, points in _simulated(group, job.record, task.block, kept):
+                    kept.keep(eco, points)
+    finally:
+        torch.set_num_threads(threads)
+    told = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
+    return kept.parcel(list(dict.fromkeys(told)), time.perf_counter() - started)
+
+
+class Harvest:
+    """The tables and the failures of a block, as they come in."""
+
+    def __init__(self, job: Job, block: Block) -> None:
+        self.job, self.block = job, block
+        self.measures = [m for m in job.measures if m.of == "run" or block.fresh]
+        self._frames: dict[str, list[pd.DataFrame]] = {measure.name: [] for measure in job.measures}
+        self._failures: list[dict[str, Any]] = []
+        self._tracebacks: dict[str, str] = {}
+
+    def keep(self, eco: Ecosystem, points: Sequence[Point]) -> None:
+        """The tables of points that have run together."""
+        for variant, point in enumerate(points):
+            run = eco.result(variant, point=point.number, parameters=dict(point.parameters))
+            for failure in run.failures.to_dict("records"):
+                self._failures.append({"point": point.number, "kind": "diverged", "traceback": "", **failure})
+            for measure in self.measures:
+                with self.failing(point.number, f"measure {measure.name}", "measure"):
+                    table = measure.function(run if measure.of == "run" else point.scenario)
+                    self._frames[measure.name].append(self._numbered(measure, point.number, table))
+
+    def _numbered(self, measure: Measure, point: int, table: Any) -> pd.DataFrame:
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"the measure {measure.name}() must return a DataFrame, got {type(table).__name__}")
+        if "point" in table:
+            raise ValueError(f"the table of {measure.name}() has a column `point` already; the study adds it")
+        table = table.copy(deep=False)
+        if measure.of == "run" and not {"seed", "seeds"} & set(table.columns):
+            table.insert(0, "seeds", self.block.told)  # a row about several seeds says about which
+        table.insert(0, "point", point)
+        return table
+
+    @contextmanager
+    def failing(self, point: int, where: str, kind: str, round: int | None = None) -> Iterator[None]:
+        """Whatever is raised inside is recorded as a failure of a point."""
+        try:
+            yield
+        except Exception as error:
+            file = f"tracebacks/{self.block.number:06d}-{point:06d}-{len(self._tracebacks)}.txt"
+            self._tracebacks[file] = f"point {point}, {where}\n\n{traceback.format_exc()}"
+            text = f"{type(error).__name__}: {error}"
+            self._failures.append({"point": point, "kind": kind, "round": round, "error": text, "traceback": file})
+
+    def lose(self, reason: str) -> None:
+        """All points of the block are lost."""
+        self._failures += [{"point": point, "kind": "lost", "error": reason} for point in self.block.points]
+
+    def parcel(self, told: list[str], seconds: float) -> Parcel:
+        """Everything as bytes."""
+        failed = sorted({failure["point"] for failure in self._failures})
+        tables = {name: as_bytes(_joined(frames)) for name, frames in self._frames.items()}
+        tables["failures"] = as_bytes(failures_table(self._failures))
+        facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
+        row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
+        tables["blocks"] = as_bytes(row)
+        return Parcel(tables, self._tracebacks, told, tuple(failed))
+
+
+def built_point(job: Job, parameters: Mapping[str, Any]) -> Scenario:
+    """The scenario of a point, checked."""
+    scenario = job.build(**parameters)
+    if not isinstance(scenario, Scenario):
+        raise TypeError(f"build() must return a Scenario, got {type(scenario).__name__}")
+    scenario.check()
+    return scenario
+
+
+def lost(job: Job, block: Block, reason: str) -> Parcel:
+    """What is kept of a block that no worker could finish."""
+    kept = Harvest(job, block)
+    kept.lose(reason)
+    return kept.parcel([], float("nan"))
+
+
+def failures_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The table ``failures``; what a row does not say is missing."""
+    table = pd.DataFrame(list(rows), columns=list(FAILURES), dtype=object)
+    return table.astype(FAILURES)
+
+
+def as_bytes(table: pd.DataFrame) -> bytes:
+    """A table as a Parquet file that says of every page whether it is whole."""
+    sink = io.BytesIO()
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue()
+
+
+def _groups(job: Job, task: Task, kept: Harvest) -> Iterator[list[Point]]:
+    """The points of a block, built; those of one shape together, as many as memory should hold."""
+    groups: dict[Any, list[Point]] = {}
+    for number, parameters in zip(task.block.points, task.parameters, strict=True):
+        with kept.failing(number, "build", "build"):
+            scenario = built_point(job, parameters)
+            groups.setdefault(shape(scenario), []).append(Point(number, parameters, scenario))
+    for points in groups.values():
+        width = stack_width(points[0].scenario, len(task.block.seeds), job.record)
+        yield from (points[i : i + width] for i in range(0, len(points), width))
+
+
+def _simulated(
+    points: list[Point], record: Record, block: Block, kept: Harvest
+) -> Iterator[tuple[Ecosystem, list[Point]]]:
+    """Ecosystems that have run; of points that fail together halves are tried, down to the one that is to blame."""
+    seeds = block.seeds[: replicates(points[0].scenario, len(block.seeds))]
+    eco: Ecosystem | None = None
+    error: Exception | None = None
+    try:
+        eco = Ecosystem([point.scenario for point in points], seeds=seeds, record=record)
+        eco.run()
+    except Exception as raised:
+        error = raised
+    if error is None and eco is not None:
+        yield eco, points
+    elif len(points) > 1:
+        error = eco = None  # free their memory first
+        for half in (points[: len(points) // 2], points[len(points) // 2 :]):
+            yield from _simulated(half, record, block, kept)
+    else:
+        reached = None if eco is None else eco.completed + 1
+        with kept.failing(points[0].number, "run", "run", reached):
+            assert error is not None
+            raise error
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame({"point": pd.Series(dtype="int64")})
+
+
+def _expected(warning: warnings.WarningMessage) -> bool:
+    """What the table `failures` says anyway."""
+    return "replicates diverged and were stopped" in str(warning.message)
