@@ -30,7 +30,7 @@ class Design:
     [{'coupling': 0.1, 'family': 'ring'}, {'coupling': 0.9, 'family': 'ring'}]
     """
 
-    def __init__(self, grid: Grid | None) -> None:
+    def __init__(self, grid: Any) -> None:
         if isinstance(grid, pd.DataFrame):
             names, self.parameters = list(grid.columns), _rows(grid)
         elif grid is None or isinstance(grid, Mapping):
