@@ -311,7 +311,7 @@ class Ecosystem(mesa.Model):
                 "completed": self.completed,
                 "finished": self.completed >= scenario.rounds,
                 "seconds": round(time.perf_counter() - self.started, 3),
-                "versions": versions(),
+                "versions": dict(versions()),
                 **settings,
             },
             members=lambda: scenario.describe()["members"],

@@ -1,4 +1,4 @@
-"""Scenario files: from a Python file with a function ``scenario(**parameters)`` to the scenario it builds."""
+"""Scenario files: Python files with a function ``scenario(**parameters)`` and, if they want, ``study(...)``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecosystem.parameters import misfits
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario
+    from ecosystem.study import Study
+
+T = TypeVar("T")
 
 
 class ScenarioFileError(ValueError):
@@ -36,19 +39,22 @@ def load_scenario(file: str | Path, parameters: Mapping[str, Any] | None = None)
     from ecosystem.scenario import Scenario
 
     path = Path(file)
-    parameters = dict(parameters or {})
     module = _execute(path)
-    build = getattr(module, "scenario", None)
-    if not callable(build):
-        raise ScenarioFileError(f"{path} has no function scenario(); define `def scenario(...) -> Scenario:` in it")
-    _check_names(path, build, parameters)
-    with located(path):
-        scenario = build(**parameters)
-    if not isinstance(scenario, Scenario):
-        raise ScenarioFileError(
-            f"scenario() of {path} returned {type(scenario).__name__}; it must return the Scenario it builds"
-        )
-    return scenario, inspect.getdoc(module) or ""
+    return _called(path, module, "scenario", dict(parameters or {}), Scenario), inspect.getdoc(module) or ""
+
+
+def load_study(file: str | Path, parameters: Mapping[str, Any] | None = None) -> Study:
+    """The study that ``study(**parameters)`` of a Python file describes; errors as for :func:`load_scenario`."""
+    from ecosystem.study import Study
+
+    path = Path(file)
+    return _called(path, _execute(path), "study", dict(parameters or {}), Study)
+
+
+def load_build(file: str | Path) -> Callable[..., Scenario]:
+    """The function ``scenario`` of a Python file, not called yet; errors as for :func:`load_scenario`."""
+    path = Path(file)
+    return _function(path, _execute(path), "scenario")
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
@@ -123,14 +129,37 @@ def _execute(path: Path) -> ModuleType:
     return module
 
 
-def _check_names(path: Path, build: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that ``scenario()`` does not have, and missing ones that it needs."""
-    unknown, needed, names = misfits(build, parameters)
+def _function(path: Path, module: ModuleType, name: str) -> Callable[..., Any]:
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ScenarioFileError(
+            f"{path} has no function {name}(); define `def {name}(...) -> {name.capitalize()}:` in it"
+        )
+    return function
+
+
+def _called(path: Path, module: ModuleType, name: str, parameters: dict[str, Any], kind: type[T]) -> T:
+    """What a function of a scenario file returns; refused where that is of another kind."""
+    function = _function(path, module, name)
+    _check_names(path, function, parameters)
+    with located(path):
+        result = function(**parameters)
+    if not isinstance(result, kind):
+        raise ScenarioFileError(
+            f"{name}() of {path} returned {type(result).__name__}; it must return the {kind.__name__} it builds"
+        )
+    return result
+
+
+def _check_names(path: Path, function: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that a function does not have, and missing ones that it needs."""
+    unknown, needed, names = misfits(function, parameters)
+    name = getattr(function, "__name__", "scenario")
     if unknown:
         choice = f"its parameters are: {', '.join(names)}" if names else "it takes none"
-        raise ScenarioFileError(f"scenario() of {path} has no parameter {', '.join(map(repr, unknown))}; {choice}")
+        raise ScenarioFileError(f"{name}() of {path} has no parameter {', '.join(map(repr, unknown))}; {choice}")
     if needed:
         raise ScenarioFileError(
-            f"scenario() of {path} needs a value for {', '.join(map(repr, needed))}; "
+            f"{name}() of {path} needs a value for {', '.join(map(repr, needed))}; "
             f"give it one (--set {needed[0]}=...) or a default"
         )

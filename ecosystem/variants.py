@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import warnings
 from collections.abc import Hashable, Sequence
@@ -92,6 +93,7 @@ def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list
     return pairs
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """What it runs on."""
     try:

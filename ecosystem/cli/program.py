@@ -14,6 +14,7 @@ from ecosystem.cli.errors import complain, errors
 from ecosystem.cli.influence import influence
 from ecosystem.cli.report import report
 from ecosystem.cli.run import run
+from ecosystem.cli.study import failures, status, study
 
 app = typer.Typer(
     name="ecosystem",
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, describe, influence, report):
+for command in (run, describe, influence, study, status, failures, report):
     app.command()(command)
 
 

@@ -51,7 +51,7 @@ def _portrait(scenario: Scenario) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Sentences that say what differs, place by place."""
     found: list[str] = []
-    if before["build"] != after["build"]:
+    if before["build"]["code"] != after["build"]["code"]:  # names may differ: a file may be run or imported
         names = dict.fromkeys((before["build"]["name"], after["build"]["name"]))
         found.append(f"the code of {' / '.join(names)}, or something it uses, has changed")
     for name in dict.fromkeys((*before["measures"], *after["measures"])):
@@ -61,8 +61,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
             found.append(f"the measure {name!r} {how}")
     for what in ("record", "versions"):
         found += _changed(f"{what}: ", before[what], after[what])
-    places = _changed("the scenario: ", before["point"], after["point"])
-    return found + (places[:-1] if len(places) > 1 else places)  # that the numbers differ says no more than the rest
+    seen = _changed("the scenario: ", *({**identity["point"], "numbers": 0} for identity in (before, after)))
+    if not seen and before["point"] != after["point"]:
+        seen = ["the scenario: numbers inside members or flows have changed"]
+    return found + seen
 
 
 def told(function: Any) -> str:

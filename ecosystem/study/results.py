@@ -74,6 +74,11 @@ class Results:
         """The points with a failure."""
         return sorted({int(point) for point in self["failures"]["point"]})
 
+    @property
+    def failures_by_kind(self) -> dict[str, int]:
+        """How many points failed in which way; one that failed in several ways counts in each."""
+        return dict(Counter(self["failures"][["point", "kind"]].drop_duplicates()["kind"].tolist()))
+
     def progress(self) -> Progress:
         """How far it is, by what lies in the folder."""
         finished = self._finished
@@ -152,12 +157,6 @@ class Results:
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
         return self.store.blocks(self.facts)
-
-
-def by_kind(failures: pd.DataFrame) -> dict[str, int]:
-    """How many points failed in which way."""
-    pairs = failures[["point", "kind"]].drop_duplicates()
-    return dict(Counter(pairs["kind"].tolist()))
 
 
 def retriable(failures: pd.DataFrame) -> Any:

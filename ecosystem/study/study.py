@@ -20,7 +20,7 @@ from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures, as_record
 from ecosystem.study.plan import Block, Seed, pending
 from ecosystem.study.progress import Clock, Progress
-from ecosystem.study.results import Results, by_kind
+from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
 
@@ -190,7 +190,7 @@ def _say(results: Results, told: list[str]) -> None:
         warnings.warn(f"in a worker: {text}", RuntimeWarning, stacklevel=3)
     failed = results.failed
     if failed:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in by_kind(results["failures"]).items())
+        kinds = ", ".join(f"{count} {kind}" for kind, count in results.failures_by_kind.items())
         warnings.warn(
             f"{len(failed)} of {len(results.points)} points failed ({kinds}); the table `failures` says how, "
             "run(..., retry=True) computes those that raised or were lost once more",

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pandas.api.types import union_categoricals
 
 from ecosystem.ecosystem import Ecosystem
 from ecosystem.recording import Record
@@ -106,8 +107,9 @@ class Harvest:
         """The tables of points that have run together."""
         for variant, point in enumerate(points):
             run = eco.result(variant, point=point.number, parameters=dict(point.parameters))
-            for failure in run.failures.to_dict("records"):
-                self._failures.append({"point": point.number, "kind": "diverged", "traceback": "", **failure})
+            if not bool(eco.alive[variant].all()):
+                diverged = run.failures.to_dict("records")
+                self._failures += [{"point": point.number, "kind": "diverged", **failure} for failure in diverged]
             for measure in self.measures:
                 with self.failing(point.number, f"measure {measure.name}", "measure"):
                     table = measure.function(run if measure.of == "run" else point.scenario)
@@ -219,7 +221,16 @@ def _simulated(
 
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     filled = [frame for frame in frames if len(frame)] or frames[:1]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame({"point": pd.Series(dtype="int64")})
+    if not filled:
+        return pd.DataFrame({"point": pd.Series(dtype="int64")})
+    for name in filled[0].columns:  # categories that differ would become texts here and stay categories elsewhere
+        columns = [frame.get(name) for frame in filled]
+        if all(isinstance(column, pd.Series) and column.dtype == "category" for column in columns):
+            together = union_categoricals(columns).categories
+            if all(column.cat.categories.equals(together) for column in columns):
+                continue
+            filled = [frame.assign(**{name: frame[name].cat.set_categories(together)}) for frame in filled]
+    return pd.concat(filled, ignore_index=True)
 
 
 def _expected(warning: warnings.WarningMessage) -> bool:

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import os
+import platform
+import signal
+import threading
+import time
+import uuid
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecosystem.study.engines.base import Outcomes
-from ecosystem.study.work import Job, Task
+import numpy as np
+
+from ecosystem.study.engines.base import Lost, Outcomes, packed, unpacked
+from ecosystem.study.engines.local import available_cores
+from ecosystem.study.identity import engine_code
+from ecosystem.study.work import Job, Parcel, Task, play
+from ecosystem.variants import versions
+
+PULSE = 2.0  # seconds after which the nodes are counted again: they come and go
+PATIENCE = 10.0  # seconds that blocks which are stopped may take to be gone
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # as in local workers: last bits depend on it
 
 
 @dataclass(frozen=True)
 class Ray:
     """Tasks on a Ray cluster: an existing one by ``address`` (``"auto"``, ``"host:port"``), else one is started here.
 
-    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU), ``workers`` bounds how many are under way.
-    A block whose node or worker dies is computed again elsewhere, ``retries`` times. ``runtime_env`` goes to
-    ``ray.init``: on nodes that do not share this machine's files it brings the user's modules there.
+    Without an address, a Ray that this process has initialised is used and left as it is, and then the cluster that the
+    environment variable ``RAY_ADDRESS`` names, which Ray sets for jobs that are submitted to it.
+
+    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU). ``workers`` bounds how many are under way; by
+    default they are as many as the nodes of the moment can take and some more, so ``workers`` also says how far a
+    cluster should grow that grows on demand. A block whose node or worker dies is computed again elsewhere, ``retries``
+    times, and then given up as lost. ``runtime_env`` goes to ``ray.init``: on nodes that do not share this machine's
+    files it brings the user's modules there. This package must be installed on all nodes in the same versions.
+
+    >>> Ray("head:6379", num_gpus=0.25).num_cpus  # four blocks share a GPU
+    1
     """
 
     address: str | None = None
@@ -27,14 +54,232 @@ class Ray:
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.address is not None and (not isinstance(self.address, str) or not self.address):
+            raise ValueError(f"Ray(address) must be a text like 'auto' or 'host:6379', or None, got {self.address!r}")
         for name in ("num_cpus", "num_gpus"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"Ray({name}) must be a number, at least 0, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+                raise ValueError(f"Ray({name}) must be a number, at least 0, got {value!r}")
+        if self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
+            raise ValueError(f"Ray(num_gpus) must be whole above 1: a block shares one GPU, got {self.num_gpus!r}")
         for name, low in (("workers", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
                 raise ValueError(f"Ray({name}) must be a whole number, at least {low}, got {value!r}")
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
-        """See :class:`Engine`."""
-        raise NotImplementedError
+        """See :class:`Engine`.
+
+        Raises
+        ------
+        ImportError
+            If Ray is not installed.
+        ConnectionError
+            If there is no cluster at the address.
+        ValueError
+            If Ray is initialised already and the address or ``runtime_env`` come too late, or this machine has not what
+            a block needs. On a cluster that is a warning: a node may come.
+        """
+        data = packed(job)
+        ray = _imported()
+        with _session(ray, self) as started_here:
+            yield from _Flight(ray, self, data, started_here).run(tasks)
+
+
+class _Flight:
+    """Blocks under way on a cluster."""
+
+    def __init__(self, ray: Any, engine: Ray, data: bytes, started_here: bool) -> None:
+        self.ray, self.engine, self.started_here = ray, engine, started_here
+        # nodes that were started here have the environment of this process; others get new workers with it
+        environment = {} if started_here else {"runtime_env": {"env_vars": THREADS}}
+        self.play = ray.remote(_play).options(
+            num_cpus=engine.num_cpus, num_gpus=engine.num_gpus, max_retries=engine.retries, **environment
+        )
+        self.key = uuid.uuid4().hex
+        # an array, for all workers of a node read it in one place; bytes would be copied for each block
+        self.job = ray.put(np.frombuffer(data, np.uint8))
+        self.made = _made()
+        self.under_way: dict[Any, Task] = {}  # by the reference to its result, the oldest first
+        self.room, self.counted = 0, -math.inf
+        self.warned = False
+
+    def run(self, tasks: Iterator[Task]) -> Outcomes:
+        try:
+            while self._filled(tasks):
+                done = self.ray.wait(list(self.under_way), num_returns=1, timeout=PULSE)[0]
+                if done:
+                    yield self._taken(done.pop())  # popped: its memory is free as soon as the result is here
+        finally:
+            self._stop()
+
+    def _filled(self, tasks: Iterator[Task]) -> bool:
+        """Give the nodes all they can take, and a few blocks more; whether anything is under way."""
+        self._count()
+        while len(self.under_way) < self.room and (task := next(tasks, None)) is not None:
+            self.under_way[self.play.remote(self.key, self.job, self.made, task)] = task
+        return bool(self.under_way)
+
+    def _taken(self, reference: Any) -> tuple[Task, Parcel | Lost]:
+        """What came of a block. Whatever our own code raised is raised here."""
+        task, died = self.under_way.pop(reference), self.ray.exceptions
+        try:
+            return task, self.ray.get(reference)
+        except (
+            died.WorkerCrashedError,
+            died.NodeDiedError,
+            died.OutOfMemoryError,
+            died.ObjectLostError,
+            died.ObjectStoreFullError,
+            died.OutOfDiskError,
+        ) as error:
+            text = next(iter(str(error).strip().splitlines()), "")
+            tried = f"after {self.engine.retries} retries: " if self.engine.retries else ""
+            return task, Lost(f"{tried}{type(error).__name__}: {text[:300]}")
+
+    def _count(self) -> None:
+        """How many blocks may be under way, by the nodes of now."""
+        if time.monotonic() - self.counted < PULSE:
+            return
+        self.counted = time.monotonic()
+        fitting = sum(self._fitting(node["Resources"]) for node in self.ray.nodes() if node["Alive"])
+        # the few more wait at the nodes, so that none is idle while a result is fetched and written
+        self.room = self.engine.workers or fitting + fitting // 4 + 2
+        if not fitting and not self.warned:
+            self._refuse()
+
+    def _fitting(self, resources: dict[str, float]) -> int:
+        """How many blocks a node can take at once."""
+        needs = {"CPU": self.engine.num_cpus, "GPU": self.engine.num_gpus}
+        needs = {name: need for name, need in needs.items() if need} or {"CPU": 1}
+        return min(int(resources.get(name, 0) / need + 1e-6) for name, need in needs.items())
+
+    def _refuse(self) -> None:
+        needs = f"num_cpus={self.engine.num_cpus}, num_gpus={self.engine.num_gpus}"
+        if self.started_here:
+            raise ValueError(f"a block needs {needs}, and this machine has less; ask for less, or give an address")
+        self.warned = True
+        warnings.warn(
+            f"no node of the Ray cluster has what a block needs ({needs}); the study waits for one: add a node, or "
+            "interrupt it and ask for less, what is finished stays",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def _stop(self) -> None:
+        """End what is still under way, and see that it is gone."""
+        for reference in self.under_way:
+            self.ray.cancel(reference, force=True)
+        if self.under_way:
+            self.ray.wait(list(self.under_way), num_returns=len(self.under_way), timeout=PATIENCE, fetch_local=False)
+        self.under_way.clear()
+
+
+def _imported() -> Any:
+    """Ray, which tells nobody that it is used."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise ImportError(
+            f"the engine 'ray' needs Ray ({error}): pip install 'mesacosm[ray]', or choose engine='local'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def _session(ray: Any, engine: Ray) -> Iterator[bool]:
+    """Ray, initialised; only what was begun here ends at the end. Gives whether its nodes were started here."""
+    if ray.is_initialized():
+        _check_initialised(ray, engine)
+        yield False
+        return
+    address = engine.address or os.environ.get("RAY_ADDRESS", "local")
+    handler = signal.getsignal(signal.SIGTERM)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": engine.runtime_env or None}
+    try:
+        if address == "local":
+            cores = math.ceil(engine.workers * engine.num_cpus) if engine.workers else available_cores()
+            with _environment(THREADS):
+                ray.init(address="local", num_cpus=max(cores, 1), include_dashboard=False, **quiet)
+        else:
+            _connect(ray, address, quiet)
+        yield address == "local"
+    finally:
+        ray.shutdown()
+        if threading.current_thread() is threading.main_thread() and handler is not None:
+            signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
+
+
+def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    try:
+        ray.init(address=address, **quiet)
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        raise ConnectionError(
+            f"Ray(address={address!r}): no cluster can be reached there ({error}); give the address that "
+            "`ray start --head` printed, 'auto' on a machine of the cluster, or none to start one here"
+        ) from error
+
+
+def _check_initialised(ray: Any, engine: Ray) -> None:
+    """Refuse what would have to be said when Ray is initialised."""
+    here = ray.get_runtime_context().gcs_address
+    if engine.address not in (None, "auto", here):
+        raise ValueError(
+            f"Ray(address={engine.address!r}): this process has initialised Ray already, at {here}; leave the address "
+            "out to use that one, or call ray.shutdown() before"
+        )
+    if engine.runtime_env:
+        raise ValueError("Ray(runtime_env): this process has initialised Ray already; give it to ray.init() instead")
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+# -- on the nodes ----------------------------------------------------------------------------------------------------
+
+
+def _play(key: str, data: np.ndarray, made: dict[str, str], task: Task) -> Parcel:
+    """Compute a block; the job is unpacked once in each process."""
+    if _jobs.get(key) is None:
+        _check_same(made)
+        _jobs.clear()
+        try:
+            _jobs[key] = unpacked(data.tobytes())
+        except ImportError as error:
+            raise ImportError(
+                f"the node {platform.node()} cannot import what the study needs ({error}); bring it there, for "
+                "instance with Ray(runtime_env={'working_dir': '.'})"
+            ) from error
+    return play(_jobs[key], task)
+
+
+def _check_same(made: dict[str, str]) -> None:
+    """A study's numbers come from one set of versions."""
+    here = _made()
+    other = [f"{name} {here.get(name)} instead of {made[name]}" for name in made if here.get(name) != made[name]]
+    if other:
+        raise RuntimeError(
+            f"the node {platform.node()} has {', '.join(other)}, and its numbers would differ; install the same versions "
+            "on all nodes"
+        )
+
+
+def _made() -> dict[str, str]:
+    return {**versions(), "the package's code": engine_code()}
+
+
+_jobs: dict[str, Job] = {}

@@ -1,0 +1,194 @@
+"""``ecosystem study``, ``status`` and ``failures``: many ecosystems, how far they are, and what went wrong."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecosystem.cli.errors import INTERRUPTED, errors
+from ecosystem.cli.given import Debug, File
+from ecosystem.cli.playing import CtrlC
+from ecosystem.cli.report import rewrite
+from ecosystem.cli.terminal import cell, console, table
+from ecosystem.loading import load_build, load_study, parse_settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from ecosystem.study import Engine, Progress, Results, Study
+
+FAILED = 3  # the exit code when everything was computed, and some points failed
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")]
+
+
+def study(
+    file: File,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the study is kept; again: go on with it.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Parameter of study() in FILE.")
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="NAME=[...]", help="Instead of study(): sweep a parameter of scenario()."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="With --grid: so many seeds.")] = None,
+    measure: Annotated[
+        str | None, typer.Option(metavar="A,B", help="With --grid: tables to keep; else rounds.")
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="local|ray", help="Workers here, or a Ray cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster; else one is started here.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="At most so many; 0: this process.")] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="With ray: GPUs for each block, also a part of one.")] = 0.0,
+    retry: Annotated[bool, typer.Option("--retry", help="Compute once more what failed.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on though code or versions have changed.")
+    ] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
+    debug: Debug = False,
+) -> None:
+    """Run a study, or go on with it; nothing that was finished is computed again."""
+    with errors(debug):
+        chosen = _engine(engine, address, workers, gpus)
+        asked = _asked(file, settings, grid, seeds, measure)
+        typer.echo(repr(asked))
+        with CtrlC() as ctrl_c, _shown() as (bar, show):
+            ctrl_c.notify = lambda: bar.update(bar.task_ids[0], description="ending blocks under way (again: at once)")
+            ctrl_c.breakable = True
+            warnings.filterwarnings("ignore", message=r".* points failed", category=RuntimeWarning)  # said below
+            results = asked.run(
+                out,
+                engine=chosen,
+                retry=retry,
+                accept_changes=accept_changes,
+                progress=show,
+                stop=lambda: ctrl_c.pressed,
+            )
+        _sum_up(results)
+        if report:
+            rewrite(out, out / "report.html")
+        if not results.finished:
+            raise typer.Exit(INTERRUPTED)
+        if results.failed:
+            raise typer.Exit(FAILED)
+
+
+def status(folder: Folder, debug: Debug = False) -> None:
+    """Say how far a study is."""
+    with errors(debug):
+        from ecosystem.study import Study
+
+        _sum_up(Study.load(folder))
+
+
+def failures(
+    folder: Folder,
+    traces: Annotated[bool, typer.Option("--traces", help="With the tracebacks of those that raised.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show which points of a study failed, how, and why."""
+    with errors(debug):
+        from ecosystem.study import Study
+
+        results = Study.load(folder)
+        found = results.with_parameters("failures")
+        if found.empty:
+            typer.echo(f"no point of {results.name} has failed")
+            return
+        columns = ["point", *results.parameters, "kind", "seed", "round", "member", "error"]
+        shown = found.rename(columns={f"{name}_parameter": name for name in results.parameters})
+        shown = shown.loc[:, ~shown.columns.duplicated(keep="last")]
+        rows = shown[columns].astype(object).itertuples(index=False)
+        cells = [["" if value is None or value != value else cell(value) for value in row] for row in rows]
+        console().print(table(f"{results.name}: failures", columns, cells))
+        for file in dict.fromkeys(file for file in found["traceback"] if file) if traces else ():
+            typer.echo(f"\n{(folder / file).read_text(encoding='utf-8')}")
+
+
+def _asked(
+    file: Path, settings: list[str] | None, grid: list[str] | None, seeds: int | None, measure: str | None
+) -> Study:
+    """The study of a file, or of the parameters that were given."""
+    from ecosystem.study import Study
+
+    if not grid:
+        for option, value in (("--seeds", seeds), ("--measure", measure)):
+            if value is not None:
+                raise ValueError(f"{option} goes with --grid; the study in {file} has its own (--set changes it)")
+        return load_study(file, parse_settings(settings or ()))
+    fixed, swept = parse_settings(settings or ()), parse_settings(grid)
+    for name, value in swept.items():
+        if not isinstance(value, list):
+            raise ValueError(f"--grid {name}={value!r} is no list; write --grid {name}=[...], or --set for one value")
+    grids = {name: [value] for name, value in fixed.items()} | swept
+    tables = tuple(part.strip() for part in measure.split(",")) if measure else ("rounds",)
+    return Study(
+        file.stem,
+        load_build(file),
+        grid=grids,
+        seeds=seeds or 1,
+        measure=tables,
+    )
+
+
+def _engine(name: str, address: str | None, workers: int | None, gpus: float) -> Engine:
+    from ecosystem.study import Local, Ray
+
+    if name == "ray":
+        return Ray(address=address, workers=workers, num_gpus=gpus)
+    if name != "local":
+        raise ValueError(f"--engine {name!r}: there are local and ray")
+    if address is not None or gpus:
+        raise ValueError("--address and --gpus go with --engine ray")
+    return Local(workers)
+
+
+@contextmanager
+def _shown() -> Iterator[tuple[Bar, Any]]:
+    """A progress bar of points, and the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "points, {task.fields[rest]}")
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("running", total=None, rest="")
+
+        def show(now: Progress) -> None:
+            rest = [f"{now.failed} failed"] if now.failed else []
+            rest += [f"{now.rate:.3g}/s"] if now.rate == now.rate and now.rate > 0 else []
+            rest += [f"{_duration(now.remaining)} left"] if now.remaining == now.remaining else []
+            bar.update(task, total=now.points, completed=now.done, rest=", ".join(rest))
+
+        yield bar, show
+
+
+def _sum_up(results: Results) -> None:
+    """How far a study is, what failed, and what to do about it."""
+    now, screen = results.progress(), console()
+
+    def say(text: str) -> None:
+        screen.print(text, highlight=False, markup=False)
+
+    sizes = f"{now.points} points × {len(results.seeds)} seeds, {now.finished} of {now.blocks} blocks"
+    say(f"{results.name}: {now.done} of {now.points} points done ({sizes})")
+    owner = results.store.running()
+    if owner:
+        say(f"{owner} is at work on it")
+    elif not results.finished:
+        say("not finished: the same command goes on with it")
+    if now.failed:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in results.failures_by_kind.items())
+        say(f"{now.failed} points failed ({kinds}): `ecosystem failures {results.folder}` shows them")
+        if set(results.failures_by_kind) - {"diverged"}:
+            say("with --retry those that raised or were lost are computed once more")
+    say(f"tables in {results.folder}: points, {', '.join(results.tables)}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
