@@ -92,6 +92,8 @@ def failures(
 ) -> None:
     """Show which points of a study failed, how, and why."""
     with errors(debug):
+        import pandas as pd
+
         from ecosystem.study import Study
 
         results = Study.load(folder)
@@ -103,9 +105,9 @@ def failures(
         shown = found.rename(columns={f"{name}_parameter": name for name in results.parameters})
         shown = shown.loc[:, ~shown.columns.duplicated(keep="last")]
         rows = shown[columns].astype(object).itertuples(index=False)
-        cells = [["" if value is None or value != value else cell(value) for value in row] for row in rows]
+        cells = [["" if pd.isna(value) else cell(value) for value in row] for row in rows]
         console().print(table(f"{results.name}: failures", columns, cells))
-        for file in dict.fromkeys(file for file in found["traceback"] if file) if traces else ():
+        for file in found["traceback"].dropna().unique() if traces else ():
             typer.echo(f"\n{(folder / file).read_text(encoding='utf-8')}")
 
 

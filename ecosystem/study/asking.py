@@ -66,6 +66,7 @@ def ask(
 
 def ask_again(store: Store, facts: Facts) -> None:
     """Ask once more for points that failed, each in a block of its own."""
+    before = len(facts.requests)
     waiting = {(b.points, b.seeds) for b in pending(facts.requests, store.finished(facts))}
     for block in store.blocks(facts):
         failures = store.read(store.path("failures", block.number)).to_pandas()
@@ -75,7 +76,8 @@ def ask_again(store: Store, facts: Facts) -> None:
                     next_number(facts.requests), (point,), block.seeds, 1, len(block.seeds), block.fresh, retries=True
                 )
                 facts.requests.append(again)
-    store.save(facts, store.points(facts))
+    if len(facts.requests) > before:
+        store.save(facts, store.points(facts))
 
 
 def _continued(facts: Facts, store: Store, design: Design, job: Job, accept_changes: bool) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 import traceback
@@ -145,7 +146,7 @@ class Harvest:
         """Everything as bytes."""
         failed = sorted({failure["point"] for failure in self._failures})
         tables = {name: as_bytes(_joined(frames)) for name, frames in self._frames.items()}
-        tables["failures"] = as_bytes(failures_table(self._failures))
+        tables["failures"] = as_bytes(failures_table(self._failures)) if failed else _no_failures()
         facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
         row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
         tables["blocks"] = as_bytes(row)
@@ -172,6 +173,12 @@ def failures_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The table ``failures``; what a row does not say is missing."""
     table = pd.DataFrame(list(rows), columns=list(FAILURES), dtype=object)
     return table.astype(FAILURES)
+
+
+@functools.cache
+def _no_failures() -> bytes:
+    """What nearly every block has."""
+    return as_bytes(failures_table([]))
 
 
 def as_bytes(table: pd.DataFrame) -> bytes:

@@ -112,7 +112,7 @@ class _Pool:
             context=get_context("loky"),  # does not run the user's script again, which may lack a guard
             initializer=_prepare,
             initargs=(self.job, os.getpid()),
-            env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
         )
 
 
