@@ -138,6 +138,24 @@ def test_builds_that_are_refused(tmp_path) -> None:
     assert study.run(tmp_path / "b", engine=HERE).finished
 
 
+class Unloadable:
+    """It can be sent, and not be received."""
+
+    def __reduce__(self) -> tuple:
+        return int, ("not a number",)
+
+
+def test_a_build_that_workers_cannot_load(tmp_path) -> None:
+    stone = Unloadable()
+
+    def build(share: float) -> Scenario:
+        assert stone
+        return loop(share)
+
+    with pytest.raises(RuntimeError, match="a worker cannot load what it was sent"):
+        Study("stone", build, grid={"share": [0.1, 0.2]}, block=1).run(tmp_path / "s", workers=1)
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

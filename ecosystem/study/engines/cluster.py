@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -214,12 +215,20 @@ def _session(ray: Any, engine: Ray) -> Iterator[bool]:
 
 def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     try:
+        _knock(address)
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise ConnectionError(
             f"Ray(address={address!r}): no cluster can be reached there ({error}); give the address that "
             "`ray start --head` printed, 'auto' on a machine of the cluster, or none to start one here"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Whether anybody listens there: Ray itself would go on asking for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
 def _check_initialised(ray: Any, engine: Ray) -> None:

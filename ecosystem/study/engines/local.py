@@ -118,10 +118,13 @@ class _Pool:
 
 def _prepare(job: bytes, parent: int) -> None:
     """Make a worker ready: it leaves Ctrl-C to its parent and does not outlive it."""
-    global _job
+    global _job, _trouble
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    _job = unpacked(job)
+    try:
+        _job = unpacked(job)
+    except Exception as error:  # a worker that died here would be taken for a block's victim
+        _trouble = error
 
 
 def _watch(parent: int) -> None:
@@ -131,7 +134,12 @@ def _watch(parent: int) -> None:
 
 
 def _play(task: Task) -> Parcel:
+    if _trouble is not None:
+        raise RuntimeError(
+            "a worker cannot load what it was sent; what build and the measures refer to must be importable there"
+        ) from _trouble
     return play(_job, task)
 
 
 _job: Job
+_trouble: Exception | None = None
