@@ -13,7 +13,7 @@ from ecosystem.study.content import digest
 from ecosystem.study.work import Job, built_point
 from ecosystem.variants import versions
 
-FACES = ("report", "cli", "dashboard", "influence", "study")  # packages that no run depends on
+FACES = ("report", "cli", "dashboard", "loading.py")  # no number depends on them
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def told(function: Any) -> str:
 
 @functools.cache
 def engine_code() -> str:
-    """A digest of the package's files that a run depends on: a changed engine may give other numbers."""
+    """A digest of the package's files that numbers depend on: a changed engine may give others."""
     root = Path(__file__).parents[1]
     h = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

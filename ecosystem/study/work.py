@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pandas.api.types import union_categoricals
+from threadpoolctl import threadpool_limits
 
 from ecosystem.ecosystem import Ecosystem
 from ecosystem.recording import Record
@@ -78,13 +79,15 @@ class Point:
 
 
 def play(job: Job, task: Task) -> Parcel:
-    """Compute one block, on one torch thread; what its points raise is data."""
+    """Compute one block, on one thread; what its points raise is data."""
     started, threads = time.perf_counter(), torch.get_num_threads()
     torch.set_num_threads(1)  # last bits depend on it
     kept = Harvest(job, task.block)
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            for unheard in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", unheard)  # as Python does by itself
             for group in _groups(job, task, kept):
                 for eco, points in _simulated(group, job.record, task.block, kept):
                     kept.keep(eco, points)

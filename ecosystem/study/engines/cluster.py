@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,14 +95,20 @@ class _Flight:
         self.ray, self.engine, self.started_here = ray, engine, started_here
         # nodes that were started here have the environment of this process; others get new workers with it
         environment = {} if started_here else {"runtime_env": {"env_vars": THREADS}}
-        self.play = ray.remote(_play).options(
-            num_cpus=engine.num_cpus, num_gpus=engine.num_gpus, max_retries=engine.retries, **environment
-        )
+        # Ray itself would try a block that takes too much memory again and again without end: it is done here
+        options = {"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus, "max_retries": 0, **environment}
+        # a process that has used one GPU cannot move to another: where nodes have several, each block gets a new one
+        self.kept, self.fresh = (ray.remote(max_calls=calls)(_play).options(**options) for calls in (0, 1))
+        self.play = self.kept
         self.key = uuid.uuid4().hex
         # an array, for all workers of a node read it in one place; bytes would be copied for each block
         self.job = ray.put(np.frombuffer(data, np.uint8))
         self.made = _made()
         self.under_way: dict[Any, Task] = {}  # by the reference to its result, the oldest first
+        self.deaths: Counter[int] = Counter()  # of workers and nodes, over a block
+        kinds = ray.exceptions
+        self.died = (kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.OutOfMemoryError, kinds.ObjectLostError)
+        self.died += (kinds.ObjectStoreFullError, kinds.OutOfDiskError)  # no room for its result
         self.room, self.counted = 0, -math.inf
         self.warned = False
 
@@ -109,8 +116,9 @@ class _Flight:
         try:
             while self._filled(tasks):
                 done = self.ray.wait(list(self.under_way), num_returns=1, timeout=PULSE)[0]
-                if done:
-                    yield self._taken(done.pop())  # popped: its memory is free as soon as the result is here
+                outcome = self._taken(done.pop()) if done else None  # popped: its memory is free with that
+                if outcome is not None:
+                    yield outcome
         finally:
             self._stop()
 
@@ -118,32 +126,36 @@ class _Flight:
         """Give the nodes all they can take, and a few blocks more; whether anything is under way."""
         self._count()
         while len(self.under_way) < self.room and (task := next(tasks, None)) is not None:
-            self.under_way[self.play.remote(self.key, self.job, self.made, task)] = task
+            self._submit(task)
         return bool(self.under_way)
 
-    def _taken(self, reference: Any) -> tuple[Task, Parcel | Lost]:
-        """What came of a block. Whatever our own code raised is raised here."""
-        task, died = self.under_way.pop(reference), self.ray.exceptions
+    def _submit(self, task: Task) -> None:
+        self.under_way[self.play.remote(self.key, self.job, self.made, task)] = task
+
+    def _taken(self, reference: Any) -> tuple[Task, Parcel | Lost] | None:
+        """What came of a block; None if a worker or node died over it and it is tried again.
+
+        Whatever else went wrong is raised.
+        """
+        task = self.under_way.pop(reference)
         try:
             return task, self.ray.get(reference)
-        except (
-            died.WorkerCrashedError,
-            died.NodeDiedError,
-            died.OutOfMemoryError,
-            died.ObjectLostError,
-            died.ObjectStoreFullError,
-            died.OutOfDiskError,
-        ) as error:
-            text = next(iter(str(error).strip().splitlines()), "")
-            tried = f"after {self.engine.retries} retries: " if self.engine.retries else ""
-            return task, Lost(f"{tried}{type(error).__name__}: {text[:300]}")
+        except self.died as error:
+            self.deaths[task.block.number] += 1
+            if (times := self.deaths[task.block.number]) <= self.engine.retries:
+                self._submit(task)
+                return None
+            sentence = str(error).strip().split("\n")[0].split(". ")[0][:200]
+            return task, Lost(f"tried {times} times, at last {type(error).__name__}: {sentence}")
 
     def _count(self) -> None:
         """How many blocks may be under way, by the nodes of now."""
         if time.monotonic() - self.counted < PULSE:
             return
         self.counted = time.monotonic()
-        fitting = sum(self._fitting(node["Resources"]) for node in self.ray.nodes() if node["Alive"])
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        self.play = self.fresh if self.engine.num_gpus and any(node.get("GPU", 0) > 1 for node in nodes) else self.kept
+        fitting = sum(map(self._fitting, nodes))
         # the few more wait at the nodes, so that none is idle while a result is fetched and written
         self.room = self.engine.workers or fitting + fitting // 4 + 2
         if not fitting and not self.warned:
