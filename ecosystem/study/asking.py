@@ -64,19 +64,20 @@ def ask(
     return Asked(facts, dict(zip(asked, design.parameters, strict=True)))
 
 
-def ask_again(store: Store, facts: Facts) -> None:
+def ask_again(store: Store, asked: Asked) -> None:
     """Ask once more for points that failed, each in a block of its own."""
-    before = len(facts.requests)
-    waiting = {(b.points, b.seeds) for b in pending(facts.requests, store.finished(facts))}
+    facts = asked.facts
+    waiting = {(point, b.seeds) for b in pending(facts.requests, store.finished(facts)) for point in b.points}
+    again: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
     for block in store.blocks(facts):
-        failures = store.read(store.path("failures", block.number)).to_pandas()
-        for point in sorted(set(retriable(failures)["point"])):
-            if ((point,), block.seeds) not in waiting:
-                again = Request(
-                    next_number(facts.requests), (point,), block.seeds, 1, len(block.seeds), block.fresh, retries=True
-                )
-                facts.requests.append(again)
-    if len(facts.requests) > before:
+        failed = set(retriable(store.read(store.path("failures", block.number)).to_pandas())["point"])
+        here = [p for p in block.points if p in failed and p in asked.parameters and (p, block.seeds) not in waiting]
+        again.setdefault((block.seeds, block.fresh), []).extend(here)
+    for (seeds, fresh), points in again.items():
+        if points:
+            first = next_number(facts.requests)
+            facts.requests.append(Request(first, tuple(points), seeds, 1, len(seeds), fresh, retries=True))
+    if any(again.values()):
         store.save(facts, store.points(facts))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,19 @@ FACES = ("report", "cli", "dashboard", "loading.py")  # no number depends on the
 
 def identity(job: Job) -> dict[str, Any]:
     """What must stay the same while a study grows, as JSON would be."""
-    return {
-        "build": {"name": told(job.build), "code": digest(job.build)},
-        "measures": {measure.name: digest((measure.function, measure.of)) for measure in job.measures},
-        "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()},
-        "versions": {**versions(), "engine": engine_code()},
-    }
+    return _as_json(
+        {
+            "build": {"name": told(job.build), "code": digest(job.build)},
+            "measures": {measure.name: digest((measure.function, measure.of)) for measure in job.measures},
+            "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()},
+            "versions": made_with(),
+        }
+    )
+
+
+def made_with() -> dict[str, str]:
+    """The versions that numbers depend on, with the digest of this package's code."""
+    return {**versions(), "engine": engine_code()}
 
 
 def portrait(job: Job, key: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +53,12 @@ def _portrait(scenario: Scenario) -> dict[str, Any]:
     members = [[name, scenario.member(name)] for name in scenario.names]
     numbers = digest([members, list(scenario.graph.edges.data()), scenario.interventions])
     how = {"rounds": scenario.rounds, "samples": scenario.samples, "ordering": repr(scenario.ordering)}
-    return tables | how | {"numbers": numbers}
+    return _as_json(tables | how | {"numbers": numbers})
+
+
+def _as_json(value: Any) -> Any:
+    """A value as it comes back from a file; NaN, which differs from itself, as None."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -121,7 +121,7 @@ class Study:
         with store.locked():
             asked = ask(store, self.name, self.design, self.seeds, self.job, self.block, accept_changes)
             if retry:
-                ask_again(store, asked.facts)
+                ask_again(store, asked)
             told = self._compute(store, asked, chosen, progress or (lambda _: None), stop)
         results = Results(folder)
         _say(results, told)
