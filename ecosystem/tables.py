@@ -97,7 +97,9 @@ class Tables:
             for column in change.where[self.variant].nonzero().flatten().tolist():
                 before, after = (_value(x, self.variant, column) for x in (change.before, change.after))
                 rows.append((*self.seeds[column], change.round, change.subject, change.what, before, after))
-        return pd.DataFrame(rows, columns=["seed", "replicate", "round", "subject", "what", "before", "after"])
+        numbers, texts = ["seed", "replicate", "round"], ["subject", "what", "before", "after"]
+        table = pd.DataFrame(rows, columns=numbers + texts)
+        return table.astype(dict.fromkeys(numbers, "int64") | dict.fromkeys(texts, "str"))
 
     def _array(self, name: str) -> np.ndarray:
         """``[replicates, rounds, members]``."""

@@ -8,6 +8,11 @@ Everything is linear, so the stable point is known: ``theta* = λ (I − A)⁻¹
 
     ecosystem run scenarios/pair.py --set coupling=0.9
     ecosystem run scenarios/pair.py --samples 0          # the population: no sampling
+
+``study()`` is the whole plane of coupling and curation, ``sobol()`` the same plane with scattered points;
+``analysis/plane.py`` reads the first and says where curation helps whom.
+
+    ecosystem study scenarios/pair.py --out runs/plane
 """
 
 import json
@@ -15,11 +20,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem import Flow, LinearMap, Location, Member, Quadratic, Scenario, Shift, sequential
+from ecosystem import Flow, LinearMap, Location, Member, Quadratic, Record, Scenario, Shift, Study, sequential
 
+COUPLING, CURATION = (0.02, 0.98), (0.05, 0.95)  # the plane: every point of it has a stable point
 SYSTEM: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "figure3_system.json").read_text())
 
 
@@ -56,3 +64,50 @@ def stable_point(coupling: float, curation: float) -> tuple[Tensor, Tensor]:
     shift = torch.tensor(SYSTEM["a"], dtype=torch.float64)
     theta = curation * torch.linalg.solve(torch.eye(len(shift), dtype=torch.float64) - matrix, shift)
     return theta, matrix @ theta
+
+
+def study(points: int = 21, seeds: int = 40, rounds: int = 100, samples: int | None = 64, last: int = 20) -> Study:
+    """``points × points`` choices of coupling and curation; the ``last`` rounds of each run, and the exact influence.
+
+    On the command line::
+
+        ecosystem study scenarios/pair.py --out runs/plane                              # 441 points, half a minute
+        ecosystem study scenarios/pair.py --out runs/quick --set points=5 --set seeds=4
+    """
+    axes = {
+        "coupling": np.linspace(*COUPLING, points).round(6),
+        "curation": np.linspace(*CURATION, points).round(6),
+    }
+    return _study("plane", {**axes, "rounds": rounds, "samples": samples}, seeds, last)
+
+
+def sobol(points: int = 64, seeds: int = 40, rounds: int = 100, samples: int | None = 64, last: int = 20) -> Study:
+    """The same plane at ``points`` places of a scrambled Sobol sequence: a design is also a table, a row a point.
+
+    For more parameters than two a grid grows out of hand, scattered points do not. The first 64 of 128 are the 64 of
+    before, so a folder grows with the number: what it holds stays, and only the new points are computed.
+    ``scipy.stats.qmc.LatinHypercube(2).random(100)`` in place of the sequence would do for any number.
+
+        python -c "from scenarios import pair; pair.sobol(128).run('runs/sobol', progress=print)"
+
+    Raises
+    ------
+    ValueError
+        If ``points`` is no power of two: the sequence covers the plane evenly at those.
+    """
+    from scipy.stats import qmc
+
+    power = int(points).bit_length() - 1
+    if points < 1 or points != 2**power:
+        raise ValueError(
+            f"sobol(points) must be a power of two, got {points!r}; give it {2 ** max(power, 0)} or the next"
+        )
+    unit = qmc.Sobol(2, seed=0).random_base2(power)
+    low, high = zip(COUPLING, CURATION, strict=True)
+    rows = pd.DataFrame(qmc.scale(unit, low, high), columns=["coupling", "curation"])
+    return _study("plane, scattered", rows.assign(rounds=rounds, samples=samples), seeds, last)
+
+
+def _study(name: str, grid: Any, seeds: int, last: int) -> Study:
+    """The alignments of the last rounds, of which there are few, and the exact influence of each point."""
+    return Study(name, scenario, grid=grid, seeds=seeds, measure=["rounds", "influence"], record=Record(last=last))

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from ecosystem.scenario import Scenario
 from ecosystem.study.content import digest
 from ecosystem.study.design import Design, points_table
@@ -56,11 +54,12 @@ def ask(
     for part in missing(facts.requests, side_by_side(asked, _likeness(design)), seeds):
         points, runs = len(part.points), len(part.seeds)
         width = block or min(block_width(probe, points, runs, job.record, job.heavy) for probe in probes.values())
-        depth = min(block_depth(probe, runs, job.record) for probe in probes.values())
+        depth = max(1, min(block_depth(probe, runs, job.record) for probe in probes.values()))
         first = next_number(facts.requests)
         facts.requests.append(Request(first, part.points, part.seeds, width, depth, part.fresh))
     if not store.exists or facts != store.facts():
-        store.save(facts, _extended(table, points_table(design.names, [design.parameters[i] for i in new])))
+        store.save(facts, points_table(facts.names, [design.parameters[i] for i in new], before=table))
+    store.tidy(facts)
     return Asked(facts, dict(zip(asked, design.parameters, strict=True)))
 
 
@@ -75,8 +74,8 @@ def ask_again(store: Store, asked: Asked) -> None:
         again.setdefault((block.seeds, block.fresh), []).extend(here)
     for (seeds, fresh), points in again.items():
         if points:
-            first = next_number(facts.requests)
-            facts.requests.append(Request(first, tuple(points), seeds, 1, len(seeds), fresh, retries=True))
+            first, depth = next_number(facts.requests), max(1, len(seeds))
+            facts.requests.append(Request(first, tuple(points), seeds, 1, depth, fresh, retries=True))
     if any(again.values()):
         store.save(facts, store.points(facts))
 
@@ -113,7 +112,7 @@ def _probes(design: Design, job: Job) -> dict[int, Scenario]:
         values = [point[name] for point in design.parameters]
         try:
             ends = (min(range(len(values)), key=values.__getitem__), max(range(len(values)), key=values.__getitem__))
-        except TypeError:  # they have no order
+        except (TypeError, ValueError, RuntimeError):  # they have no order; arrays and tensors say so in their ways
             ends = tuple({digest(value): i for i, value in reversed(list(enumerate(values)))}.values())
         chosen |= dict.fromkeys(ends)
     built: dict[int, Scenario] = {}
@@ -134,13 +133,3 @@ def _probes(design: Design, job: Job) -> dict[int, Scenario]:
 def _likeness(design: Design) -> list[str]:
     """Points that differ in floats alone can usually be one tensor program."""
     return [digest({k: v for k, v in point.items() if type(v) is not float}) for point in design.parameters]
-
-
-def _extended(table: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """The table of points with new ones at its end."""
-    if table is None or not len(new):
-        return new if table is None else table
-    for name in table.columns:
-        if table[name].dtype != new[name].dtype and "str" in (str(table[name].dtype), str(new[name].dtype)):
-            table[name], new[name] = table[name].astype("str"), new[name].astype("str")
-    return pd.concat([table, new.assign(point=new["point"] + len(table))[table.columns]], ignore_index=True)

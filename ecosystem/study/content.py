@@ -7,7 +7,9 @@ count by their names: their versions are kept elsewhere.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import dis
 import functools
 import hashlib
 import sys
@@ -82,7 +84,7 @@ class _Reader:
         elif isinstance(value, pd.DataFrame | pd.Series | pd.Index):
             yield (value.to_dict() if isinstance(value, pd.DataFrame) else value.tolist(),)
         elif isinstance(value, types.ModuleType):
-            yield value.__name__
+            yield value.__name__ if is_library(value.__name__) else _source(value)
         elif isinstance(value, functools.partial):
             yield from ((value.func,), (value.args,), (value.keywords,))
         elif isinstance(value, types.MethodType):
@@ -104,7 +106,7 @@ class _Reader:
                 if isinstance(item, staticmethod | classmethod):
                     item = item.__func__
                 elif isinstance(item, property):
-                    item = item.fget
+                    item = (item.fget, item.fset, item.fdel)
                 if name not in _CLASS_NOISE:
                     yield from (name, (item,))
 
@@ -114,20 +116,27 @@ class _Reader:
             return
         cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
         yield from ((value.__defaults__,), (value.__kwdefaults__,), (cells,))
-        yield from self._code(value.__code__, value.__globals__, value.__doc__)
+        yield from self._code(value.__code__, value.__globals__)
 
-    def _code(self, code: types.CodeType, scope: dict[str, Any], doc: str | None) -> Iterator[Any]:
-        yield from (code.co_code, (code.co_names,), (code.co_varnames,), (code.co_freevars,))
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                yield from self._code(constant, scope, None)
-            elif constant is None or constant != doc:
-                yield (constant,)
+    def _code(self, code: types.CodeType, scope: dict[str, Any]) -> Iterator[Any]:
+        for step in dis.get_instructions(code):  # by what they mean, not by numbers that a docstring would move
+            yield step.opname
+            if isinstance(step.argval, types.CodeType):
+                yield from self._code(step.argval, scope)
+            else:
+                jump = step.opcode in dis.hasjrel or step.opcode in dis.hasjabs
+                yield (step.arg if jump else step.argval,)
         yield from ((scope[name],) for name in code.co_names if name in scope)
 
 
 _CLASS_NOISE = {"__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
 _CLASS_NOISE |= {"__annotations__", "__dataclass_fields__", "__dataclass_params__", "__abstractmethods__", "_abc_impl"}
+
+
+def _source(module: types.ModuleType) -> str:
+    """The code of a module of the user's, however it is laid out; its name where there is no file."""
+    file = getattr(module, "__file__", None)
+    return ast.dump(ast.parse(Path(file).read_bytes())) if file and Path(file).is_file() else module.__name__
 
 
 def _state(value: Any) -> Any:

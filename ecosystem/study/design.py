@@ -69,39 +69,52 @@ class Design:
             )
 
 
-def points_table(names: Sequence[str], parameters: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The table ``points``: numbers and texts as they are, anything else by a label that tells values apart."""
-    columns: dict[str, Any] = {"point": np.arange(len(parameters))}
+def points_table(
+    names: Sequence[str], parameters: Sequence[Mapping[str, Any]], before: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The table ``points``: numbers and texts as they are, anything else by a label that tells values apart.
+
+    ``before`` is a table that the new points go on with; it becomes what it had been with all of them at once.
+    """
+    columns: dict[str, Any] = {}
     for name in names:
-        columns[name] = _column([point[name] for point in parameters])
-    return pd.DataFrame(columns)
+        known = [] if before is None else [None if pd.isna(value) else _plain(value) for value in before[name]]
+        columns[name] = _column(known + [point[name] for point in parameters])
+    count = len(parameters) + (0 if before is None else len(before))
+    return pd.DataFrame({"point": np.arange(count), **columns})
 
 
 def label(value: Any) -> str:
-    """A value in a few words."""
+    """A value in a few words; what these do not say in full is told apart by the first digits of its digest."""
+    if isinstance(value, str):
+        return value
+    text = " ".join(str(value).split())
+    if _is_exact(value) and len(text) <= _LABEL:
+        return text
     if isinstance(value, nx.Graph):
-        return value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
-    text = getattr(value, "__name__", None) or " ".join(str(value).split())
-    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
+        text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
+    text = getattr(value, "__name__", None) or text
+    return f"{text if len(text) <= _LABEL else text[: _LABEL - 1] + '…'} #{digest(value)[:6]}"
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether its text says all about a value."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_exact, value))
+    return value is None or type(value) in _SCALARS
 
 
 def _column(values: list[Any]) -> pd.Series:
     kinds = {type(value) for value in values if value is not None}
-    if len(kinds) == 1 and kinds <= set(_SCALARS):
-        kind = kinds.pop()
-        if None not in values:
-            return pd.Series(values, dtype={str: "str"}.get(kind, kind))
-        if kind is not float:  # of a float, NaN would not say that nothing was given
-            return pd.Series(values, dtype={bool: "boolean", int: "Int64", str: "str"}[kind])
     if kinds == {int, float} and None not in values:
         return pd.Series(values, dtype=float)
-    labels = [label(value) for value in values]
-    keys: dict[str, set[str]] = {}
-    digests = [digest(value) for value in values]
-    for text, key in zip(labels, digests, strict=True):
-        keys.setdefault(text, set()).add(key)
-    told = [text if len(keys[text]) == 1 else f"{text} #{key[:6]}" for text, key in zip(labels, digests, strict=True)]
-    return pd.Series(told, dtype="str")
+    if len(kinds) == 1 and kinds <= set(_SCALARS):
+        (kind,) = kinds
+        if None not in values:
+            return pd.Series(values, dtype="str" if kind is str else kind)
+        if kind is not float:  # of a float, NaN would not say that nothing was given
+            return pd.Series(values, dtype={bool: "boolean", int: "Int64", str: "str"}[kind])
+    return pd.Series([label(value) for value in values], dtype="str")
 
 
 def _combinations(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,11 @@ class Measure:
     function: Callable[..., pd.DataFrame]
     of: str  # "run" or "scenario"
 
+    @property
+    def own(self) -> bool:
+        """Whether the function is the user's."""
+        return not isinstance(self.function, _TableOfRun | _TableOfScenario)
+
 
 def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
     """A measure that looks at the scenario and not at a run of it; it is made once for each point.

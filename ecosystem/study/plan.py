@@ -33,6 +33,8 @@ class Block:
     @property
     def told(self) -> str:
         """Its seeds in words: the numbers and how far they reach."""
+        if not self.seeds:
+            return "none"
         first, last = self.seeds[0], self.seeds[-1]
         return _told(first) if len(self.seeds) == 1 else f"{_told(first)} to {_told(last)}, {len(self.seeds)} of them"
 
@@ -55,7 +57,7 @@ class Request:
 
     def __len__(self) -> int:
         """How many block numbers it takes up."""
-        return -(-len(self.points) // self.width) * -(-len(self.seeds) // self.depth)
+        return -(-len(self.points) // self.width) * max(1, -(-len(self.seeds) // self.depth))
 
     @property
     def numbers(self) -> range:
@@ -66,7 +68,7 @@ class Request:
         """Its blocks, without the dropped ones."""
         number, dropped = self.first, set(self.dropped)
         for p in range(0, len(self.points), self.width):
-            for s in range(0, len(self.seeds), self.depth):
+            for s in range(0, max(1, len(self.seeds)), self.depth):
                 if number not in dropped:
                     fresh = self.fresh and s == 0
                     yield Block(number, self.points[p : p + self.width], self.seeds[s : s + self.depth], fresh)
@@ -123,7 +125,7 @@ def missing(requests: Sequence[Request], points: Sequence[int], seeds: Sequence[
     found: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
     for point in points:
         lacking = tuple(seed for seed in seeds if seed not in covered.get(point, ()))
-        if lacking:
+        if lacking or point not in known:
             found.setdefault((lacking, point not in known), []).append(point)
     return [Rectangle(tuple(many), lacking, fresh) for (lacking, fresh), many in found.items()]
 

@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from ecosystem.study.plan import Block, Seed, pending
 from ecosystem.study.progress import Progress
@@ -84,7 +83,7 @@ class Results:
         finished = self._finished
         waiting = {point for block in pending(self.facts.requests, finished) for point in block.points}
         blocks = sum(1 for request in self.facts.requests for _ in request.blocks())
-        points = len(self.facts.keys)
+        points = len({point for request in self.facts.requests for block in request.blocks() for point in block.points})
         return Progress(points, points - len(waiting), len(self.failed), blocks, len(finished))
 
     # -- tables ------------------------------------------------------------------------------------------------------
@@ -115,15 +114,16 @@ class Results:
         fields = None if columns is None else list(dict.fromkeys(["point", *columns]))
         parts = []
         for block in self._blocks(table):
-            if wanted is None or wanted & set(block.points):
+            if (wanted is None or wanted & set(block.points)) and self.store.path(table, block.number).exists():
                 part = self.store.read(self.store.path(table, block.number), fields)
                 if wanted is not None and "point" in part.column_names:
                     part = part.filter(pc.is_in(part["point"], pa.array(sorted(wanted))))
                 parts.append(part)
         filled = [part for part in parts if part.num_rows] or parts[:1]
         if not filled:
-            return failures_table([]) if table == "failures" else pd.DataFrame(columns=fields or ["point"])
-        frame = pa.concat_tables(filled, promote_options="permissive").unify_dictionaries().to_pandas()
+            blank = failures_table([]) if table == "failures" else pd.DataFrame(columns=fields or ["point"])
+            return blank if columns is None else blank[list(columns)]
+        frame = _joined(filled)
         if "point" in frame and not frame["point"].is_monotonic_increasing:
             frame = frame.sort_values("point", kind="stable", ignore_index=True)
         return frame if columns is None else frame[list(columns)]
@@ -140,7 +140,10 @@ class Results:
     def dataset(self, table: str) -> ds.Dataset:
         """A table of the finished blocks as a pyarrow dataset: to scan and aggregate more than fits in memory."""
         files = [str(self.store.path(table, block.number)) for block in self._blocks(table)]
-        schema = pa.unify_schemas([pq.read_schema(file) for file in files], promote_options="permissive")
+        files = [file for file in files if os.path.exists(file)]
+        if not files:
+            return ds.dataset(pa.Table.from_pandas(self.read(table), preserve_index=False))
+        schema = pa.unify_schemas([self.store.schema(Path(file)) for file in files], promote_options="permissive")
         return ds.dataset(files, schema=schema, format="parquet")
 
     def __repr__(self) -> str:
@@ -157,6 +160,13 @@ class Results:
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
         return self.store.blocks(self.facts)
+
+
+def _joined(parts: list[pa.Table]) -> pd.DataFrame:
+    try:
+        return pa.concat_tables(parts, promote_options="permissive").unify_dictionaries().to_pandas()
+    except pa.ArrowTypeError:  # numbers in one block, texts in another
+        return pd.concat([part.to_pandas() for part in parts], ignore_index=True)
 
 
 def retriable(failures: pd.DataFrame) -> Any:

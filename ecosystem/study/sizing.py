@@ -25,7 +25,7 @@ def stack_width(scenario: Scenario, seeds: int, record: Record) -> int:
     members = [scenario.member(name).generator for name in scenario.names]
     if not all(isinstance(generator, ClosedForm) for generator in members):
         return 1  # neural models are looped over: together they only take memory
-    runs = replicates(scenario, seeds)
+    runs = max(1, replicates(scenario, seeds))
     event = sum(math.prod(generator.event_shape) for generator in members)
     numbers = runs * event * (scenario.samples or 1)
     return max(1, min(WIDEST, NUMBERS // max(numbers, 1), ROWS // max(_rows(scenario, runs, record), 1)))

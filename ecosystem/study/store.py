@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ecosystem.study.plan import Block, Request
-from ecosystem.study.work import Parcel, as_bytes
+from ecosystem.study.work import Parcel, as_bytes, parquet
 
 FACTS, POINTS, TABLES, LOCK, OWNER = "study.json", "points.parquet", "tables", ".lock", ".running.json"
 FORMAT = 1
@@ -87,7 +87,7 @@ class Store:
             if (found := given.pop("format")) != FORMAT:
                 raise StudyFolderError(f"{path} has format {found!r}; this version reads format {FORMAT}")
             return Facts.from_json(given)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             if isinstance(error, StudyFolderError):
                 raise
             raise StudyFolderError(
@@ -114,17 +114,14 @@ class Store:
 
     def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         """One Parquet file, its checksums verified."""
-        try:
-            return pq.ParquetFile(path, page_checksum_verification=True).read(
-                None if columns is None else list(columns)
-            )
-        except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
-            raise StudyFolderError(
-                f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run the study again: its block will "
-                "be computed again, to the same numbers"
-                if path.name != POINTS and path.exists()
-                else f"{path} is missing or damaged; bring it back from a copy"
-            ) from error
+        with _readable(path):
+            names = None if columns is None else list(columns)
+            return pq.ParquetFile(path, page_checksum_verification=True).read(names)
+
+    def schema(self, path: Path) -> pa.Schema:
+        """The columns of a Parquet file."""
+        with _readable(path):
+            return pq.read_schema(path)
 
     def running(self) -> str:
         """Who is at work on the folder, in words; empty if nobody is."""
@@ -142,16 +139,17 @@ class Store:
     def locked(self) -> Iterator[None]:
         """Hold the folder alone; made if it is not there. Refused where something else is in it, or somebody."""
         self._refuse_foreign()
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / LOCK, timeout=1)  # a moment: who looks at the state holds it for an instant
             lock.acquire()
         except Timeout:
             raise StudyFolderError(
                 f"{self.folder} is being worked on by {self._owner()}; wait for it, or choose another folder"
             ) from None
-        except PermissionError as error:
-            raise PermissionError(f"{self.folder} cannot be written: {error.strerror}; choose another") from None
+        except OSError as error:
+            why = f"{error.strerror}: {self.folder} cannot be made or written; make room, or choose another folder"
+            raise OSError(error.errno, why) from error
         try:
             owner = {"host": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             self.write(self.folder / OWNER, json.dumps(owner).encode())
@@ -169,22 +167,29 @@ class Store:
     def keep(self, facts: Facts, block: Block, parcel: Parcel) -> None:
         """Write the tables of a block; it is finished with the last of them.
 
-        Where it replaces points that had failed, their rows of before go first.
+        Where it replaces points that had failed, their rows of before go then.
         """
-        if any(block.number in request.numbers for request in facts.requests if request.retries):
-            for other in self.blocks(facts):
-                if other.seeds == block.seeds and set(block.points) & set(other.points):
-                    self._without(facts, other.number, set(block.points))
         for file, text in parcel.tracebacks.items():
-            self.write(self.folder / file, text.encode())
+            self.write(self.folder / file, text.encode(errors="backslashreplace"))
         for name in facts.tables:
-            self.write(self.path(name, block.number), parcel.tables[name])
+            data, path = parcel.tables[name], self.path(name, block.number)
+            self.write(path if data else _empty(path), data)
+        self._replace(facts, block)
+
+    def tidy(self, facts: Facts) -> None:
+        """Remove what a killed process has left: tables of blocks that are not finished, rows that were replaced."""
+        finished = {block.number for block in self.blocks(facts)}
+        for name in facts.tables:
+            for number in self._blocks(name) - finished:
+                for path in (self.path(name, number), _empty(self.path(name, number))):
+                    path.unlink(missing_ok=True)
+        self._replace(facts)
 
     def write(self, path: Path, data: bytes) -> None:
         """A file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.partial")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with open(beside, "wb") as file:
                 file.write(data)
                 file.flush()
@@ -201,23 +206,35 @@ class Store:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _without(self, facts: Facts, block: int, points: set[int]) -> None:
-        """Take the rows of some points out of a block's tables: they are about to be computed again."""
+    def _replace(self, facts: Facts, new: Block | None = None) -> None:
+        """Remove rows of points that were tried again since; with ``new`` only those that have to do with it."""
+        retries = {number for request in facts.requests if request.retries for number in request.numbers}
+        if not retries:
+            return
+        blocks = self.blocks(facts)
+        latest = {(p, block.seeds): block.number for block in blocks if block.number in retries for p in block.points}
+        for block in blocks:
+            gone = {p for p in block.points if latest.get((p, block.seeds), block.number) > block.number}
+            if gone and (new is None or new.number == block.number or gone & set(new.points)):
+                self._remove(facts, block.number, gone)
+
+    def _remove(self, facts: Facts, block: int, points: set[int]) -> None:
+        """Take the rows of some points out of a block's tables."""
         for name in facts.tables:
             path = self.path(name, block)
-            table = self.read(path)
-            if name == "blocks" or not points & set(table["point"].to_pylist()):
+            if name == "blocks" or not path.exists():
                 continue
+            table = self.read(path)
             keep = [point not in points for point in table["point"].to_pylist()]
-            sink = pa.BufferOutputStream()
-            pq.write_table(table.filter(pa.array(keep)), sink, compression="zstd", write_page_checksum=True)
-            self.write(path, sink.getvalue().to_pybytes())
+            if not all(keep):
+                self.write(path, parquet(table.filter(pa.array(keep))))
 
     def _blocks(self, table: str) -> set[int]:
         folder = self.folder / TABLES / table
         if not folder.is_dir():
             return set()
-        return {int(entry.name[:-8]) for entry in os.scandir(folder) if entry.name[:-8].isdigit()}
+        names = (entry.name.removeprefix(".").removesuffix(".empty") for entry in os.scandir(folder))
+        return {int(name.removesuffix(".parquet")) for name in names if name.removesuffix(".parquet").isdigit()}
 
     def _owner(self) -> str:
         try:
@@ -241,3 +258,21 @@ class Store:
         """Remove what a killed process had begun to write."""
         for path in self.folder.rglob(".*.partial"):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a Parquet file, in words."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        mend = "bring it back from a copy"
+        if path.name != POINTS:
+            mend = "delete it and run the study again: its block will be computed again, to the same numbers"
+        what = "damaged" if path.exists() else "missing"
+        raise StudyFolderError(f"{path} is {what} ({str(error).splitlines()[0]}); {mend}") from error
+
+
+def _empty(path: Path) -> Path:
+    """What stands for a table that has not even columns: others would read a file without any as they can."""
+    return path.with_name(f".{path.stem}.empty")

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from ecosystem.ecosystem import Ecosystem
 from ecosystem.recording import Record
+from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.study.measures import Measure
 from ecosystem.study.plan import Block
@@ -89,7 +90,9 @@ def play(job: Job, task: Task) -> Parcel:
             for unheard in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
                 warnings.simplefilter("ignore", unheard)  # as Python does by itself
             for group in _groups(job, task, kept):
-                for eco, points in _simulated(group, job.record, task.block, kept):
+                for point in () if task.block.seeds else group:
+                    kept.measure(point, None)
+                for eco, points in _simulated(group, job.record, task.block, kept) if task.block.seeds else ():
                     kept.keep(eco, points)
     finally:
         torch.set_num_threads(threads)
@@ -114,17 +117,32 @@ class Harvest:
             if not bool(eco.alive[variant].all()):
                 diverged = run.failures.to_dict("records")
                 self._failures += [{"point": point.number, "kind": "diverged", **failure} for failure in diverged]
-            for measure in self.measures:
+            self.measure(point, run)
+
+    def measure(self, point: Point, run: Run | None) -> None:
+        """The tables of one point; without a run those of its scenario alone."""
+        for measure in self.measures:
+            if measure.of == "scenario" or run is not None:
                 with self.failing(point.number, f"measure {measure.name}", "measure"):
                     table = measure.function(run if measure.of == "run" else point.scenario)
-                    self._frames[measure.name].append(self._numbered(measure, point.number, table))
+                    self._add(measure, self._numbered(measure, point.number, table))
+
+    def _add(self, measure: Measure, table: pd.DataFrame) -> None:
+        """Keep a table; one of a function of the user's is refused if no file could hold it with the others."""
+        frames = self._frames[measure.name]
+        if measure.own:
+            parquet(pa.Table.from_pandas(table, preserve_index=False))
+            schemas = [pa.Schema.from_pandas(frame, preserve_index=False) for frame in (*frames[:1], table)]
+            pa.unify_schemas(schemas, promote_options="permissive")
+        frames.append(table)
 
     def _numbered(self, measure: Measure, point: int, table: Any) -> pd.DataFrame:
         if not isinstance(table, pd.DataFrame):
             raise TypeError(f"the measure {measure.name}() must return a DataFrame, got {type(table).__name__}")
         if "point" in table:
             raise ValueError(f"the table of {measure.name}() has a column `point` already; the study adds it")
-        table = table.copy(deep=False)
+        named = any(name is not None for name in table.index.names)
+        table = table.reset_index() if named else table.copy(deep=False)
         if measure.of == "run" and not {"seed", "seeds"} & set(table.columns):
             table.insert(0, "seeds", self.block.told)  # a row about several seeds says about which
         table.insert(0, "point", point)
@@ -135,10 +153,10 @@ class Harvest:
         """Whatever is raised inside is recorded as a failure of a point."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             file = f"tracebacks/{self.block.number:06d}-{point:06d}-{len(self._tracebacks)}.txt"
             self._tracebacks[file] = f"point {point}, {where}\n\n{traceback.format_exc()}"
-            text = f"{type(error).__name__}: {error}"
+            text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
             self._failures.append({"point": point, "kind": kind, "round": round, "error": text, "traceback": file})
 
     def lose(self, reason: str) -> None:
@@ -148,7 +166,7 @@ class Harvest:
     def parcel(self, told: list[str], seconds: float) -> Parcel:
         """Everything as bytes."""
         failed = sorted({failure["point"] for failure in self._failures})
-        tables = {name: as_bytes(_joined(frames)) for name, frames in self._frames.items()}
+        tables = {name: as_bytes(_joined(frames)) if frames else b"" for name, frames in self._frames.items()}
         tables["failures"] = as_bytes(failures_table(self._failures)) if failed else _no_failures()
         facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
         row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
@@ -186,9 +204,13 @@ def _no_failures() -> bytes:
 
 def as_bytes(table: pd.DataFrame) -> bytes:
     """A table as a Parquet file that says of every page whether it is whole."""
+    return parquet(pa.Table.from_pandas(table, preserve_index=False))
+
+
+def parquet(table: pa.Table) -> bytes:
+    """An Arrow table in the same way."""
     sink = io.BytesIO()
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    pq.write_table(arrow, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue()
 
 
@@ -198,6 +220,8 @@ def _groups(job: Job, task: Task, kept: Harvest) -> Iterator[list[Point]]:
     for number, parameters in zip(task.block.points, task.parameters, strict=True):
         with kept.failing(number, "build", "build"):
             scenario = built_point(job, parameters)
+            if not task.block.fresh and replicates(scenario, 2) == 1:
+                continue  # all replicates are equal
             groups.setdefault(shape(scenario), []).append(Point(number, parameters, scenario))
     for points in groups.values():
         width = stack_width(points[0].scenario, len(task.block.seeds), job.record)
@@ -210,11 +234,11 @@ def _simulated(
     """Ecosystems that have run; of points that fail together halves are tried, down to the one that is to blame."""
     seeds = block.seeds[: replicates(points[0].scenario, len(block.seeds))]
     eco: Ecosystem | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     try:
         eco = Ecosystem([point.scenario for point in points], seeds=seeds, record=record)
         eco.run()
-    except Exception as raised:
+    except (Exception, SystemExit) as raised:
         error = raised
     if error is None and eco is not None:
         yield eco, points

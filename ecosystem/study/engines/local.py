@@ -84,7 +84,12 @@ class _Pool:
         return bool(self.running)
 
     def _submit(self, task: Task) -> None:
-        self.running[self.executor.submit(_play, task)] = task
+        try:
+            future = self.executor.submit(_play, task)
+        except BrokenProcessPool as error:  # a worker has died since the last look: as if it had died over this
+            future = Future()
+            future.set_exception(error)
+        self.running[future] = task
 
     def _cleared(self, task: Task) -> None:
         """A suspect has turned out to be innocent, or is given up."""
