@@ -300,7 +300,11 @@ class Ecosystem(mesa.Model):
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         scenario = self.scenarios[variant]
-        tables = Tables(self.recorder, self.controls.changes, variant)
+        edges = scenario.graph.edges(data="flow")
+        absent = {(v, f"{u} (curated)") for u, v, flow in edges if not flow.curated}
+        absent |= {(v, u) for u, v, flow in edges if not flow.raw}
+        absent |= {(v, "real") for v in self.names if not scenario.real_share(v)}
+        tables = Tables(self.recorder, self.controls.changes, variant, absent)
         return Run(
             {
                 "scenario": scenario.name,
@@ -321,7 +325,7 @@ class Ecosystem(mesa.Model):
             changes=tables.changes,
             failures=tables.failures,
             tastes=tables.tastes,
-            samples={member: dict(rounds) for member, rounds in self.recorder.samples.items()},
+            samples={m: {r: x[variant] for r, x in many.items()} for m, many in self.recorder.samples.items()},
             parameters={name: self._parameters(name, variant) for name in self.names},
         )
 

@@ -119,7 +119,7 @@ def _execute(path: Path) -> ModuleType:
     except OSError as error:
         raise ScenarioFileError(f"cannot read the scenario file {path} ({error.strerror}); check the path") from error
     module = ModuleType(f"scenario_file_{path.stem}")
-    module.__file__ = str(path)
+    module.__file__ = str(path.resolve())
     sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
     folder = str(path.resolve().parent)
     if folder not in sys.path:

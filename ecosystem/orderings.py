@@ -7,7 +7,7 @@ ranks are ``[members]``, or ``[members, replicates]`` where each replicate has i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,10 @@ class Ordering:
 
     random = False
 
+    def kind(self) -> Hashable:
+        """What orderings share that are the same; by default only one with itself."""
+        return self
+
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         """Integer ranks ``[members]`` or ``[members, replicates]``; ``rng`` has one key for each replicate."""
         raise NotImplementedError
@@ -31,6 +35,9 @@ class Ordering:
 
 class _Synchronous(Ordering):
     """Everybody reads what was there when the round began."""
+
+    def kind(self) -> Hashable:
+        return type(self)
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         return np.zeros(len(names), dtype=np.int64)
@@ -53,6 +60,9 @@ class sequential(Ordering):
                 raise TypeError(f"sequential takes names, and tuples of names that go together, got {name!r}")
         self.groups = tuple((name,) if isinstance(name, str) else tuple(name) for name in names)
         self._rank = {name: rank for rank, group in enumerate(self.groups) for name in group}
+
+    def kind(self) -> Hashable:
+        return type(self), self.groups
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         return np.array([self._rank[name] for name in names], dtype=np.int64)
@@ -79,6 +89,9 @@ class _Shuffled(Ordering):
 
     random = True
 
+    def kind(self) -> Hashable:
+        return type(self)
+
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         here = rng.at("order").at(round)
         addresses = torch.tensor([word(name) for name in names], dtype=torch.int64)
@@ -94,6 +107,9 @@ class _CustomOrdering(Ordering):
 
     def __init__(self, function: Callable[[Sequence[str], int, Stream], Any]) -> None:
         self.function = function
+
+    def kind(self) -> Hashable:
+        return type(self), self.function
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         ranks = np.asarray(self.function(names, round, rng.at("order").at(round)))

@@ -24,7 +24,8 @@ SHOWN = 24  # members whose samples are kept
 
 @dataclass(frozen=True)
 class Record:
-    """What to record: every ``every``-th round (and the start and the end), or only the ``last`` rounds of a run.
+    """What to record: every ``every``-th round (and the start and the end), or only the ``last`` rounds of a run,
+    with ``start`` the state before the first too.
 
     ``draws`` counts where samples came from; ``tastes`` judges every member by every member's reward; ``samples`` keeps
     so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly spread).
@@ -33,6 +34,7 @@ class Record:
 
     every: int = 1
     last: int | None = None
+    start: bool = False
     draws: bool = False
     tastes: bool = False
     samples: int = 0
@@ -50,7 +52,7 @@ class Record:
     def wants(self, round: int, rounds: int) -> bool:
         """Whether a round of a run of ``rounds`` is kept."""
         if self.last is not None and round <= rounds - self.last:
-            return False
+            return self.start and round == 0
         return round % self.every == 0 or round == rounds
 
     def wants_samples(self, round: int, rounds: int) -> bool:
@@ -112,7 +114,7 @@ class Recorder:
         self.snapshots: list[Snapshot] = []
         self.history = History(self.snapshots)
         self.failures: list[Failure] = []
-        self.samples: dict[str, dict[int, Tensor]] = {}
+        self.samples: dict[str, dict[int, list[Tensor]]] = {}  # by member and round, of each variant
         self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
 
     def counter(self, round: int, replicates: Tensor) -> Callable[[Task, Tensor], None] | None:
@@ -180,13 +182,16 @@ class Recorder:
         eco = self.eco
         for name in self.names[:SHOWN]:
             c, row = eco.wiring.place[name]
-            one = eco.generators[c].take((slice(row, row + 1), slice(0, 1), slice(0, 1)))
             rng = eco.rng_root[:1].at("show").at(round).at(name)[0]
-            if isinstance(one, Looped):
-                x = one.sample_one(0, self.record.samples, rng)
-            else:
-                x = one.sample(self.record.samples, rng)[0, 0, 0]
-            self.samples.setdefault(name, {})[round] = x
+            shown = []
+            for variant in range(eco.alive.shape[0]):
+                cell = (slice(row, row + 1), slice(variant, variant + 1), slice(0, 1))
+                one = eco.generators[c].take(cell)
+                if isinstance(one, Looped):
+                    shown.append(one.sample_one(0, self.record.samples, rng))
+                else:
+                    shown.append(one.sample(self.record.samples, rng)[0, 0, 0])
+            self.samples.setdefault(name, {})[round] = shown
 
 
 def _relative_change(old: Tensor, new: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import torch
@@ -30,13 +31,14 @@ class Stackable:
         """The same kind with other tensors (same names)."""
         new = copy.copy(self)
         new.__dict__.clear()  # cached properties belong to the old tensors
+        new.__dict__.update({name: getattr(self, name) for name in _hidden(self)})
         for name, value in _fields(self):
             new.__dict__[name] = _rebuilt(value, name, tensors)
         return new
 
     def kind(self) -> Hashable:
         """What two objects must share to be stacked: class, static values, shapes and types of the tensors."""
-        return type(self), tuple((name, _kind(value)) for name, value in _fields(self))
+        return type(self), tuple((name, _kind(value)) for name, value in _fields(self)), hidden(self)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The same kind with ``function`` applied to every tensor."""
@@ -49,6 +51,20 @@ class Stackable:
         return self.map(lambda tensor: tensor[index])
 
 
+def hidden(item: Any) -> int | None:
+    """What tells an object from others whose fields are equal: None, unless it has attributes that are no fields.
+
+    A class that derives from a description and is no dataclass itself keeps its numbers there.
+    """
+    return id(item) if _hidden(item) else None
+
+
+def _hidden(item: Any) -> list[str]:
+    fields = {field.name for field in dataclasses.fields(item)}
+    kind = type(item)
+    return [n for n in vars(item) if n not in fields and not isinstance(getattr(kind, n, None), cached_property)]
+
+
 def stack(items: Sequence[S]) -> S:
     """One stackable with a new leading dimension from several of one kind."""
     parts = [item.tensors() for item in items]
@@ -56,6 +72,9 @@ def stack(items: Sequence[S]) -> S:
 
 
 def _fields(item: Any) -> list[tuple[str, Any]]:
+    if not dataclasses.is_dataclass(item):
+        kind = type(item).__name__
+        raise TypeError(f"{kind} must be a dataclass: write @dataclass(frozen=True, eq=False) above `class {kind}`")
     return [(field.name, getattr(item, field.name)) for field in dataclasses.fields(item)]
 
 

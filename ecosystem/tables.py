@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables of one variant, of what has been recorded up to now."""
+    """The tables of one variant, of what has been recorded up to now.
 
-    def __init__(self, recorder: Recorder, changes: Sequence[Change], variant: int) -> None:
+    ``absent`` are components (member, label) without a share at first: they may be there for the sake of other
+    variants, so they count where something was drawn.
+    """
+
+    def __init__(
+        self, recorder: Recorder, changes: Sequence[Change], variant: int, absent: Set[tuple[str, str]] = frozenset()
+    ) -> None:
+        self._absent = absent
         self.variant = variant
         self.names = recorder.names
         self.seeds = recorder.seeds
@@ -64,6 +71,8 @@ class Tables:
         table = pd.concat(parts, ignore_index=True)
         table = table[table["count"] >= 0]
         table = table.groupby(columns[:-1], sort=False, as_index=False)["count"].sum()
+        pairs = pd.MultiIndex.from_frame(table[["member", "component"]])
+        table = table[(table["count"] > 0) | ~pairs.isin(list(self._absent))]
         return table.sort_values(columns[:3], kind="stable", ignore_index=True)
 
     def tastes(self) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def check_variants(scenarios: list[Scenario]) -> None:
                     f"variants must have one shape, but {what} differ: {getattr(first, what)!r} in {first.name!r}, "
                     f"{getattr(scenario, what)!r} in {scenario.name!r}; run them in ecosystems of their own"
                 )
-        if repr(scenario.ordering) != repr(first.ordering):
+        if scenario.ordering.kind() != first.ordering.kind():
             raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
         for name in first.names:
             mine, theirs = first.member(name).agent, scenario.member(name).agent
@@ -59,7 +59,7 @@ def shape(scenario: Scenario) -> Hashable:
         users = curated_by(flow, scenario.member(u), scenario.member(v))
         after = flow.chosen_by == "consumer"
         flows.append((u, v, flow.delay, after, _kind(flow.transform), _kind(users)))
-    whole = (scenario.rounds, scenario.samples, repr(scenario.ordering), repr(scenario.interventions))
+    whole = (scenario.rounds, scenario.samples, scenario.ordering.kind(), repr(scenario.interventions))
     return (*whole, tuple(members), tuple(flows))
 
 
@@ -104,6 +104,8 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "scipy": version("scipy"),
+        "pandas": version("pandas"),
         "mesa": mesa.__version__,
         "networkx": nx.__version__,
         "ecosystem": own,

@@ -30,7 +30,7 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert not space["decisions"].empty and list(space["wide"].columns) == ["writer", "reader"]
 
 
-def test_the_extensions_of_contributing_work() -> None:
+def test_the_extensions_of_contributing_work(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     space: dict = {"__name__": "contributing"}
     for code in blocks("CONTRIBUTING.md"):
         exec(compile(code, "CONTRIBUTING.md", "exec"), space)
@@ -41,6 +41,9 @@ def test_the_extensions_of_contributing_work() -> None:
     s.connect("a", "a", Flow(curated=0.3))
     table = s.run(replicates=2).rounds
     assert table[table["round"] == 3]["alignment"].mean() > 0.1
+    study = space["Study"]("own", lambda times: s.replace(rounds=times), grid={"times": [1, 2]}, block=1)
+    assert study.run(tmp_path / "study", engine=space["Talkative"]()).finished
+    assert capsys.readouterr().out == "points 0\npoints 1\n"
 
 
 def test_the_pictures_exist() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import cmath
+import inspect
+import math
 import threading
 
 import networkx as nx
@@ -13,6 +16,7 @@ from scipy.stats import qmc
 
 from ecosystem import Ecosystem, Flow, Linear, LinearMap, Location, Member, ModelAgent, Record, Scenario
 from ecosystem.influence import influence, stable_point
+from ecosystem.loading import load_study
 from ecosystem.study import Local, Ray, Results, Study, StudyFolderError, of_scenario
 from ecosystem.study.content import digest
 from ecosystem.study.design import Design, points_table
@@ -94,6 +98,16 @@ def test_designs_that_are_refused(grid: object, says: str) -> None:
         Study("no", build, grid=grid)  # type: ignore[arg-type]
 
 
+def test_whole_numbers_and_floats_that_equal_them_are_one_value(tmp_path) -> None:
+    def at(grid: object) -> Results:
+        return Study("n", loop, grid=grid).run(tmp_path / "s", engine=HERE)  # type: ignore[arg-type]
+
+    at({"share": [0, 0.5]})
+    assert len(at(pd.DataFrame({"share": [0.0, 0.5]})).points) == 2
+    with pytest.raises(ValueError, match="points 0 and 1 are the same"):
+        Design({"share": [1, 1.0]})
+
+
 def test_parameters_that_build_needs() -> None:
     def build(share: float, width: int) -> Scenario:
         return loop(share)
@@ -118,6 +132,32 @@ def test_parameters_that_build_needs() -> None:
 def test_settings_that_are_refused(settings: dict, says: str) -> None:
     with pytest.raises((ValueError, TypeError), match=says):
         Study("no", loop, **settings)
+
+
+FILE = """
+from ecosystem import Study
+from tests_of_loops import loop
+
+class Share:
+    def __init__(self, value):
+        self.value = value
+
+def scenario(share):
+    return loop(share.value)
+
+def study():
+    return Study("mine", scenario, grid={"share": [Share(0.2), Share(0.7)]}, block=1)
+"""
+
+
+def test_parameters_of_classes_that_only_a_scenario_file_knows(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(FILE)
+    loops = ["from ecosystem import Flow, Linear, Location, Member, Scenario", inspect.getsource(loop)]
+    (tmp_path / "tests_of_loops.py").write_text("\n".join(loops))
+    here = load_study(tmp_path / "mine.py").run(tmp_path / "a", engine=HERE)
+    there = load_study(tmp_path / "mine.py").run(tmp_path / "b", workers=1)
+    assert not there.failed and there.points["share"].is_unique
+    pd.testing.assert_frame_equal(here.rounds, there.rounds, check_exact=True)
 
 
 def test_builds_that_are_refused(tmp_path) -> None:
@@ -219,6 +259,39 @@ def test_scenarios_measures(tmp_path) -> None:
         _ = results.rounds
 
 
+def test_nobody_curates_at_the_beginning_of_a_grid(tmp_path) -> None:
+    study = Study("zero", pair.scenario, grid={"curation": [0.0, 0.4]}, measure=["influence", "welfare"], block=1)
+    results = study.run(tmp_path / "s", engine=HERE)
+    assert not results.failed and set(results.influence["point"]) == set(results.welfare["point"]) == {1}
+    empty = results.read("influence", points=[0])
+    pd.testing.assert_series_equal(empty.dtypes, results.influence.dtypes)
+
+
+def test_points_that_were_a_mistake_can_be_taken_out(tmp_path) -> None:
+    def at(*shares: float, **how) -> Results:
+        return Study("f", loop, grid={"share": list(shares)}, seeds=2, block=2).run(tmp_path / "s", engine=HERE, **how)
+
+    at(0.1, 0.2, 0.3)
+    stay = at(0.1, 0.3, 0.4)
+    assert len(stay.points) == 4 and stay.progress().points == 4
+    gone = at(0.1, 0.3, 0.4, forget=True)
+    assert list(gone.points["share"]) == [0.1, 0.3, 0.4] and list(gone.points["point"]) == [0, 2, 3]
+    assert set(gone.rounds["point"]) == {0, 2, 3} and gone.progress().done == gone.progress().points == 3
+    files = (tmp_path / "s" / "tables" / "rounds").glob("*.parquet")
+    assert {p for file in files for p in pd.read_parquet(file)["point"]} == {0, 2, 3}
+    again = at(0.1, 0.2, 0.3, 0.4)
+    assert list(again.points["point"]) == [0, 2, 3, 4] and again.points["share"].iloc[-1] == 0.2
+    fresh = Study("f", loop, grid={"share": [0.2]}, seeds=2).run(tmp_path / "t", engine=HERE)
+    mine = _of(again.rounds, 4).drop(columns="point").reset_index(drop=True)
+    pd.testing.assert_frame_equal(mine, fresh.rounds.drop(columns="point"), check_exact=True)
+
+
+def test_the_ends_of_a_run_are_its_start_and_its_last_rounds(tmp_path) -> None:
+    for record, rounds in ((Record(last=1), {3}), (Record(last=1, start=True), {0, 3}), (Record(last=2), {2, 3})):
+        results = Study("r", loop, record=record).run(tmp_path / repr(record), engine=HERE)
+        assert set(results.rounds["round"]) == rounds
+
+
 def test_own_functions_see_runs(tmp_path) -> None:
     def last(run) -> pd.DataFrame:
         table = run.rounds
@@ -257,6 +330,20 @@ def test_progress_counts_points_and_failures(tmp_path) -> None:
     (failure,) = results.failures.to_dict("records")
     assert failure["error"] == "ValueError: share 2.0 is too much" and failure["kind"] == "build"
     assert "is too much" in (results.folder / failure["traceback"]).read_text()
+
+
+def test_the_default_type_of_torch_goes_along(tmp_path) -> None:
+    def kind(run) -> pd.DataFrame:
+        return pd.DataFrame({"seed": [0], "dtype": [str(torch.get_default_dtype())]})
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        study = Study("t", loop, measure=kind)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert list(study.run(tmp_path / "s", workers=1)["kind"]["dtype"]) == ["torch.float64"]
+    with pytest.raises(StudyFolderError, match=r"torch default: torch\.float64 → torch\.float32"):
+        Study("t", loop, measure=kind).run(tmp_path / "s", engine=HERE)
 
 
 def test_warnings_of_workers_are_passed_on(tmp_path) -> None:
@@ -326,6 +413,11 @@ def test_content_is_what_counts() -> None:
     assert digest(torch.ones(3)) != digest(torch.ones(4)) and digest(torch.ones(3)) == digest(torch.ones(3))
     assert digest(pair.scenario(0.5)) == digest(pair.scenario(0.5)) != digest(pair.scenario(0.6))
     assert digest(nx.path_graph(3)) != digest(nx.star_graph(2))
+    assert digest(pd.Series([1, 2], index=["a", "b"])) != digest(pd.Series([1, 2], index=["x", "y"]))
+    assert digest(pd.DataFrame({"a": [1, 2]}, index=[0, 0])) != digest(pd.DataFrame({"a": [7, 2]}, index=[0, 0]))
+    assert digest(math.sqrt) != digest(cmath.sqrt) and digest(torch.ones(2, dtype=torch.bfloat16)) == digest(
+        torch.ones(2, dtype=torch.bfloat16)
+    )
     circle: list = [1]
     circle.append(circle)
     assert digest(circle) != digest([1, [1]])

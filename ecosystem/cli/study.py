@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecosystem.cli.errors import INTERRUPTED, errors
-from ecosystem.cli.given import Debug, File
+from ecosystem.cli.given import Debug
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import cell, console, table
@@ -27,7 +27,9 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a 
 
 
 def study(
-    file: File,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Python file with study(); with --grid its scenario() is swept.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the study is kept; again: go on with it.")],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Parameter of study() in FILE.")
@@ -48,6 +50,9 @@ def study(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though code or versions have changed.")
     ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Take points out of FOLDER that are asked for no more.")
+    ] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
     debug: Debug = False,
 ) -> None:
@@ -57,7 +62,7 @@ def study(
         asked = _asked(file, settings, grid, seeds, measure)
         typer.echo(repr(asked))
         with CtrlC() as ctrl_c, _shown() as (bar, show):
-            ctrl_c.notify = lambda: bar.update(bar.task_ids[0], description="ending blocks under way (again: at once)")
+            ctrl_c.notify = lambda: bar.update(bar.task_ids[0], description="ending (again: at once)")
             ctrl_c.breakable = True
             warnings.filterwarnings("ignore", message=r".* points failed", category=RuntimeWarning)  # said below
             results = asked.run(
@@ -65,10 +70,13 @@ def study(
                 engine=chosen,
                 retry=retry,
                 accept_changes=accept_changes,
+                forget=forget,
                 progress=show,
                 stop=lambda: ctrl_c.pressed,
             )
         _sum_up(results)
+        if (others := len(results.points) - len(asked.design)) > 0:
+            typer.echo(f"{others} of them are not in this grid and stay: --forget takes them out")
         if report:
             rewrite(out, out / "report.html")
         if not results.finished:
@@ -104,6 +112,7 @@ def failures(
         columns = ["point", *results.parameters, "kind", "seed", "round", "member", "error"]
         shown = found.rename(columns={f"{name}_parameter": name for name in results.parameters})
         shown = shown.loc[:, ~shown.columns.duplicated(keep="last")]
+        columns = [name for name in columns if shown[name].notna().any()]
         rows = shown[columns].astype(object).itertuples(index=False)
         cells = [["" if pd.isna(value) else cell(value) for value in row] for row in rows]
         console().print(table(f"{results.name}: failures", columns, cells))
@@ -156,7 +165,7 @@ def _shown() -> Iterator[tuple[Bar, Any]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "points, {task.fields[rest]}")
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("running", total=None, rest="")
 
         def show(now: Progress) -> None:
@@ -186,7 +195,7 @@ def _sum_up(results: Results) -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in results.failures_by_kind.items())
         say(f"{now.failed} points failed ({kinds}): `ecosystem failures {results.folder}` shows them")
         if set(results.failures_by_kind) - {"diverged"}:
-            say("with --retry those that raised or were lost are computed once more")
+            say("with --retry those that raised or were lost are computed again (with --accept-changes after a mend)")
     say(f"tables in {results.folder}: points, {', '.join(results.tables)}")
 
 

@@ -16,7 +16,7 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import Retention
 from ecosystem.rewards import Reward
 from ecosystem.scenario import Scenario
-from ecosystem.stacking import Stackable, stack
+from ecosystem.stacking import Stackable, hidden, stack
 
 
 @dataclass
@@ -101,7 +101,7 @@ def member_kind(member: Member) -> Hashable:
     """What members must share to stand in one cohort."""
     reward = None if member.reward is None else member.reward.kind()
     agent = member.agent if _own_behaviour(member.agent) else None
-    return generator_kind(member.generator), reward, member.retention, agent
+    return generator_kind(member.generator), reward, member.retention, hidden(member.retention), agent
 
 
 def _own_behaviour(agent: type | None) -> bool:

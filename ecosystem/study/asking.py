@@ -33,23 +33,36 @@ class Asked:
 
 
 def ask(
-    store: Store, name: str, design: Design, seeds: Sequence[Seed], job: Job, block: int | None, accept_changes: bool
+    store: Store,
+    name: str,
+    design: Design,
+    seeds: Sequence[Seed],
+    job: Job,
+    *,
+    block: int | None,
+    accept_changes: bool,
+    forget: bool,
 ) -> Asked:
-    """Write down what the folder is to hold: what it was asked before, and what is new."""
+    """Write down what the folder is to hold: what it was asked before (or not: ``forget``), and what is new."""
+    now = identity(job)  # before anything is built: code may keep results in globals
     probes = _probes(design, job)
     if store.exists:
-        facts = _continued(store.facts(), store, design, job, accept_changes)
+        facts = _continued(store.facts(), store, design, job, now, accept_changes)
         table = store.points(facts)
     else:
         first = next(iter(probes))
-        made = identity(job) | {"point": portrait(job, design.keys[first], design.parameters[first])}
+        made = now | {"point": portrait(job, design.keys[first], design.parameters[first])}
         facts = Facts(name, design.names, [], [*(m.name for m in job.measures), *OWN_TABLES], made, [])
         table = None
-    known = {key: number for number, key in enumerate(facts.keys)}
+    gone = set(facts.forgotten)
+    if forget:
+        gone |= {number for number, key in enumerate(facts.keys) if key not in set(design.keys)}
+        facts.forgotten = sorted(gone)
+    known = {key: number for number, key in enumerate(facts.keys) if number not in gone}
     new = [i for i, key in enumerate(design.keys) if key not in known]
-    numbers = known | {design.keys[i]: len(known) + n for n, i in enumerate(new)}
+    numbers = known | {design.keys[i]: len(facts.keys) + n for n, i in enumerate(new)}
     asked = [numbers[key] for key in design.keys]
-    facts.keys = list(numbers)
+    facts.keys += [design.keys[i] for i in new]
     facts.requests = dropping(facts.requests, store.finished(facts), asked, seeds)
     for part in missing(facts.requests, side_by_side(asked, _likeness(design)), seeds):
         points, runs = len(part.points), len(part.seeds)
@@ -68,7 +81,7 @@ def ask_again(store: Store, asked: Asked) -> None:
     facts = asked.facts
     waiting = {(point, b.seeds) for b in pending(facts.requests, store.finished(facts)) for point in b.points}
     again: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
-    for block in store.blocks(facts):
+    for block in filter(lambda block: store.may_have_failed(block.number), store.blocks(facts)):
         failed = set(retriable(store.read(store.path("failures", block.number)).to_pandas())["point"])
         here = [p for p in block.points if p in failed and p in asked.parameters and (p, block.seeds) not in waiting]
         again.setdefault((block.seeds, block.fresh), []).extend(here)
@@ -80,14 +93,16 @@ def ask_again(store: Store, asked: Asked) -> None:
         store.save(facts, store.points(facts))
 
 
-def _continued(facts: Facts, store: Store, design: Design, job: Job, accept_changes: bool) -> Facts:
+def _continued(
+    facts: Facts, store: Store, design: Design, job: Job, now: dict[str, Any], accept_changes: bool
+) -> Facts:
     """What was asked before, if it may go on with what is asked now."""
     if set(facts.names) != set(design.names):
         raise StudyFolderError(
             f"{store.folder} holds a study of the parameters {', '.join(facts.names) or 'none'}, this one has "
             f"{', '.join(design.names) or 'none'}; choose another folder"
         )
-    before, now = facts.identity, identity(job)
+    before = facts.identity
     now["point"] = before["point"]
     if before["point"]["key"] in design.keys:
         place = design.keys.index(before["point"]["key"])

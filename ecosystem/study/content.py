@@ -2,16 +2,17 @@
 
 Numbers, texts, containers, arrays, graphs, objects with their state; of functions the compiled code with everything
 it refers to, as far as it is the user's own. Comments, docstrings and layout of code do not count, and libraries
-count by their names: their versions are kept elsewhere.
+count by their names: their versions are kept elsewhere. A global that the code fills while it runs counts with what is
+in it: keep results with ``functools.cache`` instead.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import dis
 import functools
 import hashlib
+import logging
 import sys
 import sysconfig
 import types
@@ -22,6 +23,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -68,9 +70,10 @@ class _Reader:
 
     def _parts(self, value: Any) -> Iterator[Any]:
         """Texts and bytes as they are; what must be read in its turn as a tuple of one."""
-        if isinstance(value, Tensor):
-            value = value.detach().cpu().numpy()
         yield type(value).__qualname__
+        if isinstance(value, Tensor):
+            yield from (str(value.dtype), str(tuple(value.shape)), _bytes(value))
+            return
         if isinstance(value, np.ndarray) and value.dtype != object:
             yield from (str(value.dtype), str(value.shape), np.ascontiguousarray(value).tobytes())
         elif isinstance(value, list | tuple | np.ndarray | range):
@@ -82,7 +85,11 @@ class _Reader:
         elif isinstance(value, nx.Graph):
             yield from ((dict(value.graph),), (list(value.nodes(data=True)),), (list(value.edges(data=True)),))
         elif isinstance(value, pd.DataFrame | pd.Series | pd.Index):
-            yield (value.to_dict() if isinstance(value, pd.DataFrame) else value.tolist(),)
+            yield from self._pandas(value)
+        elif isinstance(value, types.BuiltinFunctionType):
+            yield f"{value.__module__}.{value.__qualname__}"
+        elif isinstance(value, logging.Logger):  # it knows every other logger of the process
+            yield value.name
         elif isinstance(value, types.ModuleType):
             yield value.__name__ if is_library(value.__name__) else _source(value)
         elif isinstance(value, functools.partial):
@@ -97,6 +104,14 @@ class _Reader:
             yield (value.bit_generator.state,)
         else:
             yield from ((type(value),), (_state(value),))
+
+    def _pandas(self, value: pd.DataFrame | pd.Series | pd.Index) -> Iterator[Any]:
+        frame = value if isinstance(value, pd.DataFrame) else value.to_frame()
+        yield from ((frame.columns.tolist(),), (list(map(str, frame.dtypes)),))
+        try:
+            yield pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes()
+        except TypeError:  # it holds lists, arrays, ...
+            yield (frame.to_dict("split"),)
 
     def _class(self, value: type) -> Iterator[Any]:
         yield value.__module__ if is_library(value.__module__) else ""
@@ -126,11 +141,22 @@ class _Reader:
             else:
                 jump = step.opcode in dis.hasjrel or step.opcode in dis.hasjabs
                 yield (step.arg if jump else step.argval,)
-        yield from ((scope[name],) for name in code.co_names if name in scope)
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and step.argval in scope:
+                yield (scope[step.argval],)
+            elif step.opname == "IMPORT_NAME" and step.argval in sys.modules:
+                yield (sys.modules[step.argval],)
 
 
 _CLASS_NOISE = {"__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
 _CLASS_NOISE |= {"__annotations__", "__dataclass_fields__", "__dataclass_params__", "__abstractmethods__", "_abc_impl"}
+_CLASS_NOISE |= {"__slotnames__"}  # pickle leaves it there
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """The numbers of a tensor of any type and layout."""
+    whole = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
+    flat = whole.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
 
 def _source(module: types.ModuleType) -> str:
@@ -141,8 +167,6 @@ def _source(module: types.ModuleType) -> str:
 
 def _state(value: Any) -> Any:
     """What an object is made of, without what it has only worked out and kept."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(value, "__dict__"):
         kept = {n: v for n, v in vars(value).items() if not isinstance(getattr(type(value), n, None), _CACHED)}
         slots = [n for kind in type(value).__mro__ for n in getattr(kind, "__slots__", ()) if hasattr(value, n)]

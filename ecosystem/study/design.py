@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Design:
                     f"Study(grid): {name!r} cannot be a parameter; names are strings, and the tables call the number "
                     "of a point `point` (drop that column)"
                 )
-        self.keys = [digest(parameters) for parameters in self.parameters]
+        self.keys = [digest({k: _number(v) for k, v in point.items()}) for point in self.parameters]
         first: dict[str, int] = {}
         for i, key in enumerate(self.keys):
             if first.setdefault(key, i) != i:
@@ -88,7 +89,7 @@ def label(value: Any) -> str:
     """A value in a few words; what these do not say in full is told apart by the first digits of its digest."""
     if isinstance(value, str):
         return value
-    text = " ".join(str(value).split())
+    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(value).split()))
     if _is_exact(value) and len(text) <= _LABEL:
         return text
     if isinstance(value, nx.Graph):
@@ -108,7 +109,8 @@ def _column(values: list[Any]) -> pd.Series:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float} and None not in values:
         return pd.Series(values, dtype=float)
-    if len(kinds) == 1 and kinds <= set(_SCALARS):
+    huge = any(type(value) is int and abs(value) >= 2**63 for value in values)
+    if len(kinds) == 1 and kinds <= set(_SCALARS) and not huge:
         (kind,) = kinds
         if None not in values:
             return pd.Series(values, dtype="str" if kind is str else kind)
@@ -141,6 +143,11 @@ def _rows(grid: pd.DataFrame) -> list[dict[str, Any]]:
                     f"Study(grid): row {row} has no value for {name!r}; fill it in (None needs a column of objects)"
                 )
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _number(value: Any) -> Any:
+    """A whole number as a float: 0 and 0.0 are one value, and a DataFrame turns one into the other."""
+    return float(value) if type(value) is int and abs(value) <= 2**53 else value
 
 
 def _plain(value: Any) -> Any:

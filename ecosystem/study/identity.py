@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ecosystem.scenario import Scenario
 from ecosystem.study.content import digest
+from ecosystem.study.design import label
 from ecosystem.study.work import Job, built_point
 from ecosystem.variants import versions
 
@@ -25,13 +27,14 @@ def identity(job: Job) -> dict[str, Any]:
             "measures": {measure.name: digest((measure.function, measure.of)) for measure in job.measures},
             "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()},
             "versions": made_with(),
+            "torch default": str(job.dtype),
         }
     )
 
 
 def made_with() -> dict[str, str]:
     """The versions that numbers depend on, with the digest of this package's code."""
-    return {**versions(), "engine": engine_code()}
+    return {**versions(), "code of the package": engine_code()}
 
 
 def portrait(job: Job, key: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,13 +55,14 @@ def _portrait(scenario: Scenario) -> dict[str, Any]:
     tables = {name: table.to_dict("records") for name, table in scenario.describe().items()}
     members = [[name, scenario.member(name)] for name in scenario.names]
     numbers = digest([members, list(scenario.graph.edges.data()), scenario.interventions])
-    how = {"rounds": scenario.rounds, "samples": scenario.samples, "ordering": repr(scenario.ordering)}
+    how = {"rounds": scenario.rounds, "samples": scenario.samples, "ordering": label(scenario.ordering)}
     return _as_json(tables | how | {"numbers": numbers})
 
 
 def _as_json(value: Any) -> Any:
     """A value as it comes back from a file; NaN, which differs from itself, as None."""
-    return json.loads(json.dumps(value, default=str), parse_constant=lambda _: None)
+    text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(value, default=str))  # an address says nothing
+    return json.loads(text, parse_constant=lambda _: None)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -72,8 +76,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
         if old != new:
             how = "is new" if old is None else "is gone" if new is None else "has changed"
             found.append(f"the measure {name!r} {how}")
-    for what in ("record", "versions"):
-        found += _changed(f"{what}: ", before[what], after[what])
+    for what in ("record", "versions", "torch default"):
+        found += _changed(f"{what}: ", before.get(what), after.get(what))
     seen = _changed("the scenario: ", *({**identity["point"], "numbers": 0} for identity in (before, after)))
     if not seen and before["point"] != after["point"]:
         seen = ["the scenario: numbers inside members or flows have changed"]
@@ -117,5 +121,6 @@ def _who(row: Any) -> str:
 
 
 def _short(value: Any) -> str:
+    """A value in an error message."""
     text = f"{len(value)} rows" if isinstance(value, list) else str(value)
     return text if len(text) <= 60 else text[:59] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 RUN_TABLES = ("rounds", "draws", "tastes", "changes")  # those with a row for each seed
 SCENARIO_TABLES = ("members", "flows", "influence", "welfare", "stable_point")
 OWN_TABLES = ("failures", "blocks")  # every study has them
+
+
+INFLUENCE = {"target": "str", "source": "str", "kind": "str", "effect": float, "isolated": float}
+INFLUENCE |= {"amplification": float, "network": "str", "backfires": bool, "harms": bool}
+WELFARE = {"source": "str", "private": float, "externality": float, "social": float}
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,18 @@ class _TableOfScenario:
             alignment = point.alignment if point.found else pd.Series(float("nan"), index=scenario.names)
             table = alignment.rename("alignment").rename_axis("member").reset_index()
             return table.assign(found=point.found, seen=point.seen, points=1 + len(point.others) if point.found else 0)
-        from ecosystem.influence import influence
+        table, welfare = _influence(scenario)
+        return table if self.name == "influence" else welfare
 
-        found = influence(scenario)
-        return found.table if self.name == "influence" else found.welfare
+
+@functools.lru_cache(maxsize=1)  # both tables of a point come from one analysis
+def _influence(scenario: Scenario) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables ``influence`` and ``welfare``; empty where nobody curates, which is where many a grid begins."""
+    from ecosystem.influence import influence
+
+    if not any(scenario.curation(name) for name in scenario.names):
+        return pd.DataFrame(columns=list(INFLUENCE)).astype(INFLUENCE), pd.DataFrame(columns=list(WELFARE)).astype(
+            WELFARE
+        )
+    found = influence(scenario)
+    return found.table, found.welfare

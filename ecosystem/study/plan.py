@@ -30,14 +30,6 @@ class Block:
         """Points × seeds."""
         return len(self.points) * len(self.seeds)
 
-    @property
-    def told(self) -> str:
-        """Its seeds in words: the numbers and how far they reach."""
-        if not self.seeds:
-            return "none"
-        first, last = self.seeds[0], self.seeds[-1]
-        return _told(first) if len(self.seeds) == 1 else f"{_told(first)} to {_told(last)}, {len(self.seeds)} of them"
-
 
 @dataclass(frozen=True)
 class Request:
@@ -115,19 +107,23 @@ def dropping(
 
 def missing(requests: Sequence[Request], points: Sequence[int], seeds: Sequence[Seed]) -> list[Rectangle]:
     """What no block covers yet, as few rectangles; points in the order given."""
-    covered: dict[int, set[Seed]] = {}
+    covered: dict[int, tuple[tuple[Seed, ...], ...]] = {}  # by point: the seeds of its blocks
     known: set[int] = set()  # points that some block is fresh for
     for request in requests:
         for block in request.blocks():
             known.update(block.points if block.fresh else ())
             for point in block.points:
-                covered.setdefault(point, set()).update(block.seeds)
+                covered[point] = (*covered.get(point, ()), block.seeds)
+    lacking: dict[tuple[tuple[Seed, ...], ...], tuple[Seed, ...]] = {}  # points share them
     found: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
     for point in points:
-        lacking = tuple(seed for seed in seeds if seed not in covered.get(point, ()))
-        if lacking or point not in known:
-            found.setdefault((lacking, point not in known), []).append(point)
-    return [Rectangle(tuple(many), lacking, fresh) for (lacking, fresh), many in found.items()]
+        have = covered.get(point, ())
+        if have not in lacking:
+            there = {seed for part in have for seed in part}
+            lacking[have] = tuple(seed for seed in seeds if seed not in there)
+        if lacking[have] or point not in known:
+            found.setdefault((lacking[have], point not in known), []).append(point)
+    return [Rectangle(tuple(many), lacks, fresh) for (lacks, fresh), many in found.items()]
 
 
 def pending(requests: Sequence[Request], finished: Collection[int]) -> list[Block]:
@@ -143,5 +139,7 @@ def side_by_side(points: Sequence[int], likeness: Sequence[str]) -> list[int]:
     return [point for group in groups.values() for point in group]
 
 
-def _told(seed: Seed) -> str:
-    return str(seed[0]) if seed[1] == 0 else f"{seed[0]}.{seed[1]}"
+def told(seeds: Sequence[Sequence[int]]) -> str:
+    """Pairs (seed, replicate) in words: the first, the last, and how many."""
+    ends = [str(seed) if replicate == 0 else f"{seed}.{replicate}" for seed, replicate in (seeds[0], seeds[-1])]
+    return ends[0] if len(seeds) == 1 else f"{ends[0]} to {ends[1]}, {len(seeds)} of them"

@@ -31,12 +31,15 @@ class Clock:
         self.start, self.began = start, time.perf_counter()
         self.failed = set(failed)
         self.waiting = Counter(point for block in todo for point in block.points)  # blocks left, by point
+        self.open = len(self.waiting)
         self.left = sum(block.size for block in todo)
         self.size, self.blocks = 0, 0  # what has been computed since
 
     def finished(self, block: Block, failed: Collection[int]) -> Progress:
         """Count a block, and say how far it is."""
-        self.waiting.subtract(block.points)
+        for point in block.points:
+            self.waiting[point] -= 1
+            self.open -= self.waiting[point] == 0
         self.size += block.size
         self.left -= block.size
         self.blocks += 1
@@ -45,8 +48,7 @@ class Clock:
 
     def now(self) -> Progress:
         passed = time.perf_counter() - self.began
-        waiting = sum(1 for blocks in self.waiting.values() if blocks > 0)
-        done = self.start.points - waiting
+        done = self.start.points - self.open
         speed = self.size / passed if self.size else float("nan")
         return replace(
             self.start,

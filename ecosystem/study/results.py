@@ -66,7 +66,8 @@ class Results:
     @cached_property
     def points(self) -> pd.DataFrame:
         """The table ``points``."""
-        return self.store.points(self.facts)
+        table = self.store.points(self.facts)
+        return table[table["point"].isin(self._there)].reset_index(drop=True)
 
     @property
     def failed(self) -> list[int]:
@@ -83,7 +84,7 @@ class Results:
         finished = self._finished
         waiting = {point for block in pending(self.facts.requests, finished) for point in block.points}
         blocks = sum(1 for request in self.facts.requests for _ in request.blocks())
-        points = len({point for request in self.facts.requests for block in request.blocks() for point in block.points})
+        points = len(self._there)
         return Progress(points, points - len(waiting), len(self.failed), blocks, len(finished))
 
     # -- tables ------------------------------------------------------------------------------------------------------
@@ -114,10 +115,14 @@ class Results:
         fields = None if columns is None else list(dict.fromkeys(["point", *columns]))
         parts = []
         for block in self._blocks(table):
+            if table == "failures" and not self.store.may_have_failed(block.number):
+                continue
             if (wanted is None or wanted & set(block.points)) and self.store.path(table, block.number).exists():
                 part = self.store.read(self.store.path(table, block.number), fields)
                 if wanted is not None and "point" in part.column_names:
                     part = part.filter(pc.is_in(part["point"], pa.array(sorted(wanted))))
+                if block.number in self._replaced and "point" in part.column_names:
+                    part = part.filter(pc.invert(pc.is_in(part["point"], pa.array(self._replaced[block.number]))))
                 parts.append(part)
         filled = [part for part in parts if part.num_rows] or parts[:1]
         if not filled:
@@ -155,6 +160,16 @@ class Results:
     @cached_property
     def _finished(self) -> set[int]:
         return self.store.finished(self.facts)
+
+    @cached_property
+    def _there(self) -> set[int]:
+        """The points that were computed or are to be."""
+        there = {point for request in self.facts.requests for block in request.blocks() for point in block.points}
+        return there - set(self.facts.forgotten)
+
+    @cached_property
+    def _replaced(self) -> dict[int, list[int]]:
+        return {block: sorted(points) for block, points in self.store.replaced(self.facts).items()}
 
     def _blocks(self, table: str) -> list[Block]:
         if table not in self.facts.tables:

@@ -11,6 +11,7 @@ from ecosystem.variants import randomly_timed
 
 WIDEST = 256  # points side by side: more gains nothing, and a block should take seconds
 FEWEST, MANY = 8, 16  # points in a block at least, and blocks that a study should have: there may be many workers
+HEAVY = 256  # members in a block whose scenarios are analysed, each for itself
 NUMBERS = 2**24  # sampled at once, in one stack
 ROWS = 2**21  # of the table `rounds`, in one block
 
@@ -33,7 +34,9 @@ def stack_width(scenario: Scenario, seeds: int, record: Record) -> int:
 
 def block_width(scenario: Scenario, points: int, seeds: int, record: Record, heavy: bool) -> int:
     """How many of so many points make a block; ``heavy`` if measures take long that are made point by point."""
-    most = FEWEST if heavy else max(FEWEST, -(-points // MANY))
+    most = max(FEWEST, -(-points // MANY))
+    if heavy:
+        most = min(most, max(1, HEAVY // len(scenario.names)), WIDEST // 8)
     return min(stack_width(scenario, seeds, record), most)
 
 

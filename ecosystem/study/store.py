@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ecosystem.study.plan import Block, Request
-from ecosystem.study.work import Parcel, as_bytes, parquet
+from ecosystem.study.work import Parcel, as_bytes, no_failures, parquet
 
 FACTS, POINTS, TABLES, LOCK, OWNER = "study.json", "points.parquet", "tables", ".lock", ".running.json"
 FORMAT = 1
@@ -52,6 +52,7 @@ class Facts:
     requests: list[Request]
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     accepted: list[dict[str, Any]] = field(default_factory=list)  # changes that were let pass
+    forgotten: list[int] = field(default_factory=list)  # points that were taken out again
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **vars(self), "requests": [request.to_json() for request in self.requests]}
@@ -96,7 +97,7 @@ class Store:
             ) from error
 
     def points(self, facts: Facts) -> pd.DataFrame:
-        """The table of points; rows that no finished request knows of are from a start that was broken off."""
+        """The table of points, also forgotten ones; what the facts do not know is from a start that was broken off."""
         return self.read(self.folder / POINTS).to_pandas().head(len(facts.keys))
 
     def finished(self, facts: Facts) -> set[int]:
@@ -108,6 +109,22 @@ class Store:
         """The finished blocks."""
         finished = self.finished(facts)
         return [block for request in facts.requests for block in request.blocks() if block.number in finished]
+
+    def replaced(self, facts: Facts) -> dict[int, set[int]]:
+        """By block, the points whose rows do not count: they were computed again since, or are forgotten."""
+        retries = {number for request in facts.requests if request.retries for number in request.numbers}
+        forgotten = set(facts.forgotten)
+        blocks = self.blocks(facts) if retries or forgotten else []
+        latest = {(p, block.seeds): block.number for block in blocks if block.number in retries for p in block.points}
+        gone = {
+            b.number: {p for p in b.points if p in forgotten or latest.get((p, b.seeds), b.number) > b.number}
+            for b in blocks
+        }
+        return {number: points for number, points in gone.items() if points}
+
+    def may_have_failed(self, block: int) -> bool:
+        """Whether the table of failures of a block has to be read: the empty one has always the same size."""
+        return self.path("failures", block).stat().st_size != len(no_failures())
 
     def path(self, table: str, block: int) -> Path:
         return self.folder / TABLES / table / f"{block:06d}.parquet"
@@ -165,16 +182,12 @@ class Store:
         self.write(self.folder / FACTS, json.dumps(facts.to_json(), indent=1, default=str).encode())
 
     def keep(self, facts: Facts, block: Block, parcel: Parcel) -> None:
-        """Write the tables of a block; it is finished with the last of them.
-
-        Where it replaces points that had failed, their rows of before go then.
-        """
+        """Write the tables of a block; it is finished with the last of them."""
         for file, text in parcel.tracebacks.items():
             self.write(self.folder / file, text.encode(errors="backslashreplace"))
         for name in facts.tables:
             data, path = parcel.tables[name], self.path(name, block.number)
             self.write(path if data else _empty(path), data)
-        self._replace(facts, block)
 
     def tidy(self, facts: Facts) -> None:
         """Remove what a killed process has left: tables of blocks that are not finished, rows that were replaced."""
@@ -183,7 +196,8 @@ class Store:
             for number in self._blocks(name) - finished:
                 for path in (self.path(name, number), _empty(self.path(name, number))):
                     path.unlink(missing_ok=True)
-        self._replace(facts)
+        for block, points in self.replaced(facts).items():
+            self._remove(facts, block, points)
 
     def write(self, path: Path, data: bytes) -> None:
         """A file, whole or not at all."""
@@ -205,18 +219,6 @@ class Store:
             ) from error
 
     # -- inside ------------------------------------------------------------------------------------------------------
-
-    def _replace(self, facts: Facts, new: Block | None = None) -> None:
-        """Remove rows of points that were tried again since; with ``new`` only those that have to do with it."""
-        retries = {number for request in facts.requests if request.retries for number in request.numbers}
-        if not retries:
-            return
-        blocks = self.blocks(facts)
-        latest = {(p, block.seeds): block.number for block in blocks if block.number in retries for p in block.points}
-        for block in blocks:
-            gone = {p for p in block.points if latest.get((p, block.seeds), block.number) > block.number}
-            if gone and (new is None or new.number == block.number or gone & set(new.points)):
-                self._remove(facts, block.number, gone)
 
     def _remove(self, facts: Facts, block: int, points: set[int]) -> None:
         """Take the rows of some points out of a block's tables."""

@@ -99,6 +99,7 @@ class Study:
         workers: int | None = None,
         retry: bool = False,
         accept_changes: bool = False,
+        forget: bool = False,
         progress: Callable[[Progress], object] | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Results:
@@ -113,13 +114,15 @@ class Study:
         engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``.
         workers: of the engine that is named by a text; 0 with ``"local"`` is this process.
         retry: compute the points that failed once more (but those that diverged, which would do it again).
+        forget: take points and their rows out of the folder that are not in the grid any more; else they stay.
         progress: is told how far it is, at the start and after every block.
         stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
         """
         chosen = as_engine(engine, workers)
         store = Store(folder)
         with store.locked():
-            asked = ask(store, self.name, self.design, self.seeds, self.job, self.block, accept_changes)
+            how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
+            asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
             if retry:
                 ask_again(store, asked)
             told = self._compute(store, asked, chosen, progress or (lambda _: None), stop)
@@ -141,6 +144,8 @@ class Study:
         so_far = Results(store.folder)
         clock = Clock(so_far.progress(), so_far.failed, todo)
         progress(clock.now())
+        if not todo:
+            return []
         outcomes = engine.run(self.job, (asked.task(block) for block in _until(stop, todo)))
         try:
             for task, outcome in outcomes:
@@ -150,6 +155,8 @@ class Study:
                 progress(clock.finished(task.block, parcel.failed))
         finally:
             outcomes.close()  # stops the workers, whatever happened here
+            if any(request.retries for request in facts.requests):
+                store.tidy(facts)
         return list(told)
 
 

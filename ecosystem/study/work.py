@@ -24,7 +24,7 @@ from ecosystem.recording import Record
 from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.study.measures import Measure
-from ecosystem.study.plan import Block
+from ecosystem.study.plan import Block, told
 from ecosystem.study.sizing import replicates, stack_width
 from ecosystem.variants import shape
 
@@ -47,6 +47,7 @@ class Job:
     build: Callable[..., Scenario]
     measures: tuple[Measure, ...]
     record: Record
+    dtype: torch.dtype = field(default_factory=torch.get_default_dtype)  # workers would have their own
 
     @property
     def heavy(self) -> bool:
@@ -81,8 +82,9 @@ class Point:
 
 def play(job: Job, task: Task) -> Parcel:
     """Compute one block, on one thread; what its points raise is data."""
-    started, threads = time.perf_counter(), torch.get_num_threads()
+    started, threads, dtype = time.perf_counter(), torch.get_num_threads(), torch.get_default_dtype()
     torch.set_num_threads(1)  # last bits depend on it
+    torch.set_default_dtype(job.dtype)
     kept = Harvest(job, task.block)
     try:
         with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
@@ -96,6 +98,7 @@ def play(job: Job, task: Task) -> Parcel:
                     kept.keep(eco, points)
     finally:
         torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
     told = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
     return kept.parcel(list(dict.fromkeys(told)), time.perf_counter() - started)
 
@@ -125,7 +128,7 @@ class Harvest:
             if measure.of == "scenario" or run is not None:
                 with self.failing(point.number, f"measure {measure.name}", "measure"):
                     table = measure.function(run if measure.of == "run" else point.scenario)
-                    self._add(measure, self._numbered(measure, point.number, table))
+                    self._add(measure, self._numbered(measure, point.number, table, run))
 
     def _add(self, measure: Measure, table: pd.DataFrame) -> None:
         """Keep a table; one of a function of the user's is refused if no file could hold it with the others."""
@@ -136,15 +139,15 @@ class Harvest:
             pa.unify_schemas(schemas, promote_options="permissive")
         frames.append(table)
 
-    def _numbered(self, measure: Measure, point: int, table: Any) -> pd.DataFrame:
+    def _numbered(self, measure: Measure, point: int, table: Any, run: Run | None) -> pd.DataFrame:
         if not isinstance(table, pd.DataFrame):
             raise TypeError(f"the measure {measure.name}() must return a DataFrame, got {type(table).__name__}")
         if "point" in table:
             raise ValueError(f"the table of {measure.name}() has a column `point` already; the study adds it")
         named = any(name is not None for name in table.index.names)
         table = table.reset_index() if named else table.copy(deep=False)
-        if measure.of == "run" and not {"seed", "seeds"} & set(table.columns):
-            table.insert(0, "seeds", self.block.told)  # a row about several seeds says about which
+        if measure.of == "run" and run is not None and not {"seed", "seeds"} & set(table.columns):
+            table.insert(0, "seeds", told(run.settings["seeds"]))  # a row about several seeds says about which
         table.insert(0, "point", point)
         return table
 
@@ -156,7 +159,8 @@ class Harvest:
         except (Exception, SystemExit) as error:
             file = f"tracebacks/{self.block.number:06d}-{point:06d}-{len(self._tracebacks)}.txt"
             self._tracebacks[file] = f"point {point}, {where}\n\n{traceback.format_exc()}"
-            text = f"{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
+            name = where.removeprefix("measure ") + ": " if kind == "measure" else ""
+            text = f"{name}{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
             self._failures.append({"point": point, "kind": kind, "round": round, "error": text, "traceback": file})
 
     def lose(self, reason: str) -> None:
@@ -167,7 +171,7 @@ class Harvest:
         """Everything as bytes."""
         failed = sorted({failure["point"] for failure in self._failures})
         tables = {name: as_bytes(_joined(frames)) if frames else b"" for name, frames in self._frames.items()}
-        tables["failures"] = as_bytes(failures_table(self._failures)) if failed else _no_failures()
+        tables["failures"] = as_bytes(failures_table(self._failures)) if failed else no_failures()
         facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
         row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
         tables["blocks"] = as_bytes(row)
@@ -197,7 +201,7 @@ def failures_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 @functools.cache
-def _no_failures() -> bytes:
+def no_failures() -> bytes:
     """What nearly every block has."""
     return as_bytes(failures_table([]))
 

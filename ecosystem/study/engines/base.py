@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Protocol
 
 import cloudpickle
@@ -35,21 +37,33 @@ class Engine(Protocol):
 
 def packed(job: Job) -> bytes:
     """A job as bytes that a worker can load; with the code of what it could not import."""
-    named = {getattr(function, "__module__", None) for function in (job.build, *(m.function for m in job.measures))}
-    # a scenario file is run, not imported: a worker would look for its module in vain
-    local = [sys.modules[name] for name in named if name in sys.modules and sys.modules[name].__spec__ is None]
-    local = [module for module in local if module.__name__ != "__main__"]  # cloudpickle does that by itself
-    for module in local:
-        cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps((sys.path, cloudpickle.dumps(job)))
+        with _by_value():
+            return cloudpickle.dumps((sys.path, cloudpickle.dumps(job)))
     except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"build or a measure cannot be sent to workers ({error}); let the function make what it needs (open files, "
             "locks, connections) instead of referring to it, or compute in this process: engine=Local(workers=0)"
         ) from error
+
+
+def packed_task(task: Task) -> bytes:
+    """A task in the same way: parameters may be of the user's classes."""
+    with _by_value():
+        return cloudpickle.dumps(task)
+
+
+@contextmanager
+def _by_value() -> Iterator[None]:
+    """Let modules go along with their code that are run, not imported, as scenario files are: workers have none."""
+    modules = [m for m in list(sys.modules.values()) if isinstance(m, ModuleType) and m.__spec__ is None]
+    modules = [m for m in modules if m.__name__ != "__main__" and sys.modules.get(m.__name__) is m]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
     finally:
-        for module in local:
+        for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import pickle
 import platform
 import signal
 import socket
@@ -16,15 +17,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from ecosystem.study.engines.base import Lost, Outcomes, packed, unpacked
+from ecosystem.study.engines.base import Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
-from ecosystem.study.identity import engine_code
+from ecosystem.study.identity import made_with
 from ecosystem.study.work import Job, Parcel, Task, play
-from ecosystem.variants import versions
 
 PULSE = 2.0  # seconds after which the nodes are counted again: they come and go
 PATIENCE = 10.0  # seconds that blocks which are stopped may take to be gone
@@ -35,14 +36,14 @@ THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # as in local worker
 class Ray:
     """Tasks on a Ray cluster: an existing one by ``address`` (``"auto"``, ``"host:port"``), else one is started here.
 
-    Without an address, a Ray that this process has initialised is used and left as it is, and then the cluster that the
-    environment variable ``RAY_ADDRESS`` names, which Ray sets for jobs that are submitted to it.
+    Without an address, a Ray that this process has initialised is used and left as it is; else the one that the
+    environment variable ``RAY_ADDRESS`` names, which Ray sets in jobs that are submitted to it.
 
-    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU). ``workers`` bounds how many are under way; by
-    default they are as many as the nodes of the moment can take and some more, so ``workers`` also says how far a
-    cluster should grow that grows on demand. A block whose node or worker dies is computed again elsewhere, ``retries``
-    times, and then given up as lost. ``runtime_env`` goes to ``ray.init``: on nodes that do not share this machine's
-    files it brings the user's modules there. This package must be installed on all nodes in the same versions.
+    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU). ``workers`` bounds how many are under way;
+    by default as many as the nodes of the moment can take, and a few that wait. On a cluster that grows on demand it
+    says how far to grow. A block whose node or worker dies is computed again elsewhere, ``retries`` times, and then
+    given up as lost. ``runtime_env`` goes to ``ray.init``: it brings the user's modules to nodes that do not share
+    this machine's files. All nodes need this package, in the same versions.
 
     >>> Ray("head:6379", num_gpus=0.25).num_cpus  # four blocks share a GPU
     1
@@ -84,8 +85,11 @@ class Ray:
         """
         data = packed(job)
         ray = _imported()
+        first = next(tasks, None)
+        if first is None:
+            return  # nothing to do is no reason to start or ask anybody
         with _session(ray, self) as started_here:
-            yield from _Flight(ray, self, data, started_here).run(tasks)
+            yield from _Flight(ray, self, data, started_here).run(chain([first], tasks))
 
 
 class _Flight:
@@ -99,18 +103,18 @@ class _Flight:
         options = {"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus, "max_retries": 0, **environment}
         # a process that has used one GPU cannot move to another: where nodes have several, each block gets a new one
         self.kept, self.fresh = (ray.remote(max_calls=calls)(_play).options(**options) for calls in (0, 1))
-        self.play = self.kept
         self.key = uuid.uuid4().hex
         # an array, for all workers of a node read it in one place; bytes would be copied for each block
         self.job = ray.put(np.frombuffer(data, np.uint8))
-        self.made = _made()
+        self.made = made_with()
         self.under_way: dict[Any, Task] = {}  # by the reference to its result, the oldest first
         self.deaths: Counter[int] = Counter()  # of workers and nodes, over a block
         kinds = ray.exceptions
         self.died = (kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.OutOfMemoryError, kinds.ObjectLostError)
         self.died += (kinds.ObjectStoreFullError, kinds.OutOfDiskError)  # no room for its result
-        self.room, self.counted = 0, -math.inf
-        self.warned = False
+        needs = {"CPU": engine.num_cpus, "GPU": engine.num_gpus}
+        self.needs = {name: need for name, need in needs.items() if need} or {"CPU": 1}
+        self.room, self.counted, self.warned = 0, -math.inf, False
 
     def run(self, tasks: Iterator[Task]) -> Outcomes:
         try:
@@ -130,7 +134,8 @@ class _Flight:
         return bool(self.under_way)
 
     def _submit(self, task: Task) -> None:
-        self.under_way[self.play.remote(self.key, self.job, self.made, task)] = task
+        # by cloudpickle as the job is, not by Ray's own copy of it: classes of a script are the same then in both
+        self.under_way[self.play.remote(self.key, self.job, self.made, packed_task(task))] = task
 
     def _taken(self, reference: Any) -> tuple[Task, Parcel | Lost] | None:
         """What came of a block; None if a worker or node died over it and it is tried again.
@@ -140,13 +145,15 @@ class _Flight:
         task = self.under_way.pop(reference)
         try:
             return task, self.ray.get(reference)
-        except self.died as error:
+        except self.died as error:  # first: some are also what a task raised
             self.deaths[task.block.number] += 1
             if (times := self.deaths[task.block.number]) <= self.engine.retries:
                 self._submit(task)
                 return None
             sentence = str(error).strip().split("\n")[0].split(". ")[0][:200]
             return task, Lost(f"tried {times} times, at last {type(error).__name__}: {sentence}")
+        except self.ray.exceptions.RayTaskError as error:
+            raise error.cause from error
 
     def _count(self) -> None:
         """How many blocks may be under way, by the nodes of now."""
@@ -155,29 +162,19 @@ class _Flight:
         self.counted = time.monotonic()
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         self.play = self.fresh if self.engine.num_gpus and any(node.get("GPU", 0) > 1 for node in nodes) else self.kept
-        fitting = sum(map(self._fitting, nodes))
+        fitting = sum(min(int(node.get(n, 0) / need + 1e-6) for n, need in self.needs.items()) for node in nodes)
         # the few more wait at the nodes, so that none is idle while a result is fetched and written
         self.room = self.engine.workers or fitting + fitting // 4 + 2
         if not fitting and not self.warned:
-            self._refuse()
+            self._say_that_nothing_fits()
 
-    def _fitting(self, resources: dict[str, float]) -> int:
-        """How many blocks a node can take at once."""
-        needs = {"CPU": self.engine.num_cpus, "GPU": self.engine.num_gpus}
-        needs = {name: need for name, need in needs.items() if need} or {"CPU": 1}
-        return min(int(resources.get(name, 0) / need + 1e-6) for name, need in needs.items())
-
-    def _refuse(self) -> None:
+    def _say_that_nothing_fits(self) -> None:
         needs = f"num_cpus={self.engine.num_cpus}, num_gpus={self.engine.num_gpus}"
         if self.started_here:
             raise ValueError(f"a block needs {needs}, and this machine has less; ask for less, or give an address")
         self.warned = True
-        warnings.warn(
-            f"no node of the Ray cluster has what a block needs ({needs}); the study waits for one: add a node, or "
-            "interrupt it and ask for less, what is finished stays",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        said = f"no node of the Ray cluster has what a block needs ({needs}); the study waits for one: add a node, or"
+        warnings.warn(f"{said} interrupt it and ask for less, what is finished stays", RuntimeWarning, stacklevel=2)
 
     def _stop(self) -> None:
         """End what is still under way, and see that it is gone."""
@@ -195,9 +192,7 @@ def _imported() -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise ImportError(
-            f"the engine 'ray' needs Ray ({error}): pip install 'mesacosm[ray]', or choose engine='local'"
-        ) from error
+        raise ImportError(f"Ray is not there ({error}): pip install 'mesacosm[ray]', or engine='local'") from error
     return ray
 
 
@@ -208,9 +203,12 @@ def _session(ray: Any, engine: Ray) -> Iterator[bool]:
         _check_initialised(ray, engine)
         yield False
         return
-    address = engine.address or os.environ.get("RAY_ADDRESS", "local")
+    address = engine.address or os.environ.get("RAY_ADDRESS") or "local"
     handler = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": engine.runtime_env or None}
+    # it would print a page about every worker that dies; this is the switch of its debugger, there is no other
+    talk = getattr(ray._private.worker, "_worker_logs_enabled", True)
+    ray._private.worker._worker_logs_enabled = False
     try:
         if address == "local":
             cores = math.ceil(engine.workers * engine.num_cpus) if engine.workers else available_cores()
@@ -221,13 +219,16 @@ def _session(ray: Any, engine: Ray) -> Iterator[bool]:
         yield address == "local"
     finally:
         ray.shutdown()
+        ray._private.worker._worker_logs_enabled = talk
         if threading.current_thread() is threading.main_thread() and handler is not None:
             signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
 
 
 def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        _knock(address)
+        if host and port.isdigit():  # somebody listens there? Ray itself would go on asking for minutes
+            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise ConnectionError(
@@ -236,17 +237,9 @@ def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Whether anybody listens there: Ray itself would go on asking for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-
-
 def _check_initialised(ray: Any, engine: Ray) -> None:
     """Refuse what would have to be said when Ray is initialised."""
-    here = ray.get_runtime_context().gcs_address
-    if engine.address not in (None, "auto", here):
+    if engine.address not in (None, "auto") and engine.address != (here := ray.get_runtime_context().gcs_address):
         raise ValueError(
             f"Ray(address={engine.address!r}): this process has initialised Ray already, at {here}; leave the address "
             "out to use that one, or call ray.shutdown() before"
@@ -263,44 +256,39 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in values:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 # -- on the nodes ----------------------------------------------------------------------------------------------------
 
 
-def _play(key: str, data: np.ndarray, made: dict[str, str], task: Task) -> Parcel:
+def _play(key: str, data: np.ndarray, made: dict[str, str], packed: bytes) -> Parcel:
     """Compute a block; the job is unpacked once in each process."""
-    if _jobs.get(key) is None:
-        _check_same(made)
-        _jobs.clear()
-        try:
+    try:
+        if key not in _jobs:
+            _check_same(made)
+            _jobs.clear()
             _jobs[key] = unpacked(data.tobytes())
-        except ImportError as error:
-            raise ImportError(
-                f"the node {platform.node()} cannot import what the study needs ({error}); bring it there, for "
-                "instance with Ray(runtime_env={'working_dir': '.'})"
-            ) from error
+        task = pickle.loads(packed)
+    except ImportError as error:
+        raise ImportError(
+            f"the node {platform.node()} cannot import what the study needs ({error}); bring it there, for instance "
+            "with Ray(runtime_env={'working_dir': '.'})"
+        ) from error
     return play(_jobs[key], task)
 
 
 def _check_same(made: dict[str, str]) -> None:
     """A study's numbers come from one set of versions."""
-    here = _made()
+    here = made_with()
     other = [f"{name} {here.get(name)} instead of {made[name]}" for name in made if here.get(name) != made[name]]
     if other:
         raise RuntimeError(
-            f"the node {platform.node()} has {', '.join(other)}, and its numbers would differ; install the same versions "
-            "on all nodes"
+            f"the node {platform.node()} has {', '.join(other)}, and its numbers would differ; install the same "
+            "versions on all nodes"
         )
-
-
-def _made() -> dict[str, str]:
-    return {**versions(), "the package's code": engine_code()}
 
 
 _jobs: dict[str, Job] = {}

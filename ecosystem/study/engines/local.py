@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from loky.backend import get_context
 from loky.process_executor import ProcessPoolExecutor
 
-from ecosystem.study.engines.base import Lost, Outcomes, packed, unpacked
+from ecosystem.study.engines.base import Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.work import Job, Parcel, Task, play
 
 
@@ -85,7 +86,7 @@ class _Pool:
 
     def _submit(self, task: Task) -> None:
         try:
-            future = self.executor.submit(_play, task)
+            future = self.executor.submit(_play, packed_task(task))
         except BrokenProcessPool as error:  # a worker has died since the last look: as if it had died over this
             future = Future()
             future.set_exception(error)
@@ -138,12 +139,12 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def _play(task: Task) -> Parcel:
+def _play(data: bytes) -> Parcel:
     if _trouble is not None:
         raise RuntimeError(
             "a worker cannot load what it was sent; what build and the measures refer to must be importable there"
         ) from _trouble
-    return play(_job, task)
+    return play(_job, pickle.loads(data))
 
 
 _job: Job

@@ -1,0 +1,371 @@
+"""Studies on Ray: one that is started for them, and a cluster of nodes on this machine whose workers and nodes die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from ecosystem import Flow, Linear, Location, Luce, Member, Scenario
+from ecosystem.run import Run
+from ecosystem.study import Local, Progress, Ray, Results, Study
+from ecosystem.variants import versions
+
+pytestmark = pytest.mark.xdist_group("ray")  # with --dist loadgroup there is one cluster, not one for each test worker
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+HEALTH = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000}
+
+
+def pair(share: float) -> Scenario:
+    s = Scenario("pair", rounds=3, samples=4)
+    taste = Linear([1.0, 0.5])
+    s.add("writer", Member(Location([0.0, 0.0]), reward=taste, curator=Luce(3), real=Location([0.0, 0.0])))
+    s.add("reader", Member(Location([0.0, 0.0]), reward=taste, real=Location([0.0, 0.0])))
+    s.connect("writer", "writer", Flow(curated=share))
+    s.connect("writer", "reader", Flow(raw=share))
+    return s
+
+
+def study(points: int, *measures: Any) -> Study:
+    """Blocks of one point each, with the shares 1 %, 2 %, ..."""
+    shares = [n / 100 for n in range(1, points + 1)]
+    return Study("pair", pair, grid={"share": shares}, seeds=2, measure=["rounds", "members", *measures], block=1)
+
+
+def percent(run: Run) -> int:
+    """Which point it is, counted from 1."""
+    return round(100 * run.settings["parameters"]["share"])
+
+
+def where(run: Run) -> pd.DataFrame:
+    """By whom a block is computed, and when."""
+    import ray
+
+    context, begin = ray.get_runtime_context(), time.time()
+    time.sleep(0.3)
+    row = {
+        "node": context.get_node_id(),
+        "gpus": str(ray.get_gpu_ids()),
+        "process": os.getpid(),
+        "parent": os.getppid(),
+        "threads": f"{torch.get_num_threads()} {os.environ['OMP_NUM_THREADS']} {os.environ['MKL_NUM_THREADS']}",
+        "begin": begin,
+        "end": time.time(),
+    }
+    return pd.DataFrame([row])
+
+
+def marked(folder: Path, then: Callable[[int], object]) -> Callable[[Run], pd.DataFrame]:
+    """A measure that leaves a file ``point-node-process-how often`` when it begins, and then does something."""
+
+    def begun(run: Run) -> pd.DataFrame:
+        import ray
+
+        point = percent(run)
+        times = len(list(folder.glob(f"{point}-*")))
+        (folder / f"{point}-{ray.get_runtime_context().get_node_id()}-{os.getpid()}-{times}").touch()
+        then(point)
+        return pd.DataFrame([{"begun": True}])
+
+    return begun
+
+
+def meeting(folder: Path) -> Callable[[int], object]:
+    """What makes the first block wait for another one beside it."""
+    return lambda _: within(60, lambda: len(list(folder.iterdir())) > 1)
+
+
+def marks(folder: Path) -> pd.DataFrame:
+    """The files that :func:`marked` has left."""
+    names = [path.name.split("-") for path in folder.iterdir()]
+    return pd.DataFrame(names, columns=["point", "node", "process", "times"]).astype({"point": int, "process": int})
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def alone(points: int, folder: Path) -> Results:
+    """The same study in this process."""
+    return study(points).run(folder, engine=Local(workers=0))
+
+
+def assert_same(found: Results, other: Results) -> None:
+    """Equal tables, equal to the byte on disk."""
+    pd.testing.assert_frame_equal(found.points, other.points, check_exact=True)
+    for table in ("rounds", "members", "failures"):
+        pd.testing.assert_frame_equal(found[table], other[table], check_exact=True)
+        assert files(found, table) == files(other, table)
+
+
+def files(results: Results, table: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (results.folder / "tables" / table).iterdir()}
+
+
+def runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def within(seconds: float, what: Callable[[], bool]) -> bool:
+    """Whether it becomes true in time."""
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.05)
+    return what()
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """Where blocks leave their marks."""
+    (tmp_path / "begun").mkdir()
+    return tmp_path / "begun"
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Any]:
+    """Ray, with a folder of its own for its files; shut down at the end."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a short path: there are sockets in it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setenv("OMP_NUM_THREADS", "2")  # what nodes may have, and workers must not
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(ray: Any) -> Iterator[Any]:
+    """Two nodes with a core each, and what passes for a GPU on the second."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster()
+    try:
+        nodes.add_node(**NODE, _system_config=HEALTH)
+        nodes.add_node(**NODE, num_gpus=1)
+        yield nodes
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+
+
+@pytest.fixture(scope="module")
+def connected(ray: Any, cluster: Any) -> Iterator[Any]:
+    """Ray, initialised by the user."""
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+# -- without a cluster -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"address": 6379}, "address"),
+        ({"address": ""}, "address"),
+        ({"num_cpus": -1}, "num_cpus"),
+        ({"num_cpus": "two"}, "num_cpus"),
+        ({"num_gpus": float("nan")}, "num_gpus"),
+        ({"num_gpus": 1.5}, "shares one GPU"),
+        ({"workers": 0}, "workers"),
+        ({"workers": 2.0}, "workers"),
+        ({"retries": -1}, "retries"),
+        ({"retries": True}, "retries"),
+    ],
+)
+def test_bad_arguments(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Ray\(.*{said}"):
+        Ray(**given)
+
+
+def test_ray_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install 'mesacosm\[ray\]'"):
+        study(1).run(tmp_path, engine="ray")
+
+
+def test_nobody_at_the_address(ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"127.0.0.1:{server.getsockname()[1]}"
+    begin = time.monotonic()
+    for address in (closed, "nonsense"):
+        with pytest.raises(ConnectionError, match=rf"'{address}'.*no cluster.*ray start --head"):
+            study(1).run(tmp_path, engine=Ray(address))
+    monkeypatch.setenv("RAY_ADDRESS", closed)
+    with pytest.raises(ConnectionError, match=closed):
+        study(1).run(tmp_path, engine="ray")
+    assert time.monotonic() - begin < 15  # Ray itself would ask for minutes
+    assert not ray.is_initialized()
+
+
+def test_by_name_it_starts_a_ray_and_leaves_none(
+    ray: Any, tmp_path: Path, begun: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One of its workers dies over a block, and the block is tried again."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def once(point: int) -> None:
+        if point == 2 and len(list(begun.glob("2-*"))) == 1:
+            die()
+
+    found = study(6, where, marked(begun, once)).run(tmp_path / "ray", engine="ray", workers=2)
+    out, err = capfd.readouterr()
+    assert out == "" and "raylet" not in err
+    assert_same(found, alone(6, tmp_path / "alone"))
+    assert marks(begun).query("point == 2")["process"].nunique() == 2
+    assert found.where["parent"].nunique() == 1
+    assert set(found.where["threads"]) == {"1 1 1"}
+    assert not ray.is_initialized()
+    processes = {*found.where["process"], *found.where["parent"]}
+    assert within(10, lambda: not any(map(runs, processes)))
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+# -- on a cluster ----------------------------------------------------------------------------------------------------
+
+
+def test_a_cluster_by_its_address(ray: Any, cluster: Any, tmp_path: Path, begun: Path) -> None:
+    found = study(6, marked(begun, meeting(begun)), where).run(tmp_path / "ray", engine=Ray(cluster.address))
+    assert_same(found, alone(6, tmp_path / "alone"))
+    assert set(found.where["node"]) == {node.node_id for node in cluster.list_all_nodes()}
+    assert set(found.where["threads"]) == {"1 1 1"}  # not what the nodes have
+    assert not ray.is_initialized()
+    assert len(cluster.global_state._live_node_ids()) == 2
+
+
+def test_a_ray_that_is_there_is_used_and_stays(connected: Any, cluster: Any, tmp_path: Path) -> None:
+    for engine, said in ((Ray("elsewhere:6379"), "initialised Ray already, at"), (Ray(runtime_env={"pip": []}), "")):
+        with pytest.raises(ValueError, match=f"this process has {said}"):
+            study(1).run(tmp_path, engine=engine)
+    study(1).run(tmp_path, engine=Ray(cluster.address))
+    assert connected.is_initialized()
+
+
+def test_stopped_it_leaves_the_rest_to_another_engine(connected: Any, tmp_path: Path) -> None:
+    asked, ahead = [], []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 5
+
+    def progress(now: Progress) -> None:
+        ahead.append(len(asked) - now.finished)
+
+    found = study(10).run(tmp_path / "ray", engine=Ray(workers=2), stop=stop, progress=progress)
+    assert found.progress().done == 5
+    assert max(ahead) == 1  # the other block that is under way: none is asked for before a worker is free
+    found = study(10).run(tmp_path / "ray", engine=Local(workers=0))
+    assert_same(found, alone(10, tmp_path / "alone"))
+
+
+def test_blocks_share_a_gpu(connected: Any, tmp_path: Path, begun: Path) -> None:
+    engine = Ray(num_cpus=0.5, num_gpus=0.5)
+    found = study(8, marked(begun, meeting(begun)), where).run(tmp_path / "ray", engine=engine).where
+    assert set(found["gpus"]) in ({"[0]"}, {"['0']"})
+    assert found["node"].nunique() == 1
+    together = [((found["begin"] <= t) & (found["end"] > t)).sum() for t in found["begin"]]
+    assert max(together) == 2
+    assert found["process"].nunique() <= 4  # they are not started again for each block
+
+
+def test_nothing_fits(connected: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeWarning, match=r"no node .* \(num_cpus=64, num_gpus=0\)"):  # else it would wait for one
+        study(1).run(tmp_path, engine=Ray(num_cpus=64))
+
+
+def test_nodes_have_the_same_versions(connected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {**versions(), "torch": "0.1"}
+    monkeypatch.setattr("ecosystem.study.engines.cluster.versions", lambda: other)
+    with pytest.raises(RuntimeError, match=r"torch \S+ instead of 0\.1.*install the same versions"):
+        study(1).run(tmp_path, engine="ray")
+
+
+# -- deaths ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_block_kills_every_worker(connected: Any, tmp_path: Path, begun: Path) -> None:
+    deadly = study(4, marked(begun, lambda point: die() if point == 2 else None))
+    with pytest.warns(RuntimeWarning, match="1 of 4 points failed"):
+        found = deadly.run(tmp_path / "ray", engine=Ray(retries=1))
+    assert found.finished
+    assert found.failures[["point", "kind"]].values.tolist() == [[1, "lost"]]
+    assert found.failures["error"][0].startswith("tried 2 times, at last WorkerCrashedError: The worker died")
+    assert len(marks(begun).query("point == 2")) == 2
+    pd.testing.assert_frame_equal(
+        found.rounds, alone(4, tmp_path / "alone").rounds.query("point != 1").reset_index(drop=True), check_exact=True
+    )
+
+
+def test_a_node_goes(connected: Any, cluster: Any, tmp_path: Path, begun: Path) -> None:
+    """It is removed while it computes a block, which is computed again elsewhere."""
+    guest = cluster.add_node(**NODE)
+    name = guest.node_id
+
+    def came() -> bool:
+        return any(begun.glob(f"*-{name}-*"))
+
+    def linger(point: int) -> None:
+        """On the node that goes until it has gone; on the others until it has begun."""
+        import ray
+
+        if ray.get_runtime_context().get_node_id() == name:
+            time.sleep(300)
+        within(60, came)
+
+    def progress(now: Progress) -> None:
+        if now.finished == 1:
+            assert came()
+            cluster.remove_node(guest, allow_graceful=False)
+
+    found = study(8, marked(begun, linger)).run(tmp_path / "ray", engine="ray", progress=progress)
+    assert_same(found, alone(8, tmp_path / "alone"))
+    seen = marks(begun)
+    (again,) = seen[seen["node"] == name]["point"]
+    assert seen[seen["point"] == again]["node"].nunique() == 2
+
+
+def test_interrupted_it_leaves_nothing_running(connected: Any, tmp_path: Path, begun: Path) -> None:
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        if within(60, lambda: len(list(begun.iterdir())) == 2):
+            signal.pthread_kill(main, signal.SIGINT)  # while it waits for a block
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hand = threading.Thread(target=interrupt)
+    hand.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            study(4, marked(begun, lambda _: time.sleep(300))).run(tmp_path / "ray", engine="ray")
+    finally:
+        hand.join()
+        signal.signal(signal.SIGINT, before)
+    processes = set(marks(begun)["process"])
+    assert len(processes) == 2
+    assert within(10, lambda: not any(map(runs, processes)))
+    assert connected.is_initialized()
+    time.sleep(1)
+    assert len(list(begun.iterdir())) == 2  # nor did another block begin
