@@ -298,7 +298,7 @@ def test_nothing_fits(connected: Any, tmp_path: Path) -> None:
 
 def test_nodes_have_the_same_versions(connected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = {**versions(), "torch": "0.1"}
-    monkeypatch.setattr("ecosystem.study.engines.cluster.versions", lambda: other)
+    monkeypatch.setattr("ecosystem.study.engines.cluster.made_with", lambda: other)
     with pytest.raises(RuntimeError, match=r"torch \S+ instead of 0\.1.*install the same versions"):
         study(1).run(tmp_path, engine="ray")
 

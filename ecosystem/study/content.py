@@ -43,11 +43,12 @@ def digest(value: Any) -> str:
 
 def is_library(module: str | None) -> bool:
     """Whether a module is Python's, an installed package's or this package's."""
-    if module is None or module.split(".")[0] == __name__.split(".")[0] or module in sys.builtin_module_names:
-        return True
-    if module == "__main__":
+    top = (module or "sys").split(".")[0]
+    if top == "__main__":
         return False
-    file = getattr(sys.modules.get(module), "__file__", None)
+    if top == __name__.split(".")[0] or top in sys.stdlib_module_names:
+        return True
+    file = getattr(sys.modules.get(str(module)), "__file__", None)
     return file is not None and (file.startswith(_LIBRARIES) or "site-packages" in Path(file).parts)
 
 

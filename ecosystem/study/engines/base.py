@@ -12,6 +12,7 @@ from typing import Protocol
 
 import cloudpickle
 
+from ecosystem.study.content import is_library
 from ecosystem.study.work import Job, Parcel, Task
 
 
@@ -56,8 +57,10 @@ def packed_task(task: Task) -> bytes:
 @contextmanager
 def _by_value() -> Iterator[None]:
     """Let modules go along with their code that are run, not imported, as scenario files are: workers have none."""
-    modules = [m for m in list(sys.modules.values()) if isinstance(m, ModuleType) and m.__spec__ is None]
-    modules = [m for m in modules if m.__name__ != "__main__" and sys.modules.get(m.__name__) is m]
+    named = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)]
+    modules = [
+        m for name, m in named if m.__spec__ is None and m.__name__ == name != "__main__" and not is_library(name)
+    ]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
