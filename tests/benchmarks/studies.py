@@ -24,7 +24,7 @@ from tests.benchmarks.timing import Row, threads
 
 SEEDS, WIDTH = 20, 256
 FEW, MANY, ALONE = 1_000, 10_000, 32  # points
-NEURAL = {"rounds": 6, "samples": 400, "steps": 100, "warm_up": 100}
+NEURAL = {"rounds": 6, "samples": 300, "steps": 60, "warm_up": 60}
 
 
 def plane(points: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import cloudpickle
 
@@ -57,10 +57,7 @@ def packed_task(task: Task) -> bytes:
 @contextmanager
 def _by_value() -> Iterator[None]:
     """Let modules go along with their code that are run, not imported, as scenario files are: workers have none."""
-    named = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)]
-    modules = [
-        m for name, m in named if m.__spec__ is None and m.__name__ == name != "__main__" and not is_library(name)
-    ]
+    modules = [module for name, module in list(sys.modules.items()) if _was_run(name, module)]
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -68,6 +65,13 @@ def _by_value() -> Iterator[None]:
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def _was_run(name: str, module: Any) -> bool:
+    """Whether a module is the user's and was not found by importing it ; cloudpickle sees to ``__main__``."""
+    if not isinstance(module, ModuleType) or module.__name__ != name or name == "__main__":
+        return False
+    return module.__spec__ is None and not is_library(name)
 
 
 def unpacked(data: bytes) -> Job:
