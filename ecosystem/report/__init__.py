@@ -1,6 +1,7 @@
-"""The report of a run and of an influence analysis: figures, verdicts and settings in one HTML file."""
+"""The report of a run, of an influence analysis and of a study: figures, verdicts and settings in one HTML file."""
 
 from ecosystem.report.influence.section import render_findings, write_findings
 from ecosystem.report.page import render, write_report
+from ecosystem.report.study.page import write_study
 
-__all__ = ["render", "render_findings", "write_findings", "write_report"]
+__all__ = ["render", "render_findings", "write_findings", "write_report", "write_study"]

@@ -1,0 +1,167 @@
+"""Influence over the parameters of a study: where curation backfires, where it harms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from ecosystem.report.influence.verdicts import called, joined
+from ecosystem.report.study.failures import lie
+from ecosystem.report.study.quantity import Quantity
+from ecosystem.report.study.reading import columns, parts
+from ecosystem.report.study.sample import Sample
+from ecosystem.report.study.subject import Subject
+from ecosystem.report.verdict import counted, number
+
+PAIRS = 6  # of each kind (self, cross) that are followed over the parameters
+TOLD = 4  # pairs in the sentences
+KEYS = ["target", "source", "kind"]
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What the kept table ``influence`` says: counts over all points, and the strongest pairs at every point.
+
+    ``pairs`` has a row a pair, strongest first: target, source, kind, points, size (mean), low, high, and at how many
+    points the effect was below zero (``negative``). ``backfiring`` and ``harming`` count points where anybody's
+    curation lowers its own alignment, or another's.
+    """
+
+    pairs: pd.DataFrame
+    points: int
+    backfiring: int
+    harming: int
+    values: Quantity
+
+    @cached_property
+    def own(self) -> pd.DataFrame:
+        return self.pairs[self.pairs["kind"] == "self"]
+
+    @cached_property
+    def cross(self) -> pd.DataFrame:
+        return self.pairs[self.pairs["kind"] == "cross"]
+
+
+def effects(subject: Subject) -> Effects | None:
+    """Read the table of influence, twice: to count, and to follow the strongest pairs."""
+    results = subject.results
+    if not {"point", "effect", "backfires", "harms", *KEYS} <= columns(results, "influence"):
+        return None
+    counts, seen, backfiring, harming = [], set(), set(), set()
+    for part in parts(results, "influence", ["point", *KEYS, "effect", "backfires", "harms"]):
+        part = part[np.isfinite(part["effect"].astype(float))].assign(size=part["effect"].abs())
+        cross = part["kind"] == "cross"
+        seen |= set(part["point"])
+        backfiring |= set(part.loc[part["backfires"].astype(bool), "point"])
+        harming |= set(part.loc[part["harms"].astype(bool) & cross, "point"])
+        groups = part.assign(negative=part["backfires"].where(~cross, part["harms"]).astype(bool)).groupby(KEYS)
+        counts.append(
+            groups.agg(
+                points=("effect", "size"),
+                size=("size", "sum"),
+                low=("effect", "min"),
+                high=("effect", "max"),
+                negative=("negative", "sum"),
+            ).reset_index()
+        )
+    if not seen:
+        return None
+    every = pd.concat(counts).groupby(KEYS, sort=False)
+    how = {"points": "sum", "size": "sum", "low": "min", "high": "max", "negative": "sum"}
+    pairs = every.agg(how).reset_index()
+    pairs["size"] /= pairs["points"]
+    pairs = pairs.sort_values("size", ascending=False, kind="stable", ignore_index=True)
+    return Effects(pairs, len(seen), len(backfiring), len(harming), _values(subject, pairs))
+
+
+def _values(subject: Subject, pairs: pd.DataFrame) -> Quantity:
+    """The effects of the strongest pairs at every point: on oneself first."""
+    kept = pd.concat([pairs[pairs["kind"] == kind].head(PAIRS) for kind in ("self", "cross")])
+    keys = pd.MultiIndex.from_frame(kept[["target", "source"]].astype(str))
+    values = np.full((len(keys), subject.sweep.points, 1), np.nan)
+    condition = pc.field("target").isin(sorted(set(kept["target"]))) & pc.field("source").isin(
+        sorted(set(kept["source"]))
+    )
+    for part in parts(subject.results, "influence", ["point", "target", "source", "effect"], lambda _: condition):
+        place = keys.get_indexer(pd.MultiIndex.from_frame(part[["target", "source"]].astype(str)))
+        rows = part[place >= 0]
+        values[place[place >= 0], rows["point"].to_numpy(), 0] = rows["effect"].to_numpy(float)
+    names = [_name(row) for row in kept.to_dict("records")]
+    sample = Sample.of(values, np.ones(subject.sweep.points, dtype=bool))
+    return Quantity("influence of curation", names, sample, [], None, True, ("lowers", "raises"))
+
+
+def headline(found: Effects) -> str:
+    """Where curation backfires and whom it harms, in a sentence."""
+    worst = found.own[found.own["negative"] > 0].sort_values("negative", ascending=False, kind="stable")
+    harmed = found.cross[found.cross["negative"] > 0].sort_values("negative", ascending=False, kind="stable")
+    n = f"{found.points:,}"
+    alone = len(found.own) == 1 and set(found.cross["source"]) <= set(found.own["source"])
+    if alone and len(found.cross) <= 2:
+        name = called(found.own["source"].iloc[0])
+        words = [f"backfires at {count:,}" for count in worst["negative"]] or ["never backfires"]
+        words += [f"harms {called(row.target)} at {row.negative:,}" for row in harmed.itertuples()]
+        first = next((place for place, clause in enumerate(words) if " at " in clause), None)
+        words = [f"{clause} of {n} points" if place == first else clause for place, clause in enumerate(words)]
+        return f"Curating {name} {joined(words)}."
+    if not len(worst) and not len(harmed):
+        return "Curation lowers nobody’s alignment at any point."
+    words = [f"backfires for somebody at {found.backfiring:,} of {n} points"] if len(worst) else ["never backfires"]
+    words.append(f"harms somebody else at {found.harming:,}" if len(harmed) else "harms nobody else")
+    return f"Curation {joined(words)}."
+
+
+def sentences(subject: Subject, found: Effects) -> list[str]:
+    """The strongest pairs, one sentence each: how far their effect reaches over the points, its sign, and where."""
+    told = []
+    for row in pd.concat([found.own.head(TOLD), found.cross.head(TOLD)]).to_dict("records"):
+        whose = "its own" if row["kind"] == "self" else called(row["target"]) + "’s"
+        told.append(
+            f"Curating {called(row['source'])} {_signs(row, whose)} ({_range(row)}){_where(subject, found, row)}."
+        )
+    left = len(found.pairs) - len(told)
+    if left > 0:
+        told.append(f"{counted(left, 'more pair').capitalize()} of members: see the table “influence”.")
+    return told
+
+
+def _signs(row: dict[Any, Any], whose: str) -> str:
+    """At how many points a pair's effect is negative, and positive."""
+    points, negative = int(row["points"]), int(row["negative"])
+    every = f"all {points:,} points" if points > 1 else "the one point"
+    if not row["high"] and not row["low"]:
+        return f"does nothing to {whose} alignment at {every}"
+    if not negative:
+        return f"raises {whose} alignment at {every}" if row["low"] > 0 else f"never lowers {whose} alignment"
+    if negative == points:
+        return f"lowers {whose} alignment at {every}"
+    return f"lowers {whose} alignment at {negative:,} of {points:,} points and raises it at others"
+
+
+def _where(subject: Subject, found: Effects, row: dict[Any, Any]) -> str:
+    """Where a pair's effect is negative, if it is positive elsewhere."""
+    if not 0 < row["negative"] < row["points"]:
+        return ""
+    if _name(row) not in found.values.names:
+        return ""
+    effect = found.values.sample.mean[found.values.names.index(_name(row))]
+    where = lie(subject, np.flatnonzero(effect < 0), np.flatnonzero(np.isfinite(effect)))
+    if where is None:
+        return "; which ones, the figures show"
+    return f"; it lowers it at {where}" if where else ""
+
+
+def _name(row: Any) -> str:
+    """A pair in a figure."""
+    return f"{row['source']} on itself" if row["kind"] == "self" else f"{row['source']} on {row['target']}"
+
+
+def _range(row: dict[Any, Any]) -> str:
+    """The smallest and largest effect."""
+    low, high = number(row["low"], sign=True), number(row["high"], sign=True)
+    return f"effect {low}" if low == high else f"effects from {low} to {high}"

@@ -1,0 +1,203 @@
+"""What is read of a study's tables: two rounds of each run, and no more columns than are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ecosystem.report.study.sample import Sample
+from ecosystem.study.plan import pending
+from ecosystem.study.results import Results
+
+CELLS = 20_000_000  # numbers held at once: beyond it the first seeds stand for all
+CHANCE = ("shuffl", "poisson", "random")
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """The alignment of every member at the end of every point, and how far it moved since the start.
+
+    ``rounds [points]`` is the last recorded round (−1: none seen), ``start [members, points]`` the mean at round 0
+    (None if no round 0 was kept) and ``change`` what happened since, seed by seed. ``rewards`` tells tastes apart.
+    ``exact [points]`` says where nothing is drawn, ``seeds`` how many of the study's seeds were read. Runs that
+    diverged have no end and are left out.
+    """
+
+    table: str
+    members: list[str]
+    rewards: list[str]
+    rounds: np.ndarray
+    end: Sample
+    start: np.ndarray | None
+    change: Sample | None
+    exact: np.ndarray
+    seeds: int
+
+    @property
+    def when(self) -> str:
+        """To what the alignments belong, in words."""
+        return {"rounds": "at the end", "stable_point": "at the stable point"}.get(self.table, f"in “{self.table}”")
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        """How large each member's alignments are, ``[members]``: rounding errors are measured by it."""
+        parts = [self.end.mean] if self.start is None else [self.end.mean, self.start]
+        return np.max([np.max(np.abs(part), axis=1, initial=0.0, where=np.isfinite(part)) for part in parts], axis=0)
+
+
+def alignment(results: Results) -> Alignment | None:
+    """The alignments of a study, from ``rounds`` or another kept table with members' alignments; None without any."""
+    for table in sorted(results.tables, key=lambda name: (name != "rounds", name != "stable_point")):
+        names = columns(results, table)
+        if table not in ("failures", "blocks") and {"point", "member", "alignment"} <= names:
+            cells = _Cells.read(results, table, names)
+            if cells is not None:
+                return _alignment(results, cells)
+    return None
+
+
+def columns(results: Results, table: str) -> set[str]:
+    """The columns that the finished blocks of a table have; none where nothing is finished."""
+    if table not in results.tables or not results.progress().finished:
+        return set()
+    return set(results.dataset(table).schema.names)
+
+
+def parts(
+    results: Results, table: str, wanted: Sequence[str], condition: Callable[[Any], Any] | None = None
+) -> Iterator[pd.DataFrame]:
+    """A table block by block, with some columns and rows: never more of it in memory than a block."""
+    for fragment in results.dataset(table).get_fragments():
+        if set(wanted) <= set(fragment.physical_schema.names):
+            rows = fragment.to_table(columns=list(wanted), filter=condition(fragment) if condition else None)
+            if rows.num_rows:
+                yield rows.to_pandas()
+
+
+def ends_only(fragment: Any) -> Any:
+    """A condition: the rows of round 0 and of the last round of each point."""
+    rounds: pa.Table = fragment.to_table(columns=["point", "round"])
+    last = rounds.group_by("point").aggregate([("round", "max")])
+    return pc.field("round").isin(pa.array(sorted({0, *last["round_max"].to_pylist()}), pa.int64()))
+
+
+class _Cells:
+    """Alignments as arrays ``[members, points, seeds]``, filled block by block."""
+
+    def __init__(self, results: Results, table: str, seeded: bool) -> None:
+        self.table, self.members, self.points = table, [], len(results.points)
+        self.seeds = pd.MultiIndex.from_tuples(results.seeds) if seeded else None
+        self.start = self.end = np.empty((0, self.points, len(results.seeds) if seeded else 1))
+        self.rounds = np.full(self.points, -1)
+        self.gone = np.zeros(self.end.shape[1:], dtype=bool)  # replicates that diverged
+        failures = results.failures[results.failures["kind"] == "diverged"]
+        if self.seeds is not None and len(failures):
+            self.gone[failures["point"].to_numpy(int), self._seed(failures)] = True
+
+    @classmethod
+    def read(cls, results: Results, table: str, names: set[str]) -> _Cells | None:
+        """All of a table; None where it has no alignment, or several of one member in one run."""
+        seeded, in_rounds = {"seed", "replicate"} <= names, "round" in names
+        cells = cls(results, table, seeded)
+        wanted = ["point", "member", "alignment", *(["seed", "replicate"] * seeded), *(["round"] * in_rounds)]
+        for part in parts(results, table, wanted, ends_only if in_rounds else None):
+            if not cells.put(part):
+                return None
+        return cells if np.isfinite(cells.end).any() else None
+
+    def put(self, part: pd.DataFrame) -> bool:
+        """Fill in a block; False if a cell has a number already."""
+        seeds = self._seed(part)
+        kept = (seeds < self.end.shape[-1]) & ~self.gone[part["point"], np.minimum(seeds, self.end.shape[-1] - 1)]
+        part, seeds = part[kept], seeds[kept]
+        codes, names = pd.factorize(part["member"])
+        self._grow([str(name) for name in names])
+        member = pd.Index(self.members).get_indexer([str(name) for name in names])[codes]
+        fits = seeds < self.end.shape[-1]
+        part, seeds, member = part[fits], seeds[fits], member[fits]
+        points = part["point"].to_numpy()
+        last, values = np.ones(len(part), dtype=bool), part["alignment"].to_numpy(float)
+        if "round" in part:
+            round = part["round"].to_numpy()
+            last = round == part.groupby("point")["round"].transform("max").to_numpy()
+            self.start[member[round == 0], points[round == 0], seeds[round == 0]] = values[round == 0]
+            np.maximum.at(self.rounds, points, round)
+        spots = member[last], points[last], seeds[last]
+        if (
+            np.isfinite(self.end[spots]).any()
+            or pd.Series(np.ravel_multi_index(spots, self.end.shape)).duplicated().any()
+        ):
+            return False
+        self.end[spots] = values[last]
+        return True
+
+    def _seed(self, table: pd.DataFrame) -> np.ndarray:
+        """The place of each row's seed."""
+        if self.seeds is None:
+            return np.zeros(len(table), dtype=int)
+        return self.seeds.get_indexer(pd.MultiIndex.from_frame(table[["seed", "replicate"]].astype(int)))
+
+    def _grow(self, names: Sequence[str]) -> None:
+        """Room for members that come up for the first time; fewer seeds where it would be too much."""
+        known = set(self.members)
+        new = [name for name in names if name not in known]
+        if new:
+            self.members += new
+            used = max(1, min(self.end.shape[-1], CELLS // (len(self.members) * self.points)))
+            blank = np.full((len(new), self.points, used), np.nan)
+            self.start, self.end = (np.concatenate([old[..., :used], blank]) for old in (self.start, self.end))
+
+
+def _alignment(results: Results, cells: _Cells) -> Alignment:
+    """Means, changes and their chance, of the members that have an alignment at all."""
+    judged = [i for i in range(len(cells.members)) if np.isfinite(cells.end[i]).any()]
+    start, end = cells.start[judged], cells.end[judged]
+    exact = _exact(results, np.asarray(np.isfinite(end).any(0)), cells.seeds is not None)
+    began = np.isfinite(start).any()
+    declared = {str(m["member"]): str(m["reward"]) for m in results.facts.identity["point"]["members"]}
+    names = [cells.members[i] for i in judged]
+    rewards = [declared.get(name, "") for name in names]
+    return Alignment(
+        cells.table,
+        names,
+        rewards if all(rewards) else [""] * len(names),
+        cells.rounds,
+        Sample.of(end, exact),
+        Sample.of(start, exact).mean if began else None,
+        Sample.of(end - start, exact) if began else None,
+        exact,
+        end.shape[-1],
+    )
+
+
+def _exact(results: Results, seen: np.ndarray, seeded: bool) -> np.ndarray:
+    """Which points have no chance in them, from which replicates were ``seen [points, seeds]``.
+
+    A point with fewer replicates than it was asked for, though none is missing, is the population: nothing is drawn.
+    With one seed in all, what is known of the first point decides.
+    """
+    point, count = results.facts.identity["point"], seen.sum(1)
+    if not seeded:
+        return np.ones(len(count), dtype=bool)
+    if len(results.seeds) == 1:
+        words = " ".join([str(point["ordering"]), *(str(member["schedule"]) for member in point["members"])]).lower()
+        varied = {name for name in results.parameters if results.points[name].nunique(dropna=False) > 1}
+        certain = point["samples"] is None and not varied & {"samples", "ordering"}
+        return np.full(len(count), certain and not any(word in words for word in CHANCE))
+    place = {seed: number for number, seed in enumerate(results.seeds)}
+    asked, missing = np.zeros((len(count), len(place)), dtype=bool), np.zeros(len(count), dtype=bool)
+    for request in results.facts.requests:
+        for block in request.blocks():
+            asked[np.ix_(block.points, [place[seed] for seed in block.seeds])] = True
+    for block in pending(results.facts.requests, results.store.finished(results.facts)):
+        missing[list(block.points)] = True
+    failures = results.failures[results.failures["kind"] != "measure"]
+    missing[failures["point"].to_numpy(int)] = True
+    return (count > 0) & (count < asked[:, : seen.shape[1]].sum(1)) & ~missing

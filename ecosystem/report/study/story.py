@@ -1,0 +1,298 @@
+"""What a study found, in plain sentences: a headline, how alignment moves over the parameters, and how sure that is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import binom
+
+from ecosystem.report.influence.verdicts import called, joined
+from ecosystem.report.look import percent, shortened
+from ecosystem.report.study.failures import lie
+from ecosystem.report.study.judging import Verdict
+from ecosystem.report.study.quantity import MANY
+from ecosystem.report.study.reading import columns
+from ecosystem.report.study.subject import Subject
+from ecosystem.report.study.turning import turning
+from ecosystem.report.study.verdicts import chosen, named, phrase, value
+from ecosystem.report.study.ways import Way, ways
+from ecosystem.report.verdict import counted, number
+
+LONG = 140  # letters of a headline: three lines
+HEADED = 3  # members that have a clause in the headline and a sentence of their own
+NAMED = 4  # members that a sentence names
+PARAMETERS = 3  # parameters that sentences follow
+
+
+def headline(subject: Subject, more: str = "") -> str:
+    """What happened, in three lines at most: of the ways to say it with ``more`` the fullest that fits."""
+    if subject.final is None:
+        return more or silence(subject)[0]
+    lost, told, brief = _lost(subject), *_main(subject)
+    ways = [(lost + told, more), (told, more), (lost + brief, more), (brief, more), (lost + brief, ""), (brief, "")]
+    fitting = (" ".join(filter(None, way)) for way in ways)
+    return next((words for words in fitting if len(words) <= LONG), brief)
+
+
+def _main(subject: Subject) -> tuple[str, str]:
+    """What became of the members, in full and in short."""
+    found = subject.verdicts
+    if len(found) > 1 and all(verdict.kind == "unclear" for verdict in found):
+        words = "No member shows a clear change against its start."
+        return words, words
+    of_all = _sentence(f"of {counted(len(found), 'member')}, {_kinds(subject)}") + _one_run(subject)
+    if len(found) <= HEADED:
+        told = "; ".join(f"{named(v)} {_headed(subject, v)}" for v in found)
+        return _sentence(told) + _one_run(subject), _most(subject) if found[0].kind == "varies" else _brief(subject)
+    changed = sum(verdict.kind in ("gains", "loses", "both") for verdict in found)
+    if len(found) > MANY and 0 < changed <= binom.ppf(0.99, len(found), 0.05) and not subject.certain:
+        chance = f"{changed:,} change clearly, no more than chance alone would make"
+        words = _sentence(f"of {counted(len(found), 'member')}, {chance}")
+        return words, words
+    return of_all, _brief(subject)
+
+
+def _brief(subject: Subject) -> str:
+    """How many members gain, lose or do both, in a few words."""
+    verbs = {"gains": "gain{s}", "loses": "lose{s}", "both": "gain{s} or lose{s}"}
+    clauses, rest = [], len(subject.verdicts)
+    for kind, verb in verbs.items():
+        some = [named(verdict) for verdict in subject.verdicts if verdict.kind == kind]
+        count = len(some)
+        rest -= count
+        if count:
+            who = counted(count) if clauses else counted(count, "member")
+            who = joined(some) if len(subject.verdicts) <= HEADED and len("".join(some)) < 24 else who
+            clauses.append(f"{who} {verb.format(s='s' if count == 1 else '')}")
+    if rest:
+        clauses.append(f"{counted(rest)} {'does' if rest == 1 else 'do'} neither")
+    return _sentence(joined(clauses)) + _one_run(subject)
+
+
+def _most(subject: Subject) -> str:
+    """The member that differs most over the points."""
+    assert subject.final is not None
+    first = subject.verdicts[subject.final.strongest(1)[0]]
+    low, high = (number(subject.final.sample.mean[first.member, point]) for point in (first.worst, first.best))
+    return f"Alignment differs most for {named(first)}: from {low} to {high}."
+
+
+def _kinds(subject: Subject) -> str:
+    """How many members there are of each verdict."""
+    verbs = {
+        "gains": "{end} above {its} start",
+        "loses": "{end} below {its} start",
+        "both": "gain{s} at some points and lose{s} at others",
+        "unclear": "show{s} no clear change",
+        "still": "do{es} not move",
+        "varies": "differ{s} from point to point",
+        "single": "{has} an alignment",
+    }
+    plural = {"s": "", "es": "", "end": "end", "its": "their", "has": "have"}
+    singular = {"s": "s", "es": "es", "end": "ends", "its": "its", "has": "has"}
+    clauses = []
+    for kind, verb in verbs.items():
+        count = sum(verdict.kind == kind for verdict in subject.verdicts)
+        if count:
+            where = " wherever it is clear" if kind in ("gains", "loses") and subject.sweep.points > 1 else ""
+            clauses.append(f"{counted(count)} {verb.format(**singular if count == 1 else plural)}{where}")
+    return joined(clauses)
+
+
+def silence(subject: Subject) -> tuple[str, str]:
+    """Why there is nothing to say about alignment, as a headline and in a sentence; empty texts if there is."""
+    progress = subject.progress
+    if subject.final is not None:
+        return "", ""
+    if not progress.finished:
+        return (
+            "Nothing has been computed yet.",
+            "No block of this study is finished yet, so there are no tables to read.",
+        )
+    stopped = int(subject.stopped.sum())
+    if stopped and stopped >= progress.done:
+        every = {1: "The one point", 2: "Both points"}.get(stopped, f"All {_points(stopped)}") + " failed."
+        return every, "No point came to its end, so there is no alignment to speak of; see what failed."
+    kept = [name for name in subject.results.tables if name not in ("failures", "blocks")]
+    if any("alignment" in columns(subject.results, name) for name in kept):
+        words = "No member has users with a recorded taste"
+        return f"{words}.", f"{words}, so there is no alignment to speak of."
+    return "No alignment was kept.", (
+        f"None of the tables that were kept ({', '.join(kept)}) has the members’ alignment. To see it, keep “rounds” "
+        'or “stable_point”: Study(..., measure=["rounds"]).'
+    )
+
+
+def _lost(subject: Subject) -> str:
+    """That numbers are about a part of the points only."""
+    assert subject.final is not None
+    seen, points = int(np.isfinite(subject.final.sample.mean).any(0).sum()), subject.sweep.points
+    blank = int((subject.failed & ~np.isfinite(subject.final.sample.mean).any(0)).sum())
+    if not blank or seen == points:
+        return ""
+    failed = len(subject.results.failed)
+    some = "" if blank == failed else f", {blank:,} of them without alignment"
+    return f"{failed:,} of {points:,} points failed{some}. At the others: "
+
+
+def _one_run(subject: Subject) -> str:
+    """That one run is no evidence, where there is no more."""
+    found = subject.alignment
+    if found is None or found.change is None or np.isfinite(found.change.error).any():
+        return ""
+    return " One run of each point cannot tell a change from chance."
+
+
+def _headed(subject: Subject, verdict: Verdict) -> str:
+    """One member in the headline."""
+    if verdict.kind == "unclear":
+        return "shows no clear change"
+    if verdict.kind == "single":
+        return f"is at {value(subject, verdict.member, verdict.best)}"
+    if verdict.kind == "varies":
+        worst, best = (value(subject, verdict.member, point) for point in (verdict.worst, verdict.best))
+        return f"lies between {worst} and {best}"
+    return phrase(verdict)
+
+
+def sentences(subject: Subject) -> list[str]:
+    """How alignment at the end moves over the parameters, and where members lose against their start."""
+    if subject.final is None or subject.alignment is None or subject.sweep.points == 1:
+        return []
+    found = subject.verdicts
+    size = subject.alignment.size
+    followed = subject.ranked(subject.shares)[:PARAMETERS]
+    moved = {p.name: ways(subject.final, subject.sweep.levels(p), size) for p in followed}
+    for p in followed:
+        for i, where in turning(subject.final, subject.sweep, p, size).items():
+            shape = where if len(found) <= HEADED else "goes both ways with {name}, as others have it,"
+            moved[p.name][i] = Way(shape, "", moved[p.name][i].far, turns=True)
+    if len(found) <= HEADED:
+        told = [
+            _member(subject, verdict, {name: way[verdict.member] for name, way in moved.items()}) for verdict in found
+        ]
+    else:
+        told = [_parameter(subject, name, way) for name, way in moved.items()]
+        split = [verdict for verdict in chosen(subject) if verdict.kind == "both"]
+        told += [_capital(f"{named(v)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
+    return [*_explained(subject), *told]
+
+
+def _explained(subject: Subject) -> list[str]:
+    """Which parameters matter most."""
+    if len(subject.sweep.swept) < 2 or not subject.shares:
+        return []
+    if subject.sweep.scattered:
+        return [f"Alignment differs most along {', then '.join(shortened(name) for name in list(subject.shares)[:6])}."]
+    parts = [f"{shortened(name)} {percent(round(share, 2))}" for name, share in list(subject.shares.items())[:6]]
+    words = f"Of the differences between points, this much comes from one parameter alone: {joined(parts)}"
+    rest = 1 - sum(subject.shares.values())
+    if rest > 0.02:
+        words += f"; the other {percent(round(rest, 2))} from combinations of them, and from chance"
+    return [words + "."]
+
+
+def _average(subject: Subject) -> str:
+    return ", on average over all else," if len(subject.sweep.swept) > 1 else ""
+
+
+def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
+    """One member: along each parameter, and against the start."""
+    assert subject.final is not None
+    steady, turned = [], []
+    for name, way in moved.items():
+        numbers = f" ({way.numbers})" if way.numbers else ""
+        (turned if way.turns else steady).append(way.shape.format(name=shortened(name)) + numbers)
+    average = _average(subject) if steady else ""
+    words = f"{named(verdict)}: the {subject.final.label}{average} {'; it '.join(steady or turned)}."
+    if steady and turned:
+        words += f" It {'; it '.join(turned)}."
+    if verdict.kind not in ("varies", "single"):
+        words += f" Against the start it {phrase(verdict)}{_losing(subject, verdict)}."
+    return _capital(words)
+
+
+def _losing(subject: Subject, verdict: Verdict) -> str:
+    """Where a member loses, if it gains elsewhere."""
+    assert subject.final is not None
+    if verdict.kind != "both":
+        return ""
+    seen = np.flatnonzero(np.isfinite(subject.final.sample.mean[verdict.member]))
+    where = lie(subject, verdict.down, seen)
+    if where is None:
+        return " (which ones: see the figures)"
+    return f", which lie at {where}" if where else ""
+
+
+def _parameter(subject: Subject, name: str, moved: list[Way]) -> str:
+    """One parameter: which members rise along it, which fall, and who most."""
+    assert subject.final is not None
+    names, groups = subject.final.names, dict[str, list[int]]()
+    for i, way in enumerate(moved):
+        groups.setdefault(way.shape, []).append(i)
+    clauses = []
+    for shape, members in sorted(groups.items(), key=lambda pair: -len(pair[1])):
+        most = max(members, key=lambda i: moved[i].far)
+        listed = len(members) <= NAMED
+        who = joined([called(names[i]) for i in members]) if listed else counted(len(members), "member")
+        clause = f"{shape.format(name=shortened(name))} for {who}"
+        if moved[most].numbers and "clear" not in shape and moved[most].far:
+            clause += f" ({'' if len(members) == 1 else f'most for {called(names[most])}: '}{moved[most].numbers})"
+        clauses.append(clause)
+    return f"The {subject.final.label}{_average(subject)} {'; it '.join(clauses)}."
+
+
+def cautions(subject: Subject) -> list[str]:
+    """How far the verdicts can be trusted."""
+    found = subject.alignment
+    if found is None:
+        return []
+    notes = []
+    errors = found.end.error[np.isfinite(found.end.mean)]
+    if (errors > 0).any():
+        notes.append(
+            "± is the standard error of the mean over seeds. No change is clear within 2 standard errors (more where "
+            "seeds are few: Student’s t at 95 %). Points share their seeds, so differences between points are taken "
+            "seed by seed."
+        )
+    if found.change is not None and (errors > 0).sum() > 20:
+        notes.append(
+            "At 95 %, about one unchanged point in twenty looks changed by chance alone, often beside others, as "
+            "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %)."
+        )
+        if len(found.members) > MANY:
+            notes.append("Of members that do not change, about one in twenty shows up as changed by chance alone.")
+    if np.isnan(errors).all():
+        notes.append("There is one seed, so nothing can be said about chance: signs are those of this one run.")
+    elif np.isnan(errors).any():
+        notes.append("Points with one run left say nothing about chance: their signs are those of that run.")
+    if found.exact.all() and found.table == "rounds":
+        notes.append("Nothing is drawn in these runs (the population): numbers are exact and need no interval.")
+    elif found.exact.any() and not found.exact.all():
+        notes.append(
+            f"{_sentence(_points(int(found.exact.sum())))[:-1]} have one replicate where others have several: the "
+            "population, in which nothing is drawn. Their numbers are exact."
+        )
+    if found.change is None and found.table == "rounds":
+        notes.append(
+            "Round 0 was not kept, so the end cannot be compared with the start: Record(last=1, start=True) keeps it."
+        )
+    if len(set(found.rewards)) > 1:
+        notes.append("Each taste has a scale of its own: alignments of members with different tastes differ in size.")
+    if found.seeds < len(subject.results.seeds) and found.table == "rounds":
+        notes.append(f"So many numbers: this page uses the first {found.seeds} of {len(subject.results.seeds)} seeds.")
+    return notes
+
+
+def _points(number: int) -> str:
+    return counted(number, "point")
+
+
+def _sentence(words: str) -> str:
+    """With a capital where it begins with a word of ours, and a full stop."""
+    own = ("of ", *(f"{counted(n)} " for n in range(13)))
+    return (words[0].upper() + words[1:] if words.startswith(own) else _capital(words)) + "."
+
+
+def _capital(words: str) -> str:
+    """A sentence that begins with "member 3" begins with a capital; names stay as they are."""
+    return "M" + words[1:] if words.startswith("member ") else words

@@ -1,0 +1,128 @@
+"""All that a report says about a study comes from here: its design, its alignments, where it failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.report.study.judging import Verdict, judged
+from ecosystem.report.study.quantity import Quantity
+from ecosystem.report.study.reading import Alignment, alignment
+from ecosystem.report.study.sweep import Parameter, Sweep
+from ecosystem.study.progress import Progress
+from ecosystem.study.results import Results
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A study, read once."""
+
+    results: Results
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        return Sweep.of(self.results)
+
+    @cached_property
+    def progress(self) -> Progress:
+        return self.results.progress()
+
+    @cached_property
+    def alignment(self) -> Alignment | None:
+        return alignment(self.results)
+
+    @cached_property
+    def failures(self) -> pd.DataFrame:
+        """The table of failures, seeds of a point in their order."""
+        return self.results.failures.sort_values(["point", "seed", "replicate"], kind="stable", ignore_index=True)
+
+    @cached_property
+    def failed(self) -> np.ndarray:
+        """Which points failed, ``[points]``, if only in one of their tables."""
+        return np.isin(np.arange(self.sweep.points), self.results.failed)
+
+    @cached_property
+    def stopped(self) -> np.ndarray:
+        """Which points failed in more than a measure: they were not built, did not run, diverged or were lost."""
+        return self._failed_by("build", "run", "diverged", "lost")
+
+    def marked(self, quantity: Quantity) -> np.ndarray:
+        """Which points get a cross where a quantity is drawn: failed and without it, or with runs that diverged."""
+        missing = ~np.isfinite(quantity.sample.mean).any(0)
+        return (self.failed & missing) | (self._failed_by("diverged") & quantity.played)
+
+    def _failed_by(self, *kinds: str) -> np.ndarray:
+        table = self.failures
+        return np.isin(np.arange(self.sweep.points), table.loc[table["kind"].isin(kinds), "point"].to_numpy(int))
+
+    @cached_property
+    def final(self) -> Quantity | None:
+        """The alignment of every member at the end."""
+        found = self.alignment
+        if found is None:
+            return None
+        return Quantity(
+            f"alignment {found.when}",
+            found.members,
+            found.end,
+            found.rewards,
+            found.start,
+            played=found.table == "rounds",
+        )
+
+    @cached_property
+    def change(self) -> Quantity | None:
+        """By how much every member's alignment moved since the start."""
+        found = self.alignment
+        if found is None or found.change is None:
+            return None
+        ends = ("falls", "rises")
+        label = "alignment: end minus start"
+        return Quantity(label, found.members, found.change, found.rewards, None, True, ends, played=True)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What became of each member."""
+        return [] if self.alignment is None else judged(self.alignment)
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is left to chance, so that every difference is one."""
+        return self.alignment is not None and bool(self.alignment.exact.all())
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """How much of the differences between points each swept parameter explains, the strongest first."""
+        return {} if self.final is None else shares(self.final, self.sweep)
+
+    def ranked(self, shares: dict[str, float]) -> list[Parameter]:
+        """The swept parameters, those that explain most first."""
+        return sorted(self.sweep.swept, key=lambda p: -shares.get(p.name, 0.0))
+
+
+def shares(quantity: Quantity, sweep: Sweep) -> dict[str, float]:
+    """The part of a quantity's variance over points that each parameter alone explains, on average over names.
+
+    It is the variance of the means over its levels, for scattered designs without what as many levels drawn by lot
+    would explain.
+    """
+    mean = quantity.sample.mean
+    seen = np.isfinite(mean)
+    centre = np.where(seen, mean, 0.0).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
+    off = np.where(seen, mean - centre, 0.0)
+    whole = (off**2).sum(1)
+    moved = np.isfinite(whole) & (whole > 1e-18 * np.maximum(1.0, np.where(seen, mean**2, 0.0).sum(1)))
+    found: dict[str, float] = {}
+    for parameter in sweep.swept if moved.any() else []:
+        levels = sweep.levels(parameter)
+        totals = np.stack([np.bincount(levels.level, row, len(levels)) for row in off[moved]])
+        counts = np.stack([np.bincount(levels.level, row.astype(float), len(levels)) for row in seen[moved]])
+        part = (totals**2 / np.maximum(counts, 1)).sum(1) / whole[moved]
+        if sweep.scattered:
+            points, used = seen[moved].sum(1), (counts > 0).sum(1)
+            part = 1 - (1 - part) * (points - 1) / np.maximum(points - used, 1)
+        found[parameter.name] = float(np.clip(part, 0, 1).mean())
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))

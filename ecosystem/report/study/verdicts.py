@@ -1,0 +1,128 @@
+"""What a study says about each member: where it ends, where best and worst, and what became of its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ecosystem.report import look
+from ecosystem.report.influence.verdicts import called
+from ecosystem.report.study.judging import Verdict
+from ecosystem.report.study.subject import Subject
+from ecosystem.report.verdict import number
+
+TOLD = 12  # members with a row of their own
+WORDS = {
+    "gains": "gains",
+    "loses": "loses",
+    "both": "gains and loses",
+    "unclear": "no clear change",
+    "still": "does not move",
+    "varies": "",  # the start was not kept
+    "single": "",
+    "run": "one run: no verdict",
+}
+HELD = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # in one line
+TINTS = {"gains": "gained", "loses": "lost"}
+
+
+def chosen(subject: Subject) -> list[Verdict]:
+    """Those that get a row: all of them, or the ones that move most where they are many."""
+    assert subject.final is not None
+    found = subject.verdicts
+    return [found[i] for i in subject.final.strongest(TOLD)] if len(found) > TOLD else found
+
+
+def value(subject: Subject, member: int, point: int) -> str:
+    """The alignment at the end of a point with its standard error."""
+    assert subject.final is not None
+    sample = subject.final.sample
+    return with_error(float(sample.mean[member, point]), float(sample.error[member, point]))
+
+
+def with_error(mean: float, error: float, digits: int = 2) -> str:
+    """A mean with its standard error, if there is one, which has so many digits: ``1.306 ± 0.021``."""
+    if np.isfinite(error) and error > 0 and np.isfinite(mean):
+        words = number(mean, error, digits=digits)
+        words = words.lstrip("−") if not set(words) - set("−0.") else words
+        return f"{words}{HELD}{number(error, digits=digits)}"
+    return number(mean)
+
+
+def table(subject: Subject) -> dict[str, Any]:
+    """The table of verdicts."""
+    found = chosen(subject)
+    assert subject.final is not None and subject.alignment is not None
+    many = len(subject.final.names) > TOLD
+    began = subject.change is not None
+    caption = "Alignment: how much a member’s users like what it generates, "
+    caption += "in the last recorded round." if subject.alignment.table == "rounds" else f"{subject.alignment.when}."
+    if many:
+        caption += f" The {TOLD} members that move most over the points."
+    columns = ["Member", *(["Highest", "Lowest"] if subject.sweep.points > 1 else ["Alignment"])]
+    columns += ["Against the start", "Verdict"] if began else []
+    return {"caption": caption, "columns": columns, "rows": [_row(subject, v, began) for v in found]}
+
+
+def _row(subject: Subject, verdict: Verdict, began: bool) -> dict[str, Any]:
+    """One member: texts, each with what stands small below it."""
+    assert subject.final is not None and subject.alignment is not None
+    places = [verdict.best] if subject.sweep.points == 1 else [verdict.best, verdict.worst]
+    cells = [(look.shortened(verdict.name, 40), "")]
+    level = subject.final.spread[verdict.member] <= 1e-9 * subject.alignment.size[verdict.member]
+    for point in places:
+        where = "" if subject.sweep.points == 1 else f"at {subject.sweep.told(point)}"
+        if level and subject.sweep.points > 1:
+            where = "everywhere" if verdict.points > 1 else f"{where}, seen only there"
+        cells.append((value(subject, verdict.member, point), where))
+    if began:
+        cells.append(against(verdict))
+    kind = verdict.kind
+    change = subject.alignment.change
+    if change is not None and not np.isfinite(change.error[verdict.member]).any():
+        kind = "run"
+    return {"cells": cells, "kind": TINTS.get(kind, ""), "words": WORDS[kind] if began else ""}
+
+
+def against(verdict: Verdict) -> tuple[str, str]:
+    """At how many points a member gained and lost."""
+    if verdict.points == 1:
+        return ("higher" if verdict.gained else "lower" if verdict.lost else "no clear change"), ""
+    rest = verdict.points - verdict.gained - verdict.lost
+    counts = {"up": verdict.gained, "down": verdict.lost, "unclear" if verdict.kind != "still" else "still": rest}
+    words = [f"{way} at {count:,}" for way, count in counts.items() if count]
+    if len(words) == 1:
+        return words[0].split(" at ")[0] + (
+            " at both" if verdict.points == 2 else f" at all {verdict.points:,}"
+        ) + " points", ""
+    return ", ".join(words), f"of {verdict.points:,} points"
+
+
+def phrase(verdict: Verdict) -> str:
+    """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
+    n = f"{verdict.points:,} points"
+    if verdict.points == 1:
+        ends = {"gains": "ends above its start", "loses": "ends below its start", "still": "does not move"}
+        return ends.get(verdict.kind, "shows no clear change against its start")
+    if verdict.kind == "still":
+        return "moves at no point"
+    if verdict.kind == "unclear":
+        if not verdict.gained + verdict.lost:
+            return f"shows no clear change at any of {n}"
+        sides = {"up": verdict.gained, "down": verdict.lost}
+        told = " and ".join(f"{side} at {count:,}" for side, count in sides.items() if count)
+        return f"shows no clear change ({told} of {n}, which may be chance)"
+    if verdict.kind == "both":
+        return f"gains at {verdict.gained:,} of {n} and loses at {verdict.lost:,}"
+    if verdict.kind == "gains":
+        verb, count, rest = "gains", verdict.gained, f"down at {verdict.lost:,}" if verdict.lost else ""
+    else:
+        verb, count, rest = "loses", verdict.lost, f"up at {verdict.gained:,}" if verdict.gained else ""
+    words = f"{verb} at {'all' if count == verdict.points else f'{count:,} of'} {n}"
+    return f"{words} ({rest}, which may be chance)" if rest else words
+
+
+def named(verdict: Verdict) -> str:
+    """A member in a sentence."""
+    return called(verdict.name)
