@@ -87,9 +87,10 @@ def opened(folder: Path, study: Study, workers: int | None = None) -> Results:
 
 
 def by_seed(results: Results) -> pd.DataFrame:
-    """The measured alignments, a mean over the recorded rounds: a row a point and member, a column a seed."""
+    """The measured alignments, a mean over the last rounds: a row a point and member, a column a seed."""
     grid = results.points[["coupling", "curation"]]
-    rounds = results.with_parameters("rounds", ["seed", "member", "alignment"])
+    rounds = results.with_parameters("rounds", ["seed", "round", "member", "alignment"])
+    rounds = rounds[rounds["round"] > 0]  # the start is there to compare with
     means = rounds.groupby(["coupling", "curation", "member", "seed"], observed=True)["alignment"].mean()
     values = means.unstack("seed").rename_axis(["coupling", "curation", "target"])
     if len(grid) < grid["coupling"].nunique() * grid["curation"].nunique() or values.shape[1] < 2:

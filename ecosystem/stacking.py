@@ -60,8 +60,10 @@ def hidden(item: Any) -> int | None:
 
 
 def _hidden(item: Any) -> list[str]:
-    fields = {field.name for field in dataclasses.fields(item)}
     kind = type(item)
+    if "__dataclass_fields__" in vars(kind):  # a dataclass itself: what else it keeps is for people
+        return []
+    fields = {field.name for field in dataclasses.fields(item)}
     return [n for n in vars(item) if n not in fields and not isinstance(getattr(kind, n, None), cached_property)]
 
 

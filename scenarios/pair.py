@@ -67,7 +67,7 @@ def stable_point(coupling: float, curation: float) -> tuple[Tensor, Tensor]:
 
 
 def study(points: int = 21, seeds: int = 40, rounds: int = 100, samples: int | None = 64, last: int = 20) -> Study:
-    """``points × points`` choices of coupling and curation; the ``last`` rounds of each run, and the exact influence.
+    """``points × points`` choices of coupling and curation; start and ``last`` rounds of each run, the exact influence.
 
     On the command line::
 
@@ -109,5 +109,7 @@ def sobol(points: int = 64, seeds: int = 40, rounds: int = 100, samples: int | N
 
 
 def _study(name: str, grid: Any, seeds: int, last: int) -> Study:
-    """The alignments of the last rounds, of which there are few, and the exact influence of each point."""
-    return Study(name, scenario, grid=grid, seeds=seeds, measure=["rounds", "influence"], record=Record(last=last))
+    """The alignments at the start and in the last rounds, and the exact influence of each point."""
+    return Study(
+        name, scenario, grid=grid, seeds=seeds, measure=["rounds", "influence"], record=Record(last=last, start=True)
+    )

@@ -99,8 +99,8 @@ def play(job: Job, task: Task) -> Parcel:
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
-    told = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
-    return kept.parcel(list(dict.fromkeys(told)), time.perf_counter() - started)
+    heard = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
+    return kept.parcel(list(dict.fromkeys(heard)), time.perf_counter() - started)
 
 
 class Harvest:
@@ -167,7 +167,7 @@ class Harvest:
         """All points of the block are lost."""
         self._failures += [{"point": point, "kind": "lost", "error": reason} for point in self.block.points]
 
-    def parcel(self, told: list[str], seconds: float) -> Parcel:
+    def parcel(self, heard: list[str], seconds: float) -> Parcel:
         """Everything as bytes."""
         failed = sorted({failure["point"] for failure in self._failures})
         tables = {name: as_bytes(_joined(frames)) if frames else b"" for name, frames in self._frames.items()}
@@ -175,7 +175,7 @@ class Harvest:
         facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
         row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
         tables["blocks"] = as_bytes(row)
-        return Parcel(tables, self._tracebacks, told, tuple(failed))
+        return Parcel(tables, self._tracebacks, heard, tuple(failed))
 
 
 def built_point(job: Job, parameters: Mapping[str, Any]) -> Scenario:
