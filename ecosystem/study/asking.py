@@ -56,7 +56,8 @@ def ask(
         table = None
     gone = set(facts.forgotten)
     if forget:
-        gone |= {number for number, key in enumerate(facts.keys) if key not in set(design.keys)}
+        wanted = set(design.keys)
+        gone |= {number for number, key in enumerate(facts.keys) if key not in wanted}
         facts.forgotten = sorted(gone)
     known = {key: number for number, key in enumerate(facts.keys) if number not in gone}
     new = [i for i, key in enumerate(design.keys) if key not in known]
