@@ -22,7 +22,7 @@ The sampled runs (80 rounds, 32 samples, 4 seeds) end where theory says: of 43,2
 alignment 95.4 % hold that of the stable point, of 960 for the mean of curators or others 97.1 %. All points share their
 seeds; over all of them the mean gap is 0.003 ± 0.007 (standard error).
 
-    ecosystem study scenarios/families.py --out runs/families    # 2 to 3 minutes; made by the next line if need be
+    ecosystem study scenarios/families.py --out runs/families    # some minutes; made by the next line if need be
     .venv/bin/python analysis/families.py                        # seconds
     .venv/bin/python analysis/families.py --study runs/few --members 20 --draws 2
 """

@@ -7,6 +7,7 @@ import platform
 import warnings
 from collections.abc import Hashable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from typing import Any
 
 import mesa
@@ -14,6 +15,7 @@ import networkx as nx
 import numpy as np
 import torch
 
+from ecosystem.checks import check_count
 from ecosystem.descriptions import curated_by
 from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
@@ -77,11 +79,22 @@ def has_random_clocks(scenario: Scenario) -> bool:
     return any(scenario.member(name).schedule.random for name in scenario.names)
 
 
+def as_pairs(seeds: int | Sequence[int | tuple[int, int]], where: str = "seeds") -> list[tuple[int, int]]:
+    """Pairs (seed, replicate) from a number of seeds, from ints (replicate 0 of each) or from pairs."""
+    if isinstance(seeds, Integral):
+        check_count(int(seeds), where, 1)
+    many: Any = range(int(seeds)) if isinstance(seeds, Integral) else seeds
+    given: list[Any] = list(many)
+    pairs = [(int(s), 0) if isinstance(s, Integral) else (int(s[0]), int(s[1])) for s in given]
+    if not pairs or len(set(pairs)) < len(pairs):
+        place = "" if where == "seeds" else f"{where}: "
+        raise ValueError(f"{place}seeds must name at least one replicate and none twice, got {given}")
+    return pairs
+
+
 def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list[tuple[int, int]]:
     """Pairs (seed, replicate); one where all replicates would be equal, with a warning that says so."""
-    pairs = [(s, 0) if isinstance(s, int) else (int(s[0]), int(s[1])) for s in seeds]
-    if not pairs or len(set(pairs)) < len(pairs):
-        raise ValueError(f"seeds must name at least one replicate and none twice, got {list(seeds)}")
+    pairs = as_pairs(seeds)
     if scenario.samples is None and not randomly_timed(scenario) and len(pairs) > 1:
         warnings.warn(
             f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "

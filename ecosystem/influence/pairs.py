@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from ecosystem.laws import NoPopulationLaw
 from ecosystem.recording import Record
 from ecosystem.retention import replace as newest
 from ecosystem.scenario import Scenario
-from ecosystem.variants import as_seeds, randomly_timed
+from ecosystem.variants import as_pairs, as_seeds, randomly_timed
 
 _NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
 _ROUNDING = 1e-12  # by which a level may miss 0 or 1
@@ -122,10 +121,7 @@ def as_targets(scenario: Scenario, targets: Sequence[str] | None) -> list[str]:
 
 def as_replicates(scenario: Scenario, seeds: Any, targets: list[str]) -> tuple[Seeds, np.ndarray]:
     """The replicates to run, and for which targets ``[targets]`` one alone is certain."""
-    if isinstance(seeds, Integral):
-        check_count(int(seeds), f"{_HERE}(seeds)", 1)
-        seeds = range(int(seeds))
-    given = [int(seed) if isinstance(seed, Integral) else seed for seed in seeds]
+    given = as_pairs(seeds, f"{_HERE}(seeds)")
     if scenario.samples is not None or randomly_timed(scenario):
         return as_seeds(given, scenario), np.zeros(len(targets), dtype=bool)
     return as_seeds(given[:1], scenario), np.array([_is_exact(scenario, name) for name in targets])

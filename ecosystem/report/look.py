@@ -112,6 +112,26 @@ def whole_rounds(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
+def name_ends(axes: Axes, names: Sequence[str], ends: np.ndarray, styles: Sequence[Style], narrow: bool) -> None:
+    """Write each name beside the end `[lines, 2]` of its line, moved apart where ends come close."""
+    spots = axes.transAxes.inverted().transform(axes.transData.transform(ends))
+    size = 8.5 if len(ends) <= 12 else 7
+    height = axes.get_window_extent().height / axes.figure.dpi * 72
+    heights = spaced(list(spots[:, 1]), 1.25 * size / height, -0.02, 1.02)
+    for name, end, y, style in zip(names, ends, heights, styles, strict=True):
+        axes.annotate(
+            plain(name, 13 if narrow else 20),
+            xy=(end[0], end[1]),
+            xytext=(1.045, y),
+            textcoords="axes fraction",
+            fontsize=size,
+            color=style.dark,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": style.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2},
+        )
+
+
 def note(width: float, words: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure = canvas(width, 1.2)

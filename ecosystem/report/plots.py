@@ -155,29 +155,8 @@ def _name_lines(axes: Axes, table: pd.DataFrame, by_name: dict[str, Style], narr
     ends = table.sort_values("round").groupby("member").tail(1)
     if ends.empty:
         return
-    place = axes.transAxes.inverted().transform(axes.transData.transform(ends[["round", "middle"]].to_numpy(float)))
-    size = 8.5 if len(ends) <= 12 else 7
-    height = axes.get_window_extent().height / axes.figure.dpi * 72
-    heights = look.spaced(list(place[:, 1]), 1.25 * size / height, -0.02, 1.02)
-    for (_, row), y in zip(ends.iterrows(), heights, strict=True):
-        style = by_name[str(row["member"])]
-        axes.annotate(
-            look.plain(row["member"], 13 if narrow else 20),
-            xy=(row["round"], row["middle"]),
-            xytext=(1.045, y),
-            textcoords="axes fraction",
-            fontsize=size,
-            color=style.dark,
-            va="center",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": style.colour,
-                "linewidth": 0.7,
-                "shrinkA": 1,
-                "shrinkB": 2,
-            },
-        )
+    members = ends["member"].astype(str).tolist()
+    look.name_ends(axes, members, ends[["round", "middle"]].to_numpy(float), [by_name[m] for m in members], narrow)
 
 
 def diets(run: "Run", width: float = WIDE) -> Figure:

@@ -13,6 +13,7 @@ import dis
 import functools
 import hashlib
 import logging
+import re
 import sys
 import sysconfig
 import types
@@ -39,6 +40,11 @@ def digest(value: Any) -> str:
     False
     """
     return _Reader().read(value).hex()[:16]
+
+
+def without_addresses(text: str) -> str:
+    """A text without the places in memory that the words for some objects hold: they differ in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def is_library(module: str | None) -> bool:
@@ -169,16 +175,14 @@ def _source(module: types.ModuleType) -> str:
 def _state(value: Any) -> Any:
     """What an object is made of, without what it has only worked out and kept."""
     if hasattr(value, "__dict__"):
-        kept = {n: v for n, v in vars(value).items() if not isinstance(getattr(type(value), n, None), _CACHED)}
+        cached = functools.cached_property
+        kept = {n: v for n, v in vars(value).items() if not isinstance(getattr(type(value), n, None), cached)}
         slots = [n for kind in type(value).__mro__ for n in getattr(kind, "__slots__", ()) if hasattr(value, n)]
         return kept | {n: getattr(value, n) for n in slots if not n.startswith("__")}
     try:
         return value.__reduce_ex__(2)
     except TypeError:
         return None  # a lock, a socket: nothing that could be told
-
-
-_CACHED = (functools.cached_property,)
 
 
 def _filled(cell: types.CellType) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.parameters import misfits
-from ecosystem.study.content import digest
+from ecosystem.study.content import digest, without_addresses
 
 Grid = Mapping[str, Any] | pd.DataFrame
 _LISTS = (list, range, pd.Series, pd.Index)
@@ -89,7 +88,7 @@ def label(value: Any) -> str:
     """A value in a few words; what these do not say in full is told apart by the first digits of its digest."""
     if isinstance(value, str):
         return value
-    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(value).split()))
+    text = without_addresses(" ".join(str(value).split()))
     if _is_exact(value) and len(text) <= _LABEL:
         return text
     if isinstance(value, nx.Graph):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ecosystem.scenario import Scenario
-from ecosystem.study.content import digest
+from ecosystem.study.content import digest, without_addresses
 from ecosystem.study.design import label
 from ecosystem.study.work import Job, built_point
 from ecosystem.variants import versions
@@ -61,8 +60,7 @@ def _portrait(scenario: Scenario) -> dict[str, Any]:
 
 def _as_json(value: Any) -> Any:
     """A value as it comes back from a file; NaN, which differs from itself, as None."""
-    text = re.sub(r" at 0x[0-9a-f]+", "", json.dumps(value, default=str))  # an address says nothing
-    return json.loads(text, parse_constant=lambda _: None)
+    return json.loads(without_addresses(json.dumps(value, default=str)), parse_constant=lambda _: None)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -139,7 +139,7 @@ def side_by_side(points: Sequence[int], likeness: Sequence[str]) -> list[int]:
     return [point for group in groups.values() for point in group]
 
 
-def told(seeds: Sequence[Sequence[int]]) -> str:
+def in_words(seeds: Sequence[Sequence[int]]) -> str:
     """Pairs (seed, replicate) in words: the first, the last, and how many."""
     ends = [str(seed) if replicate == 0 else f"{seed}.{replicate}" for seed, replicate in (seeds[0], seeds[-1])]
     return ends[0] if len(seeds) == 1 else f"{ends[0]} to {ends[1]}, {len(seeds)} of them"

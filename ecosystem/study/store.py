@@ -69,9 +69,6 @@ class Store:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
 
-    def __repr__(self) -> str:
-        return f"Store({str(self.folder)!r})"
-
     # -- reading -----------------------------------------------------------------------------------------------------
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -23,6 +22,7 @@ from ecosystem.study.progress import Clock, Progress
 from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
+from ecosystem.variants import as_pairs
 
 
 class Study:
@@ -73,7 +73,7 @@ class Study:
         self.name, self.block = name, block
         self.design = Design(grid)
         self.design.check(build, told(build))
-        self.seeds = as_pairs(seeds)
+        self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
         measures = as_measures(measure)
         self.job = Job(build, measures, as_record(measures, record))
 
@@ -171,17 +171,6 @@ def as_engine(engine: str | Engine, workers: int | None) -> Engine:
     if workers is not None:
         raise ValueError(f"workers={workers} goes with an engine's name; here give it to {type(engine).__name__}(...)")
     return engine
-
-
-def as_pairs(seeds: Any) -> tuple[Seed, ...]:
-    """Seeds as pairs (seed, replicate)."""
-    if isinstance(seeds, Integral):
-        check_count(int(seeds), "Study(seeds)", 1)
-        seeds = range(int(seeds))
-    pairs = tuple((int(s), 0) if isinstance(s, Integral) else (int(s[0]), int(s[1])) for s in seeds)
-    if not pairs or len(set(pairs)) < len(pairs):
-        raise ValueError(f"Study(seeds) must name at least one replicate and none twice, got {list(seeds)}")
-    return pairs
 
 
 def _until(stop: Callable[[], bool], blocks: list[Block]) -> Iterator[Block]:

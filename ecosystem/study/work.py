@@ -24,7 +24,7 @@ from ecosystem.recording import Record
 from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.study.measures import Measure
-from ecosystem.study.plan import Block, told
+from ecosystem.study.plan import Block, in_words
 from ecosystem.study.sizing import replicates, stack_width
 from ecosystem.variants import shape
 
@@ -147,7 +147,7 @@ class Harvest:
         named = any(name is not None for name in table.index.names)
         table = table.reset_index() if named else table.copy(deep=False)
         if measure.of == "run" and run is not None and not {"seed", "seeds"} & set(table.columns):
-            table.insert(0, "seeds", told(run.settings["seeds"]))  # a row about several seeds says about which
+            table.insert(0, "seeds", in_words(run.settings["seeds"]))  # a row about several seeds says about which
         table.insert(0, "point", point)
         return table
 

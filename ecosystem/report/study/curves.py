@@ -109,24 +109,9 @@ def _name_lines(axes: Axes, plot: Plot, members: Sequence[int], narrow: bool) ->
             ends.append((i, plot.x.places[seen[-1]], mean[i][seen[-1]]))
     if not ends:
         return
-    spots = axes.transData.transform(np.array([end[1:] for end in ends], dtype=float))
-    size = 8.5 if len(ends) <= 12 else 7
-    height = axes.get_window_extent().height / axes.figure.dpi * 72
-    heights = look.spaced(list(axes.transAxes.inverted().transform(spots)[:, 1]), 1.25 * size / height, -0.02, 1.02)
-    for (i, x, y), place in zip(ends, heights, strict=True):
-        style = _style(plot, i)
-        line = {"arrowstyle": "-", "color": style.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 2}
-        axes.annotate(
-            look.plain(plot.quantity.names[i], 13 if narrow else 20),
-            xy=(x, y),
-            xytext=(1.045, place),
-            textcoords="axes fraction",
-            fontsize=size,
-            color=style.dark,
-            va="center",
-            annotation_clip=False,
-            arrowprops=line,
-        )
+    places = np.array([end[1:] for end in ends], dtype=float)
+    names = [plot.quantity.names[i] for i, *_ in ends]
+    look.name_ends(axes, names, places, [_style(plot, i) for i, *_ in ends], narrow)
 
 
 # Curves along one parameter at a few values of another

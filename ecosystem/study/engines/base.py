@@ -15,6 +15,8 @@ import cloudpickle
 from ecosystem.study.content import is_library
 from ecosystem.study.work import Job, Parcel, Task
 
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the environment of workers: last bits depend on it
+
 
 @dataclass(frozen=True)
 class Lost:

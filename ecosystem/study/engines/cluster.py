@@ -22,14 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.study.engines.base import Lost, Outcomes, packed, packed_task, unpacked
+from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
 from ecosystem.study.identity import made_with
 from ecosystem.study.work import Job, Parcel, Task, play
 
 PULSE = 2.0  # seconds after which the nodes are counted again: they come and go
 PATIENCE = 10.0  # seconds that blocks which are stopped may take to be gone
-THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # as in local workers: last bits depend on it
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from loky.backend import get_context
 from loky.process_executor import ProcessPoolExecutor
 
-from ecosystem.study.engines.base import Lost, Outcomes, packed, packed_task, unpacked
+from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.work import Job, Parcel, Task, play
 
 
@@ -118,7 +118,7 @@ class _Pool:
             context=get_context("loky"),  # does not run the user's script again, which may lack a guard
             initializer=_prepare,
             initargs=(self.job, os.getpid()),
-            env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
+            env={**THREADS, "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
         )
 
 
