@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from ecosystem.descriptions import Thaw as Thaw
     from ecosystem.ecosystem import Ecosystem as Ecosystem
     from ecosystem.generators import Categorical as Categorical
+    from ecosystem.generators import ConditionalModel as ConditionalModel
     from ecosystem.generators import FlowMatching as FlowMatching
     from ecosystem.generators import Gaussian as Gaussian
     from ecosystem.generators import GaussianMixture as GaussianMixture
     from ecosystem.generators import GenerativeModel as GenerativeModel
+    from ecosystem.generators import HoldThenDecay as HoldThenDecay
     from ecosystem.generators import Location as Location
     from ecosystem.generators import Training as Training
     from ecosystem.laws import NoPopulationLaw as NoPopulationLaw
@@ -45,9 +47,11 @@ if TYPE_CHECKING:
     from ecosystem.retention import window as window
     from ecosystem.rewards import Distance as Distance
     from ecosystem.rewards import Linear as Linear
+    from ecosystem.rewards import OfPairs as OfPairs
     from ecosystem.rewards import Quadratic as Quadratic
     from ecosystem.rewards import Tabular as Tabular
     from ecosystem.run import Run as Run
+    from ecosystem.samples import Pairs as Pairs
     from ecosystem.scenario import Scenario as Scenario
     from ecosystem.schedules import at as at
     from ecosystem.schedules import every as every
@@ -62,13 +66,16 @@ _HOMES = {
     "ecosystem.curation": "BestOf Blind Crowd Curator Luce Shift Tilt TopFraction Users",
     "ecosystem.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
     "ecosystem.ecosystem": "Ecosystem",
-    "ecosystem.generators": "Categorical FlowMatching Gaussian GaussianMixture GenerativeModel Location Training",
+    "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
+    "HoldThenDecay Location Training",
+    "Location Training",
     "ecosystem.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.recording": "Record",
     "ecosystem.retention": "accumulate replace subsample window",
-    "ecosystem.rewards": "Distance Linear Quadratic Tabular",
+    "ecosystem.rewards": "Distance Linear OfPairs Quadratic Tabular",
     "ecosystem.run": "Run",
+    "ecosystem.samples": "Pairs",
     "ecosystem.scenario": "Scenario",
     "ecosystem.schedules": "at every never poisson",
     "ecosystem.streams": "Stream",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ecosystem.laws import Law, NoPopulationLaw
 from ecosystem.rewards import Reward, as_numbers
+from ecosystem.samples import Samples
 from ecosystem.stacking import Stackable
 from ecosystem.streams import Stream
 
@@ -70,8 +71,8 @@ def positive(value: Any, what: str) -> Tensor:
     return tensor
 
 
-def judged(reward: Reward, x: Tensor) -> Tensor:
-    value = reward(x)
+def judged(reward: Reward, x: Samples) -> Tensor:
+    value = reward.judge(x)
     if value.shape != x.shape[:1]:
         raise ValueError(
             f"the reward {reward} returned shape {tuple(value.shape)} for samples of shape {tuple(x.shape)}; "

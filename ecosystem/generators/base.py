@@ -9,38 +9,18 @@ dimensions, so one object is a thousand members.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Hashable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from ecosystem.generators.training import Training, trained
 from ecosystem.laws import Law, NoPopulationLaw
 from ecosystem.rewards import Reward
+from ecosystem.samples import Pairs
 from ecosystem.stacking import Stackable
 from ecosystem.streams import Stream
-
-Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a loss is trained each time its member retrains: ``steps`` of ``optimizer`` on batches of ``batch_size``.
-
-    The optimizer starts afresh at each retraining, from the current weights.
-    """
-
-    steps: int = 200
-    batch_size: int = 128
-    optimizer: Optimizer = partial(torch.optim.Adam, lr=1e-3)  # noqa: RUF009 - frozen
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"Training({name}) must be a whole number, at least 1, got {value!r}")
 
 
 class GenerativeModel(nn.Module):
@@ -63,32 +43,70 @@ class GenerativeModel(nn.Module):
 
     event_shape: tuple[int, ...]
     training_plan: Training = Training()
+    retrainings: int = 0  # how often ``fit`` has trained its loss
+    optimizer_state: dict[str, Any] | None = None  # what a plan with ``keep_optimizer`` has kept
+    memory_arguments: str = "Training(batch_size=...)"  # what to lower where memory runs out
 
-    def sample(self, n: int, rng: Stream) -> Tensor:
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        first = next(self.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    def sample(self, n: int, rng: Stream) -> Any:
         """``n`` samples, ``[n, *event]``."""
         raise NotImplementedError(f"{type(self).__name__} needs a method sample(n, rng)")
 
-    def loss(self, batch: Tensor, rng: Stream) -> Tensor:
-        """The loss of a batch ``[b, *event]``, a scalar."""
+    def loss(self, batch: Any, rng: Stream) -> Tensor:
+        """The loss of a batch ``[b, *event]`` (on the model's device), a scalar."""
         raise NotImplementedError(f"{type(self).__name__} needs a method loss(batch, rng), or a fit of its own")
 
-    def fit(self, data: Tensor, rng: Stream) -> float | None:
+    def fit(self, data: Any, rng: Stream) -> float | None:
         """Train on ``data [n, *event]`` from the current weights; returns the mean loss of the last tenth of steps."""
-        plan = self.training_plan
-        optimizer = plan.optimizer([p for p in self.parameters() if p.requires_grad])
-        data = data.to(next(self.parameters()).dtype) if data.is_floating_point() else data
-        losses: list[float] = []
-        with torch.enable_grad():
-            for step in range(plan.steps):
-                here = rng.at(step)
-                rows = (here.at("batch").uniform(min(plan.batch_size, len(data))) * len(data)).long()
-                loss = self.loss(data[rows], here.at("loss"))
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                losses.append(float(loss.detach()))
-        last = losses[-max(1, plan.steps // 10) :]
-        return sum(last) / len(last)
+        return trained(self, data, rng)
+
+    def validate(self, data: Any) -> None:
+        """Refuse real data ``[n, *event]`` that this model cannot be trained on (a ValueError that says why)."""
+
+    def texts(self, x: Any) -> list[tuple[str, str]] | None:
+        """What people read of samples ``x [n, *event]``, as (input, output) strings; None where they are no text."""
+        return None
+
+
+class ConditionalModel(GenerativeModel):
+    """A generator of outputs given inputs: images given a class, answers given a prompt. Its samples are ``Pairs``.
+
+    Set ``event_shape`` (of an output) and ``input_shape``, write ``respond(inputs, rng) -> outputs`` and
+    ``loss(pairs, rng)`` or ``fit(pairs, rng)``. ``prompts [m, *input]`` are the inputs it is asked when others sample
+    from it: those of its last training set, which an ecosystem keeps up to date; until its first they are what is
+    given here, or the inputs of its member's real data. Training goes over pairs.
+    """
+
+    input_shape: tuple[int, ...]
+    prompts: Tensor | None = None
+
+    def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
+        """One output for each of ``inputs [n, *input]``, ``[n, *event]``; row ``i`` of ``rng`` is the ``i``-th's."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method respond(inputs, rng)")
+
+    def sample(self, n: int, rng: Stream) -> Pairs:
+        """``n`` prompts, uniformly with replacement, and its outputs."""
+        inputs = self.ask(n, rng)
+        return Pairs(inputs, self.respond(inputs, rng))
+
+    def ask(self, n: int, rng: Stream) -> Tensor:
+        """``n`` of its prompts, ``[n, *input]``; sample ``i``'s is the same for every ``n``."""
+        if self.prompts is None:
+            raise ValueError(
+                f"{type(self).__name__} has no prompts to answer yet; give its member real data with inputs, "
+                "real=Pairs(inputs, outputs), or set its prompts"
+            )
+        return asked(self.prompts, n, rng)
+
+
+def asked(prompts: Tensor, n: int, rng: Stream) -> Tensor:
+    """``n`` of ``prompts [m, *input]``, uniformly with replacement."""
+    return prompts[(rng.at("input").uniform(n) * len(prompts)).long().clamp_(max=len(prompts) - 1)]
 
 
 class ClosedForm(GenerativeModel, Stackable):

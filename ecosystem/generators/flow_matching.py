@@ -7,7 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ecosystem.generators.base import GenerativeModel, Training
+from ecosystem.generators.base import GenerativeModel
+from ecosystem.generators.training import Training
 from ecosystem.streams import Stream
 
 

@@ -1,36 +1,16 @@
-"""Rewards: the taste by which users judge samples, as functions ``[..., *event] -> [...]``.
-
-Any callable of that shape is a reward. The classes here also know their expectation under a law, which makes a model's
-alignment exact. A stacked reward (parameters ``[*batch, ...]``) judges samples ``[*batch, ..., *event]``.
-"""
+"""Rewards on vectors and symbols, whose expectations are known: linear, quadratic, tabular; and the distance."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
-from ecosystem.stacking import Stackable
-
-
-def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
-    """``parameter [*batch, *event]`` viewed to broadcast against samples ``[*batch, ..., *event]``."""
-    batch = parameter.ndim - event
-    shape = parameter.shape
-    return parameter.reshape((*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:]))
-
-
-def as_numbers(value: Any, what: str) -> Tensor:
-    """A finite float64 tensor from whatever numbers the user gave."""
-    tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{what} must be finite numbers, got {value!r}")
-    return tensor
+from ecosystem.laws import Finite, Moments
+from ecosystem.rewards.base import Custom, Reward, aligned, as_numbers
 
 
 def _numbers(value: Tensor) -> str:
@@ -46,40 +26,6 @@ def _one_number(value: Any, what: str) -> Tensor:
     if tensor.ndim:
         raise ValueError(f"{what} must be one number, got {value!r}")
     return tensor
-
-
-class Reward(Stackable):
-    """What every reward offers: a value for samples and an expectation under a law."""
-
-    def named(self, name: str) -> Self:
-        """The same taste with a name for people to read, as in ``Linear(ones).named("bold strokes")``."""
-        new = copy.copy(self)
-        new.__dict__["name"] = name
-        return new
-
-    def __str__(self) -> str:
-        return self.__dict__.get("name") or repr(self)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def moments(self, law: Moments) -> Tensor:
-        """The expectation under a law known by two moments, ``[*batch]``; refused where two moments are not enough."""
-        raise NoPopulationLaw(f"the expectation of the reward {self} under a continuous law")
-
-    def expect(self, law: Law) -> Tensor:
-        """``E_law[r]``, ``[*batch]``."""
-        if isinstance(law, Finite):
-            return (law.probabilities * self.on_symbols(law)).sum(-1)
-        return self.moments(law)
-
-    def on_symbols(self, law: Finite) -> Tensor:
-        """The reward of every symbol, broadcastable to ``[*batch, n]``."""
-        return self(law.symbols)
-
-    def event_shape(self) -> tuple[int, ...] | None:
-        """The shape of the samples it judges, where its own numbers tell."""
-        return None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -207,28 +153,6 @@ class Tabular(Reward):
 
     def __repr__(self) -> str:
         return f"Tabular({_numbers(self.values)})"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Custom(Reward):
-    """A callable of the user's own, ``[..., *event] -> [...]``."""
-
-    function: Callable[[Tensor], Tensor]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.function(x)
-
-    def __repr__(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
-
-
-def as_reward(reward: Any) -> Reward:
-    """A :class:`Reward` from one or from any callable."""
-    if isinstance(reward, Reward):
-        return reward
-    if callable(reward):
-        return Custom(cast(Callable[[Tensor], Tensor], reward))
-    raise TypeError(f"a reward is a callable [..., *event] -> [...], got {reward!r}")
 
 
 def negated(reward: Reward) -> Reward:

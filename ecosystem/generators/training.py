@@ -1,0 +1,144 @@
+"""How a loss is trained: steps, batches, the optimizer and its learning rate from round to round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ecosystem.samples import Pairs, Samples
+from ecosystem.streams import Stream
+
+if TYPE_CHECKING:
+    from ecosystem.generators.base import GenerativeModel
+
+Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class HoldThenDecay:
+    """The learning rate stays for ``hold`` retrainings, then falls by ``factor`` at each, with weight decay off.
+
+    So parameters are forced to stop. ``factor ** (t − hold + 1)`` at retraining ``t = hold, hold + 1, ...`` (0 the
+    first); ``keep_weight_decay`` leaves the optimizer's weight decay on.
+
+    >>> [HoldThenDecay(hold=2)(t) for t in range(5)]
+    [1.0, 1.0, 0.5, 0.25, 0.125]
+    """
+
+    hold: int
+    factor: float = 0.5
+    keep_weight_decay: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hold, int) or isinstance(self.hold, bool) or self.hold < 0:
+            raise ValueError(f"HoldThenDecay(hold) must be a whole number of retrainings, got {self.hold!r}")
+        if not 0 < self.factor <= 1:
+            raise ValueError(f"HoldThenDecay(factor) must lie in (0, 1], got {self.factor!r}")
+
+    def __call__(self, retraining: int) -> float:
+        return 1.0 if retraining < self.hold else float(self.factor ** (retraining - self.hold + 1))
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a loss is trained each time its member retrains: ``steps`` of ``optimizer`` on batches of ``batch_size``.
+
+    Training goes on from the current weights. The optimizer starts afresh unless ``keep_optimizer``, which keeps its
+    state (momenta) from one retraining to the next; ``decay`` scales its learning rate by the number of earlier
+    retrainings; ``precision=torch.bfloat16`` computes the loss in mixed precision (autocast).
+    """
+
+    steps: int = 200
+    batch_size: int = 128
+    optimizer: Optimizer = partial(torch.optim.Adam, lr=1e-3)  # noqa: RUF009 - frozen
+    decay: Callable[[int], float] | None = None
+    keep_optimizer: bool = False
+    precision: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Training({name}) must be a whole number, at least 1, got {value!r}")
+        if self.precision not in (None, torch.float32, torch.bfloat16):
+            raise ValueError(
+                f"Training(precision) is None, torch.float32 or torch.bfloat16 (which needs no loss scaling), got "
+                f"{self.precision!r}"
+            )
+
+
+def trained(model: GenerativeModel, data: Samples, rng: Stream) -> float:
+    """Train a model in place as its plan says; returns the mean loss of the last tenth of the steps."""
+    plan = model.training_plan
+    optimizer = _optimizer(model)
+    losses: list[float] = []
+    with torch.enable_grad():
+        for step in range(plan.steps):
+            here = rng.at(step)
+            rows = (here.at("batch").uniform(min(plan.batch_size, len(data))) * len(data)).long()
+            with autocast(model, plan.precision):
+                loss = model.loss(_as_wanted(model, data[rows]), here.at("loss"))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+    if plan.keep_optimizer:
+        model.optimizer_state = optimizer.state_dict()
+    model.retrainings += 1
+    last = losses[-max(1, plan.steps // 10) :]
+    return sum(last) / len(last)
+
+
+def _optimizer(model: GenerativeModel) -> torch.optim.Optimizer:
+    """The optimizer of this retraining: its state if it is kept, its learning rate as the plan says now."""
+    plan = model.training_plan
+    optimizer = plan.optimizer([p for p in model.parameters() if p.requires_grad])
+    fresh = [dict(group) for group in optimizer.param_groups]
+    if plan.keep_optimizer and model.optimizer_state is not None:
+        optimizer.load_state_dict(model.optimizer_state)
+    factor = 1.0 if plan.decay is None else plan.decay(model.retrainings)
+    for group, start in zip(optimizer.param_groups, fresh, strict=True):
+        group["lr"] = start["lr"] * factor
+        if "weight_decay" in group:
+            off = factor < 1 and not getattr(plan.decay, "keep_weight_decay", True)
+            group["weight_decay"] = 0.0 if off else start["weight_decay"]
+    return optimizer
+
+
+def _as_wanted(model: GenerativeModel, batch: Samples) -> Samples:
+    """A batch on the model's device, numbers in the type of its parameters."""
+    if isinstance(batch, Pairs):
+        return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs))
+    return _moved(model, batch)
+
+
+def _moved(model: GenerativeModel, x: torch.Tensor) -> torch.Tensor:
+    first = next(model.parameters())
+    return x.to(first.device, first.dtype if x.is_floating_point() else x.dtype)
+
+
+def autocast(model: GenerativeModel, precision: torch.dtype | None) -> Any:
+    """Torch's mixed precision on the model's device; nothing for None and float32."""
+    mixed = precision is not None and precision != torch.float32
+    return torch.autocast(model.device.type, dtype=precision, enabled=mixed)
+
+
+@contextmanager
+def memory_named(model: GenerativeModel, doing: str) -> Iterator[None]:
+    """Running out of memory inside becomes an error that names the arguments that need less of it."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        short = isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+        if not short or "of memory while" in str(error):
+            raise
+        raise RuntimeError(
+            f"{type(model).__name__} ran out of memory while {doing} on {model.device}; give it smaller batches: "
+            f"{model.memory_arguments}"
+        ) from error

@@ -1,0 +1,158 @@
+"""Samples that travel: plain tensors, or pairs of an input and an output; and what a model trains on.
+
+An unconditional generator's samples are a tensor ``[n, *event]``. A conditional one's are :class:`Pairs`: the inputs
+(class labels, prompts) go with their outputs wherever those go. A :class:`TrainingSet` says of each sample where it
+came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+
+class Pairs:
+    """Outputs ``[*batch, *event]`` with the inputs ``[*batch, *input]`` they answer.
+
+    Indexing, assignment and ``len`` act on both; ``shape``, ``ndim`` and ``dtype`` are those of the outputs, so code
+    that asks for the shape of one sample reads ``x.shape[1:]`` of pairs and tensors alike.
+
+    >>> images = Pairs(torch.tensor([7, 1, 7]), torch.rand(3, 3, 16, 16))
+    >>> images[:2].inputs, images[0].shape
+    (tensor([7, 1]), torch.Size([3, 16, 16]))
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, batch: int = 1) -> None:
+        self.inputs, self.outputs = torch.as_tensor(inputs), torch.as_tensor(outputs)
+        if self.inputs.shape[:batch] != self.outputs.shape[:batch] or self.outputs.ndim < batch:
+            raise ValueError(
+                f"Pairs(inputs, outputs) must pair them one to one, got {tuple(self.inputs.shape)} inputs and "
+                f"{tuple(self.outputs.shape)} outputs; give inputs [n, *input] and outputs [n, *event]"
+            )
+        self.rank = self.outputs.ndim - batch  # event dimensions of an output
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.outputs.shape[: self.outputs.ndim - self.rank]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[len(self.batch_shape) :])
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.outputs.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.outputs.ndim
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.outputs.dtype
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def __getitem__(self, index: Any) -> Pairs:
+        outputs = self.outputs[index]
+        return Pairs(self.inputs[index], outputs, outputs.ndim - self.rank)
+
+    def __setitem__(self, index: Any, value: Pairs) -> None:
+        self.inputs[index] = value.inputs
+        self.outputs[index] = value.outputs
+
+    def __repr__(self) -> str:
+        return f"Pairs(inputs {tuple(self.inputs.shape)}, outputs {tuple(self.outputs.shape)})"
+
+
+Samples = Tensor | Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What one model trains on, and where each sample came from.
+
+    ``data [n, *event]``; ``component [n]`` numbers the parts of a diet (a flow's raw or curated part, real data), −1
+    where an agent of one's own brought the data; ``round [n]`` is when a sample was drawn.
+    """
+
+    data: Samples
+    component: Tensor
+    round: Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: Any) -> TrainingSet:
+        return TrainingSet(self.data[index], self.component[index], self.round[index])
+
+
+Rows = TypeVar("Rows", Tensor, Pairs, TrainingSet)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of several as one."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat(cast(Sequence[Tensor], parts))
+    fields = ("inputs", "outputs") if isinstance(first, Pairs) else ("data", "component", "round")
+    return type(first)(*(joined([getattr(part, field) for part in parts]) for field in fields))
+
+
+def outputs(x: Samples) -> Tensor:
+    """The outputs alone."""
+    return x.outputs if isinstance(x, Pairs) else x
+
+
+def blank(x: Samples, *batch: int) -> Samples:
+    """Zeros of the kind of ``x [n, *event]``, with another batch shape."""
+    if isinstance(x, Pairs):
+        inputs = x.inputs.new_zeros(*batch, *x.inputs.shape[1:])
+        return Pairs(inputs, x.outputs.new_zeros(*batch, *x.outputs.shape[1:]), len(batch))
+    return x.new_zeros(*batch, *x.shape[1:])
+
+
+def folded(x: Samples, *batch: int) -> Samples:
+    """``x [n, *event]`` with its one batch dimension cut into several."""
+    if isinstance(x, Pairs):
+        inputs = x.inputs.reshape(*batch, *x.inputs.shape[1:])
+        return Pairs(inputs, x.outputs.reshape(*batch, *x.outputs.shape[1:]), len(batch))
+    return x.reshape(*batch, *x.shape[1:])
+
+
+def filled(out: Samples | None, count: int, here: Tensor, x: Samples) -> Samples:
+    """``out [count, *event]`` with ``x`` at ``here``, in a type that holds both.
+
+    A transform or a source may have a type of its own; where ``out`` is None it is made.
+    """
+    if out is None or isinstance(out, Pairs) != isinstance(x, Pairs) or out.shape[1:] != x.shape[1:]:
+        out = blank(x, count)
+    if isinstance(out, Pairs):
+        assert isinstance(x, Pairs)
+        return Pairs(_put(out.inputs, here, x.inputs), _put(out.outputs, here, x.outputs))
+    return _put(out, here, cast(Tensor, x))
+
+
+def preferred(wins: Tensor, x: Samples, other: Samples) -> Samples:
+    """``x`` where ``wins [n]``, else ``other``."""
+    if isinstance(x, Pairs):
+        assert isinstance(other, Pairs)
+        return Pairs(_where(wins, x.inputs, other.inputs), _where(wins, x.outputs, other.outputs))
+    return _where(wins, x, cast(Tensor, other))
+
+
+def _where(wins: Tensor, x: Tensor, other: Tensor) -> Tensor:
+    return torch.where(wins.reshape(-1, *(1,) * (x.ndim - 1)), x, other)
+
+
+def _put(out: Tensor, here: Tensor, x: Tensor) -> Tensor:
+    out = out.to(torch.promote_types(out.dtype, x.dtype))
+    out[here] = x.to(out.dtype)
+    return out
