@@ -68,7 +68,6 @@ _HOMES = {
     "ecosystem.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
     "HoldThenDecay Location Training",
-    "Location Training",
     "ecosystem.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.recording": "Record",
