@@ -11,6 +11,7 @@ from ecosystem.curation import Curator, Users
 from ecosystem.descriptions import Member
 from ecosystem.generators import GenerativeModel
 from ecosystem.rewards import Reward
+from ecosystem.samples import Samples, TrainingSet
 from ecosystem.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
@@ -109,14 +110,17 @@ class ModelAgent(mesa.Agent):
 
     # -- training ------------------------------------------------------------------------------------------------
 
-    def gather(self) -> Tensor:
+    def gather(self) -> Tensor | TrainingSet:
         """What it would train on if it were its turn now.
 
-        The mean statistic ``[1, variants, replicates, Q]`` where that is all its family needs, else the data
-        ``[1, variants, replicates, n, *event]``.
+        The mean statistic ``[1, variants, replicates, Q]`` where that is all its family needs, else a
+        :class:`~ecosystem.samples.TrainingSet`: its ``data [1, variants, replicates, n, *event]`` and their origins.
         """
         return self.model.gather_for(self)
 
-    def retrain(self, gathered: Tensor) -> Tensor:
-        """Fit its generator to what it gathered; returns the loss ``[1, variants, replicates]``, NaN without one."""
+    def retrain(self, gathered: Samples | TrainingSet) -> Tensor:
+        """Fit its generator to what it gathered (or to data of its own, ``[1, variants, replicates, n, *event]``).
+
+        Returns the loss ``[1, variants, replicates]``, NaN without one.
+        """
         return self.model.retrain_for(self, gathered)

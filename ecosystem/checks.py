@@ -1,39 +1,23 @@
-"""What is refused when a scenario is built: each error names the place, the value and the mend."""
+"""What is refused when a scenario is built, piece by piece: each error names the place, the value and the mend."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 import torch
 from torch import Tensor
 
 from ecosystem.curation import Crowd, Curator, Shift, Users
-from ecosystem.descriptions import (
-    TOLERANCE,
-    Connect,
-    Curate,
-    Disconnect,
-    Flow,
-    Freeze,
-    Intervention,
-    Join,
-    Leave,
-    Member,
-    Thaw,
-    curated_by,
-)
-from ecosystem.generators import Categorical, ClosedForm, GenerativeModel
+from ecosystem.descriptions import Flow, Member, curated_by
+from ecosystem.generators import Categorical, ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source
-from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward, Tabular
-from ecosystem.schedules import is_never
+from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
 from ecosystem.transforms import LinearMap
-
-if TYPE_CHECKING:
-    from ecosystem.scenario import Scenario
 
 _PROBES = 3
 _OURS = {"ecosystem.generators.location", "ecosystem.generators.gaussian"}  # their samples need no trying
@@ -50,15 +34,20 @@ def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
         raise KeyError(f"{where}: there is no member {name!r}; the members are {known}")
 
 
-def probe(generator: GenerativeModel) -> Tensor:
-    """A few samples to try rewards and transforms on."""
+def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
+    """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
     rng = Stream.root([(0, 0)])[0].at("probe")
+    verb = "sample(n, rng)"
     with torch.no_grad():
-        x = generator.sample(_PROBES, rng)
+        if prompts is not None and isinstance(generator, ConditionalModel):
+            verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
+            x: Samples = Pairs(inputs, generator.respond(inputs, rng))
+        else:
+            x = generator.sample(_PROBES, rng)
     expected = (_PROBES, *generator.event_shape)
     if tuple(x.shape) != expected:
         raise ValueError(
-            f"{type(generator).__name__}.sample(n, rng) must return [n, *event_shape] = {expected} for n = {_PROBES}, "
+            f"{type(generator).__name__}.{verb} must return [n, *event_shape] = {expected} for n = {_PROBES}, "
             f"got shape {tuple(x.shape)}"
         )
     return x
@@ -79,24 +68,53 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
-    kind = (_kind_of(member.generator), None if member.reward is None else member.reward.kind())
+    kind = (kind_of(member.generator), None if member.reward is None else member.reward.kind())
     if kind not in known:
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
         if not fits or type(member.generator).__module__ not in _OURS:
-            x = probe(member.generator)
+            _check_inputs(name, member)
+            x = probe(member.generator, member.prompts)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
                 _check_symbols(member.reward, member.generator, f"the reward of {name!r}")
         known.add(kind)
     if member.real is not None:
         source = as_source(member.real, member.generator, repr(name))
-        if _kind_of(source) not in known:
+        if isinstance(member.real, Tensor | Pairs):
+            _validate(name, member.generator, member.real)
+        elif kind_of(source) not in known:
             probe(source)
-            known.add(_kind_of(source))
+            known.add(kind_of(source))
 
 
-def _kind_of(generator: GenerativeModel) -> Hashable:
+def _validate(name: str, generator: GenerativeModel, data: Samples) -> None:
+    try:
+        generator.validate(data)
+    except ValueError as error:
+        raise ValueError(f"the real data of {name!r}: {error}") from error
+
+
+def _check_inputs(name: str, member: Member) -> None:
+    """A conditional model needs something to answer."""
+    shape = member.generator.input_shape
+    for what, inputs in (("prompts", member.prompts), ("asked", member.questions)):
+        if shape is None:
+            if member.asked is not None:
+                raise ValueError(f"Member(asked) of {name!r}: its generator takes no inputs, so nobody can ask it any")
+        elif inputs is None:
+            raise ValueError(
+                f"the generator of {name!r} answers inputs of shape {tuple(shape)} and has been given none; give the "
+                "member real data with inputs, real=Pairs(inputs, outputs), or the generator prompts"
+            )
+        elif tuple(inputs.shape[1:]) != tuple(shape) or not len(inputs):
+            raise ValueError(
+                f"the {what} of {name!r} must be [m, *input_shape] = [m, {', '.join(map(str, shape))}] with m ≥ 1, got "
+                f"shape {tuple(inputs.shape)}"
+            )
+
+
+def kind_of(generator: GenerativeModel) -> Hashable:
     return generator.kind() if isinstance(generator, ClosedForm) else id(generator)
 
 
@@ -109,7 +127,7 @@ def _check_symbols(reward: Reward, generator: GenerativeModel, what: str) -> Non
             )
 
 
-def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
+def _check_reward(reward: Reward, x: Samples, what: str) -> None:
     declared = reward.event_shape()
     if declared is not None and declared != tuple(x.shape[1:]):
         raise ValueError(
@@ -118,7 +136,7 @@ def _check_reward(reward: Reward, x: Tensor, what: str) -> None:
         )
     mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
     try:
-        value = reward(x)
+        value = reward.judge(x)
     except Exception as error:
         raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {error}; {mend}") from error
     if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
@@ -132,6 +150,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {flow!r}")
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
+    inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape
     if isinstance(flow.transform, LinearMap) and event == (flow.transform.matrix.shape[1],):
         event = (flow.transform.matrix.shape[0],)
     elif isinstance(flow.transform, LinearMap):
@@ -140,12 +159,21 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"{u!r} generates {event or 'symbols'}; give it a matrix [out, in] that fits"
         )
     elif flow.transform is not None:
-        event = _transformed(flow, probe(producer.generator), where)
+        y = _transformed(flow, probe(producer.generator, producer.prompts), where)
+        event, inputs = tuple(y.shape[1:]), y.input_shape if isinstance(y, Pairs) else None
     sizes = [len(m.generator.probabilities) for m in (producer, consumer) if isinstance(m.generator, Categorical)]
     if flow.transform is None and len(sizes) == 2 and sizes[0] != sizes[1]:
         raise ValueError(
             f"{where} carries symbols 0..{sizes[0] - 1}, and {v!r} knows 0..{sizes[1] - 1}; give both one alphabet, or "
             "the flow a transform"
+        )
+    if inputs != wanted:
+        have, needs = (
+            "no inputs" if shape is None else f"inputs of shape {tuple(shape)}" for shape in (inputs, wanted)
+        )
+        raise ValueError(
+            f"{where} carries samples with {have}, and {v!r} trains on samples with {needs}; give the flow a transform "
+            "from the one to the other (of Pairs: lambda pairs: pairs.outputs)"
         )
     if event != expected:
         what = "carries" if flow.transform is None else f"with the transform {flow.transform} gives"
@@ -165,7 +193,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
     _check_shifts(users.curator, shown, where)
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
-        _check_reward(users.reward, probe(producer.generator), f"the reward of the users of {where}")
+        _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
 
 
 def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
@@ -186,8 +214,8 @@ def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
         )
 
 
-def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
-    """The shape of one sample after the transform."""
+def _transformed(flow: Flow, x: Samples, where: str) -> Samples:
+    """A few samples after the transform."""
     assert flow.transform is not None
     try:
         y = flow.transform(x)
@@ -195,121 +223,9 @@ def _transformed(flow: Flow, x: Tensor, where: str) -> tuple[int, ...]:
         raise ValueError(
             f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {error}"
         ) from error
-    if not isinstance(y, Tensor) or y.shape[:1] != x.shape[:1]:
-        shape = tuple(y.shape) if isinstance(y, Tensor) else y
+    if not isinstance(y, Tensor | Pairs) or y.shape[:1] != x.shape[:1]:
+        shape = tuple(y.shape) if isinstance(y, Tensor | Pairs) else y
         raise ValueError(
             f"{where}: the transform {flow.transform} must return one sample for each of {len(x)}, got {shape}"
         )
-    return tuple(y.shape[1:])
-
-
-def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
-    """Shares of one member add up to at most 1; what they leave over needs real data (asked when ``complete``)."""
-    total = sum(flow.raw + flow.curated for flow in flows.values())
-    shares = [(kind, s, u) for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated)) if s]
-    listing = ", ".join(f"{kind} {share:.4g} from {u!r}" for kind, share, u in shares)
-    if total > 1 + TOLERANCE:
-        raise ValueError(
-            f"shares of {v!r} add up to {total:.6g}{when} ({listing}); they must leave room for real data: at most 1"
-        )
-    if complete and total < 1 - TOLERANCE and member.real is None:
-        raise ValueError(
-            f"shares of {v!r} add up to {total:.6g}{when} ({listing or 'no flows'}), and it has no real data for the "
-            f"remaining {1 - total:.4g}; give it some, Member(..., real=...), freeze it, schedule=never, or let the "
-            "shares add up to 1"
-        )
-
-
-def check_scenario(scenario: Scenario) -> None:
-    """Everything that can only be asked of the whole: the ordering, and the diets at every stage of the run."""
-    if not scenario.names:
-        raise ValueError(f"scenario {scenario.name!r} has no members; add some: scenario.add(name, Member(...))")
-    scenario.ordering.check(scenario.names)
-    if scenario.samples is None:
-        _check_laws(scenario)
-    absent = scenario.late()
-    _check_diets(scenario, absent, "")
-    for round in sorted(scenario.interventions):
-        for intervention in scenario.interventions[round]:
-            absent = _after(intervention, absent, scenario, round)
-        _check_diets(scenario, absent, f" from round {round} on")
-
-
-def _after(intervention: Intervention, absent: set, scenario: Scenario, round: int) -> set:
-    if isinstance(intervention, Join | Connect):
-        return absent - {intervention.subject}
-    if isinstance(intervention, Leave | Disconnect):
-        return absent | {intervention.subject}
-    if isinstance(intervention, Curate):
-        level, name = scenario.curation(str(intervention.subject)), intervention.subject
-        if not 0 < level < 1 or not 0 <= intervention.level <= 1:
-            raise ValueError(
-                f"{intervention} in round {round}: a level between 0 and 1 can be reached from one strictly between, "
-                f"and {name!r} has {level:.4g}; give one of its flows a curated share"
-            )
-    elif not isinstance(intervention, Freeze | Thaw):
-        raise TypeError(f"unknown intervention {intervention!r} in round {round}")
-    return absent
-
-
-def _check_diets(scenario: Scenario, absent: set, when: str) -> None:
-    for v in scenario.names:
-        member = scenario.member(v)
-        if v in absent or is_never(member.schedule):
-            continue
-        flows = {
-            u: flow
-            for u, flow in scenario.incoming(v, dormant=True).items()
-            if u not in absent and (u, v) not in absent
-        }
-        check_shares(v, flows, member, complete=True, when=when)
-
-
-def _check_laws(scenario: Scenario) -> None:
-    """On the population every fit, choice and transform needs a law: tried once for each kind."""
-    tried: set[Hashable] = set()
-    for v in scenario.names:
-        member = scenario.member(v)
-        generator = member.generator
-        if not isinstance(generator, ClosedForm):
-            raise NoPopulationLaw(f"{type(generator).__name__}, the generator of {v!r},")
-        if member.real is not None:
-            _try_law(tried, generator, as_source(member.real, generator, repr(v)), None, f"the real data of {v!r}")
-        for u, flow in scenario.incoming(v, dormant=True).items():
-            producer = scenario.member(u)
-            where = f"flow {u!r} → {v!r}"
-            _try_law(tried, generator, producer.generator, flow, where)
-            users = curated_by(flow, producer, member) if flow.curated else None
-            if users is not None:
-                _try_law(tried, generator, producer.generator, flow, where, users)
-
-
-def _try_law(
-    tried: set[Hashable],
-    fit: ClosedForm,
-    source: GenerativeModel,
-    flow: Flow | None,
-    where: str,
-    users: Users | None = None,
-) -> None:
-    transform = None if flow is None else flow.transform
-    after = flow is not None and flow.chosen_by == "consumer"
-    kind = (fit.kind(), _kind_of(source), transform and transform.kind(), users and users.kind(), after)
-    if kind in tried:
-        return
-    tried.add(kind)
-    try:
-        if not isinstance(source, ClosedForm):
-            raise NoPopulationLaw(type(source).__name__)
-        law = source.law()
-        if users is not None and not after:
-            law = users.law(law)
-        if transform is not None:
-            law = transform.law(law)
-        if users is not None and after:
-            law = users.law(law)
-        statistic = fit.statistic_of(law)
-        if not bool(torch.isfinite(statistic).all()):
-            raise ValueError(f"the law of what {users} keep is not finite; use a higher temperature, or BestOf(k)")
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{where}: {error}") from error
+    return y

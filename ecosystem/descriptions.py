@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from torch import Tensor
+
 from ecosystem.curation import Curator, Users, needs_reward
 from ecosystem.generators import GenerativeModel
 from ecosystem.retention import Retention, as_retention, replace
 from ecosystem.rewards import as_reward
+from ecosystem.samples import Pairs
 from ecosystem.schedules import Schedule, as_schedule, every
 from ecosystem.transforms import as_transform
 
@@ -20,8 +23,9 @@ class Member:
     """A generative model, its users' taste, how they curate, and when it retrains.
 
     ``reward`` is any callable ``[..., *event] -> [...]``; ``curator`` chooses on flows that are ``chosen_by`` this
-    member's users; ``real`` is a tensor ``[m, *event]``, a generator or any ``(n, rng) -> samples``; ``agent`` is a
-    subclass of ``ModelAgent`` with behaviour of its own.
+    member's users; ``real`` is a tensor ``[m, *event]``, ``Pairs``, a generator or any ``(n, rng) -> samples``;
+    ``agent`` is a subclass of ``ModelAgent`` with behaviour of its own. ``asked`` are the inputs ``[m, *input]`` that
+    this member's users judge a conditional model by (held-out prompts), by default those of its real data.
     """
 
     generator: GenerativeModel
@@ -31,6 +35,7 @@ class Member:
     schedule: Schedule
     retention: Retention
     agent: type | None
+    asked: Tensor | None
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class Member:
         schedule: Any = every(1),  # noqa: B008 - frozen
         retention: Retention = replace(),  # noqa: B008 - frozen
         agent: type | None = None,
+        asked: Tensor | None = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
             raise TypeError(f"Member(generator) must be a GenerativeModel, got {generator!r}")
@@ -55,11 +61,25 @@ class Member:
             "schedule": as_schedule(schedule),
             "retention": as_retention(retention),
             "agent": agent,
+            "asked": asked,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
         if curator is not None and needs_reward(curator) and reward is None:
             raise ValueError(f"a member whose users curate by {curator} needs a reward: Member(..., reward=...)")
+
+    @property
+    def prompts(self) -> Tensor | None:
+        """What its generator is asked until it has been trained, ``[m, *input]``; None where it answers nothing."""
+        own = getattr(self.generator, "prompts", None)
+        return self.real.inputs if own is None and isinstance(self.real, Pairs) else own
+
+    @property
+    def questions(self) -> Tensor | None:
+        """What its users ask a conditional model when they judge it, ``[m, *input]``."""
+        if self.asked is not None:
+            return self.asked
+        return self.real.inputs if isinstance(self.real, Pairs) else self.prompts
 
     @property
     def users(self) -> Users | None:

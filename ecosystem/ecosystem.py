@@ -25,11 +25,12 @@ from ecosystem.engine.world import World, merge, put, selected, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.judging import expectation
 from ecosystem.recording import Failure, Record, Recorder
+from ecosystem.result import run_of
 from ecosystem.run import Run
+from ecosystem.samples import Samples, TrainingSet
 from ecosystem.scenario import Scenario
 from ecosystem.streams import Stream, word
-from ecosystem.tables import Tables
-from ecosystem.variants import as_seeds, check_variants, versions
+from ecosystem.variants import as_seeds, check_variants
 
 _PLANS = 32  # compiled plans that are kept
 _EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
@@ -71,6 +72,7 @@ class Ecosystem(mesa.Model):
         self.wiring = Wiring(self.scenarios, self.cohorts, len(self.seeds), build_samples)
         self.controls = Controls(self.scenarios, self.wiring, len(self.seeds))
         self.names = self.wiring.names
+        self.questions = [[s.member(name).questions for s in self.scenarios] for name in self.names]
         self.words = torch.tensor([word(name) for name in self.names], dtype=torch.int64)
         self.rng_root = Stream.root(self.seeds)
         self.generators: list[Stack] = [cohort.start for cohort in self.cohorts]
@@ -111,7 +113,8 @@ class Ecosystem(mesa.Model):
             raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
         judges = partial(self.judges, torch.tensor([self.wiring.index[of]]))
         stack = self.generators[source].take(torch.tensor([place]))
-        return expectation(stack, reward.take(torch.tensor([row])), judges, self.recorder.record.judged)[0]
+        questions = [self.questions[self.wiring.index[judge]]]
+        return expectation(stack, reward.take(torch.tensor([row])), judges, self.recorder.record.judged, questions)[0]
 
     def diet(self, name: str) -> dict[str, tuple[Tensor, Tensor]]:
         """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
@@ -182,7 +185,7 @@ class Ecosystem(mesa.Model):
         ranks = self.scenarios[0].ordering.ranks(self.names, world.round, self.rng_root)
         everyone = torch.arange(len(self.seeds))
         if ranks.ndim == 1:
-            world.count = self.recorder.counter(world.round, everyone)
+            world.count, world.ledger = self.recorder.watchers(world.round, everyone)
             return play(world, self.wiring, self._plan(ranks, due), due, self._own_turn)
         losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
         orders, which = np.unique(ranks, axis=1, return_inverse=True)
@@ -190,7 +193,7 @@ class Ecosystem(mesa.Model):
         for number in range(orders.shape[1]):
             index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == number))
             part = selected(whole, index)
-            part.count = self.recorder.counter(world.round, index)
+            part.count, part.ledger = self.recorder.watchers(world.round, index)
             here = due[:, :, index]
             losses[:, :, index] = play(part, self.wiring, self._plan(orders[:, number], here), here, self._own_turn)
             merge(world, part, index)
@@ -253,12 +256,12 @@ class Ecosystem(mesa.Model):
         task = make_tasks(self.wiring, self.cohorts[agent.cohort], agent.cohort, rows, np.zeros_like(live), live)[0]
         return self._world(int(self.steps) + 1), task, self.alive.unsqueeze(0)
 
-    def gather_for(self, agent: ModelAgent) -> Tensor:
+    def gather_for(self, agent: ModelAgent) -> Tensor | TrainingSet:
         """See :meth:`ModelAgent.gather`."""
         world, task, _ = self._turn_of(agent)
         return gather(world, self.wiring, task)
 
-    def retrain_for(self, agent: ModelAgent, gathered: Tensor) -> Tensor:
+    def retrain_for(self, agent: ModelAgent, gathered: Samples | TrainingSet) -> Tensor:
         """See :meth:`ModelAgent.retrain`."""
         world, task, due = self._turn_of(agent)
         losses = retrain(world, task, gathered, due)
@@ -299,40 +302,4 @@ class Ecosystem(mesa.Model):
 
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
-        scenario = self.scenarios[variant]
-        edges = scenario.graph.edges(data="flow")
-        absent = {(v, f"{u} (curated)") for u, v, flow in edges if not flow.curated}
-        absent |= {(v, u) for u, v, flow in edges if not flow.raw}
-        absent |= {(v, "real") for v in self.names if not scenario.real_share(v)}
-        tables = Tables(self.recorder, self.controls.changes, variant, absent)
-        return Run(
-            {
-                "scenario": scenario.name,
-                "rounds": scenario.rounds,
-                "samples": scenario.samples,
-                "ordering": repr(scenario.ordering),
-                "seeds": [list(pair) for pair in self.seeds],
-                "completed": self.completed,
-                "finished": self.completed >= scenario.rounds,
-                "seconds": round(time.perf_counter() - self.started, 3),
-                "versions": dict(versions()),
-                **settings,
-            },
-            members=lambda: scenario.describe()["members"],
-            flows=lambda: scenario.describe()["flows"],
-            rounds=tables.rounds,
-            draws=tables.draws,
-            changes=tables.changes,
-            failures=tables.failures,
-            tastes=tables.tastes,
-            samples={m: {r: x[variant] for r, x in many.items()} for m, many in self.recorder.samples.items()},
-            parameters={name: self._parameters(name, variant) for name in self.names},
-        )
-
-    def _parameters(self, name: str, variant: int) -> dict[str, Tensor]:
-        c, row = self.wiring.place[name]
-        part = self.generators[c].take((row, variant))
-        if not isinstance(part, Looped):
-            return part.tensors()
-        states = [model.state_dict() for model in part.models]
-        return {key: torch.stack([state[key] for state in states]) for key in states[0]}
+        return run_of(self, variant, settings)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.engine.looped import Looped, Stack
+from ecosystem.generators.base import asked
 from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward
+from ecosystem.samples import Samples, concatenated, folded
 from ecosystem.streams import Stream
 
 _NUMBERS = 1 << 22  # drawn at a time
 
+Questions = Sequence[Sequence[Tensor | None]]
 
-def expectation(stack: Stack, reward: Reward, judges: Callable[[], Stream], judged: int) -> Tensor:
+
+def expectation(
+    stack: Stack, reward: Reward, judges: Callable[[], Stream], judged: int, questions: Questions
+) -> Tensor:
     """``E r(x)``, ``[members, variants, replicates]``; a mean over ``judged`` samples where no closed form is known.
 
     ``judges()`` are their streams ``[members, 1, replicates]``: equal replicates of different variants are judged by
-    equal noise.
+    equal noise. ``questions [members][variants]`` are the inputs ``[m, *input]`` that conditional models are asked.
     """
     if not isinstance(stack, Looped):
         try:
@@ -33,15 +40,25 @@ def expectation(stack: Stack, reward: Reward, judges: Callable[[], Stream], judg
     parts = []
     for row in range(0, stack.batch_shape[0], step):
         rows = slice(row, row + step)
-        x = _samples(stack.take(rows), rng[rows], judged)
-        parts.append(reward.take(rows)(x).to(torch.float64).mean(-1))
+        x = _samples(stack.take(rows), rng[rows], judged, questions[rows])
+        parts.append(reward.take(rows).judge(x).to(torch.float64).mean(-1))
     return torch.cat(parts)
 
 
-def _samples(stack: Stack, rng: Stream, n: int) -> Tensor:
+def _samples(stack: Stack, rng: Stream, n: int, questions: Questions) -> Samples:
     """``[members, variants, replicates, n, *event]``."""
     if not isinstance(stack, Looped):
         return stack.sample(n, rng)
-    streams = rng.keys.expand(stack.batch_shape).reshape(-1)
-    drawn = [stack.sample_one(i, n, Stream(key)) for i, key in enumerate(streams)]
-    return torch.stack(drawn).reshape(*stack.batch_shape, n, *drawn[0].shape[1:])
+    keys = rng.keys.expand(stack.batch_shape)
+    drawn = [
+        shown(stack, i, n, Stream(keys[cell]), questions[cell[0]][cell[1]])
+        for i, cell in enumerate(np.ndindex(*stack.batch_shape))
+    ]
+    return folded(concatenated(drawn), *stack.batch_shape, n)  # type: ignore[type-var]
+
+
+def shown(stack: Looped, index: int, n: int, rng: Stream, questions: Tensor | None) -> Samples:
+    """``n`` samples of model ``index`` of the flattened grid, of a conditional one answers to ``questions``."""
+    if stack.models.flat[index].input_shape is None or questions is None:
+        return stack.sample_one(index, n, rng)
+    return stack.respond_one(index, asked(questions, n, rng), rng)

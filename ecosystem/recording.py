@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.waves import Task
-from ecosystem.judging import expectation
+from ecosystem.judging import expectation, shown
+from ecosystem.ledger import Ledger, Witness
+from ecosystem.samples import Samples
 
 if TYPE_CHECKING:
     from ecosystem.ecosystem import Ecosystem
@@ -29,7 +31,9 @@ class Record:
 
     ``draws`` counts where samples came from; ``tastes`` judges every member by every member's reward; ``samples`` keeps
     so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly spread).
-    ``judged`` samples estimate an alignment that has no closed form.
+    ``judged`` samples estimate an alignment that has no closed form. ``sources`` describes, part by part, the data of
+    members that train on data themselves; ``choices`` the rewards of what users saw and of what they kept (both: see
+    :mod:`ecosystem.ledger`).
     """
 
     every: int = 1
@@ -40,6 +44,8 @@ class Record:
     samples: int = 0
     sample_rounds: Sequence[int] | None = None
     judged: int = 256
+    sources: bool = False
+    choices: bool = False
 
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
@@ -114,13 +120,26 @@ class Recorder:
         self.snapshots: list[Snapshot] = []
         self.history = History(self.snapshots)
         self.failures: list[Failure] = []
-        self.samples: dict[str, dict[int, list[Tensor]]] = {}  # by member and round, of each variant
+        self.ledger = Ledger()
+        self._witnesses: list[Witness] = []
+        self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
         self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
 
-    def counter(self, round: int, replicates: Tensor) -> Callable[[Task, Tensor], None] | None:
-        """Who is told how many samples came from where, for some of the replicates; None where nobody asks."""
-        if not self.record.draws or not self.record.wants(round, self.eco.rounds):
-            return None
+    def watchers(self, round: int, replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Witness | None]:
+        """Who is told, of some of the replicates, how many samples came from where, and what was chosen and used.
+
+        None where nobody asks.
+        """
+        record = self.record
+        if not record.wants(round, self.eco.rounds):
+            return None, None
+        witness = None
+        if record.sources or record.choices:
+            witness = Witness(self.eco, round, replicates, record.sources, record.choices)
+            self._witnesses.append(witness)
+        return self._counter(replicates) if record.draws else None, witness
+
+    def _counter(self, replicates: Tensor) -> Callable[[Task, Tensor], None]:
         parts = self.eco.wiring.components
 
         def count(task: Task, counts: Tensor) -> None:
@@ -137,6 +156,8 @@ class Recorder:
         counts, self._counts = self._counts, []
         for labels, table in counts:  # what was drawn for members that were not due in a replicate was not used
             table[~updated.numpy()[[member for member, _ in labels]]] = -1
+        witnesses, self._witnesses = self._witnesses, []
+        self.ledger.close(witnesses, updated.numpy(), eco.wiring.components)
         if self.record.wants_samples(round, eco.rounds):
             self._keep_samples(round)
         if not self.record.wants(round, eco.rounds):
@@ -148,7 +169,8 @@ class Recorder:
                 continue
             if cohort.reward is not None:
                 judges = partial(eco.judges, cohort.index)
-                values = expectation(eco.generators[c], cohort.reward, judges, self.record.judged)
+                questions = [eco.questions[i] for i in cohort.ids]
+                values = expectation(eco.generators[c], cohort.reward, judges, self.record.judged, questions)
                 alignment[cohort.index] = values
             if before is not None:
                 change[cohort.index] = _relative_change(before[c].vector(), eco.generators[c].vector())
@@ -171,7 +193,8 @@ class Recorder:
     def _tastes(self) -> np.ndarray:
         eco = self.eco
         out = np.full((len(self.names), len(self.names), *eco.alive.shape), np.nan)
-        events = [eco[name].member.generator.event_shape for name in self.names]
+        models = [eco[name].member.generator for name in self.names]
+        events = [(tuple(model.event_shape), model.input_shape) for model in models]
         for j, judge in enumerate(self.names):
             for i, name in enumerate(self.names):
                 if eco[judge].reward is not None and events[i] == events[j]:
@@ -183,15 +206,16 @@ class Recorder:
         for name in self.names[:SHOWN]:
             c, row = eco.wiring.place[name]
             rng = eco.rng_root[:1].at("show").at(round).at(name)[0]
-            shown = []
+            drawn: list[Samples] = []
             for variant in range(eco.alive.shape[0]):
                 cell = (slice(row, row + 1), slice(variant, variant + 1), slice(0, 1))
                 one = eco.generators[c].take(cell)
                 if isinstance(one, Looped):
-                    shown.append(one.sample_one(0, self.record.samples, rng))
+                    questions = eco.questions[eco.wiring.index[name]][variant]
+                    drawn.append(shown(one, 0, self.record.samples, rng, questions))
                 else:
-                    shown.append(one.sample(self.record.samples, rng)[0, 0, 0])
-            self.samples.setdefault(name, {})[round] = shown
+                    drawn.append(one.sample(self.record.samples, rng)[0, 0, 0])
+            self.samples.setdefault(name, {})[round] = drawn
 
 
 def _relative_change(old: Tensor, new: Tensor) -> Tensor:

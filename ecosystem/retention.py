@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.samples import concatenated
 from ecosystem.streams import Stream
 
 Memory = dict[str, Tensor]
@@ -28,8 +29,11 @@ class Retention:
         """The statistic to fit and the new memory, from the fresh mean statistic ``[*batch, Q]``."""
         raise NotImplementedError
 
-    def keep(self, kept: list[Tensor], fresh: Tensor, rng: Stream) -> list[Tensor]:
-        """The data sets to train on, oldest first, after ``fresh [n, *event]`` has come in."""
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
+        """The data sets to train on, oldest first, after ``fresh [n, *event]`` has come in.
+
+        Tensors, pairs or training sets: whatever has a length, takes an index and can be ``concatenated``.
+        """
         raise NotImplementedError
 
 
@@ -40,7 +44,7 @@ class replace(Retention):
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         return fresh, {}
 
-    def keep(self, kept: list[Tensor], fresh: Tensor, rng: Stream) -> list[Tensor]:
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
         return [fresh]
 
 
@@ -54,7 +58,7 @@ class accumulate(Retention):
         mean = mean + (fresh - mean) / count
         return mean, {"count": count, "mean": mean}
 
-    def keep(self, kept: list[Tensor], fresh: Tensor, rng: Stream) -> list[Tensor]:
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
         return [*kept, fresh]
 
 
@@ -75,7 +79,7 @@ class window(Retention):
         past = torch.cat([fresh.unsqueeze(-1), past], -1)[..., : self.rounds - 1]
         return total / count, {"past": past, "count": count}
 
-    def keep(self, kept: list[Tensor], fresh: Tensor, rng: Stream) -> list[Tensor]:
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
         return [*kept, fresh][-self.rounds :]
 
 
@@ -97,18 +101,16 @@ class subsample(Retention):
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         return accumulate().pool(memory, fresh)
 
-    def keep(self, kept: list[Tensor], fresh: Tensor, rng: Stream) -> list[Tensor]:
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
         lots = rng.uniform(len(fresh))
-        data = torch.cat([kept[0], fresh]) if kept else fresh
-        lots = torch.cat([kept[1], lots]) if kept else lots
+        data, lots = (concatenated([kept[0], fresh]), concatenated([kept[1], lots])) if kept else (fresh, lots)
         stay = lots.argsort()[: self.n].sort().values
         return [data[stay], lots[stay]]
 
 
-def training_data(retention: Retention, kept: list[Tensor]) -> Tensor:
+def training_data(retention: Retention, kept: list[Any]) -> Any:
     """The one data set ``[n, *event]`` that a list of kept ones makes."""
-    parts = kept[:1] if isinstance(retention, subsample) else kept
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    return concatenated(kept[:1] if isinstance(retention, subsample) else kept)
 
 
 def as_retention(retention: Any) -> Retention:

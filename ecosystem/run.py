@@ -13,6 +13,7 @@ import pandas as pd
 from torch import Tensor
 
 _TABLES = ("members", "flows", "rounds", "draws", "changes", "failures", "tastes")
+_ON_REQUEST = ("sources", "choices", "texts")  # empty where nobody asked
 
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
@@ -35,8 +36,9 @@ class Run:
 
     ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
     ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is after ``r`` rounds.
-    ``samples[member][round]`` are samples of the first replicate, ``parameters[member][name]`` the last parameters,
-    ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
+    ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
+    in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
+    parameters, ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
     """
 
     members: pd.DataFrame = _table("members")
@@ -46,21 +48,26 @@ class Run:
     changes: pd.DataFrame = _table("changes")
     failures: pd.DataFrame = _table("failures")
     tastes: pd.DataFrame = _table("tastes")
+    sources: pd.DataFrame = _table("sources")
+    choices: pd.DataFrame = _table("choices")
+    texts: pd.DataFrame = _table("texts")
 
     def __init__(
         self,
         settings: dict[str, Any],
         *,
         samples: dict[str, dict[int, Tensor]] | None = None,
+        inputs: dict[str, dict[int, Tensor]] | None = None,
         parameters: dict[str, dict[str, Tensor]] | None = None,
         **tables: Table,
     ) -> None:
-        if set(tables) != set(_TABLES):
+        if set(tables) - set(_ON_REQUEST) != set(_TABLES):
             raise TypeError(f"a Run has the tables {', '.join(_TABLES)}, got {', '.join(tables)}")
         self.settings = settings
         self.samples = samples or {}
+        self.inputs = {member: rounds for member, rounds in (inputs or {}).items() if rounds}
         self.parameters = parameters or {}
-        self._tables: dict[str, Table] = tables
+        self._tables: dict[str, Table] = dict.fromkeys(_ON_REQUEST, pd.DataFrame) | tables
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
@@ -82,11 +89,13 @@ class Run:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        for name in _TABLES:
+        for name in _TABLES + _ON_REQUEST:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
-        samples = {f"{m}/{r}": x.contiguous() for m, many in self.samples.items() for r, x in many.items()}
         parameters = {f"{m}/{n}": x.contiguous() for m, many in self.parameters.items() for n, x in many.items()}
-        save_file(samples, folder / "samples.safetensors")
+        for name in ("samples", "inputs"):
+            kept = getattr(self, name)
+            rounds = {f"{m}/{r}": x.contiguous() for m, many in kept.items() for r, x in many.items()}
+            save_file(rounds, folder / f"{name}.safetensors")
         save_file(parameters, folder / "parameters.safetensors")
         (folder / "run.json").write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
 
@@ -100,23 +109,30 @@ class Run:
             raise FileNotFoundError(
                 f"{source} holds no run: there is no run.json in it; give a folder that a run was saved to"
             )
-        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in _TABLES}
-        samples: dict[str, dict[int, Tensor]] = {}
-        for key, value in load_file(source / "samples.safetensors").items():
-            member, _, round = key.rpartition("/")
-            samples.setdefault(member, {})[int(round)] = value
+        there = [*_TABLES, *(name for name in _ON_REQUEST if (source / f"{name}.parquet").is_file())]
+        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in there}
         parameters: dict[str, dict[str, Tensor]] = {}
         for key, value in load_file(source / "parameters.safetensors").items():
             member, _, name = key.rpartition("/")
             parameters.setdefault(member, {})[name] = value
         settings = json.loads((source / "run.json").read_text(encoding="utf-8"))
-        return cls(
-            settings, **tables, samples={m: dict(sorted(x.items())) for m, x in samples.items()}, parameters=parameters
-        )
+        samples, inputs = _by_round(source / "samples.safetensors"), _by_round(source / "inputs.safetensors")
+        return cls(settings, **tables, samples=samples, inputs=inputs, parameters=parameters)
 
     def __repr__(self) -> str:
         s = self.settings
         return f"Run({s.get('scenario')!r}: {s.get('completed')} rounds, {len(s.get('seeds', []))} replicates)"
+
+
+def _by_round(path: Path) -> dict[str, dict[int, Tensor]]:
+    """Tensors by member and round; none from a run that was saved before there were any."""
+    from safetensors.torch import load_file
+
+    found: dict[str, dict[int, Tensor]] = {}
+    for key, value in load_file(path).items() if path.is_file() else ():
+        member, _, round = key.rpartition("/")
+        found.setdefault(member, {})[int(round)] = value
+    return {member: dict(sorted(rounds.items())) for member, rounds in found.items()}
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -66,6 +66,13 @@ class Pairs:
         self.inputs[index] = value.inputs
         self.outputs[index] = value.outputs
 
+    def clone(self) -> Pairs:
+        return Pairs(self.inputs.clone(), self.outputs.clone(), len(self.batch_shape))
+
+    def answered(self, outputs: Tensor) -> Pairs:
+        """The same inputs with other outputs."""
+        return Pairs(self.inputs, outputs, len(self.batch_shape))
+
     def __repr__(self) -> str:
         return f"Pairs(inputs {tuple(self.inputs.shape)}, outputs {tuple(self.outputs.shape)})"
 
@@ -95,15 +102,15 @@ class TrainingSet:
 Rows = TypeVar("Rows", Tensor, Pairs, TrainingSet)
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def concatenated(parts: Sequence[Rows]) -> Rows:
     """The rows of several as one."""
     first = parts[0]
     if len(parts) == 1:
         return first
     if isinstance(first, Tensor):
-        return torch.cat(cast(Sequence[Tensor], parts))
+        return torch.cat(list(cast(Sequence[Tensor], parts)))
     fields = ("inputs", "outputs") if isinstance(first, Pairs) else ("data", "component", "round")
-    return type(first)(*(joined([getattr(part, field) for part in parts]) for field in fields))
+    return type(first)(*(concatenated([getattr(part, field) for part in parts]) for field in fields))
 
 
 def outputs(x: Samples) -> Tensor:

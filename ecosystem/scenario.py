@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import pandas as pd
 
-from ecosystem import checks
+from ecosystem import checks, checks_whole
 from ecosystem.descriptions import (
     TOLERANCE,
     Connect,
@@ -81,7 +81,7 @@ class Scenario:
         if appears is None:
             taken = self._taken.get(v, 0.0) + flow.raw + flow.curated
             if taken > 1 + TOLERANCE and not self.late() & {u, v}:
-                checks.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
+                checks_whole.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
             self._taken[v] = taken
         self._graph.add_edge(u, v, flow=flow)
         if appears is not None:
@@ -170,7 +170,7 @@ class Scenario:
 
     def check(self) -> None:
         """Refuse a scenario that cannot run, naming the place, the value and the mend."""
-        checks.check_scenario(self)
+        checks_whole.check_scenario(self)
 
     def describe(self) -> dict[str, pd.DataFrame]:
         """The tables ``members`` and ``flows``."""

@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.controls import Change
+from ecosystem.ledger import choices_table, sources_table
 
 if TYPE_CHECKING:
     from ecosystem.recording import Recorder
@@ -31,6 +32,8 @@ class Tables:
         self.seeds = recorder.seeds
         self.snapshots = list(recorder.snapshots)
         self._history = recorder.history
+        self._ledger = recorder.ledger
+        self._components = recorder.eco.wiring.components
         self._failures = list(recorder.failures)
         self._changes = list(changes)
 
@@ -89,6 +92,14 @@ class Tables:
         columns["judge"] = np.broadcast_to(names, values.shape)[known]
         columns["reward"] = values[known]
         return pd.DataFrame(columns)
+
+    def sources(self) -> pd.DataFrame:
+        """The table ``sources``: what members trained on, part by part."""
+        return sources_table(self._ledger, self.variant, self.names, self._components, self.seeds)
+
+    def choices(self) -> pd.DataFrame:
+        """The table ``choices``: rewards before and after users chose."""
+        return choices_table(self._ledger, self.variant, self._components, self.seeds)
 
     def failures(self) -> pd.DataFrame:
         """The table ``failures``."""

@@ -22,8 +22,8 @@ from ecosystem.streams import Stream
 class Slate(Protocol):
     """What users are shown: for each of ``m`` samples to be kept, any number of candidates."""
 
-    def candidate(self, k: int) -> Tensor:
-        """Candidate ``k`` of every sample, ``[m, *event]``."""
+    def candidate(self, k: int) -> Any:
+        """Candidate ``k`` of every sample, ``[m, *event]``; candidates of a pair share its input."""
         ...
 
     def law(self) -> Law:
@@ -53,7 +53,7 @@ class Curator(Stackable):
         """The law of a survivor; ``memo`` keeps what depends on the reward alone from round to round."""
         raise NoPopulationLaw(f"the curator {self}")
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Any:
         """One survivor for each of ``m`` samples, ``[m, *event]``; all three have the batch ``[m]``."""
         raise NotImplementedError
 

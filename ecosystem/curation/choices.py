@@ -15,6 +15,7 @@ from ecosystem.curation.base import Curator, Slate, at_least, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
 from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw, Normal
 from ecosystem.rewards import Linear, Reward
+from ecosystem.samples import Samples, concatenated, preferred
 from ecosystem.streams import Stream
 
 
@@ -45,11 +46,11 @@ class Luce(Curator):
         law, reward = _normal_linear(self, law, reward)
         return _selected(law, reward, *normal_luce(_reward_scale(law, reward) / self.temperature, self.k))
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         """Gumbel-max: the largest of ``r/τ + Gumbel`` is a Luce choice."""
         assert reward is not None
 
-        def score(k: int, x: Tensor) -> Tensor:
+        def score(k: int, x: Samples) -> Tensor:
             return judged(reward, x) / self.temperature + rng.at("choice").at(k).gumbel(1).squeeze(-1)
 
         return _best(slate, self.k, score)
@@ -80,7 +81,7 @@ class BestOf(Curator):
         mean, variance = _largest_of(self.k)
         return _selected(law, reward, law.mean.new_tensor(mean), law.mean.new_tensor(variance))
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
         return _best(slate, self.k, lambda k, x: judged(reward, x), rng.at("choice"))
 
@@ -117,19 +118,19 @@ class TopFraction(Curator):
         cut = torch.where(torch.isfinite(cut), cut, 0.0)
         return _selected(law, reward, mean, 1 + cut * mean - mean**2)
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
         pool = slate.pool()
         shown = math.ceil(float(1 / self.fraction.min())) if len(pool) else 1
-        candidates = torch.stack([slate.candidate(k) for k in range(shown)])  # [shown, m, *event]
+        candidates = [slate.candidate(k) for k in range(shown)]
         rewards = torch.stack([judged(reward, x) for x in candidates])
-        return candidates.flatten(0, 1)[_quota(rewards, pool, self.fraction)]
+        return concatenated(candidates)[_quota(rewards, pool, self.fraction)]
 
     def __repr__(self) -> str:
         return f"TopFraction({float(self.fraction.mean()):.4g})"
 
 
-def _best(slate: Slate, k: int, score: Callable[[int, Tensor], Tensor], ties: Stream | None = None) -> Tensor:
+def _best(slate: Slate, k: int, score: Callable[[int, Samples], Tensor], ties: Stream | None = None) -> Samples:
     """The candidate of the highest score; equal scores are settled by the stream ``ties``."""
     kept = slate.candidate(0)
     best = score(0, kept)
@@ -140,7 +141,7 @@ def _best(slate: Slate, k: int, score: Callable[[int, Tensor], Tensor], ties: St
         chance = ties.at(i).uniform(1).squeeze(-1) if ties is not None else luck
         wins = (value > best) | ((value == best) & (chance > luck))
         best, luck = torch.where(wins, value, best), torch.where(wins, chance, luck)
-        kept = torch.where(wins.reshape(-1, *(1,) * (x.ndim - 1)), x, kept)
+        kept = preferred(wins, x, kept)
     return kept
 
 

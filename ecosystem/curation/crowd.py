@@ -12,6 +12,7 @@ from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.tilts import Blind
 from ecosystem.laws import Law, mix, pick
 from ecosystem.rewards import Reward, as_numbers, as_reward, negated
+from ecosystem.samples import Samples
 from ecosystem.stacking import Stackable
 from ecosystem.streams import Stream
 
@@ -79,7 +80,7 @@ class Crowd(Curator):
         users = enumerate(self._users(reward))
         return mix([c.law(law, r, memo.setdefault(i, {})) for i, (c, r) in users], self.weights)
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         uniform = rng.at("user").uniform(1).squeeze(-1)
         user = pick(self.weights, uniform)
         kept = slate.candidate(0).clone()
@@ -130,7 +131,7 @@ class Users(Stackable):
         """The law of what they keep; what depends on their reward alone is worked out once."""
         return self.curator.law(law, self.reward, self._memo)
 
-    def curate(self, slate: Slate, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, rng: Stream) -> Samples:
         """What they keep, ``[m, *event]``."""
         return self.curator.curate(slate, self.reward, rng)
 

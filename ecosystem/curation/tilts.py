@@ -11,6 +11,7 @@ from torch import Tensor
 from ecosystem.curation.base import Curator, Slate, positive
 from ecosystem.laws import Finite, Law, NoPopulationLaw, Normal
 from ecosystem.rewards import Linear, Quadratic, Reward, as_numbers
+from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
 
 _STEEPEST = 600.0  # temperatures by which a dead symbol may be better than all others: e^{600} is still a float64
@@ -70,8 +71,9 @@ class Shift(Curator):
             raise TypeError("Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
         return law.shift(self.vector.flatten(self.vector.ndim - self.rank))
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
-        return slate.candidate(0) + self.vector
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
+        x = slate.candidate(0)
+        return x.answered(x.outputs + self.vector) if isinstance(x, Pairs) else x + self.vector
 
     def __repr__(self) -> str:
         return f"Shift(|a| = {float(self.vector.norm()):.4g})"
@@ -87,7 +89,7 @@ class Blind(Curator):
     def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
         return law
 
-    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
+    def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         return slate.candidate(0)
 
     def __repr__(self) -> str:

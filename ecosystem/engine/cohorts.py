@@ -61,10 +61,13 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
     for names in groups.values():
         members = [[scenario.member(name) for scenario in scenarios] for name in names]
         first = members[0][0]
+        start = stacked_generators([[m.generator for m in row] for row in members], replicates)
+        if isinstance(start, Looped):
+            start.ask([[m.prompts for m in row] for row in members])
         cohorts.append(
             Cohort(
                 names,
-                stacked_generators([[m.generator for m in row] for row in members], replicates),
+                start,
                 None if first.reward is None else stack_grid([[m.reward for m in row] for row in members]),
                 first.retention,
                 _own_behaviour(first.agent),
@@ -94,7 +97,7 @@ def generator_kind(generator: GenerativeModel) -> Hashable:
     if isinstance(generator, ClosedForm):
         return generator.kind()
     shapes = tuple((name, tuple(p.shape)) for name, p in generator.named_parameters())
-    return type(generator), tuple(generator.event_shape), shapes
+    return type(generator), tuple(generator.event_shape), generator.input_shape, shapes
 
 
 def member_kind(member: Member) -> Hashable:

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators.training import memory_named
 from ecosystem.laws import Law, NoPopulationLaw
+from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
 
 
@@ -29,6 +31,13 @@ class Looped:
         for m, v, r in np.ndindex(grid.shape):
             grid[m, v, r] = copy.deepcopy(models[m][v])
         return cls(grid)
+
+    def ask(self, prompts: Sequence[Sequence[Tensor | None]]) -> None:
+        """Give conditional models without prompts their first ones, ``[members][variants]``."""
+        for m, v, r in np.ndindex(self.models.shape):
+            model = self.models[m, v, r]
+            if isinstance(model, ConditionalModel) and model.prompts is None:
+                model.prompts = prompts[m][v]
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -49,35 +58,47 @@ class Looped:
     def law(self) -> Law:
         raise NoPopulationLaw(type(self.models.flat[0]).__name__)
 
-    def sample_one(self, index: int, n: int, rng: Stream) -> Tensor:
+    def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
         model = self.models.flat[index]
-        with torch.no_grad(), seeded(rng):
+        with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"):
             return model.sample(n, rng)
+
+    def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
+        """What model ``index`` answers to ``inputs [n, *input]``."""
+        model = self.models.flat[index]
+        with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"):
+            return Pairs(inputs, model.respond(inputs, rng))
 
 
 Stack = ClosedForm | Looped
 
 
-def fitted(model: GenerativeModel, data: Tensor, rng: Stream) -> tuple[GenerativeModel, float]:
-    """A copy of the model trained on the data, and its loss (NaN where the model reports none)."""
+def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[GenerativeModel, float]:
+    """A copy of the model trained on the data, and its loss (NaN where the model reports none).
+
+    A conditional model is from then on asked the inputs that it was trained on.
+    """
     new = copy.deepcopy(model)
-    with seeded(rng):
+    with seeded(rng, new.device), memory_named(new, "training"):
         loss = new.fit(data, rng)
+    if isinstance(new, ConditionalModel) and isinstance(data, Pairs):
+        new.prompts = data.inputs
     return new, float("nan") if loss is None else float(loss)
 
 
 @contextmanager
-def seeded(rng: Stream) -> Iterator[None]:
-    """Torch's global generator set to this address inside (for dropout and the like), and restored after."""
-    with torch.random.fork_rng(devices=[]):
+def seeded(rng: Stream, device: torch.device) -> Iterator[None]:
+    """Torch's global generators set to this address inside (for dropout and the like), and restored after."""
+    on_cpu = device.type == "cpu"
+    with torch.random.fork_rng([] if on_cpu else [device], device_type="cuda" if on_cpu else device.type):
         torch.manual_seed(rng.at("torch").seed())
         yield
 
 
 def _parameters(model: GenerativeModel) -> Tensor:
     with torch.no_grad():
-        parts = [p.detach().flatten().double() for p in model.parameters()]
+        parts = [p.detach().flatten().double().cpu() for p in model.parameters()]
     return torch.cat(parts) if parts else torch.zeros(1, dtype=torch.float64)
 
 

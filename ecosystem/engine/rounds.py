@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ecosystem.engine.wiring import Wiring
 from ecosystem.engine.world import World, put, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import training_data
+from ecosystem.samples import Samples, TrainingSet
 
 Behaviour = Callable[[World, Task, Tensor], Tensor]
 
@@ -37,10 +38,10 @@ def play(world: World, wiring: Wiring, plan: Plan, due: Tensor, own: Behaviour) 
     return losses
 
 
-def gather(world: World, wiring: Wiring, task: Task) -> Tensor:
+def gather(world: World, wiring: Wiring, task: Task) -> Tensor | TrainingSet:
     """What the members of a task train on.
 
-    Where the mean statistic is enough: that, ``[rows, variants, replicates, Q]``; otherwise the data
+    Where the mean statistic is enough: that, ``[rows, variants, replicates, Q]``; otherwise training sets
     ``[rows, variants, replicates, n, *event]``.
     """
     if world.samples is None:
@@ -53,7 +54,7 @@ def gather(world: World, wiring: Wiring, task: Task) -> Tensor:
     return sampler.statistic()
 
 
-def retrain(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
+def retrain(world: World, task: Task, gathered: Samples | TrainingSet, due: Tensor) -> Tensor:
     """Fit the members of a task to what they gathered, where ``due``; returns their losses."""
     rows = torch.from_numpy(task.rows)
     old = world.generators[task.cohort]
@@ -61,10 +62,12 @@ def retrain(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
     part = old if len(rows) == old.batch_shape[0] else old.take(rows)  # rows ascend, so all of them are the stack
     if isinstance(part, ClosedForm):
         on_statistics = world.cohorts[task.cohort].on_statistics or world.samples is None
-        pooled = _pooled(world, task, gathered, due) if on_statistics else _refit_data(world, task, gathered, due)
-        new: Stack = part.refit(pooled)
+        if on_statistics:
+            new: Stack = part.refit(_pooled(world, task, cast(Tensor, gathered), due))
+        else:
+            new = part.refit(_refit_data(world, task, _with_origins(world, gathered), due))
     else:
-        new = _train(world, task, part, gathered, due, losses)
+        new = _train(world, task, part, _with_origins(world, gathered), due, losses)
     world.generators[task.cohort] = written(old, rows, new, due)
     return losses
 
@@ -82,7 +85,15 @@ def _pooled(world: World, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
     return pooled
 
 
-def _kept_data(world: World, task: Task, cell: tuple[int, int, int], fresh: Tensor) -> Tensor:
+def _with_origins(world: World, gathered: Samples | TrainingSet) -> TrainingSet:
+    """Training sets; of data that an agent brought itself nobody knows the origin."""
+    if isinstance(gathered, TrainingSet):
+        return gathered
+    size = gathered.shape[:4]
+    return TrainingSet(gathered, torch.full(size, -1), torch.full(size, world.round))
+
+
+def _kept_data(world: World, task: Task, cell: tuple[int, int, int], fresh: TrainingSet) -> Any:
     """The data set that one member in one replicate trains on, after its retention has looked at the fresh one."""
     retention = world.cohorts[task.cohort].retention
     assert retention is not None
@@ -91,10 +102,13 @@ def _kept_data(world: World, task: Task, cell: tuple[int, int, int], fresh: Tens
     store = world.memories[task.cohort]
     key = (row, cell[1], int(world.rng.keys[cell[2]]))  # the replicate by its address: columns may be a selection
     store[key] = retention.keep(store.get(key, []), fresh, rng)  # type: ignore[index]
-    return training_data(retention, store[key])  # type: ignore[index]
+    kept = training_data(retention, store[key])  # type: ignore[index]
+    if world.ledger is not None:
+        world.ledger.trained(task, cell, kept)
+    return kept.data
 
 
-def _refit_data(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tensor:
+def _refit_data(world: World, task: Task, gathered: TrainingSet, due: Tensor) -> Tensor:
     """Statistics of data sets that differ from member to member."""
     stack = world.generators[task.cohort]
     assert isinstance(stack, ClosedForm)
@@ -109,7 +123,7 @@ def _refit_data(world: World, task: Task, gathered: Tensor, due: Tensor) -> Tens
     return out
 
 
-def _train(world: World, task: Task, old: Stack, gathered: Tensor, due: Tensor, losses: Tensor) -> Looped:
+def _train(world: World, task: Task, old: Stack, gathered: TrainingSet, due: Tensor, losses: Tensor) -> Looped:
     """Train models one by one; a failure names the member, its replicate and the round."""
     assert isinstance(old, Looped)
     models = old.models.copy()

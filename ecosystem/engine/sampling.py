@@ -10,17 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ecosystem.curation import Shift
 from ecosystem.engine.choice import Menu
-from ecosystem.engine.looped import Stack
+from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
+from ecosystem.samples import Samples, TrainingSet, blank, filled, folded
 from ecosystem.streams import Stream
 
 NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
@@ -74,9 +76,9 @@ class Sampler:
         family = self.stack.take(torch.from_numpy(self.task.rows))
         total: Tensor | None = None
         for block in self._blocks():
-            x = self._draw(block)
+            x, _ = self._draw(block)
             index = (block.rows, slice(None), block.replicates)
-            part = family.take(index).statistic(x) * (block.n / self.n)
+            part = family.take(index).statistic(cast(Tensor, x)) * (block.n / self.n)
             if total is None:
                 total = part.new_zeros(len(self.task.rows), self.variants, self.replicates, part.shape[-1])
             total[index] += part
@@ -84,17 +86,21 @@ class Sampler:
         self._report()
         return total
 
-    def data(self) -> Tensor:
+    def data(self) -> TrainingSet:
         """The training sets themselves, ``[rows, variants, replicates, n, *event]``."""
-        out: Tensor | None = None
+        size = (len(self.task.rows), self.variants, self.replicates, self.n)
+        out: Any = None
+        slots = torch.empty(size, dtype=torch.int64)
         for block in self._blocks():
-            x = self._draw(block)
+            x, slot = self._draw(block)
             if out is None:
-                out = x.new_zeros(len(self.task.rows), self.variants, self.replicates, self.n, *x.shape[4:])
-            out[block.rows, :, block.replicates, block.samples] = x
+                out = blank(x[0, 0, 0], *size)
+            index = (block.rows, slice(None), block.replicates, block.samples)
+            out[index], slots[index] = x, slot
         assert out is not None
         self._report()
-        return out
+        component = torch.from_numpy(self.task.components)[slots]
+        return TrainingSet(out, component, torch.full(size, self.world.round))
 
     def _report(self) -> None:
         if self.world.count is not None:
@@ -104,7 +110,10 @@ class Sampler:
 
     def _blocks(self) -> Iterator[Block]:
         size = max(1, math.prod(self.stack.event_shape))
-        step = self.n if self.task.whole else min(self.n, max(1, _SAMPLES // size))
+        if isinstance(self.stack, Looped):  # its data are kept anyway, and models like large batches
+            size = _BLOCK
+        whole = self.task.whole or isinstance(self.stack, Looped)
+        step = self.n if whole else min(self.n, max(1, _SAMPLES // size))
         columns = max(1, min(self.replicates, _BLOCK // (self.variants * step * size)))
         height = max(1, min(len(self.task.rows), _BLOCK // (self.variants * columns * step * size)))
         for row in range(0, len(self.task.rows), height):
@@ -116,8 +125,8 @@ class Sampler:
                         slice(sample, min(sample + step, self.n)),
                     )
 
-    def _draw(self, block: Block) -> Tensor:
-        """``[rows, variants, replicates, n, *event]`` of a block."""
+    def _draw(self, block: Block) -> tuple[Samples, Tensor]:
+        """``[rows, variants, replicates, n, *event]`` of a block, and the place of each sample's component."""
         streams = {
             decision: self.world.stream(decision, self.members[block.rows])[:, :, block.replicates].skip(
                 block.samples.start
@@ -130,34 +139,30 @@ class Sampler:
         groups: dict[tuple[int, int, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
             groups.setdefault(bundle.reading, []).append(number)
-        out: Tensor | None = None
+        out: Samples | None = None
         for numbers in groups.values():
             here = None if len(groups) == 1 else _which(self.task.bundle[where.slot], numbers)
             if here is not None and not len(here):
                 continue
             x = self._from_one_reading(numbers, where if here is None else where.take(here))
-            if here is not None:
-                x = _filled(x.new_zeros(len(where), *x.shape[1:]) if out is None else out, here, x)
-            out = x
+            out = x if here is None else filled(out, len(where), here, x)
         assert out is not None
-        return out.reshape(*slot.shape, *out.shape[1:])
+        return folded(out, *slot.shape), slot
 
-    def _from_one_reading(self, numbers: list[int], where: Positions) -> Tensor:
+    def _from_one_reading(self, numbers: list[int], where: Positions) -> Samples:
         """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
         stack = self.world.read(self.task.bundles[numbers[0]])
-        x = draw(stack, self.task.source, where, 0, self.task.one_producer)
-        event = tuple(self.stack.event_shape)
-        out = x if tuple(x.shape[1:]) == event else x.new_zeros(len(where), *event)
+        x = out = draw(stack, self.task.source, where, self.task.one_producer)
         treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
         bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
         for number in treated:
-            if self._shifted(number, where, out):
+            if isinstance(out, Tensor) and self._shifted(number, where, out):
                 continue
             here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
             if here is None:
                 out = self._treated(number, stack, where, x)
             elif len(here):
-                out = _filled(out, here, self._treated(number, stack, where.take(here), x[here]))
+                out = filled(out, len(where), here, self._treated(number, stack, where.take(here), x[here]))
         return out
 
     def _shifted(self, number: int, where: Positions, x: Tensor) -> bool:
@@ -175,7 +180,7 @@ class Sampler:
         view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
         return True
 
-    def _treated(self, number: int, stack: Stack, where: Positions, x: Tensor) -> Tensor:
+    def _treated(self, number: int, stack: Stack, where: Positions, x: Samples) -> Samples:
         """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
         bundle = self.task.bundles[number]
         origin = self.task.origin[where.slot]
@@ -184,6 +189,8 @@ class Sampler:
         slate = FlowSlate(bundle, stack, self.task.source, where, origin, x)
         users = bundle.users.take((origin, where.variant, torch.zeros_like(origin)))
         x = users.curate(slate, where.stream("curation") if users.curator.chooses else NOTHING)
+        if self.world.ledger is not None:
+            self.world.ledger.chosen(self.task, where, users.reward, slate.candidate(0), x)
         return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
 
     def _tally(self, block: Block, where: Positions) -> None:
@@ -192,13 +199,6 @@ class Sampler:
         cell = (where.slot * self.variants + where.variant) * self.replicates + where.replicate
         count = torch.bincount(cell, minlength=self.counts.numel())
         self.counts += count.reshape(self.counts.shape)
-
-
-def _filled(out: Tensor, here: Tensor, x: Tensor) -> Tensor:
-    """``out`` with ``x`` at ``here``, in a type that holds both (a transform or a source may have another)."""
-    out = out.to(torch.promote_types(out.dtype, x.dtype))
-    out[here] = x.to(out.dtype)
-    return out
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
 from ecosystem.laws import Law
 from ecosystem.products import grouped_product, row_product
+from ecosystem.samples import Pairs, Samples, filled
 from ecosystem.streams import Stream
 from ecosystem.transforms import LinearMap
 
@@ -93,15 +95,26 @@ def _candidate(stream: Stream, k: int) -> Stream:
     return stream if k == 0 else stream.at("candidate").at(k)
 
 
-def draw(stack: Stack, source: Tensor, where: Positions, k: int, one_producer: bool = False) -> Tensor:
-    """Candidate ``k`` of each sample as its producer generates it, ``[m, *event]``.
+def draw(stack: Stack, source: Tensor, where: Positions, one_producer: bool = False) -> Samples:
+    """Each sample as its producer generates it, ``[m, *event]``.
 
     ``source [components]`` is each component's row in ``stack``; ``one_producer`` says that a row has only one.
     """
     if isinstance(stack, Looped):
-        return _draw_looped(stack, source, where, k)
-    if where.index is None and k == 0:
+        return _draw_looped(stack, source, where)
+    if where.index is None:
         return _draw_block(stack, source, where, one_producer)
+    return _push(stack, source, where, 0)
+
+
+def draw_again(stack: Stack, source: Tensor, where: Positions, k: int, raw: Samples) -> Samples:
+    """Candidate ``k ≥ 1`` of each sample; of a pair, another answer to the input of the ``raw`` one."""
+    if isinstance(stack, Looped):
+        return _draw_looped(stack, source, where, k, raw.inputs if isinstance(raw, Pairs) else None)
+    return _push(stack, source, where, k)
+
+
+def _push(stack: ClosedForm, source: Tensor, where: Positions, k: int) -> Tensor:
     noise = stack.noise(1, where.stream("noise", k)).squeeze(1)
     return stack.push_from(noise, where.cell(stack, source))
 
@@ -121,28 +134,27 @@ def _draw_block(stack: ClosedForm, source: Tensor, where: Positions, one_produce
     return stack.push_from(flat, where.cell(stack, source))
 
 
-def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int) -> Tensor:
+def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int = 0, inputs: Tensor | None = None) -> Samples:
     """Each model is asked once for what each consumer takes from it; the rows of its stream are the samples' own."""
     cell = where.cell(stack, source)
     replicates = where.slots.shape[2]
     consumer = (where.row * where.slots.shape[1] + where.variant) * replicates + where.column
     key = consumer * math.prod(stack.batch_shape) + cell
     stream = _candidate(where.streams["noise"], k)
-    out: Tensor | None = None
+    out: Samples | None = None
     for value in torch.unique(key):
         here = (key == value).nonzero().squeeze(-1)
         first = int(here[0])
         key_of = stream.keys[where.row[first], 0, where.column[first]] ^ where.producers[where.slot[first]]
         one = Stream(key_of, stream.first, where.sample[here]).at("producer")  # of each its own
-        x = stack.sample_one(int(cell[first]), len(here), one)
-        if out is None:
-            out = x.new_zeros(len(where), *x.shape[1:])
-        out[here] = x
+        model = int(cell[first])
+        x = stack.sample_one(model, len(here), one) if inputs is None else stack.respond_one(model, inputs[here], one)
+        out = filled(out, len(where), here, x)
     assert out is not None
     return out
 
 
-def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Tensor) -> Tensor:
+def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Any) -> Any:
     """The transform of each sample's flow, ``[m, *event']``."""
     transform = bundle.transform
     if not isinstance(transform, LinearMap):
@@ -167,10 +179,10 @@ class FlowSlate:
     source: Tensor
     where: Positions
     origin: Tensor
-    raw: Tensor
+    raw: Samples
 
-    def candidate(self, k: int) -> Tensor:
-        x = self.raw if k == 0 else draw(self.stack, self.source, self.where, k)
+    def candidate(self, k: int) -> Samples:
+        x = self.raw if k == 0 else draw_again(self.stack, self.source, self.where, k, self.raw)
         if self.bundle.after and self.bundle.transform is not None:
             return transformed(self.bundle, self.where, self.origin, x)
         return x

@@ -37,6 +37,7 @@ class World:
     build_samples: bool = False
     differentiable: bool = False  # population rounds: every step one that torch can differentiate
     count: Callable[[Any, Tensor], None] | None = None  # told how many samples came from each component
+    ledger: Any = None  # told what users chose and what members trained on, where somebody asked for it
     roots: dict[str, Stream] = field(default_factory=dict)  # by decision, kept from round to round
     streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
 

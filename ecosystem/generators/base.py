@@ -42,6 +42,7 @@ class GenerativeModel(nn.Module):
     """
 
     event_shape: tuple[int, ...]
+    input_shape: tuple[int, ...] | None = None  # of what it answers, where it is conditional
     training_plan: Training = Training()
     retrainings: int = 0  # how often ``fit`` has trained its loss
     optimizer_state: dict[str, Any] | None = None  # what a plan with ``keep_optimizer`` has kept
@@ -82,7 +83,6 @@ class ConditionalModel(GenerativeModel):
     given here, or the inputs of its member's real data. Training goes over pairs.
     """
 
-    input_shape: tuple[int, ...]
     prompts: Tensor | None = None
 
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:

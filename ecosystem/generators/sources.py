@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ecosystem.generators.base import ClosedForm, GenerativeModel
 from ecosystem.laws import Finite, Law, Moments
+from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
 
 
@@ -59,24 +60,43 @@ class Empirical(ClosedForm):
         return Moments(mean, covariance)
 
 
+class EmpiricalPairs(GenerativeModel):
+    """The empirical law of pairs ``[m]``: rows drawn with replacement."""
+
+    def __init__(self, data: Pairs) -> None:
+        super().__init__()
+        self.data = data
+        self.event_shape = tuple(data.shape[1:])
+        self.input_shape = data.input_shape
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EmpiricalPairs:
+        return self  # it never changes, and may be large
+
+    def sample(self, n: int, rng: Stream) -> Pairs:
+        return self.data[(rng.uniform(n) * len(self.data)).long().clamp_(max=len(self.data) - 1)]
+
+
 class SampleFunction(GenerativeModel):
     """A callable ``(n, rng) -> samples [n, *event]`` as a source that never changes."""
 
-    def __init__(self, function: Callable[[int, Stream], Tensor], event_shape: tuple[int, ...]) -> None:
+    def __init__(self, function: Callable[[int, Stream], Any], like: GenerativeModel) -> None:
         super().__init__()
         self.function = function
-        self.event_shape = event_shape
+        self.event_shape, self.input_shape = like.event_shape, like.input_shape
 
-    def sample(self, n: int, rng: Stream) -> Tensor:
-        return torch.as_tensor(self.function(n, rng))
+    def sample(self, n: int, rng: Stream) -> Samples:
+        x = self.function(n, rng)
+        return x if isinstance(x, Pairs) else torch.as_tensor(x)
 
 
 def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeModel:
     """A source of real data for a member with this generator, checked; ``where`` names the member in errors."""
     if isinstance(real, GenerativeModel):
         source = real
+    elif isinstance(real, Pairs):
+        source = EmpiricalPairs(real)
     elif callable(real) and not isinstance(real, Tensor):
-        source = SampleFunction(cast(Callable[[int, Stream], Tensor], real), generator.event_shape)
+        source = SampleFunction(cast(Callable[[int, Stream], Any], real), generator)
     else:
         source = _empirical(torch.as_tensor(real).detach().clone(), generator, where)
     sizes = [len(p) for p in (_probabilities(source), _probabilities(generator)) if p is not None]
@@ -84,12 +104,21 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
         raise ValueError(
             f"the real data of {where} have {sizes[0]} symbols, its generator {sizes[1]}; give both one alphabet"
         )
+    if source.input_shape != generator.input_shape:
+        raise ValueError(
+            f"the real data of {where} have {_inputs(source)}, its generator answers {_inputs(generator)}; "
+            + ("give it pairs: real=Pairs(inputs, outputs)" if source.input_shape is None else "let them agree")
+        )
     if tuple(source.event_shape) != tuple(generator.event_shape):
         raise ValueError(
             f"the real data of {where} have samples of shape {tuple(source.event_shape)}, its generator makes "
             f"{tuple(generator.event_shape)}; give data of shape [m, {', '.join(map(str, generator.event_shape))}]"
         )
     return source
+
+
+def _inputs(model: GenerativeModel) -> str:
+    return "no inputs" if model.input_shape is None else f"inputs of shape {tuple(model.input_shape)}"
 
 
 def _probabilities(model: GenerativeModel) -> Tensor | None:

@@ -1,0 +1,140 @@
+"""The ledger: where training data came from, and what users' choices did to the rewards of what they saw.
+
+It is kept only where a record asks for it (``Record(sources=True, choices=True)``), and gives two tables.
+
+``sources`` has a row for each part of a training set: its ``source`` (a member or real data), whether it was
+``curated``, the round in which it was drawn (``born``), how many samples (``count``), and mean and standard deviation
+of the consumer's reward over them. ``choices`` compares, flow by flow, what users were shown with what they kept:
+quantiles of their reward ``before`` and ``after`` the choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ecosystem.curation.base import judged
+from ecosystem.engine.slates import Positions
+from ecosystem.engine.waves import Task
+from ecosystem.engine.wiring import CURATED, NONE, Component
+from ecosystem.rewards import Reward
+from ecosystem.samples import Samples, TrainingSet
+
+if TYPE_CHECKING:
+    from ecosystem.ecosystem import Ecosystem
+
+SOURCES = ["seed", "replicate", "round", "member", "source", "curated", "born", "count", "reward", "deviation"]
+CHOICES = ["seed", "replicate", "round", "source", "target", "quantile", "before", "after"]
+_QUANTILES = np.linspace(0, 1, 21)
+_PLACE = ["component", "variant", "replicate"]
+
+
+@dataclass
+class Ledger:
+    """Rows of finished rounds, with numbers for names: member, component, variant, replicate."""
+
+    sources: list[pd.DataFrame] = field(default_factory=list)
+    choices: list[pd.DataFrame] = field(default_factory=list)
+
+    def close(self, witnesses: list[Witness], updated: np.ndarray, components: list[Component]) -> None:
+        """Take over a round; choices for members that did not retrain ``[members, variants, replicates]`` go."""
+        for witness in witnesses:
+            self.sources += [pd.DataFrame([*witness.sources])] if witness.sources else []
+            if not witness.choices:
+                continue
+            table = pd.concat(witness.choices)
+            targets = np.array([component.target for component in components])[table["component"]]
+            table = table[updated[targets, table["variant"], table["replicate"]]]
+            spread = table.groupby(_PLACE, sort=True)[["before", "after"]].quantile(_QUANTILES)
+            self.choices.append(spread.rename_axis([*_PLACE, "quantile"]).reset_index().assign(round=witness.round))
+
+
+class Witness:
+    """Sees what some of the replicates do in one round."""
+
+    def __init__(self, eco: Ecosystem, round: int, replicates: Tensor, sources: bool, choices: bool) -> None:
+        self.eco, self.round, self.replicates = eco, round, replicates
+        self.asked_sources, self.asked_choices = sources, choices
+        self.sources: list[dict[str, float]] = []
+        self.choices: list[pd.DataFrame] = []
+
+    def chosen(self, task: Task, where: Positions, reward: Reward | None, shown: Samples, kept: Samples) -> None:
+        """Users with this taste, batch ``[m]``, kept ``kept [m, *event]`` of slates that began with ``shown``."""
+        if not self.asked_choices or reward is None:
+            return
+        self.choices.append(
+            pd.DataFrame(
+                {
+                    "component": task.components[where.slot.numpy()],
+                    "variant": where.variant.numpy(),
+                    "replicate": self.replicates[where.replicate].numpy(),
+                    "before": judged(reward, shown).numpy(),
+                    "after": judged(reward, kept).numpy(),
+                }
+            )
+        )
+
+    def trained(self, task: Task, cell: tuple[int, int, int], given: TrainingSet) -> None:
+        """The member in ``cell`` (task row, variant, replicate) retrains on ``given``."""
+        if not self.asked_sources:
+            return
+        taste = self.eco.cohorts[task.cohort].reward
+        reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
+        if taste is not None:
+            reward = taste.take((int(task.rows[cell[0]]), cell[1], 0)).judge(given.data).double()
+        parts, which = torch.unique(torch.stack([given.component, given.round]), dim=1, return_inverse=True)
+        for number, (component, born) in enumerate(parts.T.tolist()):
+            values = reward[which == number]
+            self.sources.append(
+                {
+                    "round": self.round,
+                    "member": int(task.members[cell[0]]),
+                    "component": component,
+                    "born": born,
+                    "variant": cell[1],
+                    "replicate": int(self.replicates[cell[2]]),
+                    "count": len(values),
+                    "reward": float(values.mean()),
+                    "deviation": float(values.std(correction=0)),
+                }
+            )
+
+
+def sources_table(
+    ledger: Ledger, variant: int, names: list[str], components: list[Component], seeds: list[tuple[int, int]]
+) -> pd.DataFrame:
+    """The table ``sources`` of a variant."""
+    table = _of_variant(ledger.sources, variant, seeds)
+    if table is None:
+        return pd.DataFrame(columns=SOURCES)
+    parts = [components[i] if i != NONE else None for i in table["component"]]
+    table["member"] = [names[i] for i in table["member"]]
+    table["source"] = ["own" if p is None else "real" if p.flow is None else p.flow[0] for p in parts]
+    table["curated"] = [p is not None and p.group == CURATED for p in parts]
+    return table[SOURCES].sort_values(["seed", "replicate", "round"], kind="stable", ignore_index=True)
+
+
+def choices_table(
+    ledger: Ledger, variant: int, components: list[Component], seeds: list[tuple[int, int]]
+) -> pd.DataFrame:
+    """The table ``choices`` of a variant."""
+    table = _of_variant(ledger.choices, variant, seeds)
+    if table is None:
+        return pd.DataFrame(columns=CHOICES)
+    flows = [components[i].flow for i in table["component"]]
+    table["source"], table["target"] = ([flow[side] for flow in flows if flow] for side in (0, 1))
+    return table[CHOICES].sort_values(["seed", "replicate", "round"], kind="stable", ignore_index=True)
+
+
+def _of_variant(parts: list[pd.DataFrame], variant: int, seeds: list[tuple[int, int]]) -> pd.DataFrame | None:
+    if not parts:
+        return None
+    table = pd.concat(parts, ignore_index=True)
+    table = table[table["variant"] == variant].copy()
+    pairs = np.array(seeds)[table["replicate"]].reshape(-1, 2)
+    return table.assign(seed=pairs[:, 0], replicate=pairs[:, 1])

@@ -1,0 +1,79 @@
+"""What an ecosystem gives back: one variant's tables, samples and parameters as a run."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ecosystem.engine.looped import Looped
+from ecosystem.run import Run
+from ecosystem.samples import Pairs, outputs
+from ecosystem.tables import Tables
+from ecosystem.variants import versions
+
+if TYPE_CHECKING:
+    from ecosystem.ecosystem import Ecosystem
+
+
+def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:
+    """The run of a variant up to now; ``settings`` are added to those that describe it."""
+    scenario = eco.scenarios[variant]
+    edges = scenario.graph.edges(data="flow")
+    absent = {(v, f"{u} (curated)") for u, v, flow in edges if not flow.curated}
+    absent |= {(v, u) for u, v, flow in edges if not flow.raw}
+    absent |= {(v, "real") for v in eco.names if not scenario.real_share(v)}
+    tables = Tables(eco.recorder, eco.controls.changes, variant, absent)
+    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in eco.recorder.samples.items()}
+    return Run(
+        {
+            "scenario": scenario.name,
+            "rounds": scenario.rounds,
+            "samples": scenario.samples,
+            "ordering": repr(scenario.ordering),
+            "seeds": [list(pair) for pair in eco.seeds],
+            "completed": eco.completed,
+            "finished": eco.completed >= scenario.rounds,
+            "seconds": round(time.perf_counter() - eco.started, 3),
+            "versions": dict(versions()),
+            **settings,
+        },
+        members=lambda: scenario.describe()["members"],
+        flows=lambda: scenario.describe()["flows"],
+        rounds=tables.rounds,
+        draws=tables.draws,
+        changes=tables.changes,
+        failures=tables.failures,
+        tastes=tables.tastes,
+        sources=tables.sources,
+        choices=tables.choices,
+        texts=partial(_texts, eco, kept),
+        samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},
+        inputs={
+            name: {r: x.inputs for r, x in rounds.items() if isinstance(x, Pairs)} for name, rounds in kept.items()
+        },
+        parameters={name: _parameters(eco, name, variant) for name in eco.names},
+    )
+
+
+def _texts(eco: Ecosystem, kept: dict[str, dict[int, Any]]) -> pd.DataFrame:
+    """The table ``texts``: what the kept samples say, where they say anything."""
+    rows = []
+    for name, rounds in kept.items():
+        for number, drawn in rounds.items():
+            said = eco[name].member.generator.texts(drawn) or ()
+            rows += [(*eco.seeds[0], number, name, *pair) for pair in said]
+    return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "input", "output"])
+
+
+def _parameters(eco: Ecosystem, name: str, variant: int) -> dict[str, Tensor]:
+    c, row = eco.wiring.place[name]
+    part = eco.generators[c].take((row, variant))
+    if not isinstance(part, Looped):
+        return part.tensors()
+    states = [model.state_dict() for model in part.models]
+    return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}
