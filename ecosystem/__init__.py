@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ecosystem.generators import GaussianMixture as GaussianMixture
     from ecosystem.generators import GenerativeModel as GenerativeModel
     from ecosystem.generators import HoldThenDecay as HoldThenDecay
+    from ecosystem.generators import ImageFlow as ImageFlow
     from ecosystem.generators import Location as Location
     from ecosystem.generators import Training as Training
     from ecosystem.laws import NoPopulationLaw as NoPopulationLaw
@@ -67,7 +68,7 @@ _HOMES = {
     "ecosystem.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
     "ecosystem.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
-    "HoldThenDecay Location Training",
+    "HoldThenDecay ImageFlow Location Training",
     "ecosystem.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.recording": "Record",

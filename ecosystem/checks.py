@@ -68,6 +68,13 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
+    if member.real is not None:
+        source = as_source(member.real, member.generator, repr(name))
+        if isinstance(member.real, Tensor | Pairs):
+            _validate(name, member.generator, member.real)
+        elif kind_of(source) not in known:
+            probe(source)
+            known.add(kind_of(source))
     kind = (kind_of(member.generator), None if member.reward is None else member.reward.kind())
     if kind not in known:
         event = tuple(member.generator.event_shape)
@@ -79,13 +86,6 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
                 _check_symbols(member.reward, member.generator, f"the reward of {name!r}")
         known.add(kind)
-    if member.real is not None:
-        source = as_source(member.real, member.generator, repr(name))
-        if isinstance(member.real, Tensor | Pairs):
-            _validate(name, member.generator, member.real)
-        elif kind_of(source) not in known:
-            probe(source)
-            known.add(kind_of(source))
 
 
 def _validate(name: str, generator: GenerativeModel, data: Samples) -> None:

@@ -4,6 +4,7 @@ from ecosystem.generators.base import ClosedForm, ConditionalModel, GenerativeMo
 from ecosystem.generators.categorical import Categorical
 from ecosystem.generators.flow_matching import FlowMatching
 from ecosystem.generators.gaussian import Gaussian
+from ecosystem.generators.image_flow import ImageFlow
 from ecosystem.generators.location import Location
 from ecosystem.generators.mixture import GaussianMixture
 from ecosystem.generators.sources import Empirical
@@ -19,6 +20,7 @@ __all__ = [
     "GaussianMixture",
     "GenerativeModel",
     "HoldThenDecay",
+    "ImageFlow",
     "Location",
     "Training",
 ]

@@ -1,18 +1,30 @@
 """Rewards: the taste by which users judge samples."""
 
 from ecosystem.rewards.base import Custom, OfPairs, Reward, aligned, as_numbers, as_reward
+from ecosystem.rewards.images import HueBand, Realism, cool, hue_saturation, warm
 from ecosystem.rewards.numbers import Distance, Linear, Quadratic, Tabular, negated
+from ecosystem.rewards.sums import WeightedSum
+from ecosystem.rewards.texts import TextReward, paraphrase_reward, summary_reward
 
 __all__ = [
     "Custom",
     "Distance",
+    "HueBand",
     "Linear",
     "OfPairs",
     "Quadratic",
+    "Realism",
     "Reward",
     "Tabular",
+    "TextReward",
+    "WeightedSum",
     "aligned",
     "as_numbers",
     "as_reward",
+    "cool",
+    "hue_saturation",
     "negated",
+    "paraphrase_reward",
+    "summary_reward",
+    "warm",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.laws import Finite, Moments
-from ecosystem.rewards.base import Custom, Reward, aligned, as_numbers
+from ecosystem.rewards.base import Reward, aligned, as_numbers
 
 
 def _numbers(value: Tensor) -> str:
@@ -158,16 +157,32 @@ class Tabular(Reward):
 def negated(reward: Reward) -> Reward:
     """``−r``: the taste of users who want the opposite."""
     if not isinstance(reward, Linear | Quadratic | Distance | Tabular):
-        return Custom(_Negated(reward.function if isinstance(reward, Custom) else reward))
+        return Opposite(reward)
     flip = {"direction", "curvature", "values", "weight"}
     return reward.rebuild({name: -value if name in flip else value for name, value in reward.tensors().items()})
 
 
-@dataclass(frozen=True)
-class _Negated:
-    """``−f``; equal for equal ``f``, so members with the same opposite taste still stack."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Opposite(Reward):
+    """``−r`` of any reward."""
 
-    function: Callable[[Tensor], Tensor]
+    reward: Reward
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return -self.function(x)
+    @property
+    def of_pairs(self) -> bool:  # type: ignore[override]
+        return self.reward.of_pairs
+
+    def __call__(self, x: Any) -> Tensor:
+        return -self.reward(x)
+
+    def moments(self, law: Moments) -> Tensor:
+        return -self.reward.moments(law)
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        return -self.reward.on_symbols(law)
+
+    def event_shape(self) -> tuple[int, ...] | None:
+        return self.reward.event_shape()
+
+    def __repr__(self) -> str:
+        return f"opposite of {self.reward}"

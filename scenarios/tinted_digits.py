@@ -1,0 +1,113 @@
+"""Does curating more help, when two image models read each other? Six ways to be coupled, on colour images of digits.
+
+Two class-conditional flow-matching models draw handwritten digits on coloured paper. The users of ``theta`` prefer
+warm paper, those of ``phi`` cool paper; both like colours as in the data (``0.3·band + 0.3·realism``). Each round both
+train on real images and on images that users curated: of six candidates of one class, the producer's users keep one,
+with probability proportional to ``exp(reward)``. Of ``theta``'s curated images the fraction ``c_theta`` is ``phi``'s
+work, the others its own; of ``phi``'s the fraction ``c_phi`` is ``theta``'s:
+
+    setting     A1     A2     A3     A4     A5     A6
+    c_theta     0      0.2    0.3    0.7    0.2    0.7
+    c_phi       1      0.8    0.4    0.3    0.3    0.8
+
+They are the settings of the image experiment of Zhang, Wei, Zhang 2026 (arXiv 2605.29267, section 5), at a size for two
+processor cores: scikit-learn's digits instead of CIFAR-10 (`scenarios/cifar.py` has that), 24 rounds of 400 images and
+40 steps instead of 55 of 8,000 and 4,000. The question asked of each setting: ``theta``'s curation level goes from 0.5
+to 0.6; what happens to both alignments? `analysis/image_settings.py` answers it.
+
+    ecosystem run scenarios/tinted_digits.py --set setting=A4 --replicates 1 --out runs/tinted
+"""
+
+from functools import cache, partial
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from ecosystem import Flow, HoldThenDecay, ImageFlow, Luce, Member, Pairs, Record, Scenario, Stream, Study, Training
+from ecosystem.rewards import cool, warm
+
+SETTINGS = {"A1": (0, 1), "A2": (0.2, 0.8), "A3": (0.3, 0.4), "A4": (0.7, 0.3), "A5": (0.2, 0.3), "A6": (0.7, 0.8)}
+INK = 0.85  # how dark the darkest ink is
+
+
+def scenario(
+    setting: str = "A1",
+    curation: float = 0.5,
+    rounds: int = 24,
+    samples: int = 400,
+    steps: int = 40,
+    hold: int | None = 16,
+    warm_up: int = 2000,
+    candidates: int = 6,
+    temperature: float = 1.0,
+    device: str = "cpu",
+) -> Scenario:
+    """``curation`` is ``theta``'s level; ``phi``'s is 0.5. Everything else is real.
+
+    ``steps`` of training a round, after ``warm_up`` steps on real images before the first. The learning rate stays for
+    ``hold`` rounds and is then halved every round, without weight decay, so that the models stop; ``None``: it stays.
+    """
+    if setting not in SETTINGS:
+        raise ValueError(f"setting must be one of {', '.join(SETTINGS)}, got {setting!r}")
+    images = tinted_digits()
+    plan = Training(
+        steps,
+        optimizer=partial(torch.optim.AdamW, lr=5e-4, fused=True),
+        decay=None if hold is None else HoldThenDecay(hold),
+        keep_optimizer=True,
+    )
+    s = Scenario("tinted digits", rounds=rounds, samples=samples)
+    for name, taste in (("theta", warm), ("phi", cool)):
+        model = ImageFlow(training_plan=plan, device=device)
+        model.load_state_dict(pretrained(name, warm_up, device))
+        users = Luce(candidates, temperature)
+        s.add(name, Member(model, reward=taste(images), curator=users, real=images))
+    from_phi, from_theta = SETTINGS[setting]
+    for u, v, level, fraction in (
+        ("phi", "theta", curation, from_phi),
+        ("theta", "theta", curation, 1 - from_phi),
+        ("theta", "phi", 0.5, from_theta),
+        ("phi", "phi", 0.5, 1 - from_theta),
+    ):
+        if fraction:
+            s.connect(u, v, Flow(curated=level * fraction))
+    return s
+
+
+def study(seeds: int = 3, temperature: float = 1.0, hold: int = 16) -> Study:
+    """All settings at both levels of curation: with three seeds 36 runs, under an hour on two cores."""
+    grid = {"setting": list(SETTINGS), "curation": [0.5, 0.6], "temperature": [temperature], "hold": [hold]}
+    return Study("image settings", scenario, grid=grid, seeds=seeds, record=Record(every=2, judged=600))
+
+
+@cache
+def pretrained(name: str, steps: int, device: str = "cpu") -> dict[str, Tensor]:
+    """The weights of a model trained on real images alone."""
+    model = ImageFlow(training_plan=Training(steps), seed=["theta", "phi"].index(name), device=device)
+    if steps:
+        model.fit(tinted_digits(), Stream.root([(0, 0)])[0].at("pretrained").at(name))
+    return model.state_dict()
+
+
+@cache
+def tinted_digits(copies: int = 4) -> Pairs:
+    """Labels and images ``[copies · 1797, 3, 16, 16]``: dark digits on paper of a random hue and saturation.
+
+    Every digit comes in ``copies`` colours. Pixels of ink ``i`` have the brightness ``1 − 0.85 i`` of the paper; hue and
+    saturation are uniform.
+    """
+    data = load_digits()
+    ink = torch.from_numpy(data.images).float().div(16).repeat(copies, 1, 1).unsqueeze(1)
+    ink = torch.nn.functional.interpolate(ink, size=(16, 16), mode="bilinear", align_corners=False)
+    rng = Stream.root([(0, 0)])[0].at("tints")
+    hue, saturation = rng.uniform(len(ink), 2, dtype=torch.float32).T.reshape(2, -1, 1, 1)
+    return Pairs(torch.from_numpy(data.target).repeat(copies), painted(hue, saturation, 1 - INK * ink.squeeze(1)))
+
+
+def painted(hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
+    """RGB images ``[n, 3, h, w]`` from hue, saturation and brightness in [0, 1] (the hexagonal model, HSV)."""
+    shift = torch.tensor([5.0, 3.0, 1.0]).reshape(3, 1, 1)
+    k = (shift + 6 * hue.unsqueeze(-3)) % 6
+    dim = torch.minimum(k, 4 - k).clamp(0, 1)
+    return brightness.unsqueeze(-3) * (1 - saturation.unsqueeze(-3) * dim)
