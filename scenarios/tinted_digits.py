@@ -94,8 +94,8 @@ def pretrained(name: str, steps: int, device: str = "cpu") -> dict[str, Tensor]:
 def tinted_digits(copies: int = 4) -> Pairs:
     """Labels and images ``[copies · 1797, 3, 16, 16]``: dark digits on paper of a random hue and saturation.
 
-    Every digit comes in ``copies`` colours. Pixels of ink ``i`` have the brightness ``1 − 0.85 i`` of the paper; hue and
-    saturation are uniform.
+    Every digit comes in ``copies`` colours. Where the ink is ``i`` the brightness is ``1 − 0.85 i``; hue and saturation
+    are uniform.
     """
     data = load_digits()
     ink = torch.from_numpy(data.images).float().div(16).repeat(copies, 1, 1).unsqueeze(1)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ecosystem import Flow, FlowMatching, GenerativeModel, Linear, Luce, Member, Scenario, Stream, Training
+from ecosystem import (
+    Flow,
+    FlowMatching,
+    GenerativeModel,
+    HoldThenDecay,
+    Linear,
+    Luce,
+    Member,
+    Scenario,
+    Stream,
+    Training,
+)
 from tests.drawn import normals
 
 RNG = Stream.root([(0, 0)])[0]
@@ -173,6 +187,107 @@ def test_what_is_missing_is_named() -> None:
 def test_plans_are_checked(plan: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Training(**plan)
+
+
+# -- from one retraining to the next -----------------------------------------------------------------------------------
+
+
+class Pulled(Shifted):
+    """A loss without chance: so many steps in one retraining or in two are the same, if all state is kept."""
+
+    def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+        return ((self.mean - torch.tensor([3.0, -1.0])) ** 4).sum() + self.mean.prod() ** 2
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        partial(torch.optim.Adam, lr=0.1, amsgrad=True),
+        partial(torch.optim.AdamW, lr=0.1, weight_decay=0.1),
+        partial(torch.optim.SGD, lr=0.001, momentum=0.9),
+    ],
+)
+def test_an_optimizer_that_is_kept_goes_on_where_it_stopped(optimizer) -> None:
+    data = torch.zeros(4, 2)
+    whole, halves, afresh = (
+        Pulled(Training(steps, 4, optimizer, keep_optimizer=keep))
+        for steps, keep in ((20, True), (10, True), (10, False))
+    )
+    whole.fit(data, RNG)
+    for model in (halves, afresh):
+        model.fit(data, RNG)
+        model.fit(data, RNG)
+    assert torch.equal(whole.mean, halves.mean) and not torch.equal(whole.mean, afresh.mean)
+    assert halves.retrainings == 2 and afresh.optimizer_state is None
+
+
+def test_copies_of_a_model_keep_their_optimizers_apart() -> None:
+    plan = Training(5, 4, partial(torch.optim.Adam, lr=0.1), keep_optimizer=True)
+    one = Pulled(plan)
+    one.fit(torch.zeros(4, 2), RNG)
+    two = copy.deepcopy(one)
+    two.fit(torch.zeros(4, 2), RNG)
+    again = copy.deepcopy(one)
+    again.fit(torch.zeros(4, 2), RNG)
+    assert torch.equal(two.mean, again.mean) and one.retrainings == 1 and two.retrainings == 2
+
+
+def test_the_learning_rate_is_held_and_then_falls() -> None:
+    """Plain gradient descent on ``−Σθ``: each step moves by the learning rate, whatever came before."""
+
+    class Walk(Shifted):
+        def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+            return -self.mean.sum()
+
+    plan = Training(2, 4, partial(torch.optim.SGD, lr=1.0), decay=HoldThenDecay(hold=2), keep_optimizer=True)
+    model, seen = Walk(plan), [0.0]
+    for _ in range(5):
+        model.fit(torch.zeros(4, 2), RNG)
+        seen.append(float(model.mean[0].detach()))
+    assert [b - a for a, b in pairwise(seen)] == [2.0, 2.0, 1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(("kept", "change"), [(False, 0.0), (True, -0.5 * 0.5)])
+def test_weight_decay_stops_with_the_hold(kept: bool, change: float) -> None:
+    """Without a gradient only the decay of weights moves them: by ``−lr · decay · θ``."""
+
+    class Still(Shifted):
+        def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+            return 0.0 * self.mean.sum()
+
+    plan = Training(1, 4, partial(torch.optim.SGD, lr=1.0, weight_decay=0.5), keep_optimizer=True)
+    plan = dataclasses.replace(plan, decay=HoldThenDecay(hold=1, keep_weight_decay=kept))
+    model = Still(plan)
+    model.mean.data.fill_(1.0)
+    model.fit(torch.zeros(4, 2), RNG)
+    assert model.mean.tolist() == [0.5, 0.5]  # held: lr 1, decay ½
+    model.fit(torch.zeros(4, 2), RNG)
+    assert model.mean[0].item() == 0.5 + 0.5 * change  # lr ½
+
+
+def test_precision_is_that_of_the_loss_alone() -> None:
+    class Layer(Shifted):
+        def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+            self.product = batch @ torch.diag(self.mean)
+            return (self.product.float() - batch.float()).square().mean()
+
+    model = Layer(Training(3, 4, partial(torch.optim.SGD, lr=0.1), precision=torch.bfloat16))
+    model.fit(torch.ones(4, 2), RNG)
+    assert model.product.dtype == torch.bfloat16 and model.mean.dtype == torch.float32
+    assert bool((model.mean.detach() > 0).all())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: HoldThenDecay(-1), r"HoldThenDecay\(hold\) must be a whole number of retrainings, got -1"),
+        (lambda: HoldThenDecay(3, factor=0.0), r"HoldThenDecay\(factor\) must lie in \(0, 1\], got 0.0"),
+        (lambda: Training(precision=torch.float16), r"Training\(precision\) is None, torch.float32 or torch.bfloat16"),
+    ],
+)
+def test_how_training_changes_is_checked(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 # -- flow matching -----------------------------------------------------------------------------------------------------

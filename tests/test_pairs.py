@@ -419,13 +419,12 @@ def test_running_out_of_memory_names_what_to_lower() -> None:
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (lambda: Member(Echo(), real=torch.zeros(3, 1)), r"real data of 'x' have no inputs, its generator answers inputs "
-         r"of shape \(\); give it pairs: real=Pairs"),
+        (lambda: Member(Echo(), real=torch.zeros(3, 1)), r"real data of 'x' have no inputs, .*give it pairs"),
         (lambda: Member(Location([0.0]), real=real(0)), "real data of 'x' have inputs of shape .*answers no inputs"),
-        (lambda: Member(Echo()), r"the generator of 'x' answers inputs of shape \(\) and has been given none"),
+        (lambda: Member(Echo()), r"the generator of 'x' answers inputs of shape \(\) and has been given"),
         (lambda: Member(Echo(prompts=torch.zeros(0))), r"the prompts of 'x' must be .* with m ≥ 1, got shape \(0,\)"),
         (lambda: Member(Echo(), real=real(0), asked=torch.zeros(2, 2)), r"the asked of 'x' must be .*\(2, 2\)"),
-        (lambda: Member(FlowMatching(2), asked=torch.zeros(2)), r"Member\(asked\) of 'x': its generator takes no inputs"),
+        (lambda: Member(FlowMatching(2), asked=torch.zeros(2)), r"Member\(asked\) of 'x': its generator takes"),
         (lambda: Member(Echo(), real=Pairs([1], torch.zeros(1, 3))), "have samples of shape"),
     ],
 )  # fmt: skip
@@ -437,9 +436,7 @@ def test_members_whose_inputs_do_not_fit_are_refused(member, message: str) -> No
 def test_flows_whose_inputs_do_not_fit_are_refused() -> None:
     s = duo()
     s.add("points", Member(Location([0.0]), real=torch.zeros(1, 1)))
-    with pytest.raises(
-        ValueError, match="carries samples with inputs of shape .*'points' trains on samples with no in"
-    ):
+    with pytest.raises(ValueError, match=r"carries samples with inputs of shape .*'points' trains on samples with no"):
         s.connect("a", "points", Flow(raw=0.1))
     with pytest.raises(ValueError, match=r"the reward of the users of .* fails on samples"):
         s.connect("b", "a", Flow(curated=0.1, chosen_by=Users(lambda x: x.no, BestOf(2))))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Record, Run, Scenario
+from ecosystem.loading import load_study
 from ecosystem.study import Results, Study, of_scenario
 from tests.studies import HERE, assert_same, assert_same_values, by_values, files, killed_after, pair, run
 
@@ -219,3 +220,32 @@ def test_a_block_computed_again_after_points_of_it_were_tried_again(mended: pyte
     run(moodily(), tmp_path / "study", retry=True)
     (tmp_path / "study" / "tables" / "rounds" / "000000.parquet").unlink()  # as the message about a damaged file says
     assert_same(run(moodily(), tmp_path / "study"), run(moodily(), tmp_path / "whole"))
+
+
+def test_cached_functions_of_a_scenario_file_go_along(tmp_path) -> None:
+    """What a file computes once (pre-training, reading data) is computed once in each worker."""
+    file = tmp_path / "cached.py"
+    file.write_text(
+        "from functools import cache, lru_cache\n"
+        "from pathlib import Path\n"
+        "from ecosystem import Flow, Location, Member, Scenario, Study\n"
+        "@cache\n"
+        "def start(where):\n"
+        "    path = Path(where); path.write_text(path.read_text() + 'x' if path.exists() else 'x')\n"
+        "    return half(2.0)\n"
+        "@lru_cache(maxsize=3)\n"
+        "def half(x):\n"
+        "    return x / 2\n"
+        "def scenario(share, where):\n"
+        "    s = Scenario('cached', rounds=1)\n"
+        "    s.add('a', Member(Location([start(where)]), real=Location([0.0])))\n"
+        "    s.connect('a', 'a', Flow(raw=share))\n"
+        "    return s\n"
+        "def study(where):\n"
+        "    return Study('cached', scenario, grid={'share': [0.1, 0.2, 0.3, 0.4], 'where': [where]}, block=1)\n"
+    )
+    calls = tmp_path / "calls"
+    study = load_study(file, {"where": str(calls)})
+    results = study.run(tmp_path / "out", workers=1)
+    assert results.failures.empty and len(results.rounds) == 8
+    assert len(calls.read_text()) <= 2  # in this process, which tries a point, and in the worker

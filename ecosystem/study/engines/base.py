@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import pickle
 import sys
-from collections.abc import Generator, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -42,7 +45,7 @@ def packed(job: Job) -> bytes:
     """A job as bytes that a worker can load; with the code of what it could not import."""
     try:
         with _by_value():
-            return cloudpickle.dumps((sys.path, cloudpickle.dumps(job)))
+            return _dumps((sys.path, _dumps(job)))
     except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"build or a measure cannot be sent to workers ({error}); let the function make what it needs (open files, "
@@ -53,7 +56,7 @@ def packed(job: Job) -> bytes:
 def packed_task(task: Task) -> bytes:
     """A task in the same way: parameters may be of the user's classes."""
     with _by_value():
-        return cloudpickle.dumps(task)
+        return _dumps(task)
 
 
 @contextmanager
@@ -74,6 +77,29 @@ def _was_run(name: str, module: Any) -> bool:
     if not isinstance(module, ModuleType) or module.__name__ != name or name == "__main__":
         return False
     return module.__spec__ is None and not is_library(name)
+
+
+def _dumps(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer).dump(value)
+    return buffer.getvalue()
+
+
+def _cached(function: Any) -> Any:
+    """How a function under ``functools.cache`` is sent: by its name, or its code where its module goes along."""
+    if not _was_run(function.__module__, sys.modules.get(function.__module__)):
+        return function.__reduce__()
+    return _cached_again, (function.__wrapped__, function.cache_parameters())
+
+
+def _cached_again(function: Callable[..., Any], settings: dict[str, Any]) -> Any:
+    return functools.lru_cache(**settings)(function)
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Cloudpickle's; a cached function of a module that goes along has its cache made anew in the worker."""
+
+    dispatch_table = ChainMap({type(functools.cache(len)): _cached}, cloudpickle.Pickler.dispatch_table)
 
 
 def unpacked(data: bytes) -> Job:
