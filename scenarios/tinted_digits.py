@@ -84,7 +84,7 @@ def study(seeds: int = 3, temperature: float = 1.0, hold: int = 16) -> Study:
 @cache
 def pretrained(name: str, steps: int, device: str = "cpu") -> dict[str, Tensor]:
     """The weights of a model trained on real images alone."""
-    model = ImageFlow(training_plan=Training(steps), seed=["theta", "phi"].index(name), device=device)
+    model = ImageFlow(training_plan=Training(max(steps, 1)), seed=["theta", "phi"].index(name), device=device)
     if steps:
         model.fit(tinted_digits(), Stream.root([(0, 0)])[0].at("pretrained").at(name))
     return model.state_dict()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cloudpickle
 
@@ -99,7 +99,7 @@ def _cached_again(function: Callable[..., Any], settings: dict[str, Any]) -> Any
 class _Pickler(cloudpickle.Pickler):
     """Cloudpickle's; a cached function of a module that goes along has its cache made anew in the worker."""
 
-    dispatch_table = ChainMap({type(functools.cache(len)): _cached}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar[Any] = ChainMap({type(functools.cache(len)): _cached}, cloudpickle.Pickler.dispatch_table)
 
 
 def unpacked(data: bytes) -> Job:
