@@ -75,7 +75,8 @@ def settings(values: pd.DataFrame) -> pd.DataFrame:
     low, high = (values.xs(level, level="curation") for level in sorted(values.index.unique("curation")))
     ends = pd.DataFrame({"J at 0.5": low.mean(axis=1), "J at 0.6": high.mean(axis=1)})
     table = pd.concat([ends, intervals(high - low, "change")], axis=1)
-    return table.assign(seeds=values.shape[1]).sort_index(ascending=[True, False]).reset_index()
+    table = table.assign(seeds=values.shape[1]).reset_index().astype({"member": "str"})
+    return table.sort_values(["setting", "member"], ascending=[True, False], ignore_index=True)
 
 
 def moves(results: Results) -> pd.DataFrame:

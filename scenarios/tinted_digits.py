@@ -27,6 +27,7 @@ from torch import Tensor
 from ecosystem import Flow, HoldThenDecay, ImageFlow, Luce, Member, Pairs, Record, Scenario, Stream, Study, Training
 from ecosystem.rewards import cool, warm
 
+# (c_theta, c_phi) of each setting
 SETTINGS = {"A1": (0, 1), "A2": (0.2, 0.8), "A3": (0.3, 0.4), "A4": (0.7, 0.3), "A5": (0.2, 0.3), "A6": (0.7, 0.8)}
 INK = 0.85  # how dark the darkest ink is
 
@@ -48,8 +49,6 @@ def scenario(
     ``steps`` of training a round, after ``warm_up`` steps on real images before the first. The learning rate stays for
     ``hold`` rounds and is then halved every round, without weight decay, so that the models stop; ``None``: it stays.
     """
-    if setting not in SETTINGS:
-        raise ValueError(f"setting must be one of {', '.join(SETTINGS)}, got {setting!r}")
     images = tinted_digits()
     plan = Training(
         steps,
@@ -63,16 +62,20 @@ def scenario(
         model.load_state_dict(pretrained(name, warm_up, device))
         users = Luce(candidates, temperature)
         s.add(name, Member(model, reward=taste(images), curator=users, real=images))
-    from_phi, from_theta = SETTINGS[setting]
-    for u, v, level, fraction in (
-        ("phi", "theta", curation, from_phi),
-        ("theta", "theta", curation, 1 - from_phi),
-        ("theta", "phi", 0.5, from_theta),
-        ("phi", "phi", 0.5, 1 - from_theta),
-    ):
-        if fraction:
-            s.connect(u, v, Flow(curated=level * fraction))
+    couple(s, setting, curation)
     return s
+
+
+def couple(s: Scenario, setting: str, curation: float) -> None:
+    """Connect ``theta`` and ``phi`` as a setting says."""
+    if setting not in SETTINGS:
+        raise ValueError(f"scenario(setting) is one of {', '.join(SETTINGS)}, got {setting!r}")
+    for v, other, level, crossed in zip(
+        ("theta", "phi"), ("phi", "theta"), (curation, 0.5), SETTINGS[setting], strict=True
+    ):
+        for u, share in ((other, level * crossed), (v, level * (1 - crossed))):
+            if share:
+                s.connect(u, v, Flow(curated=share))
 
 
 def study(seeds: int = 3, temperature: float = 1.0, hold: int = 16) -> Study:

@@ -1,0 +1,66 @@
+"""LoRA adapters (Hu et al. 2021, 2106.09685) by peft: their form, and a network with a slot for one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ecosystem.generators.language.extra import needed
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The form of an adapter: a layer's weight ``W`` becomes ``W + (alpha / rank) B A``.
+
+    ``A [rank, in]`` and ``B [out, rank]`` are trained, ``dropout`` falls on what reaches ``A``. ``targets`` are names
+    of layers, or ``"all-linear"``; None is peft's choice for the architecture (queries and values of attention).
+    """
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: tuple[str, ...] | str | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rank, int) or isinstance(self.rank, bool) or self.rank < 1:
+            raise ValueError(f"LanguageModel(rank) must be a whole number, at least 1, got {self.rank!r}")
+        if not 0 < self.alpha < math.inf:
+            raise ValueError(f"LanguageModel(alpha) must be a positive number, got {self.alpha!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"LanguageModel(dropout) must be at least 0 and below 1, got {self.dropout!r}")
+
+
+def with_slot(network: nn.Module, lora: Lora) -> nn.Module:
+    """The network (changed in place) with a slot for an adapter: ``functional_call`` puts a model's weights in."""
+    peft, layers = needed("peft"), needed("transformers").pytorch_utils
+    config = peft.LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets) if isinstance(lora.targets, tuple) else lora.targets,
+        fan_in_fan_out=any(isinstance(module, layers.Conv1D) for module in network.modules()),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return peft.inject_adapter_in_model(config, network)
+    except ValueError as error:
+        known = sorted({name.rsplit(".", 1)[-1] for name, layer in network.named_modules() if hasattr(layer, "weight")})
+        raise ValueError(
+            f"LanguageModel(target_modules={lora.targets!r}) finds no layers: {error}; its layers with weights are "
+            f"{', '.join(known)}"
+        ) from error
+
+
+def first_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
+    """Weights for the slot of a network: ``A`` uniform in ``±1/√in``, ``B`` zero, so that the base speaks at first."""
+    rng = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, slot in network.named_parameters():
+        if ".lora_A." in name:
+            weights[name] = (2 * torch.rand(slot.shape, generator=rng) - 1) / math.sqrt(slot.shape[1])
+        elif ".lora_B." in name:
+            weights[name] = torch.zeros(slot.shape)
+    return weights

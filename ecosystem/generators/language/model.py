@@ -1,0 +1,187 @@
+"""A language model as a generator: a LoRA adapter on a shared base, fine-tuned on pairs of prompt and answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ecosystem.generators.base import ConditionalModel
+from ecosystem.generators.language.adapters import Lora, first_weights
+from ecosystem.generators.language.base import Base
+from ecosystem.generators.language.codec import Codec, answered
+from ecosystem.generators.language.sampling import chosen
+from ecosystem.generators.training import Training, autocast
+from ecosystem.samples import Pairs
+from ecosystem.streams import Stream
+
+
+class LanguageModel(ConditionalModel):
+    """Answers ``[n, answer_length]`` to prompts ``[n, prompt_length]``, int64 tokens of ``base``; ``codec`` reads them.
+
+    Its parameters are those of its adapter (``W + (alpha / rank) B A``, ``dropout`` while it trains; see
+    :class:`~ecosystem.generators.language.adapters.Lora` for ``target_modules``); the frozen base is shared with every
+    other model on it. The loss is the cross entropy of the answer's tokens given the prompt in the base's template,
+    the mean over tokens. Answers are sampled ``sampling_batch`` at a time, at a ``temperature`` (0: the likeliest
+    token) from the likeliest tokens that have ``top_p`` together. ``precision=torch.bfloat16`` is mixed precision, of
+    sampling and of the default plan; ``seed`` fixes the first weights.
+
+    >>> from ecosystem.generators.language.tiny import tiny_base
+    >>> model = LanguageModel(tiny_base(["red", "rose"]), prompt_length=8, answer_length=4, rank=2)
+    >>> model.respond(model.codec.prompts(["a rose is"]), Stream.root([(0, 0)])[0]).shape
+    torch.Size([1, 4])
+    """
+
+    memory_arguments = "LanguageModel(sampling_batch=...), Training(batch_size=...)"
+
+    def __init__(
+        self,
+        base: Base,
+        prompt_length: int = 256,
+        answer_length: int = 64,
+        rank: int = 16,
+        alpha: float = 32.0,
+        dropout: float = 0.05,
+        target_modules: Sequence[str] | str | None = None,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        sampling_batch: int = 32,
+        training_plan: Training | None = None,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        precision: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(base, Base):
+            raise TypeError(f"LanguageModel(base) is a base, load_base('smollm2') or the like, got {base!r}")
+        if not isinstance(sampling_batch, int) or isinstance(sampling_batch, bool) or sampling_batch < 1:
+            raise ValueError(
+                f"LanguageModel(sampling_batch) must be a whole number, at least 1, got {sampling_batch!r}"
+            )
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"LanguageModel(temperature) must be a number, at least 0, got {temperature!r}")
+        if not 0 < top_p <= 1:
+            raise ValueError(f"LanguageModel(top_p) must be above 0 and at most 1, got {top_p!r}")
+        self.base = base
+        self.codec = Codec(base, prompt_length, answer_length)
+        self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
+        self.lora = Lora(rank, alpha, dropout, _names(target_modules))
+        self.temperature, self.top_p, self.sampling_batch = temperature, top_p, sampling_batch
+        self.precision = precision
+        self.training_plan = training_plan or Training(
+            512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True, precision=precision
+        )
+        network = base.adapted(device, self.lora)
+        self._check_positions(network)
+        weights = first_weights(network, seed)
+        self.adapter = nn.ParameterDict({name.replace(".", "-"): weight.to(device) for name, weight in weights.items()})
+
+    def _check_positions(self, network: Any) -> None:
+        """Prompt and answer in their template must fit the base."""
+        wanted = sum(map(len, self.base.template)) + self.codec.prompt_length + self.codec.answer_length
+        most = getattr(network.config, "max_position_embeddings", None)
+        if most is not None and wanted > most:
+            raise ValueError(
+                f"prompt_length={self.codec.prompt_length} and answer_length={self.codec.answer_length} make "
+                f"{wanted} tokens with the template of {self.base}, which reads {most}; make them shorter"
+            )
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def loss(self, batch: Pairs, rng: Stream) -> Tensor:
+        tokens, mask = self._templated(batch.inputs)
+        counted = answered(batch.outputs, self.base.eos)
+        used = counted.any(0)
+        answers, counted = batch.outputs[:, used], counted[:, used]
+        tokens, mask = torch.cat([tokens, answers[:, :-1]], 1), torch.cat([mask, counted[:, :-1]], 1)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):  # for dropout
+            torch.manual_seed(rng.at("dropout").seed())
+            logits, _ = self._logits(tokens, mask, answers.shape[1], self.training)
+        return nn.functional.cross_entropy(logits[counted].float(), answers[counted])
+
+    def validate(self, data: Any) -> None:
+        if not isinstance(data, Pairs):
+            raise ValueError("a LanguageModel trains on pairs of prompt and answer; make them with its codec.pairs")
+        codec = self.codec
+        for what, x, length in (
+            ("inputs", data.inputs, codec.prompt_length),
+            ("outputs", data.outputs, codec.answer_length),
+        ):
+            if x.dtype != torch.int64 or tuple(x.shape[1:]) != (length,):
+                raise ValueError(
+                    f"the {what} must be int64 tokens [n, {length}], got {x.dtype} {list(x.shape)}; make pairs with "
+                    "the codec of a model of the same lengths"
+                )
+            if len(x) and not 0 <= int(x.min()) <= int(x.max()) < self.base.vocabulary:
+                raise ValueError(
+                    f"the {what} have tokens {int(x.min())} to {int(x.max())}, the vocabulary of {self.base} goes from "
+                    f"0 to {self.base.vocabulary - 1}; make pairs with the codec of a model on the same base"
+                )
+
+    # -- sampling --------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
+        uniform = rng.at("token").uniform(len(inputs), *self.event_shape)
+        out = torch.full((len(inputs), *self.event_shape), self.base.pad)
+        for start in range(0, len(inputs), self.sampling_batch):
+            rows = slice(start, start + self.sampling_batch)
+            with autocast(self, self.precision):
+                out[rows] = self._answers(inputs[rows].to(self.device), uniform[rows].to(self.device)).cpu()
+        return out
+
+    def _answers(self, inputs: Tensor, uniform: Tensor) -> Tensor:
+        """Answers ``[b, answer_length]`` token by token, each chosen by its own number of ``uniform``."""
+        tokens, mask = self._templated(inputs)
+        answers = torch.full_like(uniform, self.base.pad, dtype=torch.int64)
+        going, cache = torch.ones_like(mask[:, 0]), None
+        for t in range(answers.shape[1]):
+            logits, cache = self._logits(tokens, mask, 1, False, cache)
+            token = chosen(logits[:, -1], uniform[:, t], self.temperature, self.top_p)
+            answers[:, t] = token.where(going, self.base.pad)
+            going = going & (token != self.base.eos)
+            if not going.any():
+                break
+            tokens, mask = token.unsqueeze(1), torch.cat([mask, going.unsqueeze(1)], 1)
+        return answers
+
+    # -- the network -----------------------------------------------------------------------------------------------
+
+    def _templated(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Prompts in the base's template, and which of their tokens count: a gap may stay before the template's end."""
+        valid = inputs != self.base.pad
+        used = valid.any(0)
+        before, after = (inputs.new_tensor(part).expand(len(inputs), -1) for part in self.base.template)
+        tokens = torch.cat([before, inputs[:, used], after], 1)
+        template = [torch.ones_like(part, dtype=torch.bool) for part in (before, after)]
+        return tokens, torch.cat([template[0], valid[:, used], template[1]], 1)
+
+    def _logits(self, tokens: Tensor, mask: Tensor, last: int, training: bool, cache: Any = None) -> tuple[Tensor, Any]:
+        """Logits ``[b, last, V]`` of what follows the last ``tokens [b, l]``, and the cache of all of ``mask``."""
+        position = (mask.long().cumsum(1) - 1)[:, -tokens.shape[1] :].clamp(min=0)
+        network = self.base.adapted(self.device, self.lora)
+        if network.training != training:  # it goes through hundreds of layers
+            network.train(training)
+        weights = {name.replace("-", "."): weight for name, weight in self.adapter.items()}
+        call = {
+            "input_ids": tokens,
+            "attention_mask": mask.long(),
+            "position_ids": position,
+            "past_key_values": cache,
+            "use_cache": not torch.is_grad_enabled(),
+            "logits_to_keep": last,
+        }
+        out = functional_call(network, weights, kwargs=call, tie_weights=False)  # no adapter is tied to another
+        return out.logits[..., : self.base.vocabulary], out.past_key_values
+
+    def texts(self, x: Pairs) -> list[tuple[str, str]]:
+        return self.codec.texts(x)
+
+
+def _names(targets: Sequence[str] | str | None) -> tuple[str, ...] | str | None:
+    return targets if targets is None or isinstance(targets, str) else tuple(targets)
