@@ -45,7 +45,7 @@ class Diffusion(ImageModel):
         precision: torch.dtype | None = None,
         sampling_batch: int = 1024,
     ) -> None:
-        plan = training_plan or Training(4000, 128, partial(torch.optim.AdamW, lr=2e-4))
+        plan = training_plan or Training(4000, 128, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
         plan = plan if precision is None else replace(plan, precision=precision)
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("Diffusion", channels=channels, layers_per_block=layers_per_block)

@@ -41,7 +41,7 @@ class ImageFlow(ImageModel):
         device: torch.device | str = "cpu",
         sampling_batch: int = 4096,
     ) -> None:
-        plan = training_plan or Training(300, 128, partial(torch.optim.AdamW, lr=1e-3, fused=True))
+        plan = training_plan or Training(300, 128, partial(torch.optim.AdamW, lr=1e-3, fused=True), keep_optimizer=True)
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("ImageFlow", hidden=hidden, depth=depth, steps=steps)
         self.steps = steps

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.report import look, pictures, plots
+from ecosystem.report.choices import Choice, chosen
+from ecosystem.report.images import brightness, labels
 from ecosystem.report.look import MANY
+from ecosystem.report.sources import LINES, judged
 from ecosystem.report.verdict import counted, finished, number, replicates
 
 if TYPE_CHECKING:
@@ -113,19 +116,104 @@ def change(run: "Run") -> tuple[str, str]:
     return caption, alt
 
 
+def choices(run: "Run") -> tuple[str, str]:
+    """Caption and alternative text of rewards before and after users choose."""
+    shown = chosen(run)
+    moved = "; ".join(_lift(choice) for choice in shown)
+    caption = (
+        "What users were shown, and what they kept of it. A box is the middle half of their rewards with the median as "
+        "its line, whiskers span the middle 90 %. The number above is how far their choice lifts the median"
+    )
+    caption += f": {moved}." if len(shown) <= 4 else "."
+    if len({choice.taste for choice in shown}) > 1:
+        caption += " Panels of one taste share a scale."
+    recorded = len(run.choices[["source", "target"]].drop_duplicates())
+    if recorded > len(shown):
+        caption += (
+            f" Shown are the {counted(len(shown))} of {counted(recorded, 'curated flow')} with the largest shares."
+        )
+    return (
+        caption + _over_replicates(run),
+        f"Boxes of users’ rewards before and after they choose. Choice lifts the median: {moved}.",
+    )
+
+
+def _lift(choice: Choice) -> str:
+    """How far choice lifts the median of a flow, in its first and its last recorded round."""
+    first, last = min(choice.boxes), max(choice.boxes)
+    begin, end = choice.lift(first), choice.lift(last)
+    scale = max(abs(begin), abs(end))
+    words = f"{choice.name} {number(begin, scale, sign=True, digits=2)} in round {first}"
+    return words if first == last else f"{words}, {number(end, scale, sign=True, digits=2)} in round {last}"
+
+
+def _over_replicates(run: "Run") -> str:
+    return f" Means over {counted(replicates(run))} replicates." if replicates(run) > 1 else ""
+
+
+def sources(run: "Run") -> tuple[str, str]:
+    """Caption and alternative text of the rewards of training sets, part by part."""
+    table = judged(run)
+    caption = (
+        "How much each member’s users like the parts of its training set; output is in the colour of the member that "
+        "generated it."
+    )
+    if (table["kind"] == "real").any():
+        caption += " Above the line of real data, it makes the set better for them than real data alone; below, worse."
+    recorded = run.sources[np.isfinite(run.sources["reward"].astype(float))].astype({"member": str})
+    here = recorded[recorded["member"].isin(table["member"])]
+    if len(here[["member", "source", "curated"]].drop_duplicates()) > len(
+        table[["member", "kind", "source"]].drop_duplicates()
+    ):
+        caption += f" Of output, the {counted(LINES)} largest parts are drawn."
+    shown, total = table["member"].nunique(), recorded["member"].nunique()
+    if shown < total:
+        caption += (
+            f" {counted(shown).capitalize()} of {counted(total, 'member')} {'is' if shown == 1 else 'are'} shown."
+        )
+    last = table[table["round"] == table.groupby("member")["round"].transform("max")]
+    ends = []
+    for name, rows in last.groupby("member", sort=False):
+        whose = ((f" from {row.source}" if row.kind != "real" else "", row) for row in rows.itertuples())
+        ends.append(f"{name}: {', '.join(f'{row.kind}{source} {number(row.reward)}' for source, row in whose)}")
+    return (
+        caption + _over_replicates(run),
+        f"Lines of the mean reward of training data. In the last round, {'; '.join(ends)}.",
+    )
+
+
 def samples(run: "Run", kind: str) -> tuple[str, str]:
     """Caption and alternative text of sample pictures of one kind: "images", "clouds", "symbols"."""
+    found = pictures.drawable(run, kind)
     caption = {
-        "images": "Samples of each member (rows) at a few rounds (columns), in one grey scale: dark is high.",
+        "images": "Samples of each member (rows) at a few rounds (columns), ",
         "clouds": "Samples of each member (rows) at a few rounds (columns); grey: where the member started.",
         "symbols": "How often members (rows) write each symbol at a few rounds (columns); outline: start.",
     }[kind]
-    shown = len(pictures.drawable(run, kind))
-    if shown == pictures.ROWS < len(run.members):
-        caption += f" {shown} of {len(run.members)} members are shown."
+    if kind == "images":
+        caption += _pixels(found)
+        if all(labels(run, name, at) is not None for name, rounds in found.items() for at in rounds):
+            caption += " They are sorted by label."
+    if len(found) == pictures.ROWS < len(run.members):
+        caption += f" {len(found)} of {len(run.members)} members are shown."
     if replicates(run) > 1:
         caption += " From the first replicate."
     return (
         caption,
-        f"{kind.capitalize()} generated by {counted(shown, 'member')} at a few rounds, side by side.",
+        f"{kind.capitalize()} generated by {counted(len(found), 'member')} at a few rounds, side by side.",
     )
+
+
+def _pixels(found: pictures.Samples) -> str:
+    """How pixel values become colours or greys."""
+    low, high = brightness(found)
+    blocks = [x for rounds in found.values() for x in rounds.values()]
+    coloured = {x.ndim == 4 and x.shape[1] == 3 for x in blocks}
+    span = "" if (low, high) == (0, 1) else f" Pixel values from {number(low)} to {number(high)} span the scale."
+    beyond = np.mean(np.concatenate([((x < low) | (x > high)).ravel() for x in blocks]))
+    if beyond >= 0.001:
+        span += f" {look.percent(float(f'{beyond:.2g}'))} of them lie beyond and are drawn as its nearest end."
+    if coloured == {True}:
+        return "in their own colours." + span
+    greys = "in one grey scale: dark is high." + span
+    return greys if coloured == {False} else "in their own colours, or " + greys

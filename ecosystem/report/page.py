@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.report import captions, look, parts, pictures, plots, verdict
+from ecosystem.report.choices import chosen
 from ecosystem.report.influence.section import section
+from ecosystem.report.sources import judged
+from ecosystem.report.texts import texts
 from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ def render(run: "Run", findings: "Findings | None" = None) -> str:
         facts=_facts(run),
         verdicts=_verdicts(run, table),
         figures=_figures(run, table),
+        texts=texts(run),
+        workings=_workings(run),
         changes=_changes(run),
         failures=parts.listed(run.failures),
         command=settings.get("command", ""),
@@ -176,14 +181,13 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
 
 
 def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
-    """All figures that this run has something for, with their words."""
+    """Who learns from whom and what came of it: all figures that this run has something for, with their words."""
     figures = [
-        parts.figure(run, "coupling", "Who learns from whom", plots.coupling, captions.coupling(run)),
-        parts.figure(run, "diets", "What each member trains on", plots.diets, captions.diets(run)),
+        _figure(run, "coupling", "Who learns from whom", captions.coupling(run)),
+        _figure(run, "diets", "What each member trains on", captions.diets(run)),
     ]
     if table["change"].notna().any():
-        words = captions.alignment(run, table)
-        figures.append(parts.figure(run, "alignment", "Alignment over rounds", plots.alignment, words))
+        figures.append(_figure(run, "alignment", "Alignment over rounds", captions.alignment(run, table)))
     titles = {
         "images": "What they draw",
         "clouds": "Where their samples lie",
@@ -191,13 +195,24 @@ def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
     }
     for kind, title in titles.items():
         if pictures.drawable(run, kind):
-            draw = getattr(plots, kind)
-            figures.append(parts.figure(run, kind, title, draw, captions.samples(run, kind), kind != "symbols"))
-    if (run.rounds["change"].astype(float) > 0).any():
-        figures.append(
-            parts.figure(run, "change", "How much the models still move", plots.change, captions.change(run))
-        )
+            figures.append(_figure(run, kind, title, captions.samples(run, kind), pixels=kind == "clouds"))
     return figures
+
+
+def _workings(run: "Run") -> list[dict[str, str]]:
+    """How it came about: what users chose, what they think of training data, how far models moved; where recorded."""
+    figures = []
+    if chosen(run):
+        figures.append(_figure(run, "choices", "What users’ choices change", captions.choices(run)))
+    if len(judged(run)):
+        figures.append(_figure(run, "sources", "What users think of the training data", captions.sources(run)))
+    if (run.rounds["change"].astype(float) > 0).any():
+        figures.append(_figure(run, "change", "How much the models still move", captions.change(run)))
+    return figures
+
+
+def _figure(run: "Run", name: str, title: str, words: tuple[str, str], pixels: bool = False) -> dict[str, str]:
+    return parts.figure(run, name, title, getattr(plots, name), words, pixels)
 
 
 def _changes(run: "Run") -> dict[str, Any]:

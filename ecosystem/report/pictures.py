@@ -1,12 +1,12 @@
-"""Pictures of what members generate at a few rounds: images, clouds of points, or counts of symbols.
+"""Pictures of what members generate at a few rounds: clouds of points, counts of symbols, and the grid of any kind.
 
 They show the samples a run kept (of its first replicate). Which picture fits follows from the shape of one
-sample: `[h, w]` and `[c, h, w]` are images, `[2]` is a point, a whole number is a symbol; other vectors
-have no picture.
+sample: `[h, w]` and `[c, h, w]` are images (see `ecosystem.report.images`), `[2]` is a point, a whole number is a
+symbol; other vectors have no picture.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROWS = 12  # members shown at most
 
 Samples = dict[str, dict[int, np.ndarray]]
+Item = TypeVar("Item")
 
 
 def kind(sample: np.ndarray) -> str | None:
@@ -42,36 +43,7 @@ def drawable(run: "Run", wanted: str) -> Samples:
         rounds = {r: _array(x) for r, x in sorted(run.samples.get(name, {}).items()) if len(x)}
         if rounds and all(kind(x) == wanted for x in rounds.values()):
             found[name] = rounds
-    keep = sorted({round(i) for i in np.linspace(0, len(found) - 1, ROWS)}) if len(found) > ROWS else range(len(found))
-    return {name: found[name] for i, name in enumerate(found) if i in set(keep)}
-
-
-def images(run: "Run", width: float = WIDE) -> Figure:
-    """A mosaic of each member's images: rows members, columns rounds, one grey scale for all."""
-    found = drawable(run, "images")
-    values = [x for rounds in found.values() for x in rounds.values()]
-    low, high = _greys(values)
-    side = 3 if width < 6 else 4
-
-    def draw(axes: Axes, rounds: dict[int, np.ndarray], at: int, colour: str) -> None:
-        mosaic = _mosaic(_pixels(rounds[at][: side * side], low, high), side)
-        axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_color(look.FAINT)
-
-    return _grid(run, found, width, draw, "No images were kept.")
-
-
-def _greys(values: list[np.ndarray]) -> tuple[float, float]:
-    """White and black: 0 and 1 where nearly all pixels are about there, else where the middle 96 % of them lie."""
-    pixels = np.concatenate([x.ravel() for x in values]) if values else np.array([0.0, 1.0])
-    pixels = pixels[np.isfinite(pixels)]
-    if not len(pixels) or (np.mean((pixels > -0.25) & (pixels < 1.25)) > 0.9 and pixels.max() > 0.5):
-        return 0.0, 1.0
-    low, high = np.quantile(pixels, [0.02, 0.98])
-    return float(low), float(max(high, low + 1e-9))
+    return {name: found[name] for name in evenly(list(found), ROWS)}
 
 
 def clouds(run: "Run", width: float = WIDE) -> Figure:
@@ -92,7 +64,7 @@ def clouds(run: "Run", width: float = WIDE) -> Figure:
         axes.tick_params(labelsize=7)
         axes.locator_params(nbins=3)
 
-    return _grid(run, found, width, draw, "No points were kept.", labels=("first coordinate", "second coordinate"))
+    return grid(run, found, width, draw, "No points were kept.", labels=("first coordinate", "second coordinate"))
 
 
 def symbols(run: "Run", width: float = WIDE) -> Figure:
@@ -114,10 +86,10 @@ def symbols(run: "Run", width: float = WIDE) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_formatter(lambda value, _: look.percent(value))
 
-    return _grid(run, found, width, draw, "No symbols were kept.", 0.62, ("symbol", "share of samples"))
+    return grid(run, found, width, draw, "No symbols were kept.", 0.62, ("symbol", "share of samples"))
 
 
-def _grid(
+def grid(
     run: "Run",
     found: Samples,
     width: float,
@@ -130,15 +102,15 @@ def _grid(
     if not found:
         return look.note(width, empty)
     narrow = width < 6
-    columns = _chosen(sorted({r for rounds in found.values() for r in rounds}), 3 if narrow else 5)
+    columns = evenly(sorted({r for rounds in found.values() for r in rounds}), 3 if narrow else 5)
     room = width - (0.5 if narrow else 1.3) - (0.3 if labels[1] else 0)
     cell = min(room / len(columns), 1.6 if len(columns) > 3 else 2.1)
     figure = look.canvas(width, len(found) * (cell * ratio + 0.08) + 0.4 + (0.3 if labels[0] else 0))
-    grid = figure.subplots(len(found), len(columns), squeeze=False)
+    cells = figure.subplots(len(found), len(columns), squeeze=False)
     figure.supxlabel(labels[0], fontsize=10, color=look.INK)
     figure.supylabel(labels[1], fontsize=10, color=look.INK)
     by_name = look.styles(run)
-    for line, (name, rounds) in zip(grid, found.items(), strict=True):
+    for line, (name, rounds) in zip(cells, found.items(), strict=True):
         for axes, at in zip(line, columns, strict=True):
             if at in rounds:
                 draw(axes, rounds, at, by_name[name].colour)
@@ -152,15 +124,15 @@ def _grid(
             fontsize=9.5,
             color=by_name[name].dark,
         )
-    for axes, at in zip(grid[0], columns, strict=True):
+    for axes, at in zip(cells[0], columns, strict=True):
         axes.set_title("start" if at == 0 else f"round {at}", fontsize=9.5, color=look.INK)
     return figure
 
 
-def _chosen(rounds: list[int], most: int) -> list[int]:
-    """At most `most` of the rounds, evenly spaced, always the first and the last."""
-    picks = {round(i) for i in np.linspace(0, len(rounds) - 1, min(most, len(rounds)))}
-    return [rounds[i] for i in sorted(picks)]
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` of the items, evenly spaced, always the first and the last."""
+    picks = {round(i) for i in np.linspace(0, len(items) - 1, min(most, len(items)))}
+    return [items[i] for i in sorted(picks)]
 
 
 def _array(samples: Any) -> np.ndarray:
@@ -174,23 +146,3 @@ def _limits(values: list[np.ndarray]) -> tuple[float, float]:
     pool = pool[np.isfinite(pool)]
     low, high = np.quantile(pool, [0.005, 0.995]) if len(pool) else (0.0, 1.0)
     return float(low), float(high if high > low else low + 1)
-
-
-def _pixels(samples: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Samples `[n, h, w]` or `[n, c, h, w]` as values in 0..1, colours last."""
-    scaled = np.nan_to_num(np.clip((samples.astype(float) - low) / (high - low), 0, 1))
-    if scaled.ndim == 3:
-        return scaled
-    return scaled[:, 0] if scaled.shape[1] == 1 else np.moveaxis(scaled, 1, -1)
-
-
-def _mosaic(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Pictures `[n, h, w(, 3)]` laid out `side` a row, a pixel of paper around each."""
-    height, wide = pictures.shape[1:3]
-    paper = 0.0 if pictures.ndim == 3 else 1.0
-    rows = -(-len(pictures) // side)
-    sheet = np.full((rows * (height + 1) + 1, side * (wide + 1) + 1, *pictures.shape[3:]), paper)
-    for i, picture in enumerate(pictures):
-        y, x = (1 + (height + 1) * (i // side), 1 + (wide + 1) * (i % side))
-        sheet[y : y + height, x : x + wide] = picture
-    return sheet

@@ -1,8 +1,8 @@
 """Figures of a run: members over rounds, and what each trains on. A function takes a run, returns a Figure.
 
-`alignment` and `change` follow members over rounds, `diets` shows what they learn from. Drawings of the
-network are in `ecosystem.report.drawing`, pictures of what members generate in `ecosystem.report.pictures`; both are
-re-exported here, so that `plots.coupling(run)` works as well.
+`alignment` and `change` follow members over rounds, `diets` shows what they learn from. Figures with modules of their
+own are re-exported here, so that `plots.coupling(run)` works as well: the network (`ecosystem.report.drawing`), what
+members generate (`images`, `pictures`), what users choose (`choices`) and how good training data are (`sources`).
 """
 
 from typing import TYPE_CHECKING
@@ -15,15 +15,18 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
 from ecosystem.report import crowds, look
+from ecosystem.report.choices import choices
 from ecosystem.report.drawing import coupling
+from ecosystem.report.images import images
 from ecosystem.report.look import MANY, WIDE, Style
-from ecosystem.report.pictures import clouds, images, symbols
+from ecosystem.report.pictures import clouds, symbols
+from ecosystem.report.sources import sources
 from ecosystem.report.verdict import finished, replicates
 
 if TYPE_CHECKING:
     from ecosystem.run import Run
 
-__all__ = ["alignment", "change", "clouds", "coupling", "diets", "images", "symbols"]
+__all__ = ["alignment", "change", "choices", "clouds", "coupling", "diets", "images", "sources", "symbols"]
 POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy
 FEW = 10  # replicates: below it a band shows their whole range, from it on the middle 80 %
 

@@ -50,10 +50,14 @@ def replicates(run: "Run") -> int:
 
 def finished(run: "Run") -> pd.DataFrame:
     """`run.rounds` without the replicates that diverged (all rows if every one did), members as str."""
-    rounds = run.rounds.assign(member=run.rounds["member"].astype(str))
+    return survivors(run, run.rounds.assign(member=run.rounds["member"].astype(str)))
+
+
+def survivors(run: "Run", table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of replicates that did not diverge; all rows if none is left."""
     failed = pd.MultiIndex.from_frame(run.failures[KEYS].drop_duplicates())
-    alive = rounds[~pd.MultiIndex.from_frame(rounds[KEYS]).isin(failed)]
-    return alive if len(alive) else rounds
+    alive = table[~pd.MultiIndex.from_frame(table[KEYS]).isin(failed)]
+    return alive if len(alive) else table
 
 
 def all_diverged(run: "Run") -> bool:
