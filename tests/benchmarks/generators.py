@@ -25,12 +25,17 @@ from tests.benchmarks.timing import Row, threads
 ROUNDS = 5
 MEMBERS = """
 import resource
-from scenarios import summarise_paraphrase
-from ecosystem import Ecosystem
+from ecosystem import BestOf, Flow, LanguageModel, Member, Scenario, TextReward, Training, load_base
 
-scenario = summarise_paraphrase.crowd({members})
-eco = Ecosystem(scenario)
-eco.step()
+base = load_base("smollm2")
+s = Scenario("crowd", rounds=1, samples=4)
+for i in range({members}):
+    model = LanguageModel(base, prompt_length=32, answer_length=8, training_plan=Training(1, 2), seed=i)
+    real = model.codec.pairs(["What is rain?", "What is snow?"], ["Water.", "Ice."])
+    reward = TextReward(lambda prompt, answer: float(len(answer)), model.codec.texts)
+    s.add(str(i), Member(model, reward=reward, curator=BestOf(2), real=real))
+    s.connect(str(i), str(i), Flow(curated=0.5))
+s.run()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -98,6 +103,7 @@ def memory() -> Row:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         return float(done.stdout.split()[-1])
 
+    peak(1)  # the base is converted the first time, which takes more
     one, four = peak(1), peak(4)
     what = f"peak memory, 4 language members on one base / 1 ({four / 1e6:.2f} / {one / 1e6:.2f} GB)"
     return Row(what, "at most 1.3x", four / one, math.nan, math.nan, [four / one])
