@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.engine.looped import Looped
+from ecosystem.generators import GenerativeModel
 from ecosystem.run import Run
 from ecosystem.samples import Pairs, outputs
 from ecosystem.tables import Tables
@@ -51,7 +52,7 @@ def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:
         tastes=tables.tastes,
         sources=tables.sources,
         choices=tables.choices,
-        texts=partial(_texts, eco, kept),
+        texts=partial(_texts, {name: eco[name].member.generator for name in eco.names}, eco.seeds[0], kept),
         samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},
         inputs={
             name: {r: x.inputs for r, x in rounds.items() if isinstance(x, Pairs)} for name, rounds in kept.items()
@@ -60,13 +61,14 @@ def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:
     )
 
 
-def _texts(eco: Ecosystem, kept: dict[str, dict[int, Any]]) -> pd.DataFrame:
+def _texts(
+    generators: dict[str, GenerativeModel], seed: tuple[int, int], kept: dict[str, dict[int, Any]]
+) -> pd.DataFrame:
     """The table ``texts``: what the kept samples say, where they say anything."""
     rows = []
     for name, rounds in kept.items():
         for number, drawn in rounds.items():
-            said = eco[name].member.generator.texts(drawn) or ()
-            rows += [(*eco.seeds[0], number, name, *pair) for pair in said]
+            rows += [(*seed, number, name, *pair) for pair in generators[name].texts(drawn) or ()]
     return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "input", "output"])
 
 

@@ -450,3 +450,16 @@ def test_a_model_may_refuse_real_data() -> None:
 
     with pytest.raises(ValueError, match=r"the real data of 'x': pixels must lie in \[0, 1\]; divide them by 255"):
         Scenario("bad", rounds=1, samples=3).add("x", Member(Careful(), real=real(0)))
+
+
+def test_a_result_holds_no_models() -> None:
+    """Tables may be read long after the ecosystem is gone: they must not keep it."""
+    import gc
+    import weakref
+
+    eco = Ecosystem(duo(samples=20), record=Record(samples=2))
+    eco.run()
+    run, model = eco.result(), weakref.ref(eco["b"].generator)
+    del eco
+    gc.collect()
+    assert model() is None and run.texts.empty and len(run.rounds) == 8

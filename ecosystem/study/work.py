@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import time
 import traceback
@@ -99,6 +100,7 @@ def play(job: Job, task: Task) -> Parcel:
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
+        gc.collect()  # agents and their ecosystem refer to each other, and may hold large models
     heard = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
     return kept.parcel(list(dict.fromkeys(heard)), time.perf_counter() - started)
 
