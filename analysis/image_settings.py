@@ -5,12 +5,12 @@ Reads the study of ``scenarios/tinted_digits.py``: settings A1 to A6 at theta's 
 recorded rounds, in which the models hardly move any more; the change from 0.5 to 0.6 is taken seed by seed and comes
 with Student's 95 % interval. The figure's lower panels show how much the parameters still move from round to round.
 
-What came out, with the paper's users (temperature 1) and three seeds: nothing that could be told from chance. All twelve
-95 % intervals hold zero; they are between ±0.001 and ±0.009 wide, and the means lie between −0.002 and +0.001. It is no
+What came out, with the paper's users (temperature 1) and three seeds: nothing that can be told from chance. All twelve
+95 % intervals hold zero; they are between ±0.001 and ±0.009 wide, and the means lie between −0.002 and 0.001. It is no
 contradiction to the paper, whose models saw 4,000 steps of 8,000 images a round: images differ by about 0.07 (standard
 deviation) in reward, so that a Luce choice among six at temperature 1 lifts the mean reward of what is kept by 0.004.
 
-    .venv/bin/python analysis/image_settings.py                      # 95 minutes of one core; goes on where it was stopped
+    .venv/bin/python analysis/image_settings.py      # 95 minutes of one core; goes on where it was stopped
 """
 
 import argparse
@@ -113,7 +113,15 @@ def draw(table: pd.DataFrame, moved: pd.DataFrame, seeds: int, path: Path) -> No
     upper[0].set_ylabel("change of alignment, 0.5 → 0.6", color=look.INK)
     lower[0].set_ylabel("‖Δθ‖/‖θ‖ in a round", color=look.INK)
     handles = [
-        Line2D([], [], color=look.SOFT, marker="o", markerfacecolor="white", linestyle="", label=f"mean of {seeds} seeds, bar: 95 % interval (hollow: it holds zero)"),
+        Line2D(
+            [],
+            [],
+            color=look.SOFT,
+            marker="o",
+            markerfacecolor="white",
+            linestyle="",
+            label=f"mean of {seeds} seeds, bar: 95 % interval (hollow: it holds zero)",
+        ),
         Line2D([], [], color=look.SOFT, linewidth=1.2, label="a line a setting"),
     ]
     look.key_below(figure, handles, 2)
