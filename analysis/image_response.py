@@ -28,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     parser.add_argument("--delta", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--burn-in", type=int, default=16, help="rounds before those that are averaged")
+    parser.add_argument("--hold", type=int, default=16, help="rounds before the learning rate falls")
     parser.add_argument("--judged", type=int, default=600, help="images by which a model is judged in a round")
     parser.add_argument("--warm-up", type=int, default=2000, help="steps of training before the first round")
     parser.add_argument("--rounds", type=int, default=24)
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
         rounds=asked.rounds,
         samples=asked.samples,
         steps=asked.steps,
-        hold=asked.burn_in,
+        hold=asked.hold,
         warm_up=asked.warm_up,
         temperature=asked.temperature,
     )

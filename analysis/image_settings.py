@@ -75,8 +75,9 @@ def by_seed(results: Results) -> pd.DataFrame:
 
 def settings(values: pd.DataFrame) -> pd.DataFrame:
     """A row a setting and member: alignment at both levels, its change and Student's 95 % interval over seeds."""
-    low, high = (values.xs(level, level="curation") for level in sorted(values.index.unique("curation")))
-    ends = pd.DataFrame({"J at 0.5": low.mean(axis=1), "J at 0.6": high.mean(axis=1)})
+    levels = sorted(values.index.unique("curation"))
+    low, high = (values.xs(level, level="curation") for level in levels)
+    ends = pd.DataFrame({f"J at {level:g}": part.mean(axis=1) for level, part in zip(levels, (low, high), strict=True)})
     table = pd.concat([ends, intervals(high - low, "change")], axis=1)
     table = table.assign(seeds=values.shape[1]).reset_index().astype({"member": "str"})
     return table.sort_values(["setting", "member"], ascending=[True, False], ignore_index=True)

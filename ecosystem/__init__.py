@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ecosystem.agents import ModelAgent as ModelAgent
+    from ecosystem.checkpoints import Checkpoints as Checkpoints
     from ecosystem.curation import BestOf as BestOf
     from ecosystem.curation import Blind as Blind
     from ecosystem.curation import Crowd as Crowd
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from ecosystem.generators import ImageFlow as ImageFlow
     from ecosystem.generators import Location as Location
     from ecosystem.generators import Training as Training
+    from ecosystem.generators.diffusion import Diffusion as Diffusion
+    from ecosystem.generators.language import LanguageModel as LanguageModel
+    from ecosystem.generators.language import load_base as load_base
     from ecosystem.laws import NoPopulationLaw as NoPopulationLaw
     from ecosystem.orderings import sequential as sequential
     from ecosystem.orderings import shuffled as shuffled
@@ -47,10 +51,14 @@ if TYPE_CHECKING:
     from ecosystem.retention import subsample as subsample
     from ecosystem.retention import window as window
     from ecosystem.rewards import Distance as Distance
+    from ecosystem.rewards import HueBand as HueBand
     from ecosystem.rewards import Linear as Linear
     from ecosystem.rewards import OfPairs as OfPairs
     from ecosystem.rewards import Quadratic as Quadratic
+    from ecosystem.rewards import Realism as Realism
     from ecosystem.rewards import Tabular as Tabular
+    from ecosystem.rewards import TextReward as TextReward
+    from ecosystem.rewards import WeightedSum as WeightedSum
     from ecosystem.run import Run as Run
     from ecosystem.samples import Pairs as Pairs
     from ecosystem.scenario import Scenario as Scenario
@@ -64,16 +72,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ecosystem.agents": "ModelAgent",
+    "ecosystem.checkpoints": "Checkpoints",
     "ecosystem.curation": "BestOf Blind Crowd Curator Luce Shift Tilt TopFraction Users",
     "ecosystem.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
     "ecosystem.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
     "HoldThenDecay ImageFlow Location Training",
+    "ecosystem.generators.diffusion": "Diffusion",
+    "ecosystem.generators.language": "LanguageModel load_base",
     "ecosystem.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.recording": "Record",
     "ecosystem.retention": "accumulate replace subsample window",
-    "ecosystem.rewards": "Distance Linear OfPairs Quadratic Tabular",
+    "ecosystem.rewards": "Distance HueBand Linear OfPairs Quadratic Realism Tabular TextReward WeightedSum",
     "ecosystem.run": "Run",
     "ecosystem.samples": "Pairs",
     "ecosystem.scenario": "Scenario",

@@ -9,11 +9,12 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Crowd, Curator, Shift, Users
+from ecosystem.curation import Crowd, Curator, Shift, Tilt, Users
 from ecosystem.descriptions import Flow, Member, curated_by
 from ecosystem.generators import Categorical, ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source
+from ecosystem.generators.training import evaluating
 from ecosystem.rewards import Reward, Tabular
 from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
@@ -38,7 +39,7 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
     rng = Stream.root([(0, 0)])[0].at("probe")
     verb = "sample(n, rng)"
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(generator):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
             x: Samples = Pairs(inputs, generator.respond(inputs, rng))
@@ -73,14 +74,20 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         if isinstance(member.real, Tensor | Pairs):
             _validate(name, member.generator, member.real)
         elif kind_of(source) not in known:
-            probe(source)
+            some = probe(source)
+            if isinstance(some, Pairs) != (member.generator.input_shape is not None):
+                raise ValueError(
+                    f"the real data of {name!r} come as {type(some).__name__}; its generator is trained on "
+                    + ("tensors" if isinstance(some, Pairs) else "Pairs(inputs, outputs)")
+                )
+            _validate(name, member.generator, some)
             known.add(kind_of(source))
+    _check_inputs(name, member)
     kind = (kind_of(member.generator), None if member.reward is None else member.reward.kind())
     if kind not in known:
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
         if not fits or type(member.generator).__module__ not in _OURS:
-            _check_inputs(name, member)
             x = probe(member.generator, member.prompts)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
@@ -151,6 +158,11 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape
+    if isinstance(flow.transform, LinearMap) and inputs is not None:
+        raise ValueError(
+            f"{where}: the transform {flow.transform} takes vectors, and {u!r} makes pairs; give the flow a function "
+            "of pairs"
+        )
     if isinstance(flow.transform, LinearMap) and event == (flow.transform.matrix.shape[1],):
         event = (flow.transform.matrix.shape[0],)
     elif isinstance(flow.transform, LinearMap):
@@ -192,8 +204,18 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         )
     shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
     _check_shifts(users.curator, shown, where)
+    if not isinstance(producer.generator, ClosedForm) and _tilts(users.curator):
+        raise ValueError(
+            f"{where}: {users.curator} needs the law of what {u!r} makes, and {type(producer.generator).__name__} "
+            "has none in closed form; use Luce(k) with a large k"
+        )
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
+
+
+def _tilts(curator: Curator) -> bool:
+    """Whether it draws from a tilted law and not among candidates."""
+    return isinstance(curator, Tilt) or (isinstance(curator, Crowd) and any(map(_tilts, curator.curators)))
 
 
 def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -32,6 +33,9 @@ from ecosystem.engine.wiring import CURATED, RAW, Component, Wiring
 from ecosystem.scenario import Scenario
 from ecosystem.schedules import Schedule, is_never
 from ecosystem.streams import Stream
+
+_key = attrgetter("target", "group", "flow")  # what stays of a component when other users choose on it
+_KEPT = ("round", "version", "active", "frozen", "_declared", "_absent", "_curators")  # as they are, in a checkpoint
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Controls:
         self._schedules = _schedule_groups(scenarios, wiring)
         self._own: dict[int, list[tuple[Schedule, Tensor]]] = {}
         self._curators: dict[str, str] = {}
+        self._users: list[tuple[str, Users, tuple[int, int]]] = []  # those that agents have set, and their place
         for subject in self._absent:
             if isinstance(subject, str):
                 self.active[wiring.index[subject]] = False
@@ -129,7 +134,7 @@ class Controls:
         """Other users (or other habits of theirs) choose wherever this member's users do."""
         where = self._where(where)
         member = self.wiring.index[name]
-        place = self.wiring.users.add([users] * self.cell[0], f"the new users of {name!r}")
+        place = self._placed(name, users)
         self._spread()
         moved = False
         for old in [c for c in self.wiring.components if c.group == CURATED and self._chooser(c) == member]:
@@ -157,6 +162,11 @@ class Controls:
             self._curators[name] = str(users.curator)
             self._log(name, "curator", before, str(users.curator), where)
             self._commit()
+
+    def _placed(self, name: str, users: Users) -> tuple[int, int]:
+        place = self.wiring.users.add([users] * self.cell[0], f"the new users of {name!r}")
+        self._users.append((name, users, place))
+        return place
 
     def _current(self, component: Component) -> Tensor:
         """Where these users are the ones who choose now (others may have taken over)."""
@@ -201,6 +211,37 @@ class Controls:
             with self._change():
                 (self._absent.discard if come else self._absent.add)(subject)
                 self._log(intervention.label, "present", str(not come), str(come), everywhere)
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All that has changed since the start."""
+        number = {place: i for i, (_, _, place) in enumerate(self._users)}
+        parts = self.wiring.components if number else []  # else they are those that the scenario makes
+        return {
+            "own": {name: getattr(self, name) for name in _KEPT},
+            "alive": self.alive,
+            "shares": self.wiring.shares,
+            "schedules": {self.wiring.names[member]: many for member, many in self._own.items()},
+            "users": [{name: users} for name, users, _ in self._users],
+            "components": [(_key(c), number.get(c.users), c.current) for c in parts],
+            "changes": [tuple(vars(change).values()) for change in self.changes],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` has given, in a new ecosystem."""
+        vars(self).update(state["own"])
+        self.alive.copy_(state["alive"])  # the ecosystem has the same tensor
+        self._own = {self.wiring.index[name]: many for name, many in state["schedules"].items()}
+        places = [self._placed(name, users) for one in state["users"] for name, users in one.items()]
+        first = {_key(component): component for component in reversed(self.wiring.components)}
+        self.wiring.components[:] = [
+            replace(first[key], users=first[key].users if i is None else places[i], current=current)
+            for key, i, current in state["components"]
+        ] or self.wiring.components
+        self.wiring.shares = state["shares"]
+        self.wiring.refresh()
+        self.changes = [Change(*change) for change in state["changes"]]
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.agents import ModelAgent
+from ecosystem.checkpoints import Checkpoints, keeping, restore, save
 from ecosystem.controls import Controls
 from ecosystem.engine.cohorts import member_cohorts
 from ecosystem.engine.looped import Looped, Stack
@@ -22,7 +24,7 @@ from ecosystem.engine.rounds import gather, play, retrain
 from ecosystem.engine.waves import Plan, Task, compile_plan, make_tasks
 from ecosystem.engine.wiring import CURATED, REAL, Wiring
 from ecosystem.engine.world import World, merge, put, selected, written
-from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.judging import expectation
 from ecosystem.recording import Failure, Record, Recorder
 from ecosystem.result import run_of
@@ -134,12 +136,17 @@ class Ecosystem(mesa.Model):
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Play the rounds that are left; ``progress(done, all)`` is told after each."""
-        while self.steps < self.rounds:
-            self.step()
-            if progress is not None:
-                progress(self.steps, self.rounds)
+    def run(self, progress: Callable[[int, int], None] | None = None, checkpoints: Checkpoints | None = None) -> None:
+        """Play the rounds that are left; ``progress(done, all)`` is told after each.
+
+        With ``checkpoints`` the run goes on from the newest one there, if there is any, and is saved as they say.
+        """
+        with keeping(self, checkpoints) as round_played:
+            while self.steps < self.rounds:
+                self.step()
+                round_played()
+                if progress is not None:
+                    progress(self.steps, self.rounds)
         lost = int((~self.alive).sum())
         if lost:
             warnings.warn(
@@ -229,6 +236,39 @@ class Ecosystem(mesa.Model):
                 rows, alive = torch.arange(len(cohort.ids)), self.alive.expand(len(cohort.ids), -1, -1)
                 self.generators[c] = written(before[c], rows, self.generators[c], alive)
 
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write all that has happened to a new folder; :meth:`restore` into a new ecosystem of the same goes on."""
+        save(self, folder)
+
+    def restore(self, folder: str | os.PathLike[str]) -> None:
+        """Take over what :meth:`save` wrote (or a run with checkpoints); refused where scenario or settings differ."""
+        restore(self, folder)
+
+    def state(self) -> dict[str, Any]:
+        """All that rounds have changed; see :mod:`ecosystem.checkpoints`."""
+        return {
+            "rounds": self.completed,
+            "past": self._past,
+            "memories": self._memories,
+            "controls": self.controls.state(),
+            "recorder": self.recorder.state(),
+            "mesa": (self.random.getstate(), self.rng.bit_generator.state),  # for agents that draw from it
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` has given."""
+        self.steps = self.completed = state["rounds"]
+        self._past, self._memories = state["past"], state["memories"]
+        self.generators = list(self._past[0])
+        self.controls.load_state(state["controls"])
+        self.recorder.load_state(state["recorder"])
+        self.random.setstate(state["mesa"][0])
+        self.rng.bit_generator.state = state["mesa"][1]
+        self.started = time.perf_counter() - state["seconds"]
+
     # -- agents --------------------------------------------------------------------------------------------------
 
     def _make_agent(self, name: str) -> ModelAgent:
@@ -277,6 +317,8 @@ class Ecosystem(mesa.Model):
         old = generators[agent.cohort]
         if isinstance(old, Looped):
             models = old.models.copy()
+            if isinstance(value, ConditionalModel) and value.prompts is None:
+                value.prompts = models[(agent.row, 0, 0)].prompts
             for cell in np.ndindex(models.shape[1:]):
                 models[(agent.row, *cell)] = value
             generators[agent.cohort] = Looped(models)

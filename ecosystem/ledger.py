@@ -42,9 +42,11 @@ class Ledger:
     choices: list[pd.DataFrame] = field(default_factory=list)
 
     def close(self, witnesses: list[Witness], updated: np.ndarray, components: list[Component]) -> None:
-        """Take over a round; choices for members that did not retrain ``[members, variants, replicates]`` go."""
+        """Take over a round; what was for members that did not retrain ``[members, variants, replicates]`` goes."""
         for witness in witnesses:
-            self.sources += [pd.DataFrame([*witness.sources])] if witness.sources else []
+            if witness.sources:
+                rows = pd.DataFrame(witness.sources)
+                self.sources.append(rows[updated[rows["member"], rows["variant"], rows["replicate"]]])
             if not witness.choices:
                 continue
             table = pd.concat(witness.choices)
@@ -52,6 +54,15 @@ class Ledger:
             table = table[updated[targets, table["variant"], table["replicate"]]]
             spread = table.groupby(_PLACE, sort=True)[["before", "after"]].quantile(_QUANTILES)
             self.choices.append(spread.rename_axis([*_PLACE, "quantile"]).reset_index().assign(round=witness.round))
+
+    def state(self) -> dict[str, pd.DataFrame]:
+        """All rows, for a checkpoint."""
+        return {name: pd.concat(parts, ignore_index=True) for name, parts in vars(self).items() if parts}
+
+    def load_state(self, state: dict[str, pd.DataFrame], rounds: list[int]) -> None:
+        """Take back the rows of some rounds."""
+        for name, table in state.items():
+            getattr(self, name)[:] = [table[table["round"].isin(rounds)]]
 
 
 class Witness:

@@ -82,6 +82,9 @@ class Snapshot:
     tastes: np.ndarray | None = None  # [members, judges, variants, replicates]
 
 
+_ARRAYS = ("updated", "alignment", "change", "loss", "present", "tastes")
+
+
 @dataclass(frozen=True)
 class Failure:
     """A replicate that diverged."""
@@ -190,6 +193,47 @@ class Recorder:
             )
         )
 
+    def state(self) -> dict[str, Any]:
+        """What has been recorded, for a checkpoint."""
+        labels: dict[tuple[tuple[int, str], ...], int] = {}  # most rounds have the same
+        return {
+            "rounds": [snapshot.round for snapshot in self.snapshots],
+            "arrays": {name: self._stacked(name) for name in _ARRAYS},
+            "counts": [
+                [(labels.setdefault(tuple(parts), len(labels)), table) for parts, table in snapshot.counts]
+                for snapshot in self.snapshots
+            ],
+            "labels": list(labels),
+            "failures": [tuple(vars(failure).values()) for failure in self.failures],
+            "samples": self.samples,
+            "ledger": self.ledger.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
+        arrays, rounds = state["arrays"], self.eco.rounds
+        labels = [list(parts) for parts in state["labels"]]
+        self.snapshots = [
+            Snapshot(
+                round,
+                **{name: many[i] for name, many in arrays.items() if many is not None},
+                counts=[(labels[number], table) for number, table in state["counts"][i]],
+            )
+            for i, round in enumerate(state["rounds"])
+            if self.record.wants(round, rounds)
+        ]
+        self.history = History(self.snapshots)
+        self.failures = [Failure(*failure) for failure in state["failures"]]
+        self.samples = {
+            name: {round: drawn for round, drawn in many.items() if self.record.wants_samples(round, rounds)}
+            for name, many in state["samples"].items()
+        }
+        self.ledger.load_state(state["ledger"], [snapshot.round for snapshot in self.snapshots])
+
+    def _stacked(self, name: str) -> np.ndarray | None:
+        many = [getattr(snapshot, name) for snapshot in self.snapshots]
+        return np.stack(many) if many and many[0] is not None else None
+
     def _tastes(self) -> np.ndarray:
         eco = self.eco
         out = np.full((len(self.names), len(self.names), *eco.alive.shape), np.nan)
@@ -205,7 +249,7 @@ class Recorder:
         eco = self.eco
         for name in self.names[:SHOWN]:
             c, row = eco.wiring.place[name]
-            rng = eco.rng_root[:1].at("show").at(round).at(name)[0]
+            rng = eco.rng_root[:1].at("show").at(name)[0]  # in every round the same, so that rounds can be compared
             drawn: list[Samples] = []
             for variant in range(eco.alive.shape[0]):
                 cell = (slice(row, row + 1), slice(variant, variant + 1), slice(0, 1))

@@ -21,9 +21,14 @@ Memory = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Retention:
-    """The contract. ``on_data`` says that the choice can only be made on the data, not on their statistics."""
+    """The contract.
+
+    ``on_data`` says that the choice can only be made on the data, not on their statistics; ``remembers`` that anything
+    is kept from round to round.
+    """
 
     on_data = False
+    remembers = True
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         """The statistic to fit and the new memory, from the fresh mean statistic ``[*batch, Q]``."""
@@ -40,6 +45,8 @@ class Retention:
 @dataclass(frozen=True)
 class replace(Retention):
     """Only the newest round's data."""
+
+    remembers = False
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         return fresh, {}

@@ -139,12 +139,16 @@ def filled(out: Samples | None, count: int, here: Tensor, x: Samples) -> Samples
 
     A transform or a source may have a type of its own; where ``out`` is None it is made.
     """
-    if out is None or isinstance(out, Pairs) != isinstance(x, Pairs) or out.shape[1:] != x.shape[1:]:
-        out = blank(x, count)
+    return placed(blank(x, count) if out is None or _form(out) != _form(x) else out, here, x)
+
+
+def placed(out: Samples, where: Any, x: Samples) -> Samples:
+    """``out`` with ``x`` at an index of its batch dimensions, in a type that holds both."""
     if isinstance(out, Pairs):
         assert isinstance(x, Pairs)
-        return Pairs(_put(out.inputs, here, x.inputs), _put(out.outputs, here, x.outputs))
-    return _put(out, here, cast(Tensor, x))
+        batch = len(out.batch_shape)
+        return Pairs(_put(out.inputs, where, x.inputs), _put(out.outputs, where, x.outputs), batch)
+    return _put(out, where, cast(Tensor, x))
 
 
 def preferred(wins: Tensor, x: Samples, other: Samples) -> Samples:
@@ -159,7 +163,12 @@ def _where(wins: Tensor, x: Tensor, other: Tensor) -> Tensor:
     return torch.where(wins.reshape(-1, *(1,) * (x.ndim - 1)), x, other)
 
 
-def _put(out: Tensor, here: Tensor, x: Tensor) -> Tensor:
+def _put(out: Tensor, where: Any, x: Tensor) -> Tensor:
     out = out.to(torch.promote_types(out.dtype, x.dtype))
-    out[here] = x.to(out.dtype)
+    out[where] = x.to(out.dtype)
     return out
+
+
+def _form(x: Samples) -> tuple[Any, ...]:
+    """What samples ``[n]`` must share to stand in one tensor."""
+    return x.shape[1:], x.input_shape if isinstance(x, Pairs) else None

@@ -24,6 +24,7 @@ from ecosystem.descriptions import (
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 
 if TYPE_CHECKING:
+    from ecosystem.checkpoints import Checkpoints
     from ecosystem.run import Run
 
 
@@ -60,6 +61,8 @@ class Scenario:
         """Add a member; with ``joins`` it comes in before that round, and its flows with it."""
         if not isinstance(name, str) or not name:
             raise TypeError(f"names of members are strings, got {name!r}; use str(node)")
+        if name in ("real", "own"):
+            raise ValueError(f"a member cannot be called {name!r}: tables of sources call real or own data so")
         if name in self._graph:
             raise ValueError(f"there is already a member {name!r} in scenario {self.name!r}; names must differ")
         if joins is not None:
@@ -263,16 +266,19 @@ class Scenario:
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(self, seed: int = 0, replicates: int = 1, **settings: Any) -> Run:
+    def run(
+        self, seed: int = 0, replicates: int = 1, *, checkpoints: Checkpoints | None = None, **settings: Any
+    ) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
-        Keywords go to :class:`ecosystem.Ecosystem` (``record=Record(...)``, ``device=``).
+        ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and goes on where it was. Keywords go to
+        :class:`ecosystem.Ecosystem` (``record=Record(...)``).
         """
         from ecosystem.ecosystem import Ecosystem  # an upper floor: the short way through it
 
         checks.check_count(replicates, "run(replicates)", 1)
         ecosystem = Ecosystem(self, seeds=[(seed, r) for r in range(replicates)], **settings)
-        ecosystem.run()
+        ecosystem.run(checkpoints=checkpoints)
         return ecosystem.result()
 
 

@@ -14,6 +14,9 @@ start from one diffusion model trained on real images, ``pretraining`` times as 
 held for ``hold`` rounds, then halved every round with weight decay off, so that the parameters stop; ``hold=None``
 leaves it as it is.
 
+Shares are of training sets of one size: at 0.6 ``theta`` trains on 3,200 real and 4,800 curated images, where the
+paper has 4,000 and 6,000.
+
 The defaults are the full size, for a GPU: rounds, steps and images of the paper (2605.29267) and the U-Net of Ho et al.
 (2006.11239), on CIFAR-10's binary version in ``folder``. Small sizes run on a CPU (the second takes a minute):
 

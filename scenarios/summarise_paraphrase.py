@@ -9,6 +9,8 @@ produces answer prompts of its last training set; its users judge it by prompts 
 rewards across trades move and those within stay, as what ``theta`` learns from ``phi`` changes how it paraphrases and
 hardly how it summarises (``Record(tastes=True)`` judges all members by both tastes).
 
+Rewards see what the models see: an article is cut after ``prompt_length`` tokens.
+
 The defaults are sizes for a GPU, ``device=cuda``; 24 articles and 400 pairs of sentences come with the gallery, and
 other files are read from ``articles`` (lines in the form of XSum) and ``paraphrases`` (in that of CoEdIT). To see it
 work on any machine in a minute, with answers that make no sense:

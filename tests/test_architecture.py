@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("generators",),
     ("descriptions", "checks", "checks_whole", "scenario"),
     ("engine", "judging", "run"),
-    ("agents", "controls", "ledger", "recording", "tables", "result", "variants", "ecosystem"),
+    ("agents", "checkpoints", "controls", "ledger", "recording", "tables", "result", "variants", "ecosystem"),
     ("influence",),
     ("study",),
     ("loading", "plots", "report", "cli", "dashboard"),

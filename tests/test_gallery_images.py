@@ -87,7 +87,8 @@ def test_influence_can_be_measured() -> None:
     assert (start["effect"] == 0).all()  # before anybody has read anything
 
 
-def test_the_analysis_draws_a_table_and_a_figure(tmp_path) -> None:
+def test_the_analysis_draws_a_table_and_a_figure(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(image_settings, "LAST", 2)  # of three recorded rounds
     build = partial(tinted_digits.scenario, **SMALL)
     grid = {"setting": ["A1", "A4"], "curation": [0.5, 0.6]}
     study = Study("small", build, grid=grid, seeds=2, record=Record(judged=16))
@@ -100,11 +101,18 @@ def test_the_analysis_draws_a_table_and_a_figure(tmp_path) -> None:
         ["A4", "phi"],
     ]
     rounds = study.run(tmp_path / "study").with_parameters("rounds", ["seed", "round", "member", "alignment"])
-    ends = rounds.query("setting == 'A4' and member == 'phi'").groupby(["curation", "seed"])["alignment"].mean()
+    ends = (
+        rounds.query("setting == 'A4' and member == 'phi' and round > 0")
+        .groupby(["curation", "seed"])["alignment"]
+        .mean()
+    )
     change = ends[0.6] - ends[0.5]
     row = table.iloc[3]
     assert row["change"] == pytest.approx(change.mean()) and row["J at 0.6"] == pytest.approx(ends[0.6].mean())
     half = change.std(ddof=1) / np.sqrt(2) * 12.706  # Student's t, one degree of freedom
     assert row["change high"] - row["change"] == pytest.approx(half, rel=1e-3)
+    moved = study.run(tmp_path / "study").with_parameters("rounds", ["round", "member", "change"])
+    last = moved.query("setting == 'A4' and member == 'phi' and round == 2")["change"].mean()
+    assert row["last move"] == pytest.approx(last)
     assert drawn(tmp_path / "image_settings.png")
     assert len(pd.read_csv(tmp_path / "image_settings.csv")) == 4

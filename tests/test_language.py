@@ -501,3 +501,13 @@ def test_smollm2_answers(smol: Pretrained) -> None:
     folder = Path(smol.where)
     assert sorted(p.suffix for p in folder.iterdir() if p.stat().st_size > 10**8) == [".safetensors"]
     assert repr(load_base(folder)) == f"load_base({str(folder)!r})"
+
+
+def test_adapters_begin_as_peft_says() -> None:
+    """``A`` uniform within ``±1/√in``, ``B`` zero."""
+    for name, weight in model().adapter.items():
+        if "lora_A" in name:
+            bound = weight.shape[1] ** -0.5
+            assert 0.8 * bound < float(weight.detach().abs().max()) <= bound
+        else:
+            assert "lora_B" in name and not weight.detach().any()

@@ -18,7 +18,9 @@ from ecosystem import (
     Ecosystem,
     Flow,
     FlowMatching,
+    GenerativeModel,
     Linear,
+    LinearMap,
     Location,
     Luce,
     Member,
@@ -29,8 +31,13 @@ from ecosystem import (
     Scenario,
     Shift,
     Stream,
+    Tilt,
     TopFraction,
+    Training,
     Users,
+    judging,
+    replace,
+    shuffled,
     subsample,
     window,
 )
@@ -361,6 +368,166 @@ def test_closed_forms_have_choices_too() -> None:
     assert at.loc[0.5, "after"] == pytest.approx(0.545, abs=0.12)  # Φ⁻¹(√½)
 
 
+class Numbers(GenerativeModel):
+    """Whole numbers or tenths: it notes the type of what it is given."""
+
+    event_shape = (2,)
+
+    def __init__(self, whole: bool) -> None:
+        super().__init__()
+        self.whole = whole
+        self.mean = nn.Parameter(torch.zeros(2))
+        self.given: list[Tensor] = []
+
+    def sample(self, n: int, rng: Stream) -> Tensor:
+        x = 3.3 * rng.uniform(n, 2, dtype=torch.float32)
+        return x.long() if self.whole else x
+
+    def fit(self, data: Tensor, rng: Stream) -> None:
+        self.given.append(data)
+
+
+def test_a_type_does_not_leak_from_one_training_set_into_another() -> None:
+    """``v`` reads real tenths alone; that ``w``, of its kind, reads whole numbers is none of its business."""
+    seen = {}
+    for company in (False, True):
+        s = Scenario("types", rounds=1, samples=6)
+        s.add("whole", Member(Numbers(True), real=torch.rand(4, 2)))
+        for name in ("w", "v") if company else ("v",):
+            s.add(name, Member(Numbers(False), real=torch.tensor([[0.25, 0.75]])))
+        if company:
+            s.connect("whole", "w", Flow(raw=1.0))
+        eco = Ecosystem(s)
+        eco.step()
+        seen[company] = eco["v"].generator.given[0]
+        if company:
+            assert not eco["w"].generator.given[0].is_floating_point()
+    assert seen[True].dtype == seen[False].dtype and torch.equal(seen[True], seen[False])
+    assert seen[True].tolist() == [[0.25, 0.75]] * 6
+
+
+def test_mixed_types_are_held_by_one_that_holds_both() -> None:
+    s = Scenario("mixed", rounds=1, samples=40)
+    s.add("whole", Member(Numbers(True)))
+    s.connect("whole", "whole", Flow(raw=1.0))
+    s.add("v", Member(Numbers(False), real=torch.tensor([[0.25, 0.75]])))
+    s.connect("whole", "v", Flow(raw=0.5))
+    eco = Ecosystem(s)
+    gathered = eco["v"].gather()
+    eco.step()
+    data = eco["v"].generator.given[0]
+    real_rows = (data == torch.tensor([0.25, 0.75])).all(1)
+    assert 10 < int(real_rows.sum()) < 30 and bool((data[~real_rows] == data[~real_rows].round()).all())
+    assert torch.equal(gathered.data[0, 0, 0], data)
+
+
+def test_models_train_in_training_mode_and_sample_in_evaluation_mode() -> None:
+    class Moody(Numbers):
+        def __init__(self) -> None:
+            super().__init__(False)
+            self.modes: list[tuple[str, bool]] = []
+            self.training_plan = Training(2, 4)
+
+        def sample(self, n: int, rng: Stream) -> Tensor:
+            assert not self.training
+            return super().sample(n, rng)
+
+        def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+            assert self.training
+            return ((batch - self.mean) ** 2).mean()
+
+        def fit(self, data: Tensor, rng: Stream) -> float | None:
+            return GenerativeModel.fit(self, data, rng)
+
+    model = Moody()
+    model.eval()
+    s = Scenario("moody", rounds=2, samples=8)
+    s.add("a", Member(model, real=torch.rand(4, 2), reward=Linear([1.0, 0.0])))
+    s.connect("a", "a", Flow(raw=0.5))
+    assert s.run(record=Record(samples=2)).rounds["loss"].notna().sum() == 2
+    assert not model.training  # the description's own stays as it was
+
+
+def test_only_who_remembers_keeps_data() -> None:
+    for retention, kept in ((window(2), 2), (window(1), 1), (replace(), 0)):
+        eco = Ecosystem(duo(samples=10, retention=retention))
+        eco.run()
+        (memory,) = [m for m in eco._memories if m] or [{}]
+        mine = [sets for key, sets in memory.items() if key[0] == eco["b"].row]
+        assert sum(map(len, mine)) == kept
+
+
+def test_tastes_of_parts_are_the_consumers_own() -> None:
+    """Two members and two variants of one cohort, each with a taste of its own."""
+
+    def build(scale: float) -> Scenario:
+        s = Scenario("tastes", rounds=1, samples=6)
+        for name, weight in (("a", 1.0), ("b", 10.0)):
+            data = torch.ones(2, 2)
+            s.add(name, Member(Numbers(False), real=data, reward=Linear([scale * weight, 0.0])))
+        return s
+
+    eco = Ecosystem([build(1.0), build(2.0)], seeds=[0, 1], record=Record(sources=True))
+    eco.run()
+    for variant, scale in enumerate((1.0, 2.0)):
+        rewards = eco.result(variant).sources.set_index(["seed", "member"])["reward"]
+        assert rewards.to_dict() == {(0, "a"): scale, (0, "b"): 10 * scale, (1, "a"): scale, (1, "b"): 10 * scale}
+
+
+def test_tables_of_replicates_in_random_order_are_those_of_each_alone() -> None:
+    s = duo(raw=0.2, curated=0.3, samples=40).replace(ordering=shuffled)
+    record = Record(sources=True, choices=True)
+    eco = Ecosystem(s, seeds=[(0, r) for r in range(4)], record=record)
+    eco.run()
+    together = eco.result()
+    for replicate in range(4):
+        alone = Ecosystem(s, seeds=[(0, replicate)], record=record)
+        alone.run()
+        for name in ("sources", "choices"):
+            mine = getattr(together, name).query("replicate == @replicate").reset_index(drop=True)
+            order = list(mine.columns)
+            pd.testing.assert_frame_equal(
+                mine.sort_values(order, ignore_index=True),
+                getattr(alone.result(), name).sort_values(order, ignore_index=True),
+            )
+
+
+def test_consumers_choose_after_the_transform_and_so_are_their_choices_told() -> None:
+    s = Scenario("after", rounds=1, samples=2000)
+    s.add("a", Member(Echo(), real=real(0)))
+    luckier = lambda pairs: Pairs(pairs.inputs, pairs.outputs + 5.0)  # noqa: E731
+    s.add("b", Member(Echo(), real=real(100), reward=TASTE, curator=BestOf(2)))
+    s.connect("a", "b", Flow(curated=0.9, chosen_by="consumer", transform=luckier))
+    at = s.run(record=Record(choices=True)).choices.set_index("quantile")
+    assert at.loc[0.5, "before"] == pytest.approx(5.5, abs=0.05)
+    assert at.loc[0.5, "after"] == pytest.approx(5.0 + 0.5**0.5, abs=0.05)
+
+
+def test_what_is_shown_is_asked_by_the_members_users(monkeypatch) -> None:
+    """Kept samples answer held-out questions, and the cut of many members into steps moves nobody's."""
+    monkeypatch.setattr(judging, "_NUMBERS", 1)
+    score = Custom(lambda x: x[..., 0])
+    s = Scenario("shown", rounds=1, samples=10)
+    for name, question in (("a", 30), ("b", 50)):
+        s.add(name, Member(Echo(), real=real(0), reward=score, asked=torch.tensor([question])))
+    run = s.run(record=Record(samples=4, judged=50))
+    assert run.inputs["a"][1].tolist() == [30] * 4 and run.inputs["b"][0].tolist() == [50] * 4
+    assert torch.equal(run.samples["a"][0], run.samples["a"][1])  # the same luck in every round
+    ends = run.rounds.query("round == 1").set_index("member")["alignment"]
+    assert ends["a"] == pytest.approx(300.5, abs=0.2) and ends["b"] == pytest.approx(500.5, abs=0.2)
+
+
+def test_a_new_model_is_asked_what_the_old_one_was() -> None:
+    eco = Ecosystem(duo())
+    eco.step()
+    before = eco["a"].generator.prompts
+    eco["a"].generator = Echo(offset=1.0)
+    assert torch.equal(eco["a"].generator.prompts, before)
+    eco.step()
+    answered = given(eco, "b")
+    assert bool((luck(answered[answered.inputs < 100], 1.0) > 0).all())
+
+
 # -- results -----------------------------------------------------------------------------------------------------------
 
 
@@ -431,6 +598,78 @@ def test_running_out_of_memory_names_what_to_lower() -> None:
 def test_members_whose_inputs_do_not_fit_are_refused(member, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Scenario("bad", rounds=1, samples=3).add("x", member())
+
+
+def test_real_data_that_do_not_suit_a_model_are_refused() -> None:
+    class Careful(Echo):
+        def validate(self, data: Pairs) -> None:
+            if float(data.outputs.max()) > 1:
+                raise ValueError("too bright")
+
+    for member, message in (
+        (lambda: Member(Careful(), real=lambda n, rng: real(5)[: n]), "the real data of 'x': too bright"),
+        (lambda: Member(Echo(prompts=torch.ones(1)), real=lambda n, rng: torch.zeros(n, 1)), "come as Tensor; its gen"),
+        (lambda: Member(Echo(), real=Pairs([1, 2], torch.tensor([[1.0], [math.nan]]))), "infinite outputs in 1 of 2"),
+        (lambda: Member(Echo(), real=Pairs(torch.zeros(0), torch.zeros(0, 1))), "are empty; give Pairs"),
+    ):  # fmt: skip
+        generator = member()
+        if generator.generator.prompts is None:
+            generator.generator.prompts = torch.ones(1)
+        with pytest.raises(ValueError, match=message):
+            Scenario("bad", rounds=1, samples=3).add("x", generator)
+
+
+def test_names_that_tables_need_are_refused() -> None:
+    for name in ("real", "own"):
+        with pytest.raises(ValueError, match=f"a member cannot be called '{name}': tables of sources"):
+            Scenario("bad", rounds=1, samples=3).add(name, Member(Echo(), real=real(0)))
+
+
+def test_every_member_is_asked_for_its_inputs() -> None:
+    model, s = Echo(), Scenario("bad", rounds=1, samples=3)
+    s.add("a", Member(model, real=real(0)))
+    with pytest.raises(ValueError, match=r"the generator of 'b' answers inputs .* and has been given none"):
+        s.add("b", Member(model))
+
+
+def test_what_pairs_cannot_do_is_refused() -> None:
+    s = duo()
+    with pytest.raises(ValueError, match="takes vectors, and 'a' makes pairs; give the flow a function of pairs"):
+        s.connect("a", "a", Flow(raw=0.1, transform=LinearMap([[1.0]])))
+    with pytest.raises(ValueError, match=r"Tilt\(.*\) needs the law of what 'b' makes, and Echo has none"):
+        s.connect("b", "a", Flow(curated=0.1, chosen_by=Users(Linear([1.0]), Crowd((Tilt(), BestOf(2))))))
+
+
+def test_a_failure_while_sampling_names_producer_and_round() -> None:
+    class Broken(Echo):
+        def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
+            if len(inputs) > 3:
+                raise ValueError("boom")
+            return super().respond(inputs, rng)
+
+    s = Scenario("broken", rounds=1, samples=20)
+    s.add("a", Member(Broken(), real=real(0)))
+    s.connect("a", "a", Flow(raw=0.9))
+    with pytest.raises(RuntimeError, match="sampling from a failed in round 1: boom"):
+        s.run()
+
+
+def test_a_transform_may_change_the_shape_of_inputs() -> None:
+    """Also where a flow is raw and curated at once."""
+
+    class Wide(Echo):
+        input_shape = (2,)
+
+        def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
+            return rng.uniform(len(inputs), 1)
+
+    s = Scenario("shapes", rounds=1, samples=30)
+    s.add("a", Member(Wide(), real=Pairs(torch.ones(3, 2), torch.ones(3, 1)), reward=Linear([1.0]), curator=BestOf(2)))
+    s.add("b", Member(Echo(), real=real(0)))
+    s.connect("a", "b", Flow(raw=0.4, curated=0.4, transform=lambda p: Pairs(p.inputs[:, 0].long() + 70, p.outputs)))
+    eco = Ecosystem(s)
+    eco.step()
+    assert set(given(eco, "b").inputs.tolist()) <= {71, *range(5)}
 
 
 def test_flows_whose_inputs_do_not_fit_are_refused() -> None:

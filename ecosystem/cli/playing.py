@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ecosystem.loading import located
 
 if TYPE_CHECKING:
     from ecosystem.ecosystem import Ecosystem
@@ -34,22 +37,28 @@ class CtrlC:
             raise KeyboardInterrupt
 
 
-def simulate(eco: Ecosystem, ctrl_c: CtrlC) -> int:
-    """Play the rounds behind a progress bar, until they are done or Ctrl-C; the number that was completed."""
+def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: Path, round_played: Callable[[], None]) -> int:
+    """Play the rounds behind a progress bar, until they are done or Ctrl-C; the number that was completed.
+
+    ``round_played()`` is called after each; what goes wrong in one is located in the scenario's ``file``.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "rounds", "{task.fields[rate]}")
-    done, started = 0, time.perf_counter()
+    first, started = int(eco.steps), time.perf_counter()
+    done = first
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("running", total=eco.rounds, rate="")
+        task = progress.add_task("running", total=eco.rounds, completed=first, rate="")
         ctrl_c.notify = lambda: progress.update(task, description="ending this round (again: at once)")
         try:
             ctrl_c.breakable = True
             while done < eco.rounds and not ctrl_c.pressed:
-                eco.step()
+                with located(file):
+                    eco.step()
                 done = int(eco.steps)
-                rate = done / (time.perf_counter() - started)
+                round_played()
+                rate = (done - first) / (time.perf_counter() - started)
                 progress.update(task, completed=done, rate=f"{rate:.3g}/s")
         except KeyboardInterrupt:
             pass  # who pressed it twice still wants what was recorded

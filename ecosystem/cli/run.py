@@ -16,9 +16,12 @@ from ecosystem.cli.terminal import SHOWN, cell, console, table
 from ecosystem.loading import located, parse_settings
 
 if TYPE_CHECKING:
+    from ecosystem.checkpoints import Checkpoints
+    from ecosystem.recording import Record
     from ecosystem.run import Run
+    from ecosystem.scenario import Scenario
 
-SAMPLES = 16  # of each member, kept at a few rounds
+SAMPLES = 64  # of each member, for the report
 
 
 def run(
@@ -35,6 +38,13 @@ def run(
     influence: Annotated[
         bool, typer.Option("--influence", help="Also the influence of curation, saved with the run (needs --out).")
     ] = False,
+    checkpoints: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Save the run as it goes on; again: it goes on from there.")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="Save every K-th round.  [default: 1]")
+    ] = None,
+    keep: Annotated[int | None, typer.Option(min=1, metavar="N", help="Newest checkpoints kept.  [default: 2]")] = None,
     threads: Threads = 1,
     debug: Debug = False,
 ) -> None:
@@ -42,6 +52,7 @@ def run(
     with errors(debug):
         import torch
 
+        from ecosystem.checkpoints import keeping
         from ecosystem.ecosystem import Ecosystem
         from ecosystem.recording import Record
         from ecosystem.run import check_folder
@@ -51,16 +62,17 @@ def run(
             check_folder(out, overwrite)
         elif influence:
             raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+        plan = _checkpoints(checkpoints, checkpoint_every, keep, out)
         parameters = parse_settings(settings or ())
         scenario, description = load(file, parameters, rounds, samples)
-        record = Record(every=every) if out is None else Record(every=every, draws=True, samples=SAMPLES)
+        record = Record(every=every) if out is None else _for_a_report(scenario, every)
         with located(file):
             eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
         origin = facts(file, parameters, description)
         findings = analysed(scenario, origin) if influence else None
         with CtrlC() as ctrl_c:
-            with located(file):
-                completed = simulate(eco, ctrl_c)
+            with keeping(eco, plan) as round_played:
+                completed = simulate(eco, ctrl_c, file, round_played)
             result = eco.result(
                 **origin,
                 completed=completed,  # a round that was broken off is not done, though Mesa has counted it
@@ -80,6 +92,29 @@ def run(
             raise typer.Exit(INTERRUPTED)
         if out is not None and report:
             write(out / "report.html", result, findings)
+
+
+def _for_a_report(scenario: Scenario, every: int) -> Record:
+    """What a report shows; rewards flow by flow only of networks that it draws member by member."""
+    from ecosystem.recording import Record
+    from ecosystem.report.look import MANY
+
+    small = len(scenario.names) <= MANY
+    samples = min(SAMPLES, scenario.samples or SAMPLES)
+    return Record(every=every, draws=True, samples=samples, choices=small, sources=small)
+
+
+def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: Path | None) -> Checkpoints | None:
+    """What the options ask for."""
+    from ecosystem.checkpoints import Checkpoints
+
+    if folder is None:
+        if every is not None or keep is not None:
+            raise ValueError("--checkpoint-every and --keep say how checkpoints are saved; add --checkpoints FOLDER")
+        return None
+    if out is not None and folder.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f"--checkpoints {folder} lies in the folder that the run is saved to; choose one beside it")
+    return Checkpoints(folder, 1 if every is None else every, 2 if keep is None else keep)
 
 
 def _show_run(run: Run) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.generators.training import memory_named
+from ecosystem.generators.training import evaluating, memory_named
 from ecosystem.laws import Law, NoPopulationLaw
 from ecosystem.samples import Pairs, Samples
 from ecosystem.streams import Stream
@@ -61,13 +61,13 @@ class Looped:
     def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
         model = self.models.flat[index]
-        with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"):
+        with _speaking(model, rng):
             return model.sample(n, rng)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
         model = self.models.flat[index]
-        with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"):
+        with _speaking(model, rng):
             return Pairs(inputs, model.respond(inputs, rng))
 
 
@@ -79,20 +79,32 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
 
     A conditional model is from then on asked the inputs that it was trained on.
     """
-    new = copy.deepcopy(model)
-    with seeded(rng, new.device), memory_named(new, "training"):
-        loss = new.fit(data, rng)
+    with memory_named(model, "training"):
+        new = copy.deepcopy(model)
+        with seeded(rng, new.device):
+            loss = new.fit(data, rng)
     if isinstance(new, ConditionalModel) and isinstance(data, Pairs):
-        new.prompts = data.inputs
+        new.prompts = data.inputs.clone()  # of the data alone, whatever they were cut from
     return new, float("nan") if loss is None else float(loss)
 
 
 @contextmanager
 def seeded(rng: Stream, device: torch.device) -> Iterator[None]:
     """Torch's global generators set to this address inside (for dropout and the like), and restored after."""
-    on_cpu = device.type == "cpu"
+    seed, on_cpu = rng.at("torch").seed(), device.type == "cpu"
     with torch.random.fork_rng([] if on_cpu else [device], device_type="cuda" if on_cpu else device.type):
-        torch.manual_seed(rng.at("torch").seed())
+        torch.default_generator.manual_seed(seed)
+        if not on_cpu:  # that device alone: others are not restored
+            library = torch.get_device_module(device)
+            with library.device(device):
+                library.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _speaking(model: GenerativeModel, rng: Stream) -> Iterator[None]:
+    """A model that samples: without gradients, in evaluation mode, its chance and its memory seen to."""
+    with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"), evaluating(model):
         yield
 
 

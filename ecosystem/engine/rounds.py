@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -17,9 +17,10 @@ from ecosystem.engine.wiring import Wiring
 from ecosystem.engine.world import World, put, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import training_data
-from ecosystem.samples import Samples, TrainingSet
+from ecosystem.samples import Pairs, Samples, TrainingSet
 
 Behaviour = Callable[[World, Task, Tensor], Tensor]
+Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
 
 
 def play(world: World, wiring: Wiring, plan: Plan, due: Tensor, own: Behaviour) -> Tensor:
@@ -34,7 +35,9 @@ def play(world: World, wiring: Wiring, plan: Plan, due: Tensor, own: Behaviour) 
             if world.cohorts[task.cohort].own_agent:
                 losses[rows] = own(world, task, due[rows])
             else:
-                losses[rows] = retrain(world, task, gather(world, wiring, task), due[rows])
+                looped = isinstance(world.generators[task.cohort], Looped)
+                gathered = Sampler(world, task).sets(due[rows]) if looped else gather(world, wiring, task)
+                losses[rows] = retrain(world, task, gathered, due[rows])
     return losses
 
 
@@ -54,7 +57,7 @@ def gather(world: World, wiring: Wiring, task: Task) -> Tensor | TrainingSet:
     return sampler.statistic()
 
 
-def retrain(world: World, task: Task, gathered: Samples | TrainingSet, due: Tensor) -> Tensor:
+def retrain(world: World, task: Task, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Tensor:
     """Fit the members of a task to what they gathered, where ``due``; returns their losses."""
     rows = torch.from_numpy(task.rows)
     old = world.generators[task.cohort]
@@ -65,9 +68,9 @@ def retrain(world: World, task: Task, gathered: Samples | TrainingSet, due: Tens
         if on_statistics:
             new: Stack = part.refit(_pooled(world, task, cast(Tensor, gathered), due))
         else:
-            new = part.refit(_refit_data(world, task, _with_origins(world, gathered), due))
+            new = part.refit(_refit_data(world, task, _one_by_one(world, gathered, due), due))
     else:
-        new = _train(world, task, part, _with_origins(world, gathered), due, losses)
+        new = _train(world, task, part, _one_by_one(world, gathered, due), losses)
     world.generators[task.cohort] = written(old, rows, new, due)
     return losses
 
@@ -85,36 +88,41 @@ def _pooled(world: World, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
     return pooled
 
 
-def _with_origins(world: World, gathered: Samples | TrainingSet) -> TrainingSet:
-    """Training sets; of data that an agent brought itself nobody knows the origin."""
+def _one_by_one(world: World, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Sets:
+    """Training sets of those due; of data that an agent brought itself nobody knows the origin."""
+    if isinstance(gathered, Tensor | Pairs):
+        size = gathered.shape[:4]
+        gathered = TrainingSet(gathered, torch.full(size, -1), torch.full(size, world.round))
     if isinstance(gathered, TrainingSet):
-        return gathered
-    size = gathered.shape[:4]
-    return TrainingSet(gathered, torch.full(size, -1), torch.full(size, world.round))
+        cells = [(i, j, k) for i, j, k in due.nonzero().tolist()]
+        return iter([(cell, gathered[cell]) for cell in cells])
+    return gathered
 
 
 def _kept_data(world: World, task: Task, cell: tuple[int, int, int], fresh: TrainingSet) -> Any:
     """The data set that one member in one replicate trains on, after its retention has looked at the fresh one."""
     retention = world.cohorts[task.cohort].retention
     assert retention is not None
-    row = int(task.rows[cell[0]])
-    rng = world.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
-    store = world.memories[task.cohort]
-    key = (row, cell[1], int(world.rng.keys[cell[2]]))  # the replicate by its address: columns may be a selection
-    store[key] = retention.keep(store.get(key, []), fresh, rng)  # type: ignore[index]
-    kept = training_data(retention, store[key])  # type: ignore[index]
+    kept = fresh
+    if retention.remembers:
+        rng = world.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
+        store: dict[Any, Any] = world.memories[task.cohort]
+        # the replicate by its address: columns may be a selection
+        key = (int(task.rows[cell[0]]), cell[1], int(world.rng.keys[cell[2]]))
+        store[key] = retention.keep(store.get(key, []), fresh, rng)
+        kept = training_data(retention, store[key])
     if world.ledger is not None:
         world.ledger.trained(task, cell, kept)
     return kept.data
 
 
-def _refit_data(world: World, task: Task, gathered: TrainingSet, due: Tensor) -> Tensor:
+def _refit_data(world: World, task: Task, gathered: Sets, due: Tensor) -> Tensor:
     """Statistics of data sets that differ from member to member."""
     stack = world.generators[task.cohort]
     assert isinstance(stack, ClosedForm)
     out: Tensor | None = None
-    for cell in map(tuple, due.nonzero().tolist()):
-        data = _kept_data(world, task, cell, gathered[cell])
+    for cell, fresh in gathered:
+        data = _kept_data(world, task, cell, fresh)
         statistic = stack.take((int(task.rows[cell[0]]), *cell[1:])).statistic(data)
         if out is None:
             out = statistic.new_ones(*due.shape, len(statistic))
@@ -123,13 +131,13 @@ def _refit_data(world: World, task: Task, gathered: TrainingSet, due: Tensor) ->
     return out
 
 
-def _train(world: World, task: Task, old: Stack, gathered: TrainingSet, due: Tensor, losses: Tensor) -> Looped:
+def _train(world: World, task: Task, old: Stack, gathered: Sets, losses: Tensor) -> Looped:
     """Train models one by one; a failure names the member, its replicate and the round."""
     assert isinstance(old, Looped)
     models = old.models.copy()
     rng = world.stream("fit", torch.from_numpy(task.members))
-    for cell in map(tuple, due.nonzero().tolist()):
-        data = _kept_data(world, task, cell, gathered[cell])
+    for cell, fresh in gathered:
+        data = _kept_data(world, task, cell, fresh)
         try:
             models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
         except Exception as error:

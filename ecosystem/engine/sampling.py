@@ -22,7 +22,7 @@ from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
-from ecosystem.samples import Samples, TrainingSet, blank, filled, folded
+from ecosystem.samples import Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.streams import Stream
 
 NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
@@ -96,11 +96,26 @@ class Sampler:
             if out is None:
                 out = blank(x[0, 0, 0], *size)
             index = (block.rows, slice(None), block.replicates, block.samples)
-            out[index], slots[index] = x, slot
+            out, slots[index] = placed(out, index, x), slot
         assert out is not None
         self._report()
+        return self._with_origins(out, slots)
+
+    def sets(self, due: Tensor) -> Iterator[tuple[tuple[int, int, int], TrainingSet]]:
+        """The training sets of those ``due [rows, variants, replicates]`` one by one, each in its own type.
+
+        For models that are looped over: nobody waits with data in hand while the others train.
+        """
+        for row, replicate in due.any(1).nonzero().tolist():
+            block = Block(slice(row, row + 1), slice(replicate, replicate + 1), slice(0, self.n))
+            x, slots = self._draw(block)
+            for variant in due[row, :, replicate].nonzero().flatten().tolist():
+                yield (row, variant, replicate), self._with_origins(x[0, variant, 0], slots[0, variant, 0])
+        self._report()
+
+    def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
         component = torch.from_numpy(self.task.components)[slots]
-        return TrainingSet(out, component, torch.full(size, self.world.round))
+        return TrainingSet(x, component, torch.full(slots.shape, self.world.round))
 
     def _report(self) -> None:
         if self.world.count is not None:
@@ -152,7 +167,11 @@ class Sampler:
     def _from_one_reading(self, numbers: list[int], where: Positions) -> Samples:
         """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
         stack = self.world.read(self.task.bundles[numbers[0]])
-        x = out = draw(stack, self.task.source, where, self.task.one_producer)
+        try:
+            x = out = draw(stack, self.task.source, where, self.task.one_producer)
+        except Exception as error:
+            names = ", ".join(self.world.cohorts[self.task.bundles[numbers[0]].cohort].names) or "the real data"
+            raise RuntimeError(f"sampling from {names} failed in round {self.world.round}: {error}") from error
         treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
         bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
         for number in treated:

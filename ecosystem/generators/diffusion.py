@@ -20,7 +20,8 @@ class Diffusion(ImageModel):
 
     The loss is ``E‖ε − ε̂(√ᾱ_t x + √(1−ᾱ_t) ε, t, class)‖²`` at ``t`` uniform over ``timesteps`` (Ho et al. 2020,
     2006.11239), ``ᾱ_t = Π (1−β)`` with ``β·timesteps`` linear from 0.1 to 20: as theirs at 1,000, and fewer also end in
-    noise. Sampling takes ``sampling_steps`` steps of DDIM without noise (Song et al. 2021, 2010.02502). ``channels``
+    noise (``β`` at most 0.999). Sampling takes ``sampling_steps`` steps, a divisor of ``timesteps``, of DDIM without
+    noise (Song et al. 2021, 2010.02502), with the guessed image clipped to the range of images. ``channels``
     has the width of each resolution, halved from one to the next, with attention at the second and in the middle.
     ``precision=torch.bfloat16`` trains and samples in mixed precision, whatever the plan says; ``seed`` fixes the
     initial weights. Images ``[n, *shape]`` lie in [0, 1], labels ``[n]`` in 0..classes − 1. The default sizes are those
@@ -50,8 +51,13 @@ class Diffusion(ImageModel):
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("Diffusion", channels=channels, layers_per_block=layers_per_block)
         check_sizes("Diffusion", timesteps=timesteps, sampling_steps=sampling_steps)
-        if sampling_steps > timesteps:
-            raise ValueError(f"Diffusion(sampling_steps) must be at most timesteps = {timesteps}, got {sampling_steps}")
+        if timesteps % sampling_steps:  # the scheduler's strides would not meet its noise levels
+            near = [n for n in range(1, timesteps + 1) if timesteps % n == 0]
+            near = sorted(sorted(near, key=lambda n: abs(n - sampling_steps))[:2])
+            raise ValueError(
+                f"Diffusion(sampling_steps) must divide timesteps = {timesteps}, got {sampling_steps}; give it "
+                f"{' or '.join(map(str, near))}"
+            )
         halvings = len(channels) - 1
         if shape[1] % 2**halvings or shape[2] % 2**halvings:
             raise ValueError(

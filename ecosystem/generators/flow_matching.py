@@ -53,18 +53,18 @@ class FlowMatching(GenerativeModel):
         return self.network(torch.cat([x, phase.sin(), phase.cos()], -1))
 
     def loss(self, batch: Tensor, rng: Stream) -> Tensor:
-        start = rng.at("start").normal(*batch.shape, dtype=batch.dtype)
-        t = rng.at("time").uniform(len(batch), dtype=batch.dtype)
+        start = rng.at("start").normal(*batch.shape, dtype=batch.dtype).to(batch.device)
+        t = rng.at("time").uniform(len(batch), dtype=batch.dtype).to(batch.device)
         x = torch.lerp(start, batch, t.unsqueeze(-1))
         return ((self.velocity(x, t) - (batch - start)) ** 2).mean()
 
     @torch.no_grad()
     def sample(self, n: int, rng: Stream) -> Tensor:
-        x = rng.normal(n, *self.event_shape, dtype=torch.float32)
+        x = rng.normal(n, *self.event_shape, dtype=torch.float32).to(self.device)
         step = 1 / self.steps
         for i in range(self.steps):
-            t = torch.full((n,), i * step)
+            t = torch.full((n,), i * step, device=x.device)
             first = self.velocity(x, t)
             second = self.velocity(x + step * first, t + step)
             x = x + 0.5 * step * (first + second)
-        return x
+        return x.cpu()

@@ -19,9 +19,9 @@ class ImageFlow(ImageModel):
 
     The network guesses the image at the end of the line, ``x̂(x_t, t, class)``, which a small one can, since images
     are few among all pixels; the velocity is ``v = (x̂ − x_t) / max(1 − t, 0.05)`` and the loss that of flow matching,
-    ``E‖v − (x_1 − x_0)‖²`` at ``x_t = (1−t) x_0 + t x_1``, with more of the times early, where the shape is decided:
-    ``logit t ~ N(−1/2, 1)`` (Li and He 2025, 2511.13720). Sampling takes ``steps`` steps of the midpoint rule, two
-    evaluations each. ``hidden`` and ``depth`` are the width and the residual blocks of the network; ``seed`` fixes
+    ``E‖v − (x_1 − x_0)‖²`` at ``x_t = (1−t) x_0 + t x_1`` (as Li and He 2025, 2511.13720), with more of the times
+    early, where the shape is decided: ``logit t ~ N(−1/2, 1)``. Sampling takes ``steps`` steps of the midpoint rule,
+    two evaluations each. ``hidden`` and ``depth`` are the width and the residual blocks of the network; ``seed`` fixes
     the initial weights. Images ``[n, *shape]`` lie in [0, 1], labels ``[n]`` in 0..classes − 1.
 
     >>> model = ImageFlow(shape=(3, 8, 8), classes=10, hidden=32)

@@ -94,7 +94,7 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
     if isinstance(real, GenerativeModel):
         source = real
     elif isinstance(real, Pairs):
-        source = EmpiricalPairs(real)
+        source = EmpiricalPairs(_finite(real, where))
     elif callable(real) and not isinstance(real, Tensor):
         source = SampleFunction(cast(Callable[[int, Stream], Any], real), generator)
     else:
@@ -115,6 +115,18 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
             f"{tuple(generator.event_shape)}; give data of shape [m, {', '.join(map(str, generator.event_shape))}]"
         )
     return source
+
+
+def _finite(data: Pairs, where: str) -> Pairs:
+    if not len(data):
+        raise ValueError(f"the real data of {where} are empty; give Pairs(inputs, outputs) with at least one row")
+    for what, x in (("inputs", data.inputs), ("outputs", data.outputs)):
+        bad = int((~torch.isfinite(x.reshape(len(x), -1))).any(1).sum())
+        if bad:
+            raise ValueError(
+                f"the real data of {where} have NaN or infinite {what} in {bad} of {len(x)} rows; drop them"
+            )
+    return data
 
 
 def _inputs(model: GenerativeModel) -> str:

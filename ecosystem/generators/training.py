@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Training:
 
     Training goes on from the current weights. The optimizer starts afresh unless ``keep_optimizer``, which keeps its
     state (momenta) from one retraining to the next; ``decay`` scales its learning rate by the number of earlier
-    retrainings; ``precision=torch.bfloat16`` computes the loss in mixed precision (autocast).
+    retrainings of this object (to leave pre-training out, load the weights into a new one);
+    ``precision=torch.bfloat16`` computes the loss in mixed precision (autocast), and so do image and language models
+    their samples. Models train in torch's training mode and sample in evaluation mode.
     """
 
     steps: int = 200
@@ -77,22 +80,23 @@ def trained(model: GenerativeModel, data: Samples, rng: Stream) -> float:
     """Train a model in place as its plan says; returns the mean loss of the last tenth of the steps."""
     plan = model.training_plan
     optimizer = _optimizer(model)
-    losses: list[float] = []
+    last: deque[torch.Tensor] = deque(maxlen=max(1, plan.steps // 10))
+    model.train()
     with torch.enable_grad():
         for step in range(plan.steps):
             here = rng.at(step)
-            rows = (here.at("batch").uniform(min(plan.batch_size, len(data))) * len(data)).long()
+            lots = here.at("batch").uniform(min(plan.batch_size, len(data)))
+            rows = (lots * len(data)).long().clamp_(max=len(data) - 1)
             with autocast(model, plan.precision):
                 loss = model.loss(_as_wanted(model, data[rows]), here.at("loss"))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            losses.append(float(loss.detach()))
+            last.append(loss.detach())  # as a number it would make a GPU wait
     if plan.keep_optimizer:
         model.optimizer_state = optimizer.state_dict()
     model.retrainings += 1
-    last = losses[-max(1, plan.steps // 10) :]
-    return sum(last) / len(last)
+    return sum(map(float, last)) / len(last)
 
 
 def _optimizer(model: GenerativeModel) -> torch.optim.Optimizer:
@@ -127,6 +131,17 @@ def autocast(model: GenerativeModel, precision: torch.dtype | None) -> Any:
     """Torch's mixed precision on the model's device; nothing for None and float32."""
     mixed = precision is not None and precision != torch.float32
     return torch.autocast(model.device.type, dtype=precision, enabled=mixed)
+
+
+@contextmanager
+def evaluating(model: GenerativeModel) -> Iterator[None]:
+    """Torch's evaluation mode inside (no dropout, batch statistics as they were learnt)."""
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def picked(rounds: Sequence[dict[str, str]]) -> list[str]:
 def beginning(prompts: Sequence[str]) -> str:
     """The words with which all prompts begin, where there are several and the words are worth saying once."""
     first, last = min(prompts), max(prompts)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     words = first[: max(first.rfind(" ", 0, same), first.rfind("\n", 0, same)) + 1]
     return words if SAME[0] <= len(words) <= SAME[1] else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,8 +29,8 @@ class LanguageModel(ConditionalModel):
     :class:`~ecosystem.generators.language.adapters.Lora` for ``target_modules``); the frozen base is shared with every
     other model on it. The loss is the cross entropy of the answer's tokens given the prompt in the base's template,
     the mean over tokens. Answers are sampled ``sampling_batch`` at a time, at a ``temperature`` (0: the likeliest
-    token) from the likeliest tokens that have ``top_p`` together. ``precision=torch.bfloat16`` is mixed precision, of
-    sampling and of the default plan; ``seed`` fixes the first weights.
+    token) from the likeliest tokens that have ``top_p`` together. ``precision=torch.bfloat16`` trains and samples in
+    mixed precision, whatever the plan says; ``seed`` fixes the first weights.
 
     >>> from ecosystem.generators.language.tiny import tiny_base
     >>> model = LanguageModel(tiny_base(["red", "rose"]), prompt_length=8, answer_length=4, rank=2)
@@ -72,10 +73,8 @@ class LanguageModel(ConditionalModel):
         self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
         self.lora = Lora(rank, alpha, dropout, _names(target_modules))
         self.temperature, self.top_p, self.sampling_batch = temperature, top_p, sampling_batch
-        self.precision = precision
-        self.training_plan = training_plan or Training(
-            512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True, precision=precision
-        )
+        plan = training_plan or Training(512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
+        self.training_plan = plan if precision is None else replace(plan, precision=precision)
         network = base.adapted(device, self.lora)
         self._check_positions(network)
         weights = first_weights(network, seed)
@@ -122,6 +121,12 @@ class LanguageModel(ConditionalModel):
                     f"the {what} have tokens {int(x.min())} to {int(x.max())}, the vocabulary of {self.base} goes from "
                     f"0 to {self.base.vocabulary - 1}; make pairs with the codec of a model on the same base"
                 )
+        open_ended = (data.outputs != self.base.eos).all(1) & (data.outputs == self.base.pad).any(1)
+        if bool(open_ended.any()):
+            raise ValueError(
+                f"{int(open_ended.sum())} of {len(data)} answers are padded but have no end token {self.base.eos}; "
+                "make pairs with the codec, which ends answers"
+            )
 
     # -- sampling --------------------------------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class LanguageModel(ConditionalModel):
         out = torch.full((len(inputs), *self.event_shape), self.base.pad)
         for start in range(0, len(inputs), self.sampling_batch):
             rows = slice(start, start + self.sampling_batch)
-            with autocast(self, self.precision):
+            with autocast(self, self.training_plan.precision):
                 out[rows] = self._answers(inputs[rows].to(self.device), uniform[rows].to(self.device)).cpu()
         return out
 

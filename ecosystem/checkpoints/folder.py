@@ -1,0 +1,169 @@
+"""The folder of a run's checkpoints: each is whole or not there, and only the newest are kept.
+
+::
+
+    round-00011/            an older one
+    round-00012/            state.json and tensors.safetensors
+    .round-00013.partial/   being written, or left behind by a process that was killed
+
+A checkpoint is written beside its place, flushed to the disk and moved there in one step; older ones go after that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+STATE, TENSORS, LOCK = "state.json", "tensors.safetensors", ".lock"
+FORMAT = 1
+_ROUND = re.compile(r"round-(\d{5,})")
+_LEFT = re.compile(r"\.round-\d{5,}\.partial")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or does not belong to a run; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Save a run in ``folder`` after every ``every``-th round and the last one; the newest ``keep`` stay.
+
+    ``scenario.run(seed=0, checkpoints=Checkpoints("runs/moons/saved"))`` goes on from the newest one there, if there
+    is any: after a crash the same line gives bit for bit what an uninterrupted run would have given (on one machine
+    with one set of versions), and after the end it comes back at once. The folder needs room for one more than
+    ``keep``; one process at a time can use it.
+
+    >>> Checkpoints("runs/moons/saved", every=5).path(10).name
+    'round-00010'
+    """
+
+    folder: Path
+    every: int = 1
+    keep: int = 2
+
+    def __init__(self, folder: str | os.PathLike[str], every: int = 1, keep: int = 2) -> None:
+        for name, value in (("every", every), ("keep", keep)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"Checkpoints({name}) must be a whole number, at least 1, got {value!r}")
+        for name, value in (("folder", Path(folder)), ("every", every), ("keep", keep)):
+            object.__setattr__(self, name, value)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder alone; it is made if it is not there, and what killed processes left is removed."""
+        self._refuse_foreign()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / LOCK, timeout=1)
+            lock.acquire()
+        except Timeout:
+            raise CheckpointError(
+                f"another run is saving its checkpoints in {self.folder}; wait for it, or choose another folder"
+            ) from None
+        except OSError as error:
+            why = f"{error.strerror}: the folder of checkpoints cannot be made or written; choose another"
+            raise OSError(error.errno, why, str(self.folder)) from error
+        try:
+            for entry in self.folder.iterdir():
+                if _LEFT.fullmatch(entry.name):
+                    shutil.rmtree(entry)
+            yield
+        finally:
+            lock.release()
+
+    def rounds(self) -> list[int]:
+        """The rounds after which there is a checkpoint, the newest first."""
+        found = [_ROUND.fullmatch(entry.name) for entry in self.folder.iterdir()] if self.folder.is_dir() else []
+        return sorted((int(match[1]) for match in found if match), reverse=True)
+
+    def path(self, round: int) -> Path:
+        return self.folder / f"round-{round:05d}"
+
+    def add(self, round: int, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write the checkpoint after a round, then remove what is too old."""
+        write(self.path(round), state, tensors)
+        for old in self.rounds()[self.keep :]:
+            going = self.folder / f".{self.path(old).name}.partial"
+            os.replace(self.path(old), going)  # in one step: half a checkpoint must not look like a whole one
+            shutil.rmtree(going)
+
+    def _refuse_foreign(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CheckpointError(f"{self.folder} is a file; give a folder for checkpoints")
+        there = [entry.name for entry in self.folder.iterdir()] if self.folder.is_dir() else []
+        strange = sorted(
+            name for name in there if name != LOCK and not (_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
+        )
+        if strange:
+            raise CheckpointError(
+                f"{self.folder} holds {', '.join(strange[:3])}, which are no checkpoints; choose another folder, or an "
+                "empty one"
+            )
+
+
+def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """One checkpoint as a folder, whole or not at all, and on the disk when this returns."""
+    from safetensors.torch import save
+
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; choose another folder for the checkpoint")
+    beside = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        _durable(beside / TENSORS, save(tensors))
+        _durable(beside / STATE, json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
+        _flush(beside)
+        os.replace(beside, folder)
+        _flush(folder.parent)
+    except BaseException as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
+        why = f"{error.strerror}: could not write this checkpoint; make room and run again, older ones are whole"
+        raise OSError(error.errno, why, str(folder)) from error
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The state and the tensors of one checkpoint."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not (folder / STATE).is_file():
+        raise CheckpointError(f"{folder} holds no checkpoint: there is no {STATE} in it")
+    try:
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        if state["format"] != FORMAT:
+            raise CheckpointError(f"{folder} has format {state['format']!r}; this version reads format {FORMAT}")
+        return state, load_file(folder / TENSORS)
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} is damaged ({type(error).__name__}: {error}); delete it, and the run goes on from the one before"
+        ) from error
+
+
+def _durable(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
+    if os.name == "posix":
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)

@@ -1,0 +1,150 @@
+"""Saving an ecosystem as one checkpoint, restoring it, and doing both while a run goes on."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ecosystem.checkpoints.agents import Watch
+from ecosystem.checkpoints.codec import Reader, Unwritable, Writer
+from ecosystem.checkpoints.folder import CheckpointError, Checkpoints, read, write
+from ecosystem.checkpoints.identity import description, differences, known_objects, other_versions
+from ecosystem.checkpoints.models import read_stacks, write_stacks
+
+if TYPE_CHECKING:
+    from ecosystem.ecosystem import Ecosystem
+
+_SHOWN = 5  # differences that an error names
+_MENDS = {
+    "agents": "let its state() be made of tensors, numbers, texts, and lists and dicts of these",
+    "controls": "let agents set curators, rewards and schedules of the library, or such as the scenario has",
+}
+
+
+def save(eco: Ecosystem, folder: str | os.PathLike[str]) -> None:
+    """See :meth:`Ecosystem.save`."""
+    write(Path(folder), *_written(eco, description(eco), Watch(eco)))
+
+
+def restore(eco: Ecosystem, folder: str | os.PathLike[str]) -> None:
+    """See :meth:`Ecosystem.restore`."""
+    _restore(eco, Path(folder), description(eco), Watch(eco))
+
+
+@contextmanager
+def keeping(eco: Ecosystem, checkpoints: Checkpoints | None) -> Iterator[Callable[[], None]]:
+    """Go on from the newest checkpoint, and give a function that saves the round just played if that is wanted.
+
+    At the end the last round is saved, also of a run that was broken off between two rounds.
+    """
+    if checkpoints is None:
+        yield lambda: None
+        return
+    with checkpoints.locked():
+        keeper = _Keeper(eco, checkpoints)
+        yield keeper.round_played
+        if eco.completed == eco.steps:
+            keeper.add()
+
+
+class _Keeper:
+    """Saves one run as its checkpoints say; what cannot be saved is refused before the first round or after it."""
+
+    def __init__(self, eco: Ecosystem, checkpoints: Checkpoints) -> None:
+        self.eco, self.checkpoints = eco, checkpoints
+        self.watch = Watch(eco)
+        self.description = description(eco)
+        self.saved = max(checkpoints.rounds(), default=0)
+        self.tried = False
+        if self.saved:
+            self._go_on()
+        _written(eco, self.description, self.watch)
+
+    def _go_on(self) -> None:
+        folder = self.checkpoints.path(self.saved)
+        if not self.eco.steps:
+            _restore(self.eco, folder, self.description, self.watch)
+            return
+        _check(self.eco, folder, self.description, read(folder)[0])
+        if self.saved > self.eco.completed:
+            raise CheckpointError(
+                f"{folder} is ahead of this ecosystem, which has played {self.eco.completed} rounds; go on from it "
+                "with a new one, or choose another folder"
+            )
+
+    def round_played(self) -> None:
+        round = self.eco.completed
+        if round % self.checkpoints.every == 0 or round == self.eco.rounds:
+            self.add()
+        elif not self.tried:
+            _written(self.eco, self.description, self.watch)
+        self.tried = True
+
+    def add(self) -> None:
+        if self.eco.completed > self.saved:
+            self.checkpoints.add(self.eco.completed, *_written(self.eco, self.description, self.watch))
+            self.saved = self.eco.completed
+
+
+def _written(eco: Ecosystem, about: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The state of an ecosystem between two rounds, as what is written to the disk."""
+    if eco.completed != eco.steps:
+        raise CheckpointError("a round is being played; save the ecosystem before or after it")
+    watch.check()
+    writer = Writer(known_objects(eco.scenarios))
+    state = eco.state()
+    parts: dict[str, Callable[[str], Any]] = {
+        "generators": lambda name: write_stacks(writer, state.pop("past"), eco.cohorts),
+        "agents": lambda name: writer.write({agent.name: agent.state() for agent in watch.speaking}, name),
+        "controls": lambda name: writer.write(state.pop("controls"), name),
+        "rest": lambda name: writer.write(state, name),
+    }
+    out: dict[str, Any] = {"round": eco.completed, "description": about}
+    for name, part in parts.items():
+        try:
+            out[name] = part(name)
+        except Unwritable as error:
+            raise Unwritable(f"{error}; {_MENDS[name]}" if name in _MENDS else str(error)) from None
+    return out, writer.tensors()
+
+
+def _restore(eco: Ecosystem, folder: Path, about: dict[str, Any], watch: Watch) -> None:
+    given, tensors = read(folder)
+    _check(eco, folder, about, given)
+    if eco.steps:
+        raise CheckpointError(f"{folder} can be restored into a new ecosystem only, this one has played {eco.steps}")
+    reader = Reader(tensors, known_objects(eco.scenarios))
+    state = reader.read(given["rest"])
+    state["controls"] = reader.read(given["controls"])
+    state["past"] = read_stacks(reader, given["generators"], eco.cohorts)
+    eco.load_state(state)
+    agents = reader.read(given["agents"])
+    for agent in watch.speaking:
+        agent.load_state(agents[agent.name])
+
+
+def _check(eco: Ecosystem, folder: Path, about: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuse the checkpoint of another ecosystem; warn where libraries are not those it was made with."""
+    theirs = given["description"]
+    found = differences(theirs, about)
+    if not found and theirs["rounds"] > eco.rounds:
+        found = [f"rounds: {theirs['rounds']} → {eco.rounds}, which may only grow"]
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise CheckpointError(
+            f"{folder} is a checkpoint of another run, what differs is {'; '.join(found[:_SHOWN])}{more}; run the same "
+            "again, or choose another folder"
+        )
+    changed = other_versions(theirs, about)
+    if changed:
+        warnings.warn(
+            f"{folder} was made with other versions ({'; '.join(changed)}): the run goes on, its last bits may differ",
+            UserWarning,
+            stacklevel=2,
+        )
