@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ecosystem.curation import Curator, Users, needs_reward
@@ -47,7 +48,7 @@ class Member:
         schedule: Any = every(1),  # noqa: B008 - frozen
         retention: Retention = replace(),  # noqa: B008 - frozen
         agent: type | None = None,
-        asked: Tensor | None = None,
+        asked: Any = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
             raise TypeError(f"Member(generator) must be a GenerativeModel, got {generator!r}")
@@ -61,7 +62,7 @@ class Member:
             "schedule": as_schedule(schedule),
             "retention": as_retention(retention),
             "agent": agent,
-            "asked": asked,
+            "asked": None if asked is None else torch.as_tensor(asked),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators.base import asked
 from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward
-from ecosystem.samples import Samples, concatenated, folded
+from ecosystem.samples import Samples, concatenated, folded, outputs
 from ecosystem.streams import Stream
 
 _NUMBERS = 1 << 22  # drawn at a time
@@ -41,8 +42,22 @@ def expectation(
     for row in range(0, stack.batch_shape[0], step):
         rows = slice(row, row + step)
         x = _samples(stack.take(rows), rng[rows], judged, questions[rows])
-        parts.append(reward.take(rows).judge(x).to(torch.float64).mean(-1))
+        parts.append(_mean(reward, reward.take(rows).judge(x, 4).detach(), x))
     return torch.cat(parts)
+
+
+def _mean(reward: Reward, value: Tensor, x: Samples) -> Tensor:
+    """The mean over samples of rewards ``[members, variants, replicates, n]``."""
+    if value.shape != x.shape[:4]:
+        raise ValueError(
+            f"the reward {reward} gave {value.numel()} numbers for {x.shape[:4].numel()} samples; it must return one "
+            "for each, shape [n] for samples [n, *event]"
+        )
+    if bool(value.isnan().any()) and bool(torch.isfinite(outputs(x)).all()):
+        warnings.warn(
+            f"the reward {reward} is NaN for finite samples; alignments are NaN there", RuntimeWarning, stacklevel=2
+        )
+    return value.to(torch.float64).mean(-1)
 
 
 def _samples(stack: Stack, rng: Stream, n: int, questions: Questions) -> Samples:

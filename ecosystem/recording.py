@@ -249,7 +249,7 @@ class Recorder:
         eco = self.eco
         for name in self.names[:SHOWN]:
             c, row = eco.wiring.place[name]
-            rng = eco.rng_root[:1].at("show").at(name)[0]  # in every round the same, so that rounds can be compared
+            rng = eco.rng_root[:1].at("show")[0]  # the same for all, so that rounds and members can be compared
             drawn: list[Samples] = []
             for variant in range(eco.alive.shape[0]):
                 cell = (slice(row, row + 1), slice(variant, variant + 1), slice(0, 1))

@@ -134,6 +134,13 @@ def folded(x: Samples, *batch: int) -> Samples:
     return x.reshape(*batch, *x.shape[1:])
 
 
+def flat(x: Samples, batch: int) -> Samples:
+    """Samples with so many batch dimensions as ``[n, *event]``."""
+    if isinstance(x, Pairs):
+        return Pairs(x.inputs.flatten(0, batch - 1), x.outputs.flatten(0, batch - 1))
+    return x.flatten(0, batch - 1)
+
+
 def filled(out: Samples | None, count: int, here: Tensor, x: Samples) -> Samples:
     """``out [count, *event]`` with ``x`` at ``here``, in a type that holds both.
 

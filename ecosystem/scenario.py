@@ -22,6 +22,7 @@ from ecosystem.descriptions import (
     rescaled,
 )
 from ecosystem.orderings import Ordering, as_ordering, synchronous
+from ecosystem.rewards import Custom
 
 if TYPE_CHECKING:
     from ecosystem.checkpoints import Checkpoints
@@ -266,9 +267,7 @@ class Scenario:
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(
-        self, seed: int = 0, replicates: int = 1, *, checkpoints: Checkpoints | None = None, **settings: Any
-    ) -> Run:
+    def run(self, seed: int = 0, replicates: int = 1, checkpoints: Checkpoints | None = None, **settings: Any) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
         ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and goes on where it was. Keywords go to
@@ -282,8 +281,26 @@ class Scenario:
         return ecosystem.result()
 
 
+def _tastes(scenario: Scenario) -> dict[str, str]:
+    """The tastes of all members in words; different ones of one name are numbered."""
+    found: dict[str, dict[Hashable, int]] = {}
+    for name in scenario.names:
+        reward = scenario.member(name).reward
+        if isinstance(reward, Custom):  # of others the words say the numbers
+            kinds = found.setdefault(str(reward), {})
+            kinds.setdefault(reward.kind(), len(kinds) + 1)
+    words = {}
+    for name in scenario.names:
+        reward = scenario.member(name).reward
+        words[name] = str(reward or "none")
+        kinds = found.get(words[name], {})
+        if isinstance(reward, Custom) and len(kinds) > 1:
+            words[name] += f" ({kinds[reward.kind()]})"
+    return words
+
+
 def _member_table(scenario: Scenario) -> pd.DataFrame:
-    rows = []
+    rows, tastes = [], _tastes(scenario)
     for name in scenario.names:
         member = scenario.member(name)
         rows.append(
@@ -294,7 +311,7 @@ def _member_table(scenario: Scenario) -> pd.DataFrame:
                 "parameters": checks.parameter_count(member.generator),
                 "curation": scenario.curation(name),
                 "real": scenario.real_share(name),
-                "reward": str(member.reward or "none"),
+                "reward": tastes[name],
                 "curator": str(member.curator or "none"),
                 "schedule": str(member.schedule),
                 "retention": str(member.retention),

@@ -162,8 +162,9 @@ def closed() -> Scenario:
     s.connect("late", "m1", Flow(raw=0.1))
     s.at(3, Freeze("m0"), Curate("m1", 0.4))
     s.at(5, Thaw("m0"))
-    s.at(7, Leave("late"))
-    s.at(8, Join("late"))
+    s.at(6, Leave("late"))
+    s.at(7, Join("late"))
+    s.at(8, Curate("m1", 0.3))
     return s
 
 
@@ -457,7 +458,7 @@ def _child(name: str, folder: str, fatal: int | None = None, limit: int | None =
 
 
 def _mortal(fatal: int) -> None:
-    """Die before the ``fatal``-th step of writing or removing; writes die with half of the data written."""
+    """Die before the ``fatal``-th step of writing or removing, with half of it done."""
     steps = iter(range(1, 1000))
 
     def deadly(function: Any) -> Any:
@@ -472,9 +473,14 @@ def _mortal(fatal: int) -> None:
         path.write_bytes(data[: len(data) // 2])
         whole(path, data)
 
-    whole, folders._durable = folders._durable, half
+    def gnaw(folder: Path, **how: Any) -> None:
+        (folder / folders.STATE).unlink(missing_ok=True)
+        rest(folder, **how)
+
     for module, name in ((os, "fsync"), (os, "replace"), (shutil, "rmtree"), (Path, "mkdir")):
         setattr(module, name, deadly(getattr(module, name)))
+    whole, folders._durable = folders._durable, half
+    rest, shutil.rmtree = shutil.rmtree, gnaw
 
 
 @pytest.fixture(scope="module")
@@ -515,21 +521,22 @@ def test_killed_at_any_moment(name: str, nursery: Nursery, unharmed: dict[str, R
 
 @forks
 def test_killed_at_every_step_of_a_write(nursery: Nursery, unharmed: dict[str, Run], tmp_path: Path) -> None:
-    """Each process gets one step further than the one before; what stands under a final name is always whole."""
-    folder, kept = tmp_path / "saved", []
-    for fatal in range(1, 60):
-        end = nursery.wait(nursery.start("deciding", folder, fatal=fatal))
-        if end == 0:
-            break
-        assert end == -signal.SIGKILL
-        found = [path for path in (folder.iterdir() if folder.exists() else ()) if path.name.startswith("round")]
-        for path in found:
-            assert folders.read(path)[0]["round"] == int(path.name[-5:])
-        assert len(found) <= 3 and len(names(folder) if folder.exists() else ()) <= 4
-        kept.append(max((int(path.name[-5:]) for path in found), default=0))
-    assert end == 0 and kept == sorted(kept) and kept.count(0) > 4
-    assert_same(Run.load(tmp_path / "run"), unharmed["deciding"])
-    assert names(folder) == ["round-00007", "round-00008"]
+    """What stands under a final name is always whole, nothing else stays, and the run goes on from it."""
+    newest = []
+    for fatal in range(1, 31):
+        folder = tmp_path / str(fatal) / "saved"
+        folder.parent.mkdir()
+        assert nursery.wait(nursery.start("deciding", folder, fatal=fatal)) == -signal.SIGKILL
+        there = names(folder) if folder.exists() else []
+        found = [name for name in there if name.startswith("round")]
+        assert [folders.read(folder / name)[0]["round"] for name in found] == [int(name[-5:]) for name in found]
+        assert len(found) <= 3 and len(there) <= 4
+        newest.append(max(map(int, (name[-5:] for name in found)), default=0))
+        if fatal % 3 == 0:
+            assert nursery.wait(nursery.start("deciding", folder)) == 0
+            assert names(folder) == ["round-00007", "round-00008"]
+            assert_same(Run.load(folder.with_name("run")), unharmed["deciding"])
+    assert newest == sorted(newest) and set(newest) == {0, 1, 2, 3}  # the third is the first to push one out
 
 
 @forks
@@ -995,3 +1002,32 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         result = invoke(*arguments)
         assert result.exit_code == 2 and words in " ".join(result.stderr.split()), result.stderr
         assert "pair.py" not in result.stderr  # it is not the scenario that is wrong
+
+
+def test_a_function_that_has_changed_is_another(tmp_path: Path) -> None:
+    """Same name, other code, other closure, other argument of a partial: the run is not the one that was saved."""
+
+    def build(reward: Any) -> Scenario:
+        s = Scenario("judged", rounds=2, samples=8)
+        s.add("a", Member(Location([0.0]), reward=reward, curator=BestOf(2), real=torch.ones(4, 1)))
+        s.connect("a", "a", Flow(curated=0.5))
+        return s
+
+    def scaled(by: float) -> Any:
+        return lambda x: by * x[..., 0]
+
+    def times(x: torch.Tensor, by: float) -> torch.Tensor:
+        return by * x[..., 0]
+
+    for number, (before, after) in enumerate(
+        [
+            (lambda x: x[..., 0], lambda x: -x[..., 0]),
+            (scaled(1.0), scaled(5.0)),
+            (partial(times, by=1.0), partial(times, by=5.0)),
+        ]
+    ):
+        where = Checkpoints(tmp_path / str(number))
+        build(before).run(checkpoints=where)
+        assert build(before).run(checkpoints=where).failures.empty
+        with pytest.raises(ValueError, match="reward"):
+            build(after).run(checkpoints=where)

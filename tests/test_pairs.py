@@ -269,6 +269,41 @@ def test_the_opposite_of_a_taste_looks_at_the_same() -> None:
     assert u.mean().item() == pytest.approx(0.2, abs=0.03)
 
 
+def test_a_reward_is_shown_one_batch_dimension_wherever_it_judges() -> None:
+    """So a classifier, with weights that could be trained, will do."""
+    seen: list[tuple[int, ...]] = []
+    layer = nn.Linear(1, 1, dtype=torch.float64)
+
+    def network(x: Tensor) -> Tensor:
+        seen.append(tuple(x.shape))
+        return layer(x).flatten(1).mean(1)
+
+    s = duo(samples=20)
+    s.add("c", Member(Echo(), real=real(0), reward=network, curator=BestOf(2)))
+    s.connect("c", "c", Flow(curated=0.5))
+    both = WeightedSum([network, OfPairs(lambda x: network(x.outputs))], [1.0, 2.0])
+    s.add("d", Member(Echo(), real=real(0), reward=both, curator=Crowd.adversarial(BestOf(2), 0.5)))
+    s.connect("d", "d", Flow(curated=0.5))
+    run = s.run(replicates=2, record=Record(judged=7, sources=True, choices=True))
+    assert {len(shape) for shape in seen} == {2} and (14, 1) in seen
+    assert run.rounds["alignment"].notna().all()
+
+
+def test_a_reward_that_is_no_number_is_heard_of() -> None:
+    s = Scenario("nan", rounds=1, samples=5)
+    s.add("a", Member(Echo(), real=real(0), reward=lambda x: x[..., 0] * math.nan))
+    with pytest.warns(RuntimeWarning, match="is NaN for finite samples; alignments are NaN there"):
+        s.run()
+
+
+def test_tastes_of_one_name_are_told_apart() -> None:
+    s = Scenario("names", rounds=1, samples=5)
+    for name, sign in (("a", 1.0), ("b", -1.0)):
+        s.add(name, Member(Echo(), real=real(0), reward=lambda x, sign=sign: sign * x[..., 0]))
+    s.add("c", Member(Echo(), real=real(0), reward=TASTE))
+    assert s.describe()["members"]["reward"].tolist() == ["<lambda> (1)", "<lambda> (2)", "luck"]
+
+
 # -- where data came from ----------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ecosystem import Flow, Linear, Member, Scenario
+from ecosystem import Flow, Linear, Member, Record, Scenario
+from ecosystem.generators import language
+from ecosystem.generators.language import tiny_base
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,6 +21,8 @@ def blocks(name: str) -> list[str]:
 
 def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.chdir(tmp_path)
+    base = tiny_base(["What is rain? Water.", "What is snow? Ice."])  # for the real one, which has half a gigabyte
+    monkeypatch.setattr(language, "load_base", lambda source: base)
     space: dict = {"__name__": "readme"}
     found = blocks("README.md")
     assert len(found) >= 5
@@ -27,6 +31,7 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     assert "writer" in capsys.readouterr().out
     end = space["run"].rounds.query("round == 50").groupby("member", observed=True)["alignment"].mean()
     assert end["writer"] > 0.3 and 0 < end["reader"] < end["writer"]
+    assert len(space["painted"].sources) == 6 and not space["talk"].run(record=Record(samples=1, judged=1)).texts.empty
     assert not space["decisions"].empty and list(space["wide"].columns) == ["writer", "reader"]
 
 

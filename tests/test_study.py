@@ -15,10 +15,10 @@ import torch
 from scipy.stats import qmc
 
 from ecosystem import Ecosystem, Flow, Linear, LinearMap, Location, Member, ModelAgent, Record, Scenario
+from ecosystem.content import digest
 from ecosystem.influence import influence, stable_point
 from ecosystem.loading import load_study
 from ecosystem.study import Local, Ray, Results, Study, StudyFolderError, of_scenario
-from ecosystem.study.content import digest
 from ecosystem.study.design import Design, points_table
 from ecosystem.variants import shape
 from scenarios import pair

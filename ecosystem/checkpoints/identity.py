@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.checkpoints.codec import made_of
+from ecosystem.content import digest, is_library
 from ecosystem.curation import Users
 from ecosystem.descriptions import Flow, Member
 from ecosystem.generators import ClosedForm, GenerativeModel
@@ -30,7 +31,8 @@ def description(eco: Ecosystem) -> dict[str, Any]:
     """What must be the same when a run goes on, but for ``rounds``, which may grow, and ``made with``.
 
     Names, shares and settings are told as they are, the numbers of data, rewards, curators, transforms and schedules
-    as digests. Parameters are in the checkpoint: of generators only family and shapes count. Functions count by name.
+    as digests, and the code of functions and classes of the user's own. Parameters are in the checkpoint: of generators
+    only family, code and shapes count.
     """
     told = _Told()
     record = vars(eco.recorder.record)
@@ -97,7 +99,7 @@ def _scenario(scenario: Scenario, told: _Told) -> dict[str, Any]:
 
 def _member(member: Member, told: _Told) -> dict[str, Any]:
     parts = {name: told(getattr(member, name)) for name in ("reward", "curator", "schedule", "real", "asked")}
-    agent = None if member.agent is None else member.agent.__qualname__
+    agent = None if member.agent is None else _coded(member.agent)
     return {"generator": _generator(member.generator), **parts, "retention": _text(member.retention), "agent": agent}
 
 
@@ -115,7 +117,7 @@ def _generator(model: GenerativeModel) -> dict[str, Any]:
     shapes = {f"{name} shape": f"{_kind(x)} {list(x.shape)}" for name, x in _tensors(model).items()}
     settings = {name: _text(value) for name, value in own.items() if not isinstance(value, Tensor | nn.Module)}
     made = {} if closed else {"layers": _text(model)}
-    return {"family": type(model).__qualname__, "device": str(model.device), **made, **shapes, **settings}
+    return {"family": _coded(type(model)), "device": str(model.device), **made, **shapes, **settings}
 
 
 class _Told:
@@ -133,20 +135,25 @@ class _Told:
         if item is None:
             return None
         if callable(item) and not isinstance(item, Stackable | nn.Module):
-            return getattr(item, "__qualname__", type(item).__qualname__)
+            return f"{getattr(item, '__qualname__', type(item).__qualname__)} #{digest(item)[:8]}"
         if isinstance(item, Pairs):
             return f"pairs: {self._tell(item.inputs)}, {self._tell(item.outputs)}"
         if not isinstance(item, Stackable | nn.Module):
             tensor = torch.as_tensor(item)
             return f"{_kind(tensor)} {list(tensor.shape)} #{_digest([tensor])}"
-        text = type(item).__qualname__ if isinstance(item, nn.Module) else _text(item)
+        if isinstance(item, Stackable):
+            return f"{_text(item)} #{digest(item)[:8]}"
         tensors = _tensors(item)
+        text = _coded(type(item))
         return f"{text} #{_digest(list(tensors.values()))}" if tensors else text
 
 
+def _coded(kind: type) -> str:
+    """A class by its name, and by its code where it is the user's own."""
+    return kind.__qualname__ if is_library(kind.__module__) else f"{kind.__qualname__} #{digest(kind)[:8]}"
+
+
 def _tensors(item: Any) -> dict[str, Tensor]:
-    if isinstance(item, Stackable):
-        return item.tensors()
     return {name: x for name, x in item.state_dict().items() if isinstance(x, Tensor)}
 
 

@@ -38,7 +38,7 @@ def restore(eco: Ecosystem, folder: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def keeping(eco: Ecosystem, checkpoints: Checkpoints | None) -> Iterator[Callable[[], None]]:
+def keeping(eco: Ecosystem, checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Iterator[Callable[[], None]]:
     """Go on from the newest checkpoint, and give a function that saves the round just played if that is wanted.
 
     At the end the last round is saved, also of a run that was broken off between two rounds.
@@ -46,6 +46,7 @@ def keeping(eco: Ecosystem, checkpoints: Checkpoints | None) -> Iterator[Callabl
     if checkpoints is None:
         yield lambda: None
         return
+    checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     with checkpoints.locked():
         keeper = _Keeper(eco, checkpoints)
         yield keeper.round_played

@@ -72,7 +72,7 @@ def positive(value: Any, what: str) -> Tensor:
 
 
 def judged(reward: Reward, x: Samples) -> Tensor:
-    value = reward.judge(x)
+    value = reward.judge(x).detach()
     if value.shape != x.shape[:1]:
         raise ValueError(
             f"the reward {reward} returned shape {tuple(value.shape)} for samples of shape {tuple(x.shape)}; "

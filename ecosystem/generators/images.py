@@ -73,13 +73,22 @@ class ImageModel(ConditionalModel):
         if tuple(images.shape[1:]) != self.event_shape or not images.is_floating_point():
             raise ValueError(
                 f"{name}(shape={self.event_shape}) is trained on floating-point images of that shape, got "
-                f"{images.dtype} of shape {tuple(images.shape[1:])}; resize them, or give the model their shape"
+                f"{images.dtype} of shape {tuple(images.shape[1:])}; "
+                + (
+                    "resize them, or give the model their shape"
+                    if images.is_floating_point()
+                    else "images.float() / 255"
+                )
             )
         low, high = images.aminmax() if len(images) else (torch.zeros(()), torch.ones(()))
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"{name} is trained on pixels in [0, 1], got pixels in [{float(low):.4g}, {float(high):.4g}]; divide "
-                "pixels of 0..255 by 255"
+                f"{name} is trained on pixels in [0, 1], got pixels in [{float(low):.4g}, {float(high):.4g}]; "
+                + (
+                    "of x in [-1, 1] take (x + 1) / 2"
+                    if low < 0
+                    else f"divide by {255 if high > 16 else float(high):.4g}"
+                )
             )
         self._check_labels(labels)
 

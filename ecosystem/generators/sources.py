@@ -98,7 +98,14 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
     elif callable(real) and not isinstance(real, Tensor):
         source = SampleFunction(cast(Callable[[int, Stream], Any], real), generator)
     else:
-        source = _empirical(torch.as_tensor(real).detach().clone(), generator, where)
+        try:
+            data = torch.as_tensor(real).detach().clone()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"the real data of {where} must be a tensor, Pairs(inputs, outputs), a generator or a function "
+                f"(n, rng) -> samples, got a {type(real).__name__}"
+            ) from error
+        source = _empirical(data, generator, where)
     sizes = [len(p) for p in (_probabilities(source), _probabilities(generator)) if p is not None]
     if len(sizes) == 2 and sizes[0] != sizes[1]:
         raise ValueError(

@@ -1,7 +1,7 @@
 """The contract of rewards: the taste by which users judge samples, as functions ``[..., *event] -> [...]``.
 
-Any callable of that shape is a reward. The classes of :mod:`ecosystem.rewards` that know their expectation under a law
-make a model's alignment exact. A stacked reward (parameters ``[*batch, ...]``) judges samples
+Any callable ``[n, *event] -> [n]`` is a reward. The classes of :mod:`ecosystem.rewards` that know their expectation
+under a law make a model's alignment exact. A stacked reward (parameters ``[*batch, ...]``) judges samples
 ``[*batch, ..., *event]``.
 """
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
-from ecosystem.samples import Pairs, Samples, outputs
+from ecosystem.samples import Pairs, Samples, flat, outputs
 from ecosystem.stacking import Stackable
 
 
@@ -43,8 +43,8 @@ class Reward(Stackable):
 
     of_pairs: ClassVar[bool] = False
 
-    def judge(self, x: Samples) -> Tensor:
-        """The reward of samples, ``[...]``: of tensors as they are, of pairs as it wants to see them."""
+    def judge(self, x: Samples, batch: int = 1) -> Tensor:
+        """The reward of samples with ``batch`` batch dimensions: of tensors, or of pairs as it wants to see them."""
         if self.of_pairs and not isinstance(x, Pairs):
             raise TypeError(f"the reward {self} judges pairs of input and output, these samples have no inputs")
         return self(x if self.of_pairs else outputs(x))  # type: ignore[arg-type]
@@ -82,9 +82,13 @@ class Reward(Stackable):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Custom(Reward):
-    """A callable of the user's own, ``[..., *event] -> [...]``."""
+    """A callable of the user's own, ``[n, *event] -> [n]``; whatever the batch, it is shown one batch dimension."""
 
     function: Callable[[Tensor], Tensor]
+
+    def judge(self, x: Samples, batch: int = 1) -> Tensor:
+        value = super().judge(x if batch == 1 else flat(x, batch))
+        return value if batch == 1 else value.reshape(x.shape[:batch])
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.function(x)
@@ -95,7 +99,7 @@ class Custom(Reward):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OfPairs(Custom):
-    """A callable of the user's own that looks at inputs too: ``Pairs -> [...]``, for conditional generators.
+    """A callable of the user's own that looks at inputs too: ``Pairs [n] -> [n]``, for conditional generators.
 
     >>> right = OfPairs(lambda pairs: (pairs.outputs == 2 * pairs.inputs).double())
     >>> right.judge(Pairs(torch.tensor([1, 2]), torch.tensor([2, 5])))

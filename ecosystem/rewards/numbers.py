@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ecosystem.laws import Finite, Moments
 from ecosystem.rewards.base import Reward, aligned, as_numbers
+from ecosystem.samples import Samples
 
 
 def _numbers(value: Tensor) -> str:
@@ -174,6 +175,9 @@ class Opposite(Reward):
 
     def __call__(self, x: Any) -> Tensor:
         return -self.reward(x)
+
+    def judge(self, x: Samples, batch: int = 1) -> Tensor:
+        return -self.reward.judge(x, batch)
 
     def moments(self, law: Moments) -> Tensor:
         return -self.reward.moments(law)

@@ -54,7 +54,10 @@ class WeightedSum(Reward):
         return any(part.of_pairs for part in self.rewards)
 
     def __call__(self, x: Samples) -> Tensor:  # type: ignore[override]
-        values = [part.judge(x) for part in self.rewards]
+        return self.judge(x)
+
+    def judge(self, x: Samples, batch: int = 1) -> Tensor:
+        values = [part.judge(x, batch) for part in self.rewards]
         return _weighted(values, aligned(self.weights, 1, values[0].ndim + 1))
 
     def moments(self, law: Moments) -> Tensor:

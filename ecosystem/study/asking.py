@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ecosystem.content import digest
 from ecosystem.scenario import Scenario
-from ecosystem.study.content import digest
 from ecosystem.study.design import Design, points_table
 from ecosystem.study.identity import differences, identity, portrait
 from ecosystem.study.measures import OWN_TABLES

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecosystem.content import digest, without_addresses
 from ecosystem.scenario import Scenario
-from ecosystem.study.content import digest, without_addresses
 from ecosystem.study.design import label
 from ecosystem.study.work import Job, built_point
 from ecosystem.variants import versions

@@ -119,8 +119,13 @@ class Pretrained(Base):
         return str(converted()) if self.source == "smollm2" else self.source
 
     def read_tokenizer(self) -> Any:
-        with quiet() as transformers:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self.where, local_files_only=_local(self.where))
+        try:
+            with quiet() as transformers:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(self.where, local_files_only=_local(self.where))
+        except OSError as error:
+            raise OSError(
+                f"there is no folder {self.source!r} here, and no model of that name can be read from the hub: {error}"
+            ) from error
         if tokenizer.eos_token_id is None:
             raise ValueError(f"the tokenizer of {self.source!r} has no token that ends an answer; give it an eos_token")
         return tokenizer
