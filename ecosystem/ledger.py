@@ -21,9 +21,8 @@ from torch import Tensor
 from ecosystem.curation.base import judged
 from ecosystem.engine.slates import Positions
 from ecosystem.engine.waves import Task
-from ecosystem.engine.wiring import CURATED, NONE, Component
 from ecosystem.rewards import Reward
-from ecosystem.samples import Samples, TrainingSet
+from ecosystem.samples import OWN, REAL, Samples, TrainingSet
 
 if TYPE_CHECKING:
     from ecosystem.ecosystem import Ecosystem
@@ -31,17 +30,17 @@ if TYPE_CHECKING:
 SOURCES = ["seed", "replicate", "round", "member", "source", "curated", "born", "count", "reward", "deviation"]
 CHOICES = ["seed", "replicate", "round", "source", "target", "quantile", "before", "after"]
 _QUANTILES = np.linspace(0, 1, 21)
-_PLACE = ["component", "variant", "replicate"]
+_PLACE = ["source", "target", "variant", "replicate"]
 
 
 @dataclass
 class Ledger:
-    """Rows of finished rounds, with numbers for names: member, component, variant, replicate."""
+    """Rows of finished rounds, with numbers for names: member, source, target, variant, replicate."""
 
     sources: list[pd.DataFrame] = field(default_factory=list)
     choices: list[pd.DataFrame] = field(default_factory=list)
 
-    def close(self, witnesses: list[Witness], updated: np.ndarray, components: list[Component]) -> None:
+    def close(self, witnesses: list[Witness], updated: np.ndarray) -> None:
         """Take over a round; what was for members that did not retrain ``[members, variants, replicates]`` goes."""
         for witness in witnesses:
             if witness.sources:
@@ -50,8 +49,7 @@ class Ledger:
             if not witness.choices:
                 continue
             table = pd.concat(witness.choices)
-            targets = np.array([component.target for component in components])[table["component"]]
-            table = table[updated[targets, table["variant"], table["replicate"]]]
+            table = table[updated[table["target"], table["variant"], table["replicate"]]]
             spread = table.groupby(_PLACE, sort=True)[["before", "after"]].quantile(_QUANTILES)
             self.choices.append(spread.rename_axis([*_PLACE, "quantile"]).reset_index().assign(round=witness.round))
 
@@ -81,7 +79,8 @@ class Witness:
         self.choices.append(
             pd.DataFrame(
                 {
-                    "component": task.components[where.slot.numpy()],
+                    "source": task.producer[where.slot.numpy()],
+                    "target": task.members[task.owner[where.slot.numpy()]],
                     "variant": where.variant.numpy(),
                     "replicate": self.replicates[where.replicate].numpy(),
                     "before": judged(reward, shown).numpy(),
@@ -97,15 +96,15 @@ class Witness:
         taste = self.eco.cohorts[task.cohort].reward
         reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
         if taste is not None:
-            reward = taste.take((int(task.rows[cell[0]]), cell[1], 0)).judge(given.data).double()
-        parts, which = torch.unique(torch.stack([given.component, given.round]), dim=1, return_inverse=True)
-        for number, (component, born) in enumerate(parts.T.tolist()):
+            reward = taste.take((int(task.rows[cell[0]]), cell[1], 0)).judge(given.data).detach().double()
+        parts, which = torch.unique(torch.stack([given.origin, given.round]), dim=1, return_inverse=True)
+        for number, (origin, born) in enumerate(parts.T.tolist()):
             values = reward[which == number]
             self.sources.append(
                 {
                     "round": self.round,
                     "member": int(task.members[cell[0]]),
-                    "component": component,
+                    "origin": origin,
                     "born": born,
                     "variant": cell[1],
                     "replicate": int(self.replicates[cell[2]]),
@@ -116,29 +115,24 @@ class Witness:
             )
 
 
-def sources_table(
-    ledger: Ledger, variant: int, names: list[str], components: list[Component], seeds: list[tuple[int, int]]
-) -> pd.DataFrame:
+def sources_table(ledger: Ledger, variant: int, names: list[str], seeds: list[tuple[int, int]]) -> pd.DataFrame:
     """The table ``sources`` of a variant."""
     table = _of_variant(ledger.sources, variant, seeds)
     if table is None:
         return pd.DataFrame(columns=SOURCES)
-    parts = [components[i] if i != NONE else None for i in table["component"]]
     table["member"] = [names[i] for i in table["member"]]
-    table["source"] = ["own" if p is None else "real" if p.flow is None else p.flow[0] for p in parts]
-    table["curated"] = [p is not None and p.group == CURATED for p in parts]
+    table["source"] = [{REAL: "real", OWN: "own"}.get(i) or names[i // 2] for i in table["origin"]]
+    table["curated"] = [i >= 0 and i % 2 == 1 for i in table["origin"]]
     return table[SOURCES].sort_values(["seed", "replicate", "round"], kind="stable", ignore_index=True)
 
 
-def choices_table(
-    ledger: Ledger, variant: int, components: list[Component], seeds: list[tuple[int, int]]
-) -> pd.DataFrame:
+def choices_table(ledger: Ledger, variant: int, names: list[str], seeds: list[tuple[int, int]]) -> pd.DataFrame:
     """The table ``choices`` of a variant."""
     table = _of_variant(ledger.choices, variant, seeds)
     if table is None:
         return pd.DataFrame(columns=CHOICES)
-    flows = [components[i].flow for i in table["component"]]
-    table["source"], table["target"] = ([flow[side] for flow in flows if flow] for side in (0, 1))
+    for side in ("source", "target"):
+        table[side] = [names[i] for i in table[side]]
     return table[CHOICES].sort_values(["seed", "replicate", "round"], kind="stable", ignore_index=True)
 
 

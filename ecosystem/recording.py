@@ -160,7 +160,7 @@ class Recorder:
         for labels, table in counts:  # what was drawn for members that were not due in a replicate was not used
             table[~updated.numpy()[[member for member, _ in labels]]] = -1
         witnesses, self._witnesses = self._witnesses, []
-        self.ledger.close(witnesses, updated.numpy(), eco.wiring.components)
+        self.ledger.close(witnesses, updated.numpy())
         if self.record.wants_samples(round, eco.rounds):
             self._keep_samples(round)
         if not self.record.wants(round, eco.rounds):

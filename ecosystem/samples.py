@@ -78,25 +78,27 @@ class Pairs:
 
 
 Samples = Tensor | Pairs
+REAL, OWN = -2, -1
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """What one model trains on, and where each sample came from.
 
-    ``data [n, *event]``; ``component [n]`` numbers the parts of a diet (a flow's raw or curated part, real data), −1
-    where an agent of one's own brought the data; ``round [n]`` is when a sample was drawn.
+    ``data [n, *event]``; ``origin [n]`` is ``2·producer + curated`` with the producer's place among the members, and
+    below 0 ``REAL`` for real data and ``OWN`` for what an agent of one's own brought; ``round [n]`` is when a sample
+    was drawn.
     """
 
     data: Samples
-    component: Tensor
+    origin: Tensor
     round: Tensor
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: Any) -> TrainingSet:
-        return TrainingSet(self.data[index], self.component[index], self.round[index])
+        return TrainingSet(self.data[index], self.origin[index], self.round[index])
 
 
 Rows = TypeVar("Rows", Tensor, Pairs, TrainingSet)
@@ -109,7 +111,7 @@ def concatenated(parts: Sequence[Rows]) -> Rows:
         return first
     if isinstance(first, Tensor):
         return torch.cat(list(cast(Sequence[Tensor], parts)))
-    fields = ("inputs", "outputs") if isinstance(first, Pairs) else ("data", "component", "round")
+    fields = ("inputs", "outputs") if isinstance(first, Pairs) else ("data", "origin", "round")
     return type(first)(*(concatenated([getattr(part, field) for part in parts]) for field in fields))
 
 

@@ -33,7 +33,6 @@ class Tables:
         self.snapshots = list(recorder.snapshots)
         self._history = recorder.history
         self._ledger = recorder.ledger
-        self._components = recorder.eco.wiring.components
         self._failures = list(recorder.failures)
         self._changes = list(changes)
 
@@ -95,11 +94,11 @@ class Tables:
 
     def sources(self) -> pd.DataFrame:
         """The table ``sources``: what members trained on, part by part."""
-        return sources_table(self._ledger, self.variant, self.names, self._components, self.seeds)
+        return sources_table(self._ledger, self.variant, self.names, self.seeds)
 
     def choices(self) -> pd.DataFrame:
         """The table ``choices``: rewards before and after users chose."""
-        return choices_table(self._ledger, self.variant, self._components, self.seeds)
+        return choices_table(self._ledger, self.variant, self.names, self.seeds)
 
     def failures(self) -> pd.DataFrame:
         """The table ``failures``."""

@@ -41,7 +41,7 @@ from ecosystem import (
     subsample,
     window,
 )
-from ecosystem.rewards import Custom, negated
+from ecosystem.rewards import Custom, WeightedSum, negated
 from ecosystem.samples import TrainingSet, blank, concatenated, filled, folded, outputs, preferred
 
 RNG = Stream.root([(0, 0)])[0]
@@ -311,8 +311,8 @@ def test_every_sample_knows_its_source() -> None:
     eco = Ecosystem(duo(raw=0.2, curated=0.3))
     gathered = eco["b"].gather()
     assert isinstance(gathered, TrainingSet)
-    data, component = gathered.data[0, 0, 0], gathered.component[0, 0, 0]
-    labels = [eco.wiring.components[i].label for i in component.tolist()]
+    data, origin = gathered.data[0, 0, 0], gathered.origin[0, 0, 0]
+    labels = [{-2: "real", 0: "a", 1: "a (curated)"}[i] for i in origin.tolist()]
     u = luck(data)
     for label, pair_input, chance in zip(labels, data.inputs.tolist(), u.tolist(), strict=True):
         assert (label == "real") == (pair_input >= 100) == (chance == 0.5)
@@ -345,6 +345,29 @@ def test_sources_are_a_table(retention) -> None:
         drawn = drawn.assign(source=drawn["component"].str.replace(" (curated)", ""), curated=curated)
         pd.testing.assert_series_equal(
             newest.sort_index(), drawn.set_index(newest.index.names)["count"].sort_index(), check_names=False
+        )
+
+
+def test_a_curator_that_changes_on_the_way_moves_no_earlier_row() -> None:
+    from ecosystem import ModelAgent
+
+    class Restless(ModelAgent):
+        def decide(self) -> None:
+            if self.model.steps == 3:
+                self.set_curator(BestOf(8), where=self.alignment > -99)
+
+    def tables(agent) -> list[pd.DataFrame]:
+        run = duo(raw=0.2, curated=0.3, samples=50, retention=window(3), agent=agent).run(
+            record=Record(sources=True, choices=True)
+        )
+        return [run.sources, run.choices]
+
+    for calm, restless in zip(tables(None), tables(Restless), strict=True):
+        keys = [name for name in ("round", "source", "member", "curated", "born", "count") if name in calm]
+        early = [table.query("round < 3").reset_index(drop=True) for table in (calm, restless)]
+        pd.testing.assert_frame_equal(*early)
+        assert (
+            restless.query("round == 3")[keys].to_numpy().tolist() == calm.query("round == 3")[keys].to_numpy().tolist()
         )
 
 

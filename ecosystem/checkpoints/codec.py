@@ -76,7 +76,7 @@ class Writer:
         if kind is Pairs:
             return {"pairs": self._many([value.inputs, value.outputs, len(value.batch_shape)], place)}
         if kind is TrainingSet:
-            return {"training set": self._many([value.data, value.component, value.round], place)}
+            return {"training set": self._many([value.data, value.origin, value.round], place)}
         if kind is pd.DataFrame and value.index.equals(pd.RangeIndex(len(value))):
             return {"table": self.write({name: value[name].to_numpy() for name in value}, place)}
         if issubclass(kind, np.generic | np.ndarray) and value.dtype.kind in "biufc":

@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -135,17 +137,34 @@ class _Told:
         if item is None:
             return None
         if callable(item) and not isinstance(item, Stackable | nn.Module):
-            return f"{getattr(item, '__qualname__', type(item).__qualname__)} #{digest(item)[:8]}"
+            return f"{getattr(item, '__qualname__', type(item).__qualname__)} #{_digest_of(_parts(item))}"
         if isinstance(item, Pairs):
             return f"pairs: {self._tell(item.inputs)}, {self._tell(item.outputs)}"
         if not isinstance(item, Stackable | nn.Module):
             tensor = torch.as_tensor(item)
             return f"{_kind(tensor)} {list(tensor.shape)} #{_digest([tensor])}"
         if isinstance(item, Stackable):
-            return f"{_text(item)} #{digest(item)[:8]}"
+            return f"{_text(item)} #{_digest_of(_parts(item))}"
         tensors = _tensors(item)
         text = _coded(type(item))
         return f"{text} #{_digest(list(tensors.values()))}" if tensors else text
+
+
+def _parts(item: Any) -> Any:
+    """What a description is made of: numbers, code of functions, words; not what objects of others have worked out."""
+    if isinstance(item, Tensor):
+        return _digest([item])
+    if isinstance(item, FunctionType | partial):
+        return digest(item)
+    if isinstance(item, Stackable):
+        return [_coded(type(item)), *(_parts(value) for value in made_of(item).values())]
+    if isinstance(item, tuple | list):
+        return [_parts(part) for part in item]
+    return _text(item)
+
+
+def _digest_of(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
 def _coded(kind: type) -> str:

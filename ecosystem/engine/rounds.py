@@ -17,7 +17,7 @@ from ecosystem.engine.wiring import Wiring
 from ecosystem.engine.world import World, put, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import training_data
-from ecosystem.samples import Pairs, Samples, TrainingSet
+from ecosystem.samples import OWN, Pairs, Samples, TrainingSet
 
 Behaviour = Callable[[World, Task, Tensor], Tensor]
 Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
@@ -92,7 +92,7 @@ def _one_by_one(world: World, gathered: Samples | TrainingSet | Sets, due: Tenso
     """Training sets of those due; of data that an agent brought itself nobody knows the origin."""
     if isinstance(gathered, Tensor | Pairs):
         size = gathered.shape[:4]
-        gathered = TrainingSet(gathered, torch.full(size, -1), torch.full(size, world.round))
+        gathered = TrainingSet(gathered, torch.full(size, OWN), torch.full(size, world.round))
     if isinstance(gathered, TrainingSet):
         cells = [(i, j, k) for i, j, k in due.nonzero().tolist()]
         return iter([(cell, gathered[cell]) for cell in cells])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,9 +21,10 @@ from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
+from ecosystem.engine.wiring import NONE
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
-from ecosystem.samples import Samples, TrainingSet, blank, filled, folded, placed
+from ecosystem.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.streams import Stream
 
 NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
@@ -114,8 +116,9 @@ class Sampler:
         self._report()
 
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
-        component = torch.from_numpy(self.task.components)[slots]
-        return TrainingSet(x, component, torch.full(slots.shape, self.world.round))
+        producer, curated = self.task.producer, self.task.curated
+        origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
+        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.world.round))
 
     def _report(self) -> None:
         if self.world.count is not None:

@@ -136,12 +136,13 @@ def autocast(model: GenerativeModel, precision: torch.dtype | None) -> Any:
 @contextmanager
 def evaluating(model: GenerativeModel) -> Iterator[None]:
     """Torch's evaluation mode inside (no dropout, batch statistics as they were learnt)."""
-    before = model.training
+    before = [(module, module.training) for module in model.modules()]  # a part may be kept in it for good
     model.eval()
     try:
         yield
     finally:
-        model.train(before)
+        for module, training in before:
+            module.training = training
 
 
 @contextmanager
