@@ -23,7 +23,9 @@ class ModelAgent(mesa.Agent):
 
     Subclass it for an experiment and pass the class to ``Member(..., agent=MyAgent)``. ``decide()`` is called before
     each round and may use the verbs below; ``gather()`` and ``retrain()`` do for one member what its cohort's wave does
-    for all, and may be replaced. Tensors have the shape ``[variants, replicates]``; a verb's ``where`` is such a mask.
+    for all, and may be replaced. An agent that keeps attributes defines ``state() -> dict`` and ``load_state(dict)``,
+    so that checkpoints hold them (they refuse others). Tensors have the shape ``[variants, replicates]``; a verb's
+    ``where`` is such a mask.
 
     >>> class Cautious(ModelAgent):
     ...     def decide(self):

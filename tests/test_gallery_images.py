@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import image_settings
+from analysis import image_response, image_settings
 from ecosystem import Record, Study
 from ecosystem.influence import measure_influence
 from ecosystem.rewards.images import hue_saturation
@@ -116,3 +116,11 @@ def test_the_analysis_draws_a_table_and_a_figure(tmp_path, monkeypatch) -> None:
     assert row["last move"] == pytest.approx(last)
     assert drawn(tmp_path / "image_settings.png")
     assert len(pd.read_csv(tmp_path / "image_settings.csv")) == 4
+
+
+def test_the_response_of_both_models_is_drawn(tmp_path) -> None:
+    sizes = {"rounds": 2, "samples": 16, "steps": 2, "warm-up": 2, "seeds": 2, "burn-in": 1, "hold": 1, "judged": 8}
+    given = [part for name, value in sizes.items() for part in (f"--{name}", str(value))]
+    table = image_response.main([*given, "--out", str(tmp_path)])
+    assert len(table) == 4 and (table["seeds"] == 2).all()
+    assert drawn(tmp_path / "image_response.png") and len(pd.read_csv(tmp_path / "image_response.csv")) == 4
