@@ -36,7 +36,7 @@ from torch import Tensor
 from ecosystem import HoldThenDecay, Luce, Member, Pairs, Scenario, Stream, Training
 from ecosystem.generators.diffusion import Diffusion
 from ecosystem.rewards.images import cool, warm
-from scenarios.tinted_digits import couple
+from scenarios.tinted_digits import couple, fractions
 
 ROW = 1 + 3 * 32 * 32  # bytes of a labelled image
 
@@ -67,6 +67,7 @@ def scenario(
     ``device`` is by default a GPU where there is one; ``precision`` is float32 or bfloat16, on a GPU by default the
     latter.
     """
+    fractions(setting)  # refused before anything is read or trained
     if precision not in (None, "float32", "bfloat16"):
         raise ValueError(f"scenario(precision) is 'float32' or 'bfloat16', got {precision!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -66,12 +66,17 @@ def scenario(
     return s
 
 
-def couple(s: Scenario, setting: str, curation: float) -> None:
-    """Connect ``theta`` and ``phi`` as a setting says."""
+def fractions(setting: str) -> tuple[float, float]:
+    """``c_theta`` and ``c_phi`` of a setting."""
     if setting not in SETTINGS:
         raise ValueError(f"scenario(setting) is one of {', '.join(SETTINGS)}, got {setting!r}")
+    return SETTINGS[setting]
+
+
+def couple(s: Scenario, setting: str, curation: float) -> None:
+    """Connect ``theta`` and ``phi`` as a setting says."""
     for v, other, level, crossed in zip(
-        ("theta", "phi"), ("phi", "theta"), (curation, 0.5), SETTINGS[setting], strict=True
+        ("theta", "phi"), ("phi", "theta"), (curation, 0.5), fractions(setting), strict=True
     ):
         for u, share in ((other, level * crossed), (v, level * (1 - crossed))):
             if share:

@@ -198,7 +198,7 @@ def test_the_first_weights_have_a_seed_of_their_own() -> None:
         ({"layers_per_block": 0}, r"Diffusion\(layers_per_block\) takes whole numbers"),
         ({"timesteps": True}, r"Diffusion\(timesteps\) takes whole numbers"),
         ({"sampling_steps": 2000}, r"sampling_steps\) must divide timesteps = 1000, got 2000; give it 500 or 1000"),
-        ({"sampling_steps": 600}, r"must divide timesteps = 1000, got 600; give it 500 or 1000"),
+        ({"sampling_steps": 600}, r"must divide timesteps = 1000, got 600; give it 250 or 500"),
         ({"shape": (3, 30, 32)}, r"halves images 3 times, .* multiples of 8, got shape=\(3, 30, 32\); give fewer"),
         ({"precision": torch.float16}, r"Training\(precision\) is None, torch.float32 or torch.bfloat16"),
     ],

@@ -390,6 +390,7 @@ def test_when_all_diverge_nothing_is_known() -> None:
     assert measured.response.empty and measured.matrix.isna().all(axis=None)
 
 
+@pytest.mark.filterwarnings("ignore:the reward .* is NaN")
 def test_alignments_that_are_not_finite_count_for_their_target_only() -> None:
     s = duo()
     s.add("c", reader(reward=lambda x: torch.where(x.squeeze(-1) > 2.0, torch.nan, x.squeeze(-1))))
