@@ -13,7 +13,7 @@ from ecosystem.curation import Crowd, Curator, Shift, Tilt, Users
 from ecosystem.descriptions import Flow, Member, curated_by
 from ecosystem.generators import Categorical, ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
-from ecosystem.generators.sources import as_source
+from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import evaluating
 from ecosystem.rewards import Reward, Tabular
 from ecosystem.samples import Pairs, Samples
@@ -69,6 +69,8 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
+    if isinstance(member.real, Pairs):
+        check_finite(member.real, repr(name))  # here, once: a source is made of them in every ecosystem
     if member.real is not None:
         source = as_source(member.real, member.generator, repr(name))
         if isinstance(member.real, Tensor | Pairs):

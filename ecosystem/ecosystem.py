@@ -19,7 +19,7 @@ from ecosystem.agents import ModelAgent
 from ecosystem.checkpoints import Checkpoints, keeping, restore, save
 from ecosystem.controls import Controls
 from ecosystem.engine.cohorts import member_cohorts
-from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.looped import Looped, Stack, bounds
 from ecosystem.engine.rounds import gather, play, retrain
 from ecosystem.engine.waves import Plan, Task, compile_plan, make_tasks
 from ecosystem.engine.wiring import CURATED, REAL, Wiring
@@ -222,7 +222,7 @@ class Ecosystem(mesa.Model):
         for cohort, new, old in zip(self.cohorts, self.generators, before, strict=True):
             if not cohort.ids or new is old:
                 continue
-            low, high = new.vector().aminmax()
+            low, high = bounds(new)
             if not bool((high < _EXPLODED) & (low > -_EXPLODED)):  # a NaN is neither
                 bad[cohort.index] = ~(new.vector().abs().amax(-1) < _EXPLODED) & due[cohort.index]
         if not bool(bad.any()):

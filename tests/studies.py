@@ -162,11 +162,11 @@ def killed_after(write: int | str, study: Study, folder: Path, **how: Any) -> bo
 class Nursery:
     """A process that forks others at once, each in a session of its own: to import takes longer than to run.
 
-    Its children run :func:`slowly` in a folder.
+    It runs the function ``nurse()`` of a module; with that of this one, its children run :func:`slowly` in a folder.
     """
 
-    def __init__(self) -> None:
-        program = [sys.executable, "-c", "from tests.studies import nurse; nurse()"]
+    def __init__(self, module: str = "tests.studies") -> None:
+        program = [sys.executable, "-c", f"from {module} import nurse; nurse()"]
         root, env = Path(__file__).parents[1], {**os.environ, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True, cwd=root, env=env)

@@ -17,7 +17,7 @@ LONGEST = 350  # lines of one file
 # From the ground up; a name stands for a module or for a package with all that is in it. What an ecosystem gives back
 # (run) stands below it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("streams", "stacking", "products", "parameters", "samples", "content"),
+    ("streams", "stacking", "products", "parameters", "samples", "content", "durable"),
     ("laws", "rewards", "transforms", "curation", "schedules", "orderings", "retention", "data"),
     ("generators",),
     ("descriptions", "checks", "checks_whole", "scenario"),

@@ -10,7 +10,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -52,6 +51,7 @@ from ecosystem import (
     Thaw,
     Training,
     accumulate,
+    durable,
     every,
     poisson,
     sequential,
@@ -65,6 +65,7 @@ from ecosystem.checkpoints.codec import Reader, Unwritable, Writer
 from ecosystem.checkpoints.same import same
 from ecosystem.cli import app
 from tests.drawn import normals
+from tests.studies import Nursery
 
 pytestmark = pytest.mark.xdist_group("checkpoints")  # what is compared with is made once
 
@@ -393,38 +394,6 @@ def test_what_is_unchanged_is_written_once(tmp_path: Path) -> None:
 # -- killed ------------------------------------------------------------------------------------------------------------
 
 
-class Nursery:
-    """A process that forks others at once, to be killed: to import takes longer than to run."""
-
-    def __init__(self) -> None:
-        program = [sys.executable, "-c", "from tests.test_checkpoints import nurse; nurse()"]
-        root, env = Path(__file__).parents[1], {**os.environ, "OMP_NUM_THREADS": "1"}
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True, cwd=root, env=env)
-        assert self.answer() == "ready"
-
-    def start(self, name: str, folder: Path, **how: Any) -> int:
-        """Run a scenario with checkpoints and save it beside them; the number of the process."""
-        return self.ask(name=name, folder=str(folder), **how)
-
-    def wait(self, process: int) -> int:
-        """How a process ended: 0, or minus the signal that killed it."""
-        return self.ask(wait=process)
-
-    def ask(self, **order: Any) -> Any:
-        assert self._process.stdin is not None
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        return self.answer()
-
-    def answer(self) -> Any:
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        with self._process:
-            self._process.kill()
-
-
 def nurse() -> None:
     """What runs in the nursery: orders come as lines of JSON, and answers go."""
     for name in SCENARIOS:  # all is imported and pretrained before the first child is born
@@ -479,13 +448,13 @@ def _mortal(fatal: int) -> None:
 
     for module, name in ((os, "fsync"), (os, "replace"), (shutil, "rmtree"), (Path, "mkdir")):
         setattr(module, name, deadly(getattr(module, name)))
-    whole, folders._durable = folders._durable, half
+    whole, durable.write = durable.write, half
     rest, shutil.rmtree = shutil.rmtree, gnaw
 
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
+    nursery = Nursery("tests.test_checkpoints")
     yield nursery
     nursery.close()
 
@@ -499,7 +468,7 @@ def unharmed(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> dict
     runs = {}
     for name in SCENARIOS:
         folder = tmp_path_factory.mktemp(name)
-        assert nursery.wait(nursery.start(name, folder / "saved")) == 0
+        assert nursery.wait(nursery.ask(name=name, folder=str(folder / "saved"))) == 0
         runs[name] = Run.load(folder / "run")
     return runs
 
@@ -509,7 +478,7 @@ def unharmed(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> dict
 def test_killed_at_any_moment(name: str, nursery: Nursery, unharmed: dict[str, Run], tmp_path: Path) -> None:
     moments, ends = random.Random(name), []
     for attempt in range(60):
-        process = nursery.start(name, tmp_path / "saved")
+        process = nursery.ask(name=name, folder=str(tmp_path / "saved"))
         time.sleep(moments.uniform(0.0, 0.06 + 0.08 * attempt))  # ever later, so that a slow machine ends too
         os.kill(process, signal.SIGKILL)  # one that has ended is still there until it is waited for
         ends.append(nursery.wait(process))
@@ -526,14 +495,14 @@ def test_killed_at_every_step_of_a_write(nursery: Nursery, unharmed: dict[str, R
     for fatal in range(1, 31):
         folder = tmp_path / str(fatal) / "saved"
         folder.parent.mkdir()
-        assert nursery.wait(nursery.start("deciding", folder, fatal=fatal)) == -signal.SIGKILL
+        assert nursery.wait(nursery.ask(name="deciding", folder=str(folder), fatal=fatal)) == -signal.SIGKILL
         there = names(folder) if folder.exists() else []
         found = [name for name in there if name.startswith("round")]
         assert [folders.read(folder / name)[0]["round"] for name in found] == [int(name[-5:]) for name in found]
         assert len(found) <= 3 and len(there) <= 4
         newest.append(max(map(int, (name[-5:] for name in found)), default=0))
         if fatal % 3 == 0:
-            assert nursery.wait(nursery.start("deciding", folder)) == 0
+            assert nursery.wait(nursery.ask(name="deciding", folder=str(folder))) == 0
             assert names(folder) == ["round-00007", "round-00008"]
             assert_same(Run.load(folder.with_name("run")), unharmed["deciding"])
     assert newest == sorted(newest) and set(newest) == {0, 1, 2, 3}  # the third is the first to push one out
@@ -543,7 +512,7 @@ def test_killed_at_every_step_of_a_write(nursery: Nursery, unharmed: dict[str, R
 def test_a_disk_without_room(nursery: Nursery, unharmed: dict[str, Run], tmp_path: Path) -> None:
     """The kept data grow until their file is too large: older checkpoints stay, and with room it goes on."""
     folder = tmp_path / "saved"
-    process = nursery.start("neural", folder, limit=24_000)
+    process = nursery.ask(name="neural", folder=str(folder), limit=24_000)
     assert nursery.wait(process) == 1
     told = os.readlink(folder / "error")
     (folder / "error").unlink()
@@ -552,7 +521,7 @@ def test_a_disk_without_room(nursery: Nursery, unharmed: dict[str, Run], tmp_pat
     assert before == [f"round-{r:05d}" for r in (last - 1, last)] and 2 <= last < 5
     assert "could not write this checkpoint; make room and run again, older ones are whole" in told
     assert f"round-{last + 1:05d}" in told
-    assert nursery.wait(nursery.start("neural", folder)) == 0
+    assert nursery.wait(nursery.ask(name="neural", folder=str(folder))) == 0
     assert_same(Run.load(tmp_path / "run"), unharmed["neural"])
 
 

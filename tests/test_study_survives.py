@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ecosystem import durable
 from ecosystem.study import Local, Progress, Results, Study, StudyFolderError
-from ecosystem.study import store as store_module
 from tests.studies import (
     ALWAYS,
     FINE,
@@ -248,7 +248,7 @@ def test_a_write_that_fails_halfway(what: str, tmp_path: Path, monkeypatch: pyte
         with monkeypatch.context() as patch:
             if what == "write":
                 half = _failing(open, at, lambda path, mode: _HalfWritten(path, mode))
-                patch.setattr(store_module, "open", half, raising=False)
+                patch.setattr(durable, "open", half, raising=False)
             else:
                 patch.setattr(os, what, _failing(getattr(os, what), at, _full))
             try:

@@ -24,6 +24,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from ecosystem import durable
+
 STATE, TENSORS, LOCK = "state.json", "tensors.safetensors", ".lock"
 FORMAT = 1
 _ROUND = re.compile(r"round-(\d{5,})")
@@ -121,11 +123,11 @@ def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> No
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        _durable(beside / TENSORS, save(tensors))
-        _durable(beside / STATE, json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
-        _flush(beside)
+        durable.write(beside / TENSORS, save(tensors))
+        durable.write(beside / STATE, json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
+        durable.flush(beside)
         os.replace(beside, folder)
-        _flush(folder.parent)
+        durable.flush(folder.parent)
     except BaseException as error:
         shutil.rmtree(beside, ignore_errors=True)
         if not isinstance(error, OSError):
@@ -150,20 +152,3 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise CheckpointError(
             f"{folder} is damaged ({type(error).__name__}: {error}); delete it, and the run goes on from the one before"
         ) from error
-
-
-def _durable(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush(folder: Path) -> None:
-    """Put the names in a folder on the disk."""
-    if os.name == "posix":
-        place = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)

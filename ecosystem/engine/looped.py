@@ -74,6 +74,17 @@ class Looped:
 Stack = ClosedForm | Looped
 
 
+def bounds(stack: Stack) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest of all parameters, NaN where one is NaN; of models without a copy of them."""
+    if not isinstance(stack, Looped):
+        low, high = stack.vector().aminmax()
+        return low, high
+    parameters = (p.detach() for model in stack.models.flat for p in model.parameters() if p.numel())
+    ends = [end.double().cpu() for p in parameters for end in p.aminmax()]
+    low, high = torch.stack(ends or [torch.zeros((), dtype=torch.float64)]).aminmax()
+    return low, high
+
+
 def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[GenerativeModel, float]:
     """A copy of the model trained on the data, and its loss (NaN where the model reports none).
 

@@ -94,7 +94,7 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
     if isinstance(real, GenerativeModel):
         source = real
     elif isinstance(real, Pairs):
-        source = EmpiricalPairs(_finite(real, where))
+        source = EmpiricalPairs(real)
     elif callable(real) and not isinstance(real, Tensor):
         source = SampleFunction(cast(Callable[[int, Stream], Any], real), generator)
     else:
@@ -124,7 +124,8 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
     return source
 
 
-def _finite(data: Pairs, where: str) -> Pairs:
+def check_finite(data: Pairs, where: str) -> None:
+    """Refuse pairs without rows, or with rows that are no numbers."""
     if not len(data):
         raise ValueError(f"the real data of {where} are empty; give Pairs(inputs, outputs) with at least one row")
     for what, x in (("inputs", data.inputs), ("outputs", data.outputs)):
@@ -133,7 +134,6 @@ def _finite(data: Pairs, where: str) -> Pairs:
             raise ValueError(
                 f"the real data of {where} have NaN or infinite {what} in {bad} of {len(x)} rows; drop them"
             )
-    return data
 
 
 def _inputs(model: GenerativeModel) -> str:

@@ -16,6 +16,11 @@ NUMBERS = 2**24  # sampled at once, in one stack
 ROWS = 2**21  # of the table `rounds`, in one block
 
 
+def closed(scenario: Scenario) -> bool:
+    """Whether all its families are fitted in closed form: neural models are looped over, and take memory."""
+    return all(isinstance(scenario.member(name).generator, ClosedForm) for name in scenario.names)
+
+
 def replicates(scenario: Scenario, seeds: int) -> int:
     """How many of the seeds make a difference."""
     return seeds if scenario.samples is not None or randomly_timed(scenario) else 1
@@ -23,9 +28,9 @@ def replicates(scenario: Scenario, seeds: int) -> int:
 
 def stack_width(scenario: Scenario, seeds: int, record: Record) -> int:
     """How many points like this one are computed as one tensor program."""
+    if not closed(scenario):
+        return 1
     members = [scenario.member(name).generator for name in scenario.names]
-    if not all(isinstance(generator, ClosedForm) for generator in members):
-        return 1  # neural models are looped over: together they only take memory
     runs = max(1, replicates(scenario, seeds))
     event = sum(math.prod(generator.event_shape) for generator in members)
     numbers = runs * event * (scenario.samples or 1)
@@ -42,8 +47,7 @@ def block_width(scenario: Scenario, points: int, seeds: int, record: Record, hea
 
 def block_depth(scenario: Scenario, seeds: int, record: Record) -> int:
     """How many seeds of one point make a block: all, unless they are so heavy that little should be lost at once."""
-    members = [scenario.member(name).generator for name in scenario.names]
-    if not all(isinstance(generator, ClosedForm) for generator in members):
+    if not closed(scenario):
         return 1
     return max(1, min(seeds, ROWS // max(_rows(scenario, 1, record), 1)))
 

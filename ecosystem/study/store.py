@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from ecosystem import durable
 from ecosystem.study.plan import Block, Request
 from ecosystem.study.work import Parcel, as_bytes, no_failures, parquet
 
@@ -201,10 +202,7 @@ class Store:
         beside = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            durable.write(beside, data)
             os.replace(beside, path)
         except OSError as error:
             beside.unlink(missing_ok=True)

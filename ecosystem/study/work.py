@@ -26,7 +26,7 @@ from ecosystem.run import Run
 from ecosystem.scenario import Scenario
 from ecosystem.study.measures import Measure
 from ecosystem.study.plan import Block, in_words
-from ecosystem.study.sizing import replicates, stack_width
+from ecosystem.study.sizing import closed, replicates, stack_width
 from ecosystem.variants import shape
 
 FAILURES = {
@@ -100,7 +100,6 @@ def play(job: Job, task: Task) -> Parcel:
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
-        gc.collect()  # agents and their ecosystem refer to each other, and may hold large models
     heard = [f"{w.category.__name__}: {w.message}" for w in caught if not _expected(w)]
     return kept.parcel(list(dict.fromkeys(heard)), time.perf_counter() - started)
 
@@ -241,6 +240,8 @@ def _simulated(
     seeds = block.seeds[: replicates(points[0].scenario, len(block.seeds))]
     eco: Ecosystem | None = None
     error: BaseException | None = None
+    if not closed(points[0].scenario):
+        gc.collect()  # agents and their ecosystem refer to each other: the models of the last one are still there
     try:
         eco = Ecosystem([point.scenario for point in points], seeds=seeds, record=record)
         eco.run()
