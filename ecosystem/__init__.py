@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ecosystem.agents import ModelAgent as ModelAgent
-    from ecosystem.checkpoints import Checkpoints as Checkpoints
+    from ecosystem.core.laws import NoPopulationLaw as NoPopulationLaw
+    from ecosystem.core.samples import Pairs as Pairs
+    from ecosystem.core.streams import Stream as Stream
     from ecosystem.curation import BestOf as BestOf
     from ecosystem.curation import Blind as Blind
     from ecosystem.curation import Crowd as Crowd
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from ecosystem.curation import Tilt as Tilt
     from ecosystem.curation import TopFraction as TopFraction
     from ecosystem.curation import Users as Users
-    from ecosystem.descriptions import Connect as Connect
-    from ecosystem.descriptions import Curate as Curate
-    from ecosystem.descriptions import Disconnect as Disconnect
-    from ecosystem.descriptions import Flow as Flow
-    from ecosystem.descriptions import Freeze as Freeze
-    from ecosystem.descriptions import Join as Join
-    from ecosystem.descriptions import Leave as Leave
-    from ecosystem.descriptions import Member as Member
-    from ecosystem.descriptions import Thaw as Thaw
-    from ecosystem.ecosystem import Ecosystem as Ecosystem
     from ecosystem.generators import Categorical as Categorical
     from ecosystem.generators import ConditionalModel as ConditionalModel
     from ecosystem.generators import FlowMatching as FlowMatching
@@ -41,11 +32,9 @@ if TYPE_CHECKING:
     from ecosystem.generators.diffusion import Diffusion as Diffusion
     from ecosystem.generators.language import LanguageModel as LanguageModel
     from ecosystem.generators.language import load_base as load_base
-    from ecosystem.laws import NoPopulationLaw as NoPopulationLaw
     from ecosystem.orderings import sequential as sequential
     from ecosystem.orderings import shuffled as shuffled
     from ecosystem.orderings import synchronous as synchronous
-    from ecosystem.recording import Record as Record
     from ecosystem.retention import accumulate as accumulate
     from ecosystem.retention import replace as replace
     from ecosystem.retention import subsample as subsample
@@ -59,37 +48,48 @@ if TYPE_CHECKING:
     from ecosystem.rewards import Tabular as Tabular
     from ecosystem.rewards import TextReward as TextReward
     from ecosystem.rewards import WeightedSum as WeightedSum
-    from ecosystem.run import Run as Run
-    from ecosystem.samples import Pairs as Pairs
+    from ecosystem.running.agents import ModelAgent as ModelAgent
+    from ecosystem.running.checkpoints import Checkpoints as Checkpoints
+    from ecosystem.running.ecosystem import Ecosystem as Ecosystem
+    from ecosystem.running.recording import Record as Record
+    from ecosystem.running.run import Run as Run
     from ecosystem.scenario import Scenario as Scenario
+    from ecosystem.scenario.descriptions import Connect as Connect
+    from ecosystem.scenario.descriptions import Curate as Curate
+    from ecosystem.scenario.descriptions import Disconnect as Disconnect
+    from ecosystem.scenario.descriptions import Flow as Flow
+    from ecosystem.scenario.descriptions import Freeze as Freeze
+    from ecosystem.scenario.descriptions import Join as Join
+    from ecosystem.scenario.descriptions import Leave as Leave
+    from ecosystem.scenario.descriptions import Member as Member
+    from ecosystem.scenario.descriptions import Thaw as Thaw
     from ecosystem.schedules import at as at
     from ecosystem.schedules import every as every
     from ecosystem.schedules import never as never
     from ecosystem.schedules import poisson as poisson
-    from ecosystem.streams import Stream as Stream
     from ecosystem.study import Study as Study
     from ecosystem.transforms import LinearMap as LinearMap
 
 _HOMES = {
-    "ecosystem.agents": "ModelAgent",
-    "ecosystem.checkpoints": "Checkpoints",
+    "ecosystem.running.agents": "ModelAgent",
+    "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.curation": "BestOf Blind Crowd Curator Luce Shift Tilt TopFraction Users",
-    "ecosystem.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
-    "ecosystem.ecosystem": "Ecosystem",
+    "ecosystem.scenario.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
+    "ecosystem.running.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
     "HoldThenDecay ImageFlow Location Training",
     "ecosystem.generators.diffusion": "Diffusion",
     "ecosystem.generators.language": "LanguageModel load_base",
-    "ecosystem.laws": "NoPopulationLaw",
+    "ecosystem.core.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
-    "ecosystem.recording": "Record",
+    "ecosystem.running.recording": "Record",
     "ecosystem.retention": "accumulate replace subsample window",
     "ecosystem.rewards": "Distance HueBand Linear OfPairs Quadratic Realism Tabular TextReward WeightedSum",
-    "ecosystem.run": "Run",
-    "ecosystem.samples": "Pairs",
+    "ecosystem.running.run": "Run",
+    "ecosystem.core.samples": "Pairs",
     "ecosystem.scenario": "Scenario",
     "ecosystem.schedules": "at every never poisson",
-    "ecosystem.streams": "Stream",
+    "ecosystem.core.streams": "Stream",
     "ecosystem.study": "Study",
     "ecosystem.transforms": "LinearMap",
 }

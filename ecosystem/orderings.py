@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecosystem.streams import Stream, word
+from ecosystem.core.streams import Stream, word
 
 
 class Ordering:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.samples import concatenated
-from ecosystem.streams import Stream
+from ecosystem.core.samples import concatenated
+from ecosystem.core.streams import Stream
 
 Memory = dict[str, Tensor]
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.stacking import Stackable
-from ecosystem.streams import Stream
+from ecosystem.core.stacking import Stackable
+from ecosystem.core.streams import Stream
 
 
 class Schedule(Stackable):

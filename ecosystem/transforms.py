@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
+from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
+from ecosystem.core.stacking import Stackable
 from ecosystem.rewards import as_numbers
-from ecosystem.stacking import Stackable
 
 
 @dataclass(frozen=True, eq=False, repr=False)

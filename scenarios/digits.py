@@ -28,7 +28,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from ecosystem import BestOf, Flow, GaussianMixture, Member, Scenario, window
-from ecosystem.laws import Moments
+from ecosystem.core.laws import Moments
 from ecosystem.rewards import Reward, aligned
 
 

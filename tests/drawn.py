@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ecosystem import GaussianMixture, Stream
+from ecosystem.core.laws import Law
 from ecosystem.generators import ClosedForm
-from ecosystem.laws import Law
 
 
 def numbers(value: Any) -> Tensor:

@@ -5,7 +5,7 @@ import pandas as pd
 import synthetic_runs as made
 import torch
 
-from ecosystem.run import Run
+from ecosystem.running.run import Run
 
 QUANTILES = np.linspace(0, 1, 21)
 HUES = torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]])  # of the labels 0..5

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecosystem.run import Run
+from ecosystem.running.run import Run
 
 EMPTY = {
     "draws": ["seed", "replicate", "round", "member", "component", "count"],

@@ -14,21 +14,21 @@ import ecosystem
 PACKAGE = Path(ecosystem.__file__).parent
 LONGEST = 350  # lines of one file
 
-# From the ground up; a name stands for a module or for a package with all that is in it. What an ecosystem gives back
-# (run) stands below it.
+# From the ground up; a name stands for a module or for a package with all that is in it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("streams", "stacking", "products", "parameters", "samples", "content", "durable"),
-    ("laws", "rewards", "transforms", "curation", "schedules", "orderings", "retention", "data"),
-    ("generators",),
-    ("descriptions", "checks", "checks_whole", "scenario"),
-    ("engine", "judging", "run"),
-    ("agents", "checkpoints", "controls", "ledger", "recording", "tables", "result", "variants", "ecosystem"),
+    ("core", "data"),
+    ("rewards", "transforms", "schedules", "orderings", "retention"),
+    ("generators", "curation"),
+    ("scenario",),
+    ("engine",),
+    ("running",),
     ("influence",),
     ("study",),
-    ("loading", "plots", "report", "cli", "dashboard"),
+    ("plots", "report", "explore", "cli"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-UPWARD = {("scenario", "ecosystem")}  # Scenario.run, inside the function: the short way through an ecosystem
+# Scenario.run, inside the function: the short way through an ecosystem
+UPWARD = {("scenario.scenario", "running.ecosystem")}
 
 
 def modules() -> dict[str, Path]:
@@ -119,13 +119,13 @@ def test_the_upward_import_is_where_it_was_agreed() -> None:
     """Only in ``Scenario.run``; elsewhere it would be an ordinary one."""
     for module, name in UPWARD:
         assert (name, True) in imports(module) and (name, False) not in imports(module)
-    tree = ast.parse(MODULES["scenario"].read_text(encoding="utf-8"))
+    tree = ast.parse(MODULES["scenario.scenario"].read_text(encoding="utf-8"))
     inside = [
         function.name
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.ImportFrom) and node.module == "ecosystem.ecosystem"
+        if isinstance(node, ast.ImportFrom) and node.module == "ecosystem.running.ecosystem"
     ]
     assert inside == ["run"]
 

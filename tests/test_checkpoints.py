@@ -59,11 +59,11 @@ from ecosystem import (
     subsample,
     window,
 )
-from ecosystem.checkpoints import CheckpointError
-from ecosystem.checkpoints import folder as folders
-from ecosystem.checkpoints.codec import Reader, Unwritable, Writer
-from ecosystem.checkpoints.same import same
 from ecosystem.cli import app
+from ecosystem.running.checkpoints import CheckpointError
+from ecosystem.running.checkpoints import folder as folders
+from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
+from ecosystem.running.checkpoints.same import same
 from tests.drawn import normals
 from tests.studies import Nursery
 

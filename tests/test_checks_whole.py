@@ -26,7 +26,7 @@ from ecosystem import (
     never,
     sequential,
 )
-from ecosystem.descriptions import Intervention
+from ecosystem.scenario.descriptions import Intervention
 from tests.labs import plain, real, refused, scenario
 
 CASES: dict[str, tuple[Callable[[], object], str]] = {

@@ -28,10 +28,10 @@ from ecosystem import (
     TopFraction,
     Users,
 )
+from ecosystem.core.laws import Finite, Law
+from ecosystem.core.stacking import stack
 from ecosystem.curation import Curator, luce_survivors, needs_reward
-from ecosystem.laws import Finite, Law
 from ecosystem.rewards import Reward, as_reward
-from ecosystem.stacking import stack
 from tests.drawn import normals, numbers, probabilities
 
 _quick = settings(max_examples=40, deadline=None)

@@ -24,8 +24,8 @@ from ecosystem import (
     Tilt,
     TopFraction,
 )
+from ecosystem.core.laws import Law, Moments, Normal
 from ecosystem.curation import Curator
-from ecosystem.laws import Law, Moments, Normal
 from ecosystem.rewards import Reward
 from tests.drawn import normals, numbers
 

@@ -35,10 +35,10 @@ from ecosystem import (
     TopFraction,
     Users,
 )
+from ecosystem.core.laws import Finite, Moments
+from ecosystem.core.stacking import stack
 from ecosystem.curation import Curator
-from ecosystem.laws import Finite, Moments
 from ecosystem.rewards import Reward, as_reward
-from ecosystem.stacking import stack
 from tests.drawn import Fixed, Shown, normals, numbers, users
 
 SYMBOLS = Categorical([0.35, 0.1, 0.25, 0.3])

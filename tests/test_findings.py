@@ -13,7 +13,7 @@ import synthetic_findings as made
 import synthetic_runs
 
 from ecosystem.influence.findings import TABLES, Findings, check_place, saved_in
-from ecosystem.run import Run
+from ecosystem.running.run import Run
 
 COLUMNS = {
     "influence": "target source kind effect isolated amplification network backfires harms",

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecosystem import Categorical, Flow, Gaussian, GaussianMixture, Location, Member, NoPopulationLaw, Scenario, Stream
+from ecosystem.core.laws import Finite, Moments, Normal, mix
+from ecosystem.core.stacking import stack
 from ecosystem.generators import ClosedForm, Empirical
-from ecosystem.laws import Finite, Moments, Normal, mix
-from ecosystem.stacking import stack
 from tests.drawn import covariance, mixture, normals, numbers, probabilities
 
 _quick = settings(max_examples=30, deadline=None)

@@ -25,8 +25,8 @@ from ecosystem import (
     at,
     never,
 )
+from ecosystem.core.laws import Finite, Law, Moments
 from ecosystem.influence import influence, stability, stable_point
-from ecosystem.laws import Finite, Law, Moments
 from ecosystem.rewards import Reward
 from scenarios import pair
 

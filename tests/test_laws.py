@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import NoPopulationLaw, Stream
-from ecosystem.laws import Finite, Moments, Normal, mix, pick, second_moment
+from ecosystem.core.laws import Finite, Moments, Normal, mix, pick, second_moment
 from tests.drawn import normals, probabilities
 
 _quick = settings(max_examples=40, deadline=None)

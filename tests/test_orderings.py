@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecosystem import Flow, Linear, Location, Member, Scenario, Stream, sequential, shuffled, synchronous
+from ecosystem.core.streams import word
 from ecosystem.orderings import Ordering, as_ordering
-from ecosystem.streams import word
 
 NAMES = ["a", "b", "c", "d"]
 RNG = Stream.root([(0, r) for r in range(3)])

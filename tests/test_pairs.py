@@ -41,8 +41,8 @@ from ecosystem import (
     subsample,
     window,
 )
+from ecosystem.core.samples import TrainingSet, blank, concatenated, filled, folded, outputs, preferred
 from ecosystem.rewards import Custom, WeightedSum, negated
-from ecosystem.samples import TrainingSet, blank, concatenated, filled, folded, outputs, preferred
 
 RNG = Stream.root([(0, 0)])[0]
 

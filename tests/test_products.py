@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Ecosystem, Flow, LinearMap, Location, Member, Scenario
-from ecosystem.products import (
+from ecosystem.core.products import (
     congruent,
     grouped_product,
     mix_rows,

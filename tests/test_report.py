@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecosystem.report import look, pictures, plots, render, write_report
-from ecosystem.run import Run
+from ecosystem.running.run import Run
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
 

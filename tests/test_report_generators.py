@@ -22,7 +22,7 @@ from ecosystem.report.choices import BOX, chosen
 from ecosystem.report.images import arranged, brightness, images, labels
 from ecosystem.report.sources import judged
 from ecosystem.report.texts import ANSWER, PROMPTS, picked, short, texts
-from ecosystem.run import Run
+from ecosystem.running.run import Run
 
 SECTIONS = {
     "painters": ["coupling", "diets", "alignment", "images", "choices", "sources", "change"],

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Categorical, Distance, Gaussian, Linear, Location, NoPopulationLaw, Quadratic, Stream, Tabular
-from ecosystem.laws import Finite, Moments, Normal
+from ecosystem.core.laws import Finite, Moments, Normal
+from ecosystem.core.stacking import stack
 from ecosystem.rewards import Reward, as_reward, negated
-from ecosystem.stacking import stack
 from tests.drawn import normals
 
 _quick = settings(max_examples=30, deadline=None)

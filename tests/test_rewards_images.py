@@ -31,9 +31,9 @@ from ecosystem import (
     Scenario,
     Tabular,
 )
-from ecosystem.laws import Finite, Moments
+from ecosystem.core.laws import Finite, Moments
+from ecosystem.core.stacking import stack
 from ecosystem.rewards import HueBand, Realism, Reward, WeightedSum, cool, hue_saturation, warm
-from ecosystem.stacking import stack
 from tests.drawn import covariance, normals, numbers, probabilities
 
 _quick = settings(max_examples=30, deadline=None)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ecosystem import Linear, Pairs
+from ecosystem.core.stacking import stack
 from ecosystem.rewards import TextReward, WeightedSum, paraphrase_reward, summary_reward
 from ecosystem.rewards.texts import contractions, copied, coverage, tokens
-from ecosystem.stacking import stack
 
 _quick = settings(max_examples=50, deadline=None)
 SENTENCES = st.lists(st.sampled_from(["the", "cat", "don't", "it's", "dog's", "sat", "82"]), max_size=16).map(" ".join)

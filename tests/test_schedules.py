@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecosystem import Flow, Location, Member, Scenario, Stream, at, every, never, poisson
+from ecosystem.core.stacking import stack
 from ecosystem.schedules import Schedule, as_schedule
-from ecosystem.stacking import stack
 
 RNG = Stream.root([(0, 0)])[0]
 

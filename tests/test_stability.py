@@ -31,8 +31,8 @@ from ecosystem import (
     synchronous,
     window,
 )
+from ecosystem.core.laws import Finite, Law
 from ecosystem.influence import influence, stability, stable_point
-from ecosystem.laws import Finite, Law
 from tests.networks import random_scenario
 
 SLOW_TOGETHER = [[0.1, -0.3], [-0.6, -0.9]]  # diverges in synchronous rounds, settles in sequential ones

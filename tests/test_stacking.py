@@ -28,9 +28,9 @@ from ecosystem import (
     every,
     poisson,
 )
-from ecosystem.laws import Finite
+from ecosystem.core.laws import Finite
+from ecosystem.core.stacking import Stackable, stack
 from ecosystem.rewards import as_reward
-from ecosystem.stacking import Stackable, stack
 from ecosystem.transforms import as_transform
 
 

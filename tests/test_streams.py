@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecosystem import Stream
-from ecosystem.streams import word
+from ecosystem.core.streams import word
 
 MASK = (1 << 64) - 1
 GAMMA, ROW = 0x9E3779B97F4A7C15, 0xD1342543DE82EF95

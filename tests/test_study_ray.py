@@ -19,9 +19,9 @@ import pytest
 import torch
 
 from ecosystem import Flow, Linear, Location, Luce, Member, Scenario
-from ecosystem.run import Run
+from ecosystem.running.run import Run
+from ecosystem.running.variants import versions
 from ecosystem.study import Local, Progress, Ray, Results, Study
-from ecosystem.variants import versions
 
 pytestmark = pytest.mark.xdist_group("ray")  # with --dist loadgroup there is one cluster, not one for each test worker
 

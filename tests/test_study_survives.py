@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ecosystem import durable
+from ecosystem.core import durable
 from ecosystem.study import Local, Progress, Results, Study, StudyFolderError
 from tests.studies import (
     ALWAYS,

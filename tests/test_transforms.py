@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Categorical, Gaussian, LinearMap, Location, NoPopulationLaw, Stream
-from ecosystem.laws import Finite, Moments, Normal
-from ecosystem.stacking import stack
+from ecosystem.core.laws import Finite, Moments, Normal
+from ecosystem.core.stacking import stack
 from ecosystem.transforms import CustomMap, as_transform
 from tests.drawn import normals
 

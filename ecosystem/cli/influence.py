@@ -13,7 +13,7 @@ from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import SHOWN, cell, console, table
-from ecosystem.loading import located, parse_settings
+from ecosystem.study.loading import located, parse_settings
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
@@ -130,7 +130,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 
 def _check_same(folder: Path, scenario: Scenario, parameters: dict[str, Any]) -> None:
     """Refuse to put findings beside the run of another scenario: its report would speak of two."""
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
     if not (folder / "run.json").is_file():
         return

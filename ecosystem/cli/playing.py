@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecosystem.loading import located
+from ecosystem.study.loading import located
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 
 class CtrlC:

@@ -12,7 +12,7 @@ from ecosystem.cli.given import Debug
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 
 def report(
@@ -30,7 +30,7 @@ def report(
 def rewrite(folder: Path, path: Path) -> None:
     """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both."""
     from ecosystem.influence.findings import Findings, saved_in
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
     if (folder / "study.json").is_file():
         _write_study(folder, path)

@@ -13,12 +13,12 @@ from ecosystem.cli.influence import analysed, show_findings
 from ecosystem.cli.playing import CtrlC, simulate
 from ecosystem.cli.report import write
 from ecosystem.cli.terminal import SHOWN, cell, console, table
-from ecosystem.loading import located, parse_settings
+from ecosystem.study.loading import located, parse_settings
 
 if TYPE_CHECKING:
-    from ecosystem.checkpoints import Checkpoints
-    from ecosystem.recording import Record
-    from ecosystem.run import Run
+    from ecosystem.running.checkpoints import Checkpoints
+    from ecosystem.running.recording import Record
+    from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
 
 SAMPLES = 64  # of each member, for the report
@@ -52,10 +52,10 @@ def run(
     with errors(debug):
         import torch
 
-        from ecosystem.checkpoints import keeping
-        from ecosystem.ecosystem import Ecosystem
-        from ecosystem.recording import Record
-        from ecosystem.run import check_folder
+        from ecosystem.running.checkpoints import keeping
+        from ecosystem.running.ecosystem import Ecosystem
+        from ecosystem.running.recording import Record
+        from ecosystem.running.run import check_folder
 
         torch.set_num_threads(threads)
         if out is not None:
@@ -96,8 +96,8 @@ def run(
 
 def _for_a_report(scenario: Scenario, every: int) -> Record:
     """What a report shows; rewards flow by flow only of networks that it draws member by member."""
-    from ecosystem.recording import Record
     from ecosystem.report.look import MANY
+    from ecosystem.running.recording import Record
 
     small = len(scenario.names) <= MANY
     samples = min(SAMPLES, scenario.samples or SAMPLES)
@@ -106,7 +106,7 @@ def _for_a_report(scenario: Scenario, every: int) -> Record:
 
 def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: Path | None) -> Checkpoints | None:
     """What the options ask for."""
-    from ecosystem.checkpoints import Checkpoints
+    from ecosystem.running.checkpoints import Checkpoints
 
     if folder is None:
         if every is not None or keep is not None:

@@ -15,7 +15,7 @@ from ecosystem.cli.given import Debug
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import cell, console, table
-from ecosystem.loading import load_build, load_study, parse_settings
+from ecosystem.study.loading import load_build, load_study, parse_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ecosystem.laws import Law, NoPopulationLaw
+from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.samples import Samples
+from ecosystem.core.stacking import Stackable
+from ecosystem.core.streams import Stream
 from ecosystem.rewards import Reward, as_numbers
-from ecosystem.samples import Samples
-from ecosystem.stacking import Stackable
-from ecosystem.streams import Stream
 
 
 class Slate(Protocol):

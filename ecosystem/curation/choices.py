@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw, Normal
+from ecosystem.core.samples import Samples, concatenated, preferred
+from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, at_least, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
-from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw, Normal
 from ecosystem.rewards import Linear, Reward
-from ecosystem.samples import Samples, concatenated, preferred
-from ecosystem.streams import Stream
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from ecosystem.core.laws import Law, mix, pick
+from ecosystem.core.samples import Samples
+from ecosystem.core.stacking import Stackable
+from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.tilts import Blind
-from ecosystem.laws import Law, mix, pick
 from ecosystem.rewards import Reward, as_numbers, as_reward, negated
-from ecosystem.samples import Samples
-from ecosystem.stacking import Stackable
-from ecosystem.streams import Stream
 
 
 @dataclass(frozen=True, eq=False, repr=False)

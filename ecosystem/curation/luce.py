@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ecosystem.products import padded
+from ecosystem.core.products import padded
 
 _STEP = 0.25
 _SHARP = 3.0  # temperatures: beyond this spread of the rewards a choice is sharper than the grid

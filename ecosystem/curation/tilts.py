@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal
+from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, positive
-from ecosystem.laws import Finite, Law, NoPopulationLaw, Normal
 from ecosystem.rewards import Linear, Quadratic, Reward, as_numbers
-from ecosystem.samples import Pairs, Samples
-from ecosystem.streams import Stream
 
 _STEEPEST = 600.0  # temperatures by which a dead symbol may be better than all others: e^{600} is still a float64
 

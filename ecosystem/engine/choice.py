@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.streams import Stream
+from ecosystem.core.streams import Stream
 
 
 @dataclass

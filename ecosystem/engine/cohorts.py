@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.descriptions import Member
+from ecosystem.core.stacking import Stackable, hidden, stack
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import Retention
 from ecosystem.rewards import Reward
 from ecosystem.scenario import Scenario
-from ecosystem.stacking import Stackable, hidden, stack
+from ecosystem.scenario.descriptions import Member
 
 
 @dataclass

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecosystem.core.products import row_product
 from ecosystem.curation import Shift
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
 from ecosystem.generators import Location
-from ecosystem.products import row_product
 from ecosystem.transforms import LinearMap
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.training import evaluating, memory_named
-from ecosystem.laws import Law, NoPopulationLaw
-from ecosystem.samples import Pairs, Samples
-from ecosystem.streams import Stream
 
 
 class Looped:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.products import mix_rows, mixing_matrix
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.waves import Task
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
-from ecosystem.laws import Law, NoPopulationLaw
-from ecosystem.products import mix_rows, mixing_matrix
 
 
 def gather_population(world: World, task: Task) -> Tensor:

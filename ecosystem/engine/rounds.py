@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
 from ecosystem.engine.exact import draw_statistic
 from ecosystem.engine.looped import Looped, Stack, fitted
 from ecosystem.engine.population import gather_population
@@ -17,7 +18,6 @@ from ecosystem.engine.wiring import Wiring
 from ecosystem.engine.world import World, put, written
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import training_data
-from ecosystem.samples import OWN, Pairs, Samples, TrainingSet
 
 Behaviour = Callable[[World, Task, Tensor], Tensor]
 Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
+from ecosystem.core.streams import Stream
 from ecosystem.curation import Shift
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped, Stack
@@ -24,8 +26,6 @@ from ecosystem.engine.waves import Task
 from ecosystem.engine.wiring import NONE
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
-from ecosystem.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
-from ecosystem.streams import Stream
 
 NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
 _BLOCK = 1 << 18  # numbers in a block

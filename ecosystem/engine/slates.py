@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Law
+from ecosystem.core.products import grouped_product, row_product
+from ecosystem.core.samples import Pairs, Samples, filled
+from ecosystem.core.streams import Stream
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
-from ecosystem.laws import Law
-from ecosystem.products import grouped_product, row_product
-from ecosystem.samples import Pairs, Samples, filled
-from ecosystem.streams import Stream
 from ecosystem.transforms import LinearMap
 
 

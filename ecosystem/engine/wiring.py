@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from ecosystem.curation import Blind, Crowd, Shift, TopFraction, Users
-from ecosystem.descriptions import curated_by
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
 from ecosystem.generators import GenerativeModel, Location
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.descriptions import curated_by
 from ecosystem.transforms import CustomMap
 
 CURATED, RAW, REAL = 0, 1, 2

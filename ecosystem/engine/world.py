@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.streams import Stream, word
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
-from ecosystem.streams import Stream, word
 
 
 @dataclass

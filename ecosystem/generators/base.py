@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.samples import Pairs
+from ecosystem.core.stacking import Stackable
+from ecosystem.core.streams import Stream
 from ecosystem.generators.training import Training, trained
-from ecosystem.laws import Law, NoPopulationLaw
 from ecosystem.rewards import Reward
-from ecosystem.samples import Pairs
-from ecosystem.stacking import Stackable
-from ecosystem.streams import Stream
 
 
 class GenerativeModel(nn.Module):

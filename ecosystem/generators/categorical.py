@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ecosystem.core.laws import Finite, Law
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ClosedForm, parameter
-from ecosystem.laws import Finite, Law
-from ecosystem.streams import Stream
 
 _ROUNDING = 1e-12  # by which a probability may miss 0
 

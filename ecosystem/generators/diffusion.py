@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
 from ecosystem.generators.training import Training
-from ecosystem.streams import Stream
 
 
 class Diffusion(ImageModel):

@@ -7,9 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import GenerativeModel
 from ecosystem.generators.training import Training
-from ecosystem.streams import Stream
 
 
 class FlowMatching(GenerativeModel):

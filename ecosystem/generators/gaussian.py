@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Finite, Law, Normal, second_moment
+from ecosystem.core.products import grouped_product, moment, safe_factor
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ClosedForm, moved, parameter
-from ecosystem.laws import Finite, Law, Normal, second_moment
-from ecosystem.products import grouped_product, moment, safe_factor
-from ecosystem.streams import Stream
 
 
 class Gaussian(ClosedForm):

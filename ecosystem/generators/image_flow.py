@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
 from ecosystem.generators.training import Training
-from ecosystem.streams import Stream
 
 _NEAR_END = 0.05  # the velocity divides by 1 − t, at least this much
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
 from ecosystem.generators.training import Training, autocast
-from ecosystem.samples import Pairs
-from ecosystem.streams import Stream
 
 
 class ImageModel(ConditionalModel):

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from ecosystem.core.laws import Finite, Law, Normal
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ClosedForm, moved, parameter
-from ecosystem.laws import Finite, Law, Normal
-from ecosystem.streams import Stream
 
 
 class Location(ClosedForm):

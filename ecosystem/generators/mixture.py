@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Moments, pick
+from ecosystem.core.products import grouped_product, moment, safe_factor
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ClosedForm, parameter
 from ecosystem.generators.gaussian import check_covariance, floored
-from ecosystem.laws import Moments, pick
-from ecosystem.products import grouped_product, moment, safe_factor
-from ecosystem.streams import Stream
 
 
 class GaussianMixture(ClosedForm):

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Finite, Law, Moments
+from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ClosedForm, GenerativeModel
-from ecosystem.laws import Finite, Law, Moments
-from ecosystem.samples import Pairs, Samples
-from ecosystem.streams import Stream
 
 
 class Empirical(ClosedForm):

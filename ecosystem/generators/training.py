@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ecosystem.samples import Pairs, Samples
-from ecosystem.streams import Stream
+from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.streams import Stream
 
 if TYPE_CHECKING:
     from ecosystem.generators.base import GenerativeModel

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.agents import ModelAgent
-from ecosystem.checks import check_known
+from ecosystem.core.laws import NoPopulationLaw
+from ecosystem.core.products import any_bits
+from ecosystem.core.streams import Stream, word
 from ecosystem.engine.cohorts import Cohort, member_cohorts
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.rounds import play
@@ -26,12 +27,11 @@ from ecosystem.engine.wiring import CURATED, REAL, Wiring
 from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.layout import Layout
-from ecosystem.laws import NoPopulationLaw
-from ecosystem.products import any_bits
 from ecosystem.retention import replace as newest
+from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import check_known
 from ecosystem.schedules import at, is_never
-from ecosystem.streams import Stream, word
 
 Like = Mapping[str, tuple[str, str]]
 INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"

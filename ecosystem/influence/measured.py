@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from ecosystem.influence.dynamics import Like
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
-from ecosystem.recording import Record
+from ecosystem.running.recording import Record
 from ecosystem.scenario import Scenario
 
 

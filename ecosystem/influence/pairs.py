@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.checks import check_count, check_known, parameter_count
-from ecosystem.ecosystem import Ecosystem
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import Like
-from ecosystem.laws import NoPopulationLaw
-from ecosystem.recording import Record
 from ecosystem.retention import replace as newest
+from ecosystem.running.ecosystem import Ecosystem
+from ecosystem.running.recording import Record
+from ecosystem.running.variants import as_pairs, as_seeds, randomly_timed
 from ecosystem.scenario import Scenario
-from ecosystem.variants import as_pairs, as_seeds, randomly_timed
+from ecosystem.scenario.checks import check_count, check_known, parameter_count
 
 _NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
 _ROUNDING = 1e-12  # by which a level may miss 0 or 1

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.products import any_bits
+from ecosystem.core.streams import Stream, word
 from ecosystem.engine.rounds import play
 from ecosystem.engine.waves import Plan, compile_plan
 from ecosystem.influence.dynamics import Dynamics, nobody
 from ecosystem.orderings import Ordering, as_ordering
-from ecosystem.products import any_bits
 from ecosystem.retention import window
+from ecosystem.running.variants import has_random_clocks
 from ecosystem.schedules import every, is_never
-from ecosystem.streams import Stream, word
-from ecosystem.variants import has_random_clocks
 
 Memories = list[dict[str, Any]]
 _LONGEST = 500  # rounds of a hyper-period

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.streams import Stream
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import radius_of_sparse
@@ -21,7 +22,6 @@ from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.retention import accumulate, subsample
 from ecosystem.scenario import Scenario
-from ecosystem.streams import Stream
 
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
 _PATIENCE = 5000  # rounds played at most to see it fade

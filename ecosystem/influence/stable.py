@@ -11,6 +11,7 @@ import torch
 from scipy import optimize
 from torch import Tensor
 
+from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
 from ecosystem.influence.jacobian import dense
@@ -18,7 +19,6 @@ from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.trajectory import Trajectory, follow
 from ecosystem.scenario import Scenario
-from ecosystem.streams import Stream
 
 _STEPS = 25  # Newton's, from where the dynamics have led
 _OTHERS = 1e-7  # residual beyond which a point given cannot be this scenario's

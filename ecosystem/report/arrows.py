@@ -14,7 +14,7 @@ from matplotlib.path import Path
 from ecosystem.report import look
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 ARROWS = 64  # above it arrows are drawn lightly
 BENDS = {"raw": 0.12, "curated": 0.38}  # so that both kinds and both directions of a pair stay apart

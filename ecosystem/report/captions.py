@@ -13,7 +13,7 @@ from ecosystem.report.sources import LINES, judged
 from ecosystem.report.verdict import counted, finished, number, replicates
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 
 def coupling(run: "Run") -> tuple[str, str]:

@@ -15,7 +15,7 @@ from ecosystem.report.pictures import evenly
 from ecosystem.report.verdict import number, survivors
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 FLOWS = 8  # shown at most
 ROUNDS = 3  # the first, the middle and the last that were recorded

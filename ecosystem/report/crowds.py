@@ -16,7 +16,7 @@ from ecosystem.report import look
 from ecosystem.report.verdict import outcomes
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 DRAWN = 300  # members up to which the web itself is drawn
 DOTS = {"gained": "#2a9d8f", "rose": "#2a9d8f", "lost": "#c77d1a", "fell": "#c77d1a"}

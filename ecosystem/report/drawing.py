@@ -20,7 +20,7 @@ from ecosystem.report.look import MANY, WIDE
 from ecosystem.report.verdict import number, outcomes
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 LABELLED = 12  # members up to which shares are written
 SIGNS = {"gained": "▲", "rose": "▲", "lost": "▼", "fell": "▼"}

@@ -15,7 +15,7 @@ from ecosystem.report.look import WIDE
 from ecosystem.report.pictures import Samples, drawable, grid
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 LARGEST = 64  # pixels of an image's side on the page
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # what pixels usually lie in

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 WIDE, NARROW = 9.0, 3.75  # inches: a text column on a desk, a phone held upright
 INK, SOFT, FAINT, REAL = "#1f2933", "#52606d", "#d9dee4", "#c9ced6"

@@ -22,7 +22,7 @@ from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 EXTREMES = 6  # members at either end of the list, where there are too many for a row each
 

@@ -17,7 +17,7 @@ from ecosystem.report import look
 from ecosystem.report.look import WIDE
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 ROWS = 12  # members shown at most
 

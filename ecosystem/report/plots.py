@@ -24,7 +24,7 @@ from ecosystem.report.sources import sources
 from ecosystem.report.verdict import finished, replicates
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 __all__ = ["alignment", "change", "choices", "clouds", "coupling", "diets", "images", "sources", "symbols"]
 POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy

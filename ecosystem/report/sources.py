@@ -13,7 +13,7 @@ from ecosystem.report.look import WIDE, Style
 from ecosystem.report.verdict import survivors
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 PANELS, LINES = 6, 4  # members, and parts of each that others generated, shown at most
 GREY = look.mix(look.REAL, "#000000", 0.25)

@@ -11,7 +11,7 @@ from ecosystem.report.pictures import evenly
 from ecosystem.report.verdict import KEYS, counted, replicates
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 MEMBERS, PROMPTS, ROUNDS = 6, 4, 3  # shown at most
 PROMPT, ANSWER, WHOLE = 140, 220, 5000  # letters of a text in the table, and of one unfolded

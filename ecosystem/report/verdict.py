@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
 
 KEYS = ["seed", "replicate"]
 WORDS = {

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
-from ecosystem.laws import Finite, Law, Moments, NoPopulationLaw
-from ecosystem.samples import Pairs, Samples, flat, outputs
-from ecosystem.stacking import Stackable
+from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
+from ecosystem.core.samples import Pairs, Samples, flat, outputs
+from ecosystem.core.stacking import Stackable
 
 
 def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:

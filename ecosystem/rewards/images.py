@@ -12,9 +12,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Samples, outputs
 from ecosystem.rewards.base import Reward, aligned, as_numbers
 from ecosystem.rewards.sums import WeightedSum
-from ecosystem.samples import Samples, outputs
 
 
 def hue_saturation(images: Tensor) -> tuple[Tensor, Tensor]:

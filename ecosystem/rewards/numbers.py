@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.laws import Finite, Moments
+from ecosystem.core.laws import Finite, Moments
+from ecosystem.core.samples import Samples
 from ecosystem.rewards.base import Reward, aligned, as_numbers
-from ecosystem.samples import Samples
 
 
 def _numbers(value: Tensor) -> str:

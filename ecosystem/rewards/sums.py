@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.laws import Finite, Moments
+from ecosystem.core.laws import Finite, Moments
+from ecosystem.core.samples import Samples
 from ecosystem.rewards.base import Reward, aligned, as_numbers, as_reward
-from ecosystem.samples import Samples
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs
 from ecosystem.rewards.base import Reward
-from ecosystem.samples import Pairs
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")  # letters and digits, with apostrophes between them
 _CONTRACTION = re.compile(

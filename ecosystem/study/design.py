@@ -10,8 +10,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from ecosystem.content import digest, without_addresses
-from ecosystem.parameters import misfits
+from ecosystem.core.content import digest, without_addresses
+from ecosystem.study.parameters import misfits
 
 Grid = Mapping[str, Any] | pd.DataFrame
 _LISTS = (list, range, pd.Series, pd.Index)

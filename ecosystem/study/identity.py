@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecosystem.content import digest, without_addresses
+from ecosystem.core.content import digest, without_addresses
+from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.study.design import label
 from ecosystem.study.work import Job, built_point
-from ecosystem.variants import versions
 
-FACES = ("report", "cli", "dashboard", "loading.py")  # no number depends on them
+FACES = ("plots", "report", "explore", "cli")  # no number depends on them
 
 
 def identity(job: Job) -> dict[str, Any]:

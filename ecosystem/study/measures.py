@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ecosystem.recording import Record
+from ecosystem.running.recording import Record
 
 if TYPE_CHECKING:
-    from ecosystem.run import Run
+    from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
 
 RUN_TABLES = ("rounds", "draws", "tastes", "changes")  # those with a row for each seed

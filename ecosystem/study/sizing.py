@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from ecosystem.generators import ClosedForm
-from ecosystem.recording import Record
+from ecosystem.running.recording import Record
+from ecosystem.running.variants import randomly_timed
 from ecosystem.scenario import Scenario
-from ecosystem.variants import randomly_timed
 
 WIDEST = 256  # points side by side: more gains nothing, and a block should take seconds
 FEWEST, MANY = 8, 16  # points in a block at least, and blocks that a study should have: there may be many workers

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from ecosystem import durable
+from ecosystem.core import durable
 from ecosystem.study.plan import Block, Request
 from ecosystem.study.work import Parcel, as_bytes, no_failures, parquet
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from ecosystem.checks import check_count
-from ecosystem.recording import Record
+from ecosystem.running.recording import Record
+from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import check_count
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
 from ecosystem.study.engines import Engine, Local, Lost, Ray
@@ -22,7 +23,6 @@ from ecosystem.study.progress import Clock, Progress
 from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
-from ecosystem.variants import as_pairs
 
 
 class Study:

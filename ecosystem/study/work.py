@@ -20,14 +20,14 @@ import torch
 from pandas.api.types import union_categoricals
 from threadpoolctl import threadpool_limits
 
-from ecosystem.ecosystem import Ecosystem
-from ecosystem.recording import Record
-from ecosystem.run import Run
+from ecosystem.running.ecosystem import Ecosystem
+from ecosystem.running.recording import Record
+from ecosystem.running.run import Run
+from ecosystem.running.variants import shape
 from ecosystem.scenario import Scenario
 from ecosystem.study.measures import Measure
 from ecosystem.study.plan import Block, in_words
 from ecosystem.study.sizing import closed, replicates, stack_width
-from ecosystem.variants import shape
 
 FAILURES = {
     "point": "int64",

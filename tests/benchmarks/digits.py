@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from ecosystem import Ecosystem, Record
 from ecosystem.engine import rounds
-from ecosystem.loading import load_scenario
-from ecosystem.recording import Recorder
+from ecosystem.running.recording import Recorder
+from ecosystem.study.loading import load_scenario
 from tests.benchmarks.timing import Row, threads
 
 FILE = Path(__file__).parents[2] / "scenarios" / "digits.py"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs
 from ecosystem.generators.language.base import Base
-from ecosystem.samples import Pairs
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ecosystem.core.samples import Pairs
+from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
 from ecosystem.generators.language.adapters import Lora, first_weights
 from ecosystem.generators.language.base import Base
 from ecosystem.generators.language.codec import Codec, answered
 from ecosystem.generators.language.sampling import chosen
 from ecosystem.generators.training import Training, autocast
-from ecosystem.samples import Pairs
-from ecosystem.streams import Stream
 
 
 class LanguageModel(ConditionalModel):

@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs, outputs
 from ecosystem.engine.looped import Looped
 from ecosystem.generators import GenerativeModel
-from ecosystem.run import Run
-from ecosystem.samples import Pairs, outputs
-from ecosystem.tables import Tables
-from ecosystem.variants import versions
+from ecosystem.running.run import Run
+from ecosystem.running.tables import Tables
+from ecosystem.running.variants import versions
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 
 def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:

@@ -18,14 +18,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import OWN, REAL, Samples, TrainingSet
 from ecosystem.curation.base import judged
 from ecosystem.engine.slates import Positions
 from ecosystem.engine.waves import Task
 from ecosystem.rewards import Reward
-from ecosystem.samples import OWN, REAL, Samples, TrainingSet
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 SOURCES = ["seed", "replicate", "round", "member", "source", "curated", "born", "count", "reward", "deviation"]
 CHOICES = ["seed", "replicate", "round", "source", "target", "quantile", "before", "after"]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ecosystem.checkpoints.agents import Watch
-from ecosystem.checkpoints.codec import Reader, Unwritable, Writer
-from ecosystem.checkpoints.folder import CheckpointError, Checkpoints, read, write
-from ecosystem.checkpoints.identity import description, differences, known_objects, other_versions
-from ecosystem.checkpoints.models import read_stacks, write_stacks
+from ecosystem.running.checkpoints.agents import Watch
+from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
+from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, write
+from ecosystem.running.checkpoints.identity import description, differences, known_objects, other_versions
+from ecosystem.running.checkpoints.models import read_stacks, write_stacks
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 _SHOWN = 5  # differences that an error names
 _MENDS = {

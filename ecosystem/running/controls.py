@@ -15,8 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
-from ecosystem.descriptions import (
+from ecosystem.engine.cohorts import Registry
+from ecosystem.engine.wiring import CURATED, RAW, Component, Wiring
+from ecosystem.scenario import Scenario
+from ecosystem.scenario.descriptions import (
     TOLERANCE,
     Connect,
     Curate,
@@ -28,11 +32,7 @@ from ecosystem.descriptions import (
     Thaw,
     rescaled,
 )
-from ecosystem.engine.cohorts import Registry
-from ecosystem.engine.wiring import CURATED, RAW, Component, Wiring
-from ecosystem.scenario import Scenario
 from ecosystem.schedules import Schedule, is_never
-from ecosystem.streams import Stream
 
 _key = attrgetter("target", "group", "flow")  # what stays of a component when other users choose on it
 _KEPT = ("round", "version", "active", "frozen", "_declared", "_absent", "_curators")  # as they are, in a checkpoint

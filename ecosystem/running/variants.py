@@ -15,12 +15,12 @@ import networkx as nx
 import numpy as np
 import torch
 
-from ecosystem.checks import check_count
-from ecosystem.descriptions import curated_by
+from ecosystem.core.stacking import Stackable
 from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
-from ecosystem.stacking import Stackable
+from ecosystem.scenario.checks import check_count
+from ecosystem.scenario.descriptions import curated_by
 
 
 def check_variants(scenarios: list[Scenario]) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from ecosystem import durable
+from ecosystem.core import durable
 
 STATE, TENSORS, LOCK = "state.json", "tensors.safetensors", ".lock"
 FORMAT = 1

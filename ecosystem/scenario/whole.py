@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ecosystem.checks import kind_of
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
-from ecosystem.descriptions import (
+from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators.sources import as_source
+from ecosystem.scenario.checks import kind_of
+from ecosystem.scenario.descriptions import (
     TOLERANCE,
     Connect,
     Curate,
@@ -23,9 +26,6 @@ from ecosystem.descriptions import (
     Thaw,
     curated_by,
 )
-from ecosystem.generators import ClosedForm, GenerativeModel
-from ecosystem.generators.sources import as_source
-from ecosystem.laws import NoPopulationLaw
 from ecosystem.schedules import is_never
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ecosystem.samples import Pairs, TrainingSet
-from ecosystem.stacking import Stackable
+from ecosystem.core.samples import Pairs, TrainingSet
+from ecosystem.core.stacking import Stackable
 
 _SMALL = 64  # tensors of fewer numbers stand together: each one by itself costs 0.1 ms
 

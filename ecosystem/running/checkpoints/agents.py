@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ecosystem.agents import ModelAgent
-from ecosystem.checkpoints.same import same
+from ecosystem.running.agents import ModelAgent
+from ecosystem.running.checkpoints.same import same
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 _OURS = ModelAgent.__mro__
 

@@ -9,15 +9,15 @@ import networkx as nx
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.streams import Stream
 from ecosystem.curation import Crowd, Curator, Shift, Tilt, Users
-from ecosystem.descriptions import Flow, Member, curated_by
 from ecosystem.generators import Categorical, ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import evaluating
 from ecosystem.rewards import Reward, Tabular
-from ecosystem.samples import Pairs, Samples
-from ecosystem.streams import Stream
+from ecosystem.scenario.descriptions import Flow, Member, curated_by
 from ecosystem.transforms import LinearMap
 
 _PROBES = 3

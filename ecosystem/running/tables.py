@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.controls import Change
-from ecosystem.ledger import choices_table, sources_table
+from ecosystem.running.controls import Change
+from ecosystem.running.ledger import choices_table, sources_table
 
 if TYPE_CHECKING:
-    from ecosystem.recording import Recorder
+    from ecosystem.running.recording import Recorder
 
 
 class Tables:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import mesa
 from torch import Tensor
 
+from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation import Curator, Users
-from ecosystem.descriptions import Member
 from ecosystem.generators import GenerativeModel
 from ecosystem.rewards import Reward
-from ecosystem.samples import Samples, TrainingSet
+from ecosystem.scenario.descriptions import Member
 from ecosystem.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 
 class ModelAgent(mesa.Agent):
@@ -116,7 +116,7 @@ class ModelAgent(mesa.Agent):
         """What it would train on if it were its turn now.
 
         The mean statistic ``[1, variants, replicates, Q]`` where that is all its family needs, else a
-        :class:`~ecosystem.samples.TrainingSet`: its ``data [1, variants, replicates, n, *event]`` and their origins.
+        :class:`~ecosystem.core.samples.TrainingSet`: ``data [1, variants, replicates, n, *event]`` and origins.
         """
         return self.model.gather_for(self)
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Pairs
 from ecosystem.curation import Curator, Users, needs_reward
 from ecosystem.generators import GenerativeModel
 from ecosystem.retention import Retention, as_retention, replace
 from ecosystem.rewards import as_reward
-from ecosystem.samples import Pairs
 from ecosystem.schedules import Schedule, as_schedule, every
 from ecosystem.transforms import as_transform
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.products import congruent, row_product, safe_factor
+from ecosystem.core.products import congruent, row_product, safe_factor
 
 
 class NoPopulationLaw(ValueError):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import pandas as pd
 
-from ecosystem import checks, checks_whole
-from ecosystem.descriptions import (
+from ecosystem.orderings import Ordering, as_ordering, synchronous
+from ecosystem.rewards import Custom
+from ecosystem.scenario import checks, whole
+from ecosystem.scenario.descriptions import (
     TOLERANCE,
     Connect,
     Disconnect,
@@ -21,12 +23,10 @@ from ecosystem.descriptions import (
     Member,
     rescaled,
 )
-from ecosystem.orderings import Ordering, as_ordering, synchronous
-from ecosystem.rewards import Custom
 
 if TYPE_CHECKING:
-    from ecosystem.checkpoints import Checkpoints
-    from ecosystem.run import Run
+    from ecosystem.running.checkpoints import Checkpoints
+    from ecosystem.running.run import Run
 
 
 class Scenario:
@@ -85,7 +85,7 @@ class Scenario:
         if appears is None:
             taken = self._taken.get(v, 0.0) + flow.raw + flow.curated
             if taken > 1 + TOLERANCE and not self.late() & {u, v}:
-                checks_whole.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
+                whole.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
             self._taken[v] = taken
         self._graph.add_edge(u, v, flow=flow)
         if appears is not None:
@@ -174,7 +174,7 @@ class Scenario:
 
     def check(self) -> None:
         """Refuse a scenario that cannot run, naming the place, the value and the mend."""
-        checks_whole.check_scenario(self)
+        whole.check_scenario(self)
 
     def describe(self) -> dict[str, pd.DataFrame]:
         """The tables ``members`` and ``flows``."""
@@ -273,7 +273,7 @@ class Scenario:
         ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and goes on where it was. Keywords go to
         :class:`ecosystem.Ecosystem` (``record=Record(...)``).
         """
-        from ecosystem.ecosystem import Ecosystem  # an upper floor: the short way through it
+        from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
         checks.check_count(replicates, "run(replicates)", 1)
         ecosystem = Ecosystem(self, seeds=[(seed, r) for r in range(replicates)], **settings)

@@ -15,24 +15,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.agents import ModelAgent
-from ecosystem.checkpoints import Checkpoints, keeping, restore, save
-from ecosystem.controls import Controls
+from ecosystem.core.samples import Samples, TrainingSet
+from ecosystem.core.streams import Stream, word
 from ecosystem.engine.cohorts import member_cohorts
+from ecosystem.engine.judging import expectation
 from ecosystem.engine.looped import Looped, Stack, bounds
 from ecosystem.engine.rounds import gather, play, retrain
 from ecosystem.engine.waves import Plan, Task, compile_plan, make_tasks
 from ecosystem.engine.wiring import CURATED, REAL, Wiring
 from ecosystem.engine.world import World, merge, put, selected, written
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.judging import expectation
-from ecosystem.recording import Failure, Record, Recorder
-from ecosystem.result import run_of
-from ecosystem.run import Run
-from ecosystem.samples import Samples, TrainingSet
+from ecosystem.running.agents import ModelAgent
+from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
+from ecosystem.running.controls import Controls
+from ecosystem.running.recording import Failure, Record, Recorder
+from ecosystem.running.result import run_of
+from ecosystem.running.run import Run
+from ecosystem.running.variants import as_seeds, check_variants
 from ecosystem.scenario import Scenario
-from ecosystem.streams import Stream, word
-from ecosystem.variants import as_seeds, check_variants
 
 _PLANS = 32  # compiled plans that are kept
 _EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
@@ -247,7 +247,7 @@ class Ecosystem(mesa.Model):
         restore(self, folder)
 
     def state(self) -> dict[str, Any]:
-        """All that rounds have changed; see :mod:`ecosystem.checkpoints`."""
+        """All that rounds have changed; see :mod:`ecosystem.running.checkpoints`."""
         return {
             "rounds": self.completed,
             "past": self._past,

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ecosystem.checkpoints.codec import made_of
-from ecosystem.content import digest, is_library
+from ecosystem.core.content import digest, is_library
+from ecosystem.core.samples import Pairs
+from ecosystem.core.stacking import Stackable
 from ecosystem.curation import Users
-from ecosystem.descriptions import Flow, Member
 from ecosystem.generators import ClosedForm, GenerativeModel
-from ecosystem.samples import Pairs
+from ecosystem.running.checkpoints.codec import made_of
+from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
-from ecosystem.stacking import Stackable
-from ecosystem.variants import versions
+from ecosystem.scenario.descriptions import Flow, Member
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 _LONG = 240  # characters of a setting that are written out
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ecosystem.checkpoints.codec import Reader, Unwritable, Writer
-from ecosystem.checkpoints.same import same
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
+from ecosystem.running.checkpoints.same import same
 
 _TORCH = set(vars(nn.Module())) - {"training"}  # what torch keeps in every module
 _GRAD = " requires grad"  # of a parameter, as an attribute of its module

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.samples import Samples
+from ecosystem.engine.judging import expectation, shown
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.waves import Task
-from ecosystem.judging import expectation, shown
-from ecosystem.ledger import Ledger, Witness
-from ecosystem.samples import Samples
+from ecosystem.running.ledger import Ledger, Witness
 
 if TYPE_CHECKING:
-    from ecosystem.ecosystem import Ecosystem
+    from ecosystem.running.ecosystem import Ecosystem
 
 SHOWN = 24  # members whose samples are kept
 
@@ -33,7 +33,7 @@ class Record:
     so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly spread).
     ``judged`` samples estimate an alignment that has no closed form. ``sources`` describes, part by part, the data of
     members that train on data themselves; ``choices`` the rewards of what users saw and of what they kept (both: see
-    :mod:`ecosystem.ledger`).
+    :mod:`ecosystem.running.ledger`).
     """
 
     every: int = 1

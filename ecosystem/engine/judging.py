@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import NoPopulationLaw
+from ecosystem.core.samples import Samples, concatenated, folded, outputs
+from ecosystem.core.streams import Stream
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators.base import asked
-from ecosystem.laws import NoPopulationLaw
 from ecosystem.rewards import Reward
-from ecosystem.samples import Samples, concatenated, folded, outputs
-from ecosystem.streams import Stream
 
 _NUMBERS = 1 << 22  # drawn at a time
 

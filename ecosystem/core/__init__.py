@@ -1,0 +1,1 @@
+"""The ground: random streams, stacked tensors, samples, laws, products, files and identities."""

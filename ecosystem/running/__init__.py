@@ -1,0 +1,1 @@
+"""The Mesa face: ecosystems, their agents, what is recorded, runs and checkpoints."""
