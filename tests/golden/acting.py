@@ -139,13 +139,19 @@ def symbolic() -> Scenario:
 def mixed_up() -> Scenario:
     """Mixtures of Gaussians, which a flow may fill with points of any law."""
     s = Scenario("mixtures", rounds=3, samples=30)
-    start = partial(GaussianMixture, [0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], [[[0.3, 0.0], [0.0, 0.3]]] * 2)
-    s.add("two", Member(start(), reward=UP, curator=BestOf(2), real=torch.linspace(-2, 2, 40).double().reshape(20, 2)))
+    start = GaussianMixture([0.5, 0.5], [[-1.0, 0.0], [1.0, 0.0]], [[[0.3, 0.0], [0.0, 0.3]]] * 2, floor=0.05)
+    s.add("two", Member(start, reward=UP, curator=BestOf(2), real=circle().double()))
     s.add("one", located(0.0, 1.0))
     s.connect("two", "two", Flow(raw=0.1, curated=0.4))
     s.connect("one", "two", Flow(raw=0.2))
     s.connect("two", "one", Flow(raw=0.5, curated=0.2))
     return s
+
+
+def circle(points: int = 24) -> Tensor:
+    """Real data: points on a circle."""
+    angles = torch.arange(points) * (2 * math.pi / points)
+    return torch.stack([angles.cos(), angles.sin()], -1)
 
 
 def networks() -> Tables:
@@ -193,7 +199,8 @@ class Stubborn(ModelAgent):
     """Gathers itself, and believes half of it."""
 
     def gather(self) -> Any:
-        return 0.5 * super().gather()
+        gathered: Any = super().gather()
+        return 0.5 * gathered
 
 
 def busy() -> Scenario:
@@ -250,7 +257,7 @@ def radius(x: Tensor) -> Tensor:
 def trained() -> Scenario:
     """Neural models beside a closed form: every retention, a delay, clocks, a function as reward."""
     s = Scenario("trained", rounds=5, samples=16, ordering=sequential("p", "q", "r", "n"))
-    real = torch.stack([torch.arange(24).mul(math.pi / 12).cos(), torch.arange(24).mul(math.pi / 12).sin()], -1)
+    real = circle()
     s.add("p", Member(Affine(), reward=radius, curator=BestOf(3), real=real, retention=window(2)))
     s.add(
         "q", Member(Affine(0.5), reward=RIGHT, curator=Luce(2), real=real, retention=subsample(24), schedule=every(2))

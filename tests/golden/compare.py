@@ -56,7 +56,9 @@ def _of_table(place: str, frozen: pd.DataFrame, now: pd.DataFrame | None, tolera
             yield f"{where}: frozen as {frozen[name].dtype}, now it is {now[name].dtype}"
         else:
             changed = _changed(frozen[name], now[name], tolerance)
-            yield from (_line(where, frozen, name, row, now[name].iloc[row]) for row in np.flatnonzero(changed))
+            yield from (
+                _line(where, frozen, name, row, now[name].iloc[row]) for row in np.flatnonzero(changed).tolist()
+            )
 
 
 def _changed(frozen: pd.Series, now: pd.Series, tolerance: float | None) -> np.ndarray:
