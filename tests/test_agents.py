@@ -144,12 +144,12 @@ def test_neural_agents_alone_and_in_their_wave(retention) -> None:
     together.step()
     for name in "ba":
         apart[name].retrain(apart[name].gather())
-    assert torch.equal(together.generators[0].vector(), apart.generators[0].vector())
+    assert torch.equal(together.state.now[0].vector(), apart.state.now[0].vector())
     table = together.result().rounds
     assert table[table["round"] == 1]["loss"].notna().all() and (table[table["round"] == 1]["change"] > 0).all()
     alone = Ecosystem(network(), seeds=[1])
     alone.step()
-    assert torch.equal(together.generators[0].vector()[:, :, 1], alone.generators[0].vector()[:, :, 0])
+    assert torch.equal(together.state.now[0].vector()[:, :, 1], alone.state.now[0].vector()[:, :, 0])
 
 
 def test_a_failure_in_training_names_the_member_and_keeps_its_cause() -> None:

@@ -386,7 +386,7 @@ def test_what_is_unchanged_is_written_once(tmp_path: Path) -> None:
     state = json.loads((tmp_path / "4" / "state.json").read_text())
     models, now = state["generators"]["models"], state["generators"]["stacks"]
     assert len(models) == 3 * 3 + 2 and len(now) == 3  # now, one and two rounds ago; s last retrained in round 3
-    (pair,) = [c for c, cohort in enumerate(eco.cohorts) if cohort.names == ["r", "s"]]
+    (pair,) = [c for c, cohort in enumerate(eco.program.cohorts) if cohort.names == ["r", "s"]]
     newest, before, _ = (then[pair][1] for then in now)
     assert newest == before
 

@@ -336,8 +336,9 @@ def test_waves_are_fewest() -> None:
         base = random_scenario(seed, 9, "location", density=0.3)
         order = list(np.random.default_rng(seed).permutation(base.names))
         eco = Ecosystem(base.replace(ordering=sequential(*order)))
-        ranks = eco.scenarios[0].ordering.ranks(eco.names, 1, eco.rng_root)
-        plan = compile_plan(eco.wiring, eco.cohorts, ranks, np.ones(9, dtype=bool))
+        ranks = eco.scenarios[0].ordering.ranks(eco.names, 1, eco.program.rng)
+        live = (eco.state.shares != 0).flatten(1).any(1).numpy()
+        plan = compile_plan(eco.program.parts, eco.state.wiring, ranks, np.ones(9, dtype=bool), live)
         fresh = nx.DiGraph()
         fresh.add_nodes_from(base.names)
         for u, v, flow in base.graph.edges(data="flow"):

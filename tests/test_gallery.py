@@ -173,7 +173,7 @@ def recognised(x: torch.Tensor) -> float:
 def test_digits_tell_the_story_of_their_docstring() -> None:
     """A short run: who gets its users' taste and who loses it, and what is drawn are digits from start to end."""
     eco = Ecosystem(digits.scenario(rounds=8, samples=400), seeds=[0, 1])
-    rng = eco.rng_root.at("test")
+    rng = eco.program.rng.at("test")
     assert all(recognised(eco[name].generator.sample(300, rng)[0]) > 0.95 for name in eco.names)
     eco.run()
     table = eco.result().rounds.pivot_table(index="round", columns="member", values="alignment", observed=True)
@@ -191,7 +191,7 @@ def test_without_choice_the_ink_of_digits_stays() -> None:
 def test_the_taste_for_ink_knows_its_expectation() -> None:
     scenario = digits.scenario(samples=10)
     model, taste = scenario.member("Poster").generator, scenario.member("Poster").reward
-    values = taste(model.sample(20_000, Ecosystem(scenario).rng_root[0]))
+    values = taste(model.sample(20_000, Ecosystem(scenario).program.rng[0]))
     assert abs(float(values.mean() - model.expect(taste))) < 5 * float(values.std()) / 20_000**0.5
 
 
@@ -199,5 +199,5 @@ def test_moons_learn_their_shapes() -> None:
     """After the warm-up of the gallery's own length few points stray from the real ones."""
     for name, real in (("moons", moons.two_moons(2000)), ("ring", moons.eight_gaussians(2000))):
         model = moons.scenario().member(name).generator
-        x = model.sample(500, Ecosystem(pair.scenario()).rng_root[0])
+        x = model.sample(500, Ecosystem(pair.scenario()).program.rng[0])
         assert float((torch.cdist(x, real).min(1).values > 0.1).float().mean()) < 0.15

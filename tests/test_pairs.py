@@ -510,7 +510,7 @@ def test_only_who_remembers_keeps_data() -> None:
     for retention, kept in ((window(2), 2), (window(1), 1), (replace(), 0)):
         eco = Ecosystem(duo(samples=10, retention=retention))
         eco.run()
-        (memory,) = [m for m in eco._memories if m] or [{}]
+        (memory,) = [m for m in eco.state.memories if m] or [{}]
         mine = [sets for key, sets in memory.items() if key[0] == eco["b"].row]
         assert sum(map(len, mine)) == kept
 

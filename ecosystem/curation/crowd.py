@@ -113,7 +113,8 @@ class Users(Stackable):
     """Whose taste decides, and how they choose: ``Flow(..., chosen_by=Users(reward, curator))``."""
 
     reward: Any
-    curator: Curator
+    curator: Curator = Blind()  # noqa: RUF009 - frozen
+    learn: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.curator, Curator):

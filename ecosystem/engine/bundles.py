@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.curation import Users
-from ecosystem.engine.wiring import NONE, Wiring
+from ecosystem.engine.audience import NONE, Audience
+from ecosystem.engine.wiring import Wiring
 from ecosystem.transforms import LinearMap, Transform
 
 
@@ -34,9 +36,25 @@ class Bundle:
     origin: Tensor
     source: Tensor  # [origins], row in what ``World.read`` gives
     fresh: bool | None  # whether origins are read fresh; None: some are
-    users: Users | None  # batch [origins, variants, 1]
+    people: tuple[int, Tensor] | None  # the kind of those who choose, and the row of each origin's
     transform: Transform | None  # batch [origins, variants, 1]
-    memo: dict[str, object] = field(default_factory=dict)
+    stack: Users | None = None  # all of that kind, as they were when the bundle was last bound
+    users: Users | None = None  # those of each origin, batch [origins, variants, replicates or 1]
+    memo: dict[str, tuple[object, Any]] = field(default_factory=dict)
+
+    def bound(self, audience: Audience) -> Bundle:
+        """The same with the users of now; itself where nobody has changed, with what they have worked out."""
+        if self.people is None or self.stack is audience.stacks[self.people[0]]:
+            return self
+        kind, rows = self.people
+        stack = audience.stacks[kind]
+        return replace(self, stack=stack, users=stack.take(rows))
+
+    def kept(self, name: str, source: object, make: Callable[[], Any]) -> Any:
+        """What was made of a source, worked out once for each."""
+        if name not in self.memo or self.memo[name][0] is not source:
+            self.memo[name] = source, make()
+        return self.memo[name][1]
 
     @cached_property
     def no_offset(self) -> bool:
@@ -55,9 +73,14 @@ class Bundle:
 
 
 def bundles_of(
-    wiring: Wiring, components: np.ndarray, owner: np.ndarray, fresh: np.ndarray, sizes: list[int]
+    wiring: Wiring,
+    transforms: Sequence[Any],
+    components: np.ndarray,
+    owner: np.ndarray,
+    fresh: np.ndarray,
+    sizes: list[int],
 ) -> list[Bundle]:
-    """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort."""
+    """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort, ``transforms`` by kind."""
     if not len(components):
         return []
     treatment, source, is_fresh = wiring.treatment[components], wiring.source[components], fresh[components]
@@ -72,8 +95,8 @@ def bundles_of(
         origins = np.stack([row, treatment[slot, 1], treatment[slot, 4]], axis=1)
         unique, origin = np.unique(origins, axis=0, return_inverse=True)
         rows = torch.from_numpy(np.ascontiguousarray(unique))
-        users = wiring.users.stack(users_kind).take(rows[:, 1]) if users_kind != NONE else None
-        transform = wiring.transforms.stack(transform_kind).take(rows[:, 2]) if transform_kind != NONE else None
+        people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
+        transform = transforms[transform_kind].take(rows[:, 2]) if transform_kind != NONE else None
         bundles.append(
             Bundle(
                 cohort=int(cohort),
@@ -85,8 +108,8 @@ def bundles_of(
                 origin=torch.from_numpy(origin.reshape(-1)),
                 source=rows[:, 0],
                 fresh=None if some and not every else every,
-                users=cast("Users | None", users),
-                transform=cast("Transform | None", transform),
+                people=people,
+                transform=transform,
             )
         )
     return bundles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,21 +14,19 @@ from ecosystem.core.stacking import Stackable, hidden, stack
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.retention import Retention
-from ecosystem.rewards import Reward
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Member
 
 
 @dataclass
 class Cohort:
-    """Members of one kind: family, reward class, retention and agent class are the same, their numbers differ."""
+    """Members of one kind: family, kind of reward, retention and agent class are the same, their numbers differ."""
 
     names: list[str]
+    ids: list[int]  # of the members, in the order of the scenario
     start: Stack  # batch [members, variants, replicates]
-    reward: Reward | None = None  # batch [members, variants, 1]
-    retention: Retention | None = None  # None: a source that never changes
+    retention: Retention
     own_agent: bool = False  # an agent class with a gather or retrain of its own: asked one by one
-    ids: list[int] = field(default_factory=list)  # of the members, in the order of the scenario
 
     @cached_property
     def index(self) -> Tensor:
@@ -42,7 +40,7 @@ class Cohort:
     @property
     def on_statistics(self) -> bool:
         """Whether the mean statistic is all that a fit needs."""
-        return self.closed and self.retention is not None and not self.retention.on_data
+        return self.closed and not self.retention.on_data
 
 
 def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohort]:
@@ -64,16 +62,8 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
         start = stacked_generators([[m.generator for m in row] for row in members], replicates)
         if isinstance(start, Looped):
             start.ask([[m.prompts for m in row] for row in members])
-        cohorts.append(
-            Cohort(
-                names,
-                start,
-                None if first.reward is None else stack_grid([[m.reward for m in row] for row in members]),
-                first.retention,
-                _own_behaviour(first.agent),
-                [index[name] for name in names],
-            )
-        )
+        ids = [index[name] for name in names]
+        cohorts.append(Cohort(names, ids, start, first.retention, _own_behaviour(first.agent)))
     return cohorts
 
 
@@ -124,7 +114,7 @@ class Registry:
         self._kinds: dict[Hashable, int] = {}
         self._items: list[list[Sequence[Stackable]]] = []
         self._places: dict[tuple[int, ...], tuple[int, int]] = {}
-        self._stacks: dict[int, Stackable] = {}
+        self._stacks: dict[int, Any] = {}
 
     def add(self, variants: Sequence[Stackable], where: str) -> tuple[int, int]:
         """The kind and row of a description; the same objects keep their place."""
@@ -141,7 +131,14 @@ class Registry:
             self._stacks.pop(kind, None)
         return self._places[key]
 
-    def stack(self, kind: int) -> Stackable:
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def rows(self, kind: int) -> list[Sequence[Stackable]]:
+        """The descriptions of one kind, each ``[variants]``."""
+        return self._items[kind]
+
+    def stack(self, kind: int) -> Any:
         """All of one kind, batch ``[rows, variants, 1]``."""
         if kind not in self._stacks:
             self._stacks[kind] = stack_grid(self._items[kind])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,13 +15,112 @@ from torch import Tensor
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples, concatenated, folded, outputs
 from ecosystem.core.streams import Stream
+from ecosystem.engine.audience import in_cell, one
 from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State
+from ecosystem.engine.wiring import Judge
 from ecosystem.generators.base import asked
 from ecosystem.rewards import Reward
 
 _NUMBERS = 1 << 22  # drawn at a time
 
 Questions = Sequence[Sequence[Tensor | None]]
+
+
+@dataclass(frozen=True)
+class Taste:
+    """By whose taste some ``rows`` of a cohort are judged, ``reward [rows, variants, replicates or 1]``.
+
+    ``where [rows, variants, replicates]`` says in which replicates; None: everywhere.
+    """
+
+    rows: Tensor
+    reward: Reward
+    where: Tensor | None
+
+
+def tastes(program: Program, state: State, c: int) -> list[Taste]:
+    """The tastes by which the members of a cohort are judged now; worked out anew only where somebody has changed."""
+    source = (state.wiring, state.audience)
+    kept = program.memo.get(("tastes", c))
+    if kept is None or any(a is not b for a, b in zip(kept[0], source, strict=True)):
+        kept = program.memo["tastes", c] = source, _tastes(program, state, c)
+    return kept[1]
+
+
+def _tastes(program: Program, state: State, c: int) -> list[Taste]:
+    audience = state.audience
+    groups: dict[Hashable, list[tuple[int, Judge]]] = {}  # a member with several judges stands in as many
+    for row, member in enumerate(program.cohorts[c].ids):
+        for number, judge in enumerate(state.wiring.judges[member]):
+            reward = audience.stacks[judge.place[0]].reward
+            groups.setdefault((one(reward).kind(), number), []).append((row, judge))
+    out = []
+    for many in groups.values():
+        where = None
+        if any(judge.where is not None for _, judge in many):
+            whole = torch.ones_like(state.alive)
+            where = torch.stack([whole if judge.where is None else judge.where for _, judge in many])
+        rows = torch.tensor([row for row, _ in many])
+        out.append(Taste(rows, audience.rewards([judge.place for _, judge in many]), where))
+    return out
+
+
+def alignments(program: Program, state: State, number: int, judged: int) -> Tensor:
+    """The alignment of every member by the taste of its users as it is now, ``[members, variants, replicates]``.
+
+    NaN where a member has no reward; ``number`` is the round whose noise judges, ``judged`` the number of samples where
+    no closed form is known.
+    """
+    out = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
+    for c, cohort in enumerate(program.cohorts):
+        stack = state.now[c]
+        for taste in tastes(program, state, c):
+            members = cohort.index[taste.rows]
+            everybody = len(members) == len(cohort.ids) and bool((members == cohort.index).all())
+            values = expectation(
+                stack if everybody else stack.take(taste.rows),
+                taste.reward,
+                partial(judges, program, number, members),
+                judged,
+                [program.questions[i] for i in members.tolist()],
+            )
+            out[members] = values if taste.where is None else torch.where(taste.where, values, out[members])
+    return out
+
+
+def opinion(program: Program, state: State, number: int, judged: int, judge: str, of: str) -> Tensor:
+    """The expected reward of a member's output under a judge's taste, ``[variants, replicates]``."""
+    (c, row), (source, place) = program.places[judge], program.places[of]
+    stack = state.now[source].take(torch.tensor([place]))
+    member = torch.tensor([program.index[of]])
+    out = torch.full(state.alive.shape, torch.nan, dtype=torch.float64)
+    found = False
+    for taste in tastes(program, state, c):
+        for i in (taste.rows == row).nonzero().flatten():
+            reward = taste.reward.take(i.reshape(1))
+            asked = [program.questions[program.index[judge]]]
+            values = expectation(stack, reward, partial(judges, program, number, member), judged, asked)[0]
+            out, found = values if taste.where is None else torch.where(taste.where[i], values, out), True
+    if not found:
+        raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
+    return out
+
+
+def taste_of(program: Program, state: State, member: int, variant: int, replicate: int) -> Reward | None:
+    """The taste by which a member is judged in one variant and replicate; None where it has none."""
+    for judge in state.wiring.judges[member]:
+        if judge.where is None or bool(judge.where[variant, replicate]):
+            users = state.audience.at(judge.place)
+            return in_cell(users.reward, variant, replicate)
+    return None
+
+
+def judges(program: Program, number: int, members: Tensor) -> Stream:
+    """The streams by which some members are judged in a round, ``[members, 1, replicates]``."""
+    keys = program.rng.at("judge").at(number).keys.reshape(1, 1, -1)
+    return Stream(keys).at(program.words[members].reshape(-1, 1, 1))
 
 
 def expectation(

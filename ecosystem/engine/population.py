@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -9,19 +11,19 @@ from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.products import mix_rows, mixing_matrix
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
+from ecosystem.engine.round import Round
 from ecosystem.engine.waves import Task
-from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
 
 
-def gather_population(world: World, task: Task) -> Tensor:
+def gather_population(world: Round, task: Task) -> Tensor:
     """``E_{P_i(Θ)} t(z)`` for each member of a task, ``[rows, variants, replicates, Q]``.
 
     ``P_i = real_i R_i + Σ_j raw_ij A_ij#G_j + Σ_j curated_ij C_ij`` (Zhang, Wei, Zhang 2026).
     """
     family = world.generators[task.cohort]
     if not isinstance(family, ClosedForm):
-        raise NoPopulationLaw(f"the generator of {world.cohorts[task.cohort].names[int(task.rows[0])]!r}")
+        raise NoPopulationLaw(f"the generator of {world.program.cohorts[task.cohort].names[int(task.rows[0])]!r}")
     total: Tensor | None = None
     for bundle in task.bundles:
         values = family.statistic_of(bundle_law(world, bundle))
@@ -31,7 +33,7 @@ def gather_population(world: World, task: Task) -> Tensor:
     return total
 
 
-def bundle_law(world: World, bundle: Bundle) -> Law:
+def bundle_law(world: Round, bundle: Bundle) -> Law:
     """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
     stack = world.read(bundle)
     everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
@@ -52,16 +54,18 @@ def sent(origins: Stack, bundle: Bundle) -> Law:
     return law
 
 
-def _mixed(world: World, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
+def _mixed(world: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
     replicates = len(world.rng.keys)
     values = values.expand(*values.shape[:2], replicates, values.shape[3])
     one_number = world.shares.shape[1:] == (1, 1)
-    if not one_number or world.differentiable:
+    if not one_number or world.program.differentiable:
         shares = world.shares[bundle.component]
         return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
-    if "matrix" not in bundle.memo:
+
+    def matrix() -> Any:
         shares = world.shares[bundle.component, 0, 0]
-        bundle.memo["matrix"] = mixing_matrix(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
+        return mixing_matrix(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
+
     flat = values.reshape(len(bundle.source), -1).numpy()
-    mixed = torch.from_numpy(bundle.memo["matrix"] @ flat)
+    mixed = torch.from_numpy(bundle.kept("matrix", world.shares, matrix) @ flat)
     return mixed.reshape(len(task.rows), *values.shape[1:])

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
+from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Shift
+from ecosystem.engine.audience import NONE
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.round import Round
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
-from ecosystem.engine.wiring import NONE
-from ecosystem.engine.world import World
 from ecosystem.generators import ClosedForm
 
 NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
@@ -48,7 +49,7 @@ class Block:
 class Sampler:
     """Draws the training sets of a task in one round."""
 
-    def __init__(self, world: World, task: Task) -> None:
+    def __init__(self, world: Round, task: Task) -> None:
         assert world.samples is not None
         self.world = world
         self.task = task
@@ -63,12 +64,12 @@ class Sampler:
 
     def _menu(self) -> Menu:
         """The diets to draw from; kept with the plan where all replicates have the same shares."""
-        if self.world.shares.shape[2] > 1:
-            return Menu.of(self.world.shares[self.task.components], self.task.curated, self.task.first)
-        if "menu" not in self.task.memo:
-            shares = self.world.shares[self.task.components]
-            self.task.memo["menu"] = Menu.of(shares, self.task.curated, self.task.first)
-        return self.task.memo["menu"]
+        shares = self.world.shares
+        if shares.shape[2] > 1:
+            return Menu.of(shares[self.task.components], self.task.curated, self.task.first)
+        if "menu" not in self.task.memo or self.task.memo["menu"][0] is not shares:
+            self.task.memo["menu"] = shares, Menu.of(shares[self.task.components], self.task.curated, self.task.first)
+        return self.task.memo["menu"][1]
 
     # -- what is wanted --------------------------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class Sampler:
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
         producer, curated = self.task.producer, self.task.curated
         origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
-        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.world.round))
+        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.world.number))
 
     def _report(self) -> None:
         if self.world.count is not None:
@@ -173,8 +174,8 @@ class Sampler:
         try:
             x = out = draw(stack, self.task.source, where, self.task.one_producer)
         except Exception as error:
-            names = ", ".join(self.world.cohorts[self.task.bundles[numbers[0]].cohort].names) or "the real data"
-            raise RuntimeError(f"sampling from {names} failed in round {self.world.round}: {error}") from error
+            names = self.world.names(self.task.bundles[numbers[0]].cohort)
+            raise RuntimeError(f"sampling from {names} failed in round {self.world.number}: {error}") from error
         treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
         bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
         for number in treated:
@@ -197,7 +198,9 @@ class Sampler:
             return False
         rows = where.rows
         mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
-        vector = curator.vector[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, 1, 1, *event]
+        vector = curator.vector[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
+        if vector.shape[2] > 1:
+            vector = vector[:, :, where.first_replicate : where.first_replicate + where.slots.shape[2]]
         view = x.view(*where.slots.shape, *x.shape[1:])
         view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
         return True
@@ -209,7 +212,7 @@ class Sampler:
         if bundle.users is None:
             return transformed(bundle, where, origin, x)
         slate = FlowSlate(bundle, stack, self.task.source, where, origin, x)
-        users = bundle.users.take((origin, where.variant, torch.zeros_like(origin)))
+        users = bundle.users.take((origin, where.variant, where.replicate if wide(bundle.users) else 0 * origin))
         x = users.curate(slate, where.stream("curation") if users.curator.chooses else NOTHING)
         if self.world.ledger is not None:
             self.world.ledger.chosen(self.task, where, users.reward, slate.candidate(0), x)
@@ -221,6 +224,11 @@ class Sampler:
         cell = (where.slot * self.variants + where.variant) * self.replicates + where.replicate
         count = torch.bincount(cell, minlength=self.counts.numel())
         self.counts += count.reshape(self.counts.shape)
+
+
+def wide(users: Stackable) -> bool:
+    """Whether users ``[origins, variants, replicates or 1]`` differ between replicates."""
+    return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:

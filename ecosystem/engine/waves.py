@@ -7,6 +7,7 @@ retrain together: ``wave(v) = 1 + max wave(u)`` over fresh ``u → v``, the long
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.engine.audience import Audience
 from ecosystem.engine.bundles import Bundle, bundles_of
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.wiring import CURATED, REAL, Wiring
@@ -37,6 +39,11 @@ class Task:
     whole: bool  # whether training sets are drawn in one piece
     bundles: list[Bundle]
     memo: dict[str, Any] = field(default_factory=dict)
+
+    def bind(self, audience: Audience) -> Task:
+        """Let the users of now choose."""
+        self.bundles[:] = [bundle.bound(audience) for bundle in self.bundles]
+        return self
 
     @cached_property
     def bundle(self) -> Tensor:
@@ -64,6 +71,15 @@ class Task:
 Plan = list[list[Task]]  # waves of tasks
 
 
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What of a program its plans are made of."""
+
+    cohorts: Sequence[Cohort]
+    transforms: Sequence[Any]  # by kind
+    sizes: list[int]  # of cohorts and sources of real data
+
+
 def wave_numbers(n: int, producer: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The wave of each of ``n`` members, given the fresh flows: the longest path in a graph without cycles."""
     wave = np.zeros(n, dtype=np.int64)
@@ -75,38 +91,41 @@ def wave_numbers(n: int, producer: np.ndarray, target: np.ndarray) -> np.ndarray
         wave = following
 
 
-def compile_plan(wiring: Wiring, cohorts: list[Cohort], ranks: np.ndarray, due: np.ndarray) -> Plan:
-    """The waves of a round: ``ranks [members]`` of the ordering, ``due [members]`` in any replicate."""
+def compile_plan(parts: Parts, wiring: Wiring, ranks: np.ndarray, due: np.ndarray, live: np.ndarray) -> Plan:
+    """The waves of a round.
+
+    ``ranks [members]`` of the ordering, ``due [members]`` in any replicate, ``live [components]``: who has a share.
+    """
     flow = wiring.group != REAL
-    live = (wiring.shares != 0).flatten(1).any(1).numpy()
     u, v = wiring.producer, wiring.target
     fresh = flow & live & (wiring.delay == 0) & due[u] & due[v] & (ranks[u] < ranks[v])
     wave = wave_numbers(len(due), u[fresh], v[fresh])
     plan: Plan = []
     for number in range(int(wave[due].max()) + 1 if due.any() else 0):
         tasks = []
-        for c, cohort in enumerate(cohorts):
+        for c, cohort in enumerate(parts.cohorts):
             ids = cohort.index.numpy()
-            rows = np.flatnonzero(due[ids] & (wave[ids] == number)) if len(ids) else ids
+            rows = np.flatnonzero(due[ids] & (wave[ids] == number))
             if len(rows):
-                tasks += make_tasks(wiring, cohort, c, rows, fresh, live)
+                tasks += make_tasks(parts, wiring, c, rows, fresh, live)
         plan.append(tasks)
     return plan
 
 
 def make_tasks(
-    wiring: Wiring, cohort: Cohort, c: int, rows: np.ndarray, fresh: np.ndarray, live: np.ndarray
+    parts: Parts, wiring: Wiring, c: int, rows: np.ndarray, fresh: np.ndarray, live: np.ndarray
 ) -> list[Task]:
     """The task of some rows of a cohort.
 
     Agents with a behaviour of their own get one each; members whose statistic is drawn directly, or whose training sets
     are drawn in one piece, stand apart.
     """
+    cohort = parts.cohorts[c]
     members = cohort.index.numpy()[rows]
-    apart = np.arange(len(rows)) if cohort.own_agent else wiring.exact[members] + 2 * wiring.whole[members]
+    apart = np.arange(len(rows)) if cohort.own_agent else wiring.direct[members] + 2 * wiring.whole[members]
     if len(rows) > 1 and (apart != apart[0]).any():
-        parts = [rows[apart == value] for value in np.unique(apart)]
-        return [task for part in parts for task in make_tasks(wiring, cohort, c, part, fresh, live)]
+        some = [rows[apart == value] for value in np.unique(apart)]
+        return [task for part in some for task in make_tasks(parts, wiring, c, part, fresh, live)]
     lengths = wiring.first[members + 1] - wiring.first[members]
     starts = np.repeat(wiring.first[members] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
     components = starts + np.arange(lengths.sum())
@@ -115,7 +134,7 @@ def make_tasks(
     components, owner = components[keep], owner[keep]
     first = np.searchsorted(owner, np.arange(len(rows) + 1))
     producer = wiring.producer[components]
-    bundles = bundles_of(wiring, components, owner, fresh, wiring.sizes)
+    bundles = bundles_of(wiring, parts.transforms, components, owner, fresh, parts.sizes)
     _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
     source = torch.empty(len(components), dtype=torch.int64)
     for bundle in bundles:

@@ -6,7 +6,7 @@ where an ecosystem has its replicates, so one call moves many parameter vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
@@ -18,16 +18,18 @@ from torch import Tensor
 
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
-from ecosystem.core.streams import Stream, word
-from ecosystem.engine.cohorts import Cohort, member_cohorts
-from ecosystem.engine.looped import Stack
-from ecosystem.engine.rounds import play
-from ecosystem.engine.waves import Task, compile_plan
-from ecosystem.engine.wiring import CURATED, REAL, Wiring
-from ecosystem.engine.world import World
+from ecosystem.core.streams import Stream
+from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.judging import tastes
+from ecosystem.engine.program import Program, compiled
+from ecosystem.engine.round import Round
+from ecosystem.engine.state import Memory, State
+from ecosystem.engine.step import play
+from ecosystem.engine.waves import Plan, Task, compile_plan
+from ecosystem.engine.wiring import CURATED, REAL
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.layout import Layout
-from ecosystem.retention import replace as newest
+from ecosystem.retention import replace as replacing
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
@@ -52,79 +54,92 @@ class Dynamics:
         wired = self.scenario
         for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
             wired = wired.with_curation(name, 0.5, like=flow)
-        self.cohorts: list[Cohort] = member_cohorts([wired], 1)
-        members = len(self.cohorts)
-        self.wiring = Wiring([wired], self.cohorts, 1)
-        self.names = self.wiring.names
-        self.index = self.wiring.index
+        self._wired = replace(compiled([wired], [(0, 0)]), stops=False)  # solvers want to see where it leads
+        self.wiring = self._wired.first.wiring
+        self.cohorts = self._wired.cohorts
+        self.names = list(self._wired.names)
+        self.words = self._wired.words
+        self.index = self._wired.index
         self.moves = np.array([not is_never(wired.member(name).schedule) for name in self.names])
         self.layout = Layout(self.cohorts, self.moves)
-        self.live = (self.wiring.shares != 0).flatten(1).any(1).numpy()
         self.shares = self._shares()
-        self.newest = [replace(c, retention=newest()) if c.ids else c for c in self.cohorts]
-        self.words = torch.tensor([word(name) for name in self.names], dtype=torch.int64)
-        self.plan = compile_plan(self.wiring, self.cohorts, np.zeros(len(self.names), dtype=np.int64), self.moves)
-        self.start = self.layout.pack([c.start for c in self.cohorts[:members]])
+        self.live = (self.shares != 0).flatten(1).any(1).numpy() | self._arising()
+        self.start = self.layout.pack(self._wired.first.now)
         self.targets = self._targets()
 
     # -- the map --------------------------------------------------------------------------------------------------
 
     def retrained(self, vector: Tensor, shares: Tensor | None = None) -> Tensor:
         """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce."""
-        world = self.world(vector, shares)
+        now = self.world(vector, shares)
         with any_bits():
-            play(world, self.wiring, self.plan, self.due(len(vector)), nobody)
-        return self.layout.pack(world.generators)
+            play(now, self.plan, self.due(len(vector)))
+        return self.layout.pack(now.generators)
 
-    def world(self, vector: Tensor, shares: Tensor | None = None) -> World:
+    def world(self, vector: Tensor, shares: Tensor | None = None) -> Round:
         """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""
-        stacks = self.layout.unpack(vector)
-        return self.round(0, stacks, [stacks], [{} for _ in self.cohorts], len(vector), shares, self.newest)
+        program = self.program(len(vector), newest=True, differentiable=True)
+        return Round(program, self.state([vector], shares=shares), 0, program.rng)
 
-    def round(
-        self,
-        number: int,
-        stacks: list[Stack],
-        past: list[list[Stack]],
-        memories: list[dict[str, Tensor]],
-        columns: int,
-        shares: Tensor | None = None,
-        cohorts: list[Cohort] | None = None,
-        differentiable: bool = True,
-    ) -> World:
-        """Any round: the generators now and before, and what retention has kept."""
-        return World(
-            number,
-            None,
-            cohorts or self.cohorts,
-            self.words,
-            list(stacks),
-            past,
-            memories,
-            self.shares if shares is None else shares,
-            Stream(torch.zeros(columns, dtype=torch.int64)),  # nothing is drawn on the population
-            differentiable=differentiable,
+    def state(
+        self, past: Sequence[Tensor], memories: Sequence[Memory] | None = None, shares: Tensor | None = None
+    ) -> State:
+        """The state of an ecosystem with parameters ``past[d] [columns, size]`` now and ``d`` rounds ago."""
+        first, columns = self._wired.first, len(past[0])
+        wide = {name: getattr(first, name).expand(-1, 1, columns) for name in ("active", "frozen")}
+        return first.changed(
+            past=tuple(tuple(self.layout.unpack(vector)) for vector in past),
+            memories=first.memories if memories is None else tuple(memories),
+            shares=self.shares if shares is None else shares,
+            alive=first.alive.expand(1, columns),
+            **wide,
         )
+
+    def program(self, columns: int, *, newest: bool = False, differentiable: bool = False) -> Program:
+        """The engine's program with a replicate for each column.
+
+        ``newest``: with members who forget everything but the newest data.
+        """
+        cohorts = self._forgetful if newest else self.cohorts
+        rng = Stream(torch.zeros(columns, dtype=torch.int64))  # nothing is drawn on the population
+        return replace(self._wired, cohorts=cohorts, rng=rng, differentiable=differentiable)
+
+    @cached_property
+    def _forgetful(self) -> tuple[Cohort, ...]:
+        return tuple(replace(cohort, retention=replacing()) for cohort in self.cohorts)
+
+    def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The waves of any round, ``ranks [members]``, ``due [members]``."""
+        return self._wired.plan(self._wired.first.changed(shares=self.shares), ranks, due)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Who reads what from whom when all retrain at once."""
+        ranks = np.zeros(len(self.names), dtype=np.int64)
+        return compile_plan(self._wired.parts, self.wiring, ranks, self.moves, self.live)
 
     def due(self, columns: int) -> Tensor:
         """Everybody who moves, ``[members, 1, columns]``."""
         return torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, columns)
 
     def tasks(self) -> list[Task]:
-        """Who reads what from whom when all retrain at once."""
-        return [task for wave in self.plan for task in wave]
+        """The tasks of a round in which all retrain at once."""
+        return [task.bind(self._wired.first.audience) for wave in self.plan for task in wave]
 
     def alignment(self, vector: Tensor) -> Tensor:
         """``J = E r(x)`` of every target, ``[columns, targets]``."""
-        stacks = self.layout.unpack(vector)
+        state = self.state([vector])
         out: list[Tensor] = [torch.empty(0)] * len(self.targets)
         place = {self.index[name]: i for i, name in enumerate(self.targets)}
         for c, cohort in enumerate(self.cohorts):
-            wanted = [row for row, member in enumerate(cohort.ids) if member in place]
-            if wanted and cohort.reward is not None:
-                values = cast(ClosedForm, stacks[c]).expect(cohort.reward)[:, 0].expand(-1, len(vector))
-                for row in wanted:
-                    out[place[cohort.ids[row]]] = values[row]
+            for taste in tastes(self._wired, state, c) if place.keys() & set(cohort.ids) else ():
+                stack = cast(ClosedForm, state.now[c])
+                everybody = len(taste.rows) == len(cohort.ids)
+                judged = stack if everybody else stack.take(taste.rows)
+                values = judged.expect(taste.reward)[:, 0].expand(-1, len(vector))
+                for i, row in enumerate(taste.rows.tolist()):
+                    if cohort.ids[row] in place:
+                        out[place[cohort.ids[row]]] = values[i]
         return torch.stack(out, -1) if out else vector.new_zeros(len(vector), 0)
 
     # -- shares and levels ----------------------------------------------------------------------------------------
@@ -145,22 +160,28 @@ class Dynamics:
                 tangent[i] = 1.0
 
     def _shares(self) -> Tensor:
-        shares = self.wiring.shares.clone()
+        shares = self._wired.first.shares.clone()
         for name in self.like:
             for i in self.wiring.components_of(self.index[name]):  # undo ``with_curation(name, 0.5)``
                 shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
         return shares
 
+    def _arising(self) -> np.ndarray:
+        """The components on which curation would arise."""
+        arising = [(flow, CURATED) for flow in self.like.values()]
+        return np.array([(c.flow, c.group) in arising for c in self.wiring.components], dtype=bool)
+
     def _targets(self) -> list[str]:
         """Members whose alignment is known exactly."""
         found = set()
-        for cohort in self.cohorts:
-            if cohort.reward is not None:
+        first = self._wired.first
+        for c, cohort in enumerate(self.cohorts):
+            for taste in tastes(self._wired, first, c):
                 try:
-                    cast(ClosedForm, cohort.start).expect(cohort.reward)
+                    cast(ClosedForm, first.now[c]).take(taste.rows).expect(taste.reward)
                 except NoPopulationLaw:
                     continue
-                found |= set(cohort.names)
+                found |= {cohort.names[row] for row in taste.rows.tolist()}
         return [name for name in self.names if name in found]
 
     def edges(self) -> list[tuple[str, str]]:
@@ -176,10 +197,6 @@ class Dynamics:
         graph.add_nodes_from(name for name, moves in zip(self.names, self.moves, strict=True) if moves)
         graph.add_edges_from((u, v) for u, v in self.edges() if u in graph and v in graph)
         return graph
-
-
-def nobody(*_: object) -> Tensor:
-    raise AssertionError("agents with a behaviour of their own were refused")
 
 
 def _check_like(scenario: Scenario, like: Like) -> None:

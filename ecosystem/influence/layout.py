@@ -41,7 +41,7 @@ class Layout:
         self.blocks: list[Block] = []
         self.size = 0
         for c, cohort in enumerate(cohorts):
-            rows = torch.from_numpy(np.flatnonzero(moves[cohort.ids]) if cohort.ids else np.zeros(0, dtype=np.int64))
+            rows = torch.from_numpy(np.flatnonzero(moves[cohort.ids]))
             if len(rows):
                 width = self.starts[c].vector().shape[-1]
                 self.blocks.append(Block(c, rows, cohort.index[rows], self.size, width))
@@ -94,7 +94,7 @@ class Layout:
         return torch.cat(parts, -1)
 
     def unpack(self, vector: Tensor) -> list[Stack]:
-        """Stacks with batch ``[members, 1, columns]`` (sources of real data too) from ``[columns, size]``."""
+        """Stacks with batch ``[members, 1, columns]`` from ``[columns, size]``."""
         stacks: list[Stack] = list(self.starts)
         columns = len(vector)
         for c, start in enumerate(self.starts):

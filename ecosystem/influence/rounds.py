@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream, word
-from ecosystem.engine.rounds import play
-from ecosystem.engine.waves import Plan, compile_plan
-from ecosystem.influence.dynamics import Dynamics, nobody
+from ecosystem.engine import step as engine
+from ecosystem.engine.waves import Plan
+from ecosystem.influence.dynamics import Dynamics
 from ecosystem.orderings import Ordering, as_ordering
 from ecosystem.retention import window
 from ecosystem.running.variants import has_random_clocks
@@ -42,11 +42,12 @@ class State:
 
 @dataclass(frozen=True)
 class Turn:
-    """One round: its number, its waves, and who is due ``[members]``; rounds of one ``key`` are alike."""
+    """One round: its number, ranks and who is due ``[members]``, its waves; rounds of one ``key`` are alike."""
 
     number: int
-    plan: Plan
+    ranks: np.ndarray
     due: Tensor
+    plan: Plan
     key: tuple[bytes, bytes]
 
 
@@ -59,7 +60,6 @@ class Rounds:
         self.ordering.check(dynamics.names)
         self.depth = int(dynamics.wiring.delay[dynamics.live].max(initial=0))
         self._rng = Stream.root([(seed, 0)])
-        self._plans: dict[tuple[bytes, bytes], Plan] = {}
         schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
         clocks = [s if isinstance(s, every) else None for s in schedules]
         self._clocked = np.array([clock is not None for clock in clocks])
@@ -83,7 +83,7 @@ class Rounds:
         """
         kept = [cohort.retention for cohort in self.dynamics.cohorts]
         state = self.begin(vector)
-        everybody = Turn(0, self.dynamics.plan, torch.from_numpy(self.dynamics.moves), (b"", b""))
+        everybody = self._turn(0, np.zeros(len(self._periods), dtype=np.int64), self.dynamics.moves)
         for _ in range(max((r.rounds for r in kept if isinstance(r, window)), default=0)):
             state = State(state.past, self.played(state, everybody).memories)
         filled = [m if isinstance(r, window) else {} for m, r in zip(state.memories, kept, strict=True)]
@@ -95,21 +95,22 @@ class Rounds:
         ranks = ranks if ranks.ndim == 1 else ranks[:, 0]
         due = self._due(number)
         due = due if frozen is None else due & ~frozen
-        key = (ranks.tobytes(), due.tobytes())
-        if key not in self._plans:
-            self._plans[key] = compile_plan(self.dynamics.wiring, self.dynamics.cohorts, ranks, due)
-        return Turn(number, self._plans[key], torch.from_numpy(due), key)
+        return self._turn(number, ranks, due)
+
+    def _turn(self, number: int, ranks: np.ndarray, due: np.ndarray) -> Turn:
+        asked = torch.from_numpy(due)
+        plan = self.dynamics.compiled(ranks, asked)
+        return Turn(number, ranks, asked, plan, (ranks.tobytes(), due.tobytes()))
 
     def played(self, state: State, turn: Turn, differentiable: bool = False) -> State:
         """The state after a round; ``differentiable`` for rounds that torch is to differentiate."""
-        layout, columns = self.dynamics.layout, len(state.now)
-        past = [layout.unpack(vector) for vector in state.past]
-        memories = [dict(memory) for memory in state.memories]
-        world = self.dynamics.round(turn.number, past[0], past, memories, columns, differentiable=differentiable)
-        due = turn.due.reshape(-1, 1, 1).expand(-1, 1, columns)
+        columns = len(state.now)
+        program = self.dynamics.program(columns, differentiable=differentiable)
+        begun = self.dynamics.state(state.past, state.memories).changed(round=turn.number - 1)
+        who = engine.Turn(turn.ranks, turn.due.reshape(-1, 1, 1).expand(-1, 1, columns), turn.plan)
         with any_bits():
-            play(world, self.dynamics.wiring, turn.plan, due, nobody)
-        return State((layout.pack(world.generators), *state.past[:-1]), memories)
+            ended, _ = engine.step(program, begun, turn=who)
+        return State((self.dynamics.layout.pack(ended.now), *state.past[:-1]), list(ended.memories))
 
     def _due(self, number: int) -> np.ndarray:
         """Who retrains in a round, ``[members]``."""

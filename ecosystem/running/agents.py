@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import mesa
 from torch import Tensor
 
 from ecosystem.core.samples import Samples, TrainingSet
-from ecosystem.curation import Curator, Users
+from ecosystem.curation import Curator
+from ecosystem.engine.diets import Changed, diet, set_curation, set_flow, set_frozen, set_schedule
+from ecosystem.engine.judging import opinion
+from ecosystem.engine.minds import set_users
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
 from ecosystem.rewards import Reward
+from ecosystem.running.recording import Recorder
+from ecosystem.running.turns import Turns
 from ecosystem.scenario.descriptions import Member
 from ecosystem.schedules import Schedule, as_schedule
 
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
+
+class View(Protocol):
+    """What of an ecosystem its agents ask."""
+
+    program: Program
+    state: State
+    turns: Turns
+    recorder: Recorder
+    steps: int
+
+    def change(self, verb: Callable[..., Changed], *arguments: Any) -> None: ...
 
 
 class ModelAgent(mesa.Agent):
@@ -32,21 +49,21 @@ class ModelAgent(mesa.Agent):
     ...         self.set_frozen(True, where=self.alignment < 0)
     """
 
-    model: Ecosystem
+    model: View
 
-    def __init__(self, model: Ecosystem, name: str, member: Member) -> None:
+    def __init__(self, model: View, name: str, member: Member) -> None:
         super().__init__(model)
         self.name = name
         self.member = member
-        self.cohort, self.row = model.wiring.place[name]
-        self.index = model.wiring.index[name]
+        self.cohort, self.row = model.program.places[name]
+        self.index = model.program.index[name]
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
     def generator(self) -> Any:
         """Its torch model. Batch dimensions ``[variants, replicates]`` of length 1 are left out."""
-        part = self.model.generators[self.cohort].take(self.row)
+        part = self.model.state.now[self.cohort].take(self.row)
         for dim in (1, 0):
             if part.batch_shape[dim : dim + 1] == (1,):
                 part = part.take((0,) if dim == 0 else (slice(None), 0))
@@ -56,7 +73,7 @@ class ModelAgent(mesa.Agent):
     @generator.setter
     def generator(self, value: GenerativeModel) -> None:
         """Write the model back, for every variant and replicate alike or with their batch."""
-        self.model.write_generator(self, value)
+        self.model.turns.write(self.name, value)
 
     @property
     def reward(self) -> Reward | None:
@@ -77,12 +94,13 @@ class ModelAgent(mesa.Agent):
 
     def taste(self, of: str) -> Tensor:
         """The expected reward of a member's output under this member's taste, ``[variants, replicates]``."""
-        return self.model.taste(self.name, of)
+        model = self.model
+        return opinion(model.program, model.state, int(model.steps), model.recorder.record.judged, self.name, of)
 
     @property
     def sources(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Raw and curated shares by producer, ``[variants, replicates]`` each."""
-        return self.model.diet(self.name)
+        return diet(self.model.state, self.name)
 
     # -- acting --------------------------------------------------------------------------------------------------
 
@@ -91,24 +109,23 @@ class ModelAgent(mesa.Agent):
 
     def set_flow(self, source: str, *, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
         """Change the shares it takes from a producer; what is given up becomes real data."""
-        self.model.controls.set_flow(source, self.name, raw, curated, where)
+        self.model.change(set_flow, source, self.name, raw, curated, where)
 
     def set_curation(self, level: Any, where: Tensor | None = None) -> None:
         """Change its curation level ``λ``."""
-        self.model.controls.set_curation(self.name, level, where)
+        self.model.change(set_curation, self.name, level, where)
 
     def set_curator(self, curator: Curator, reward: Any = None, where: Tensor | None = None) -> None:
-        """Change how its users choose (by its own reward unless another is given)."""
-        users = Users(self.reward if reward is None else reward, curator)
-        self.model.controls.set_curator(self.name, users, where)
+        """Change how its users choose, and by what taste if a ``reward`` is given: then it is judged by that too."""
+        self.model.change(set_users, self.name, curator, reward, where)
 
     def set_schedule(self, schedule: Any, where: Tensor | None = None) -> None:
         """Change when it retrains."""
-        self.model.controls.set_schedule(self.name, as_schedule(schedule), where)
+        self.model.change(set_schedule, self.name, as_schedule(schedule), where)
 
     def set_frozen(self, frozen: bool, where: Tensor | None = None) -> None:
         """Stop or resume retraining."""
-        self.model.controls.set_frozen(self.name, frozen, where)
+        self.model.change(set_frozen, self.name, frozen, where)
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -118,11 +135,11 @@ class ModelAgent(mesa.Agent):
         The mean statistic ``[1, variants, replicates, Q]`` where that is all its family needs, else a
         :class:`~ecosystem.core.samples.TrainingSet`: ``data [1, variants, replicates, n, *event]`` and origins.
         """
-        return self.model.gather_for(self)
+        return self.model.turns.gather(self.name)
 
     def retrain(self, gathered: Samples | TrainingSet) -> Tensor:
         """Fit its generator to what it gathered (or to data of its own, ``[1, variants, replicates, n, *event]``).
 
         Returns the loss ``[1, variants, replicates]``, NaN without one.
         """
-        return self.model.retrain_for(self, gathered)
+        return self.model.turns.retrain(self.name, gathered)

@@ -11,7 +11,6 @@ quantiles of their reward ``before`` and ``after`` the choice.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,12 +19,12 @@ from torch import Tensor
 
 from ecosystem.core.samples import OWN, REAL, Samples, TrainingSet
 from ecosystem.curation.base import judged
+from ecosystem.engine.judging import taste_of
+from ecosystem.engine.program import Program
 from ecosystem.engine.slates import Positions
+from ecosystem.engine.state import State
 from ecosystem.engine.waves import Task
 from ecosystem.rewards import Reward
-
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
 
 SOURCES = ["seed", "replicate", "round", "member", "source", "curated", "born", "count", "reward", "deviation"]
 CHOICES = ["seed", "replicate", "round", "source", "target", "quantile", "before", "after"]
@@ -66,8 +65,10 @@ class Ledger:
 class Witness:
     """Sees what some of the replicates do in one round."""
 
-    def __init__(self, eco: Ecosystem, round: int, replicates: Tensor, sources: bool, choices: bool) -> None:
-        self.eco, self.round, self.replicates = eco, round, replicates
+    def __init__(
+        self, program: Program, state: State, round: int, replicates: Tensor, sources: bool, choices: bool
+    ) -> None:
+        self.program, self.state, self.round, self.replicates = program, state, round, replicates
         self.asked_sources, self.asked_choices = sources, choices
         self.sources: list[dict[str, float]] = []
         self.choices: list[pd.DataFrame] = []
@@ -93,10 +94,11 @@ class Witness:
         """The member in ``cell`` (task row, variant, replicate) retrains on ``given``."""
         if not self.asked_sources:
             return
-        taste = self.eco.cohorts[task.cohort].reward
+        replicate = int(self.replicates[cell[2]])
+        taste = taste_of(self.program, self.state, int(task.members[cell[0]]), cell[1], replicate)
         reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
         if taste is not None:
-            reward = taste.take((int(task.rows[cell[0]]), cell[1], 0)).judge(given.data).detach().double()
+            reward = taste.judge(given.data).detach().double()
         parts, which = torch.unique(torch.stack([given.origin, given.round]), dim=1, return_inverse=True)
         for number, (origin, born) in enumerate(parts.T.tolist()):
             values = reward[which == number]
@@ -107,7 +109,7 @@ class Witness:
                     "origin": origin,
                     "born": born,
                     "variant": cell[1],
-                    "replicate": int(self.replicates[cell[2]]),
+                    "replicate": replicate,
                     "count": len(values),
                     "reward": float(values.mean()),
                     "deviation": float(values.std(correction=0)),

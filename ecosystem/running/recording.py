@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.core.samples import Samples
-from ecosystem.engine.judging import expectation, shown
-from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.judging import alignments, opinion, shown
+from ecosystem.engine.looped import Looped
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State
+from ecosystem.engine.step import EXPLODED, Played, Watch
 from ecosystem.engine.waves import Task
 from ecosystem.running.ledger import Ledger, Witness
-
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
 
 SHOWN = 24  # members whose samples are kept
 
@@ -113,13 +111,14 @@ class History:
 
 
 class Recorder:
-    """Watches an ecosystem and keeps what its record asks for."""
+    """Looks at an ecosystem after every round and keeps what its record asks for."""
 
-    def __init__(self, eco: Ecosystem, record: Record) -> None:
-        self.eco: Ecosystem = cast(Any, weakref.proxy(eco))  # the ecosystem owns its recorder
+    def __init__(self, program: Program, seeds: list[tuple[int, int]], record: Record) -> None:
+        self.program = program
         self.record = record
-        self.names = eco.names
-        self.seeds = eco.seeds
+        self.names = list(program.names)
+        self.seeds = seeds
+        self.rounds = program.scenarios[0].rounds
         self.snapshots: list[Snapshot] = []
         self.history = History(self.snapshots)
         self.failures: list[Failure] = []
@@ -128,22 +127,23 @@ class Recorder:
         self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
         self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
 
-    def watchers(self, round: int, replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Witness | None]:
-        """Who is told, of some of the replicates, how many samples came from where, and what was chosen and used.
-
-        None where nobody asks.
-        """
+    def watch(self, state: State, number: int) -> Watch | None:
+        """Who is told, of some of the replicates, what is drawn, chosen and used in a round; None where nobody asks."""
         record = self.record
-        if not record.wants(round, self.eco.rounds):
-            return None, None
-        witness = None
-        if record.sources or record.choices:
-            witness = Witness(self.eco, round, replicates, record.sources, record.choices)
-            self._witnesses.append(witness)
-        return self._counter(replicates) if record.draws else None, witness
+        if not record.wants(number, self.rounds) or not (record.draws or record.sources or record.choices):
+            return None
 
-    def _counter(self, replicates: Tensor) -> Callable[[Task, Tensor], None]:
-        parts = self.eco.wiring.components
+        def told(replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Witness | None]:
+            witness = None
+            if record.sources or record.choices:
+                witness = Witness(self.program, state, number, replicates, record.sources, record.choices)
+                self._witnesses.append(witness)
+            return self._counter(state, replicates) if record.draws else None, witness
+
+        return told
+
+    def _counter(self, state: State, replicates: Tensor) -> Callable[[Task, Tensor], None]:
+        parts = state.wiring.components
 
         def count(task: Task, counts: Tensor) -> None:
             labels = [(parts[i].target, parts[i].label) for i in task.components]
@@ -153,45 +153,39 @@ class Recorder:
 
         return count
 
-    def keep(self, updated: Tensor, before: list[Stack] | None = None, losses: Tensor | None = None) -> None:
-        """Record the round that has just been played, if it is wanted."""
-        eco, round = self.eco, int(self.eco.steps)
+    def keep(self, state: State, before: State | None = None, played: Played | None = None) -> None:
+        """Record the round that has just been played, if it is wanted; without one, the start."""
+        number = state.round
+        blank = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
+        updated = torch.zeros_like(state.active) if played is None else played.updated
+        if played is not None:
+            self._keep_failures(number, played.lost)
         counts, self._counts = self._counts, []
         for labels, table in counts:  # what was drawn for members that were not due in a replicate was not used
             table[~updated.numpy()[[member for member, _ in labels]]] = -1
         witnesses, self._witnesses = self._witnesses, []
         self.ledger.close(witnesses, updated.numpy())
-        if self.record.wants_samples(round, eco.rounds):
-            self._keep_samples(round)
-        if not self.record.wants(round, eco.rounds):
+        if self.record.wants_samples(number, self.rounds):
+            self._keep_samples(state)
+        if not self.record.wants(number, self.rounds):
             return
-        blank = torch.full(updated.shape, torch.nan, dtype=torch.float64)
-        alignment, change = blank.clone(), blank.clone()
-        for c, cohort in enumerate(eco.cohorts):
-            if not cohort.ids:
-                continue
-            if cohort.reward is not None:
-                judges = partial(eco.judges, cohort.index)
-                questions = [eco.questions[i] for i in cohort.ids]
-                values = expectation(eco.generators[c], cohort.reward, judges, self.record.judged, questions)
-                alignment[cohort.index] = values
-            if before is not None:
-                change[cohort.index] = _relative_change(before[c].vector(), eco.generators[c].vector())
-        tastes = self._tastes() if self.record.tastes else None
-        present = eco.controls.active & eco.alive
-        loss = blank if losses is None else losses
         self.snapshots.append(
             Snapshot(
-                round,
+                number,
                 updated=updated.numpy(),
-                alignment=alignment.numpy(),
-                change=change.numpy(),
-                loss=loss.numpy(),
-                present=present.numpy(),
+                alignment=alignments(self.program, state, number, self.record.judged).numpy(),
+                change=(blank if before is None else _changes(self.program, before, state)).numpy(),
+                loss=(blank if played is None else played.losses).numpy(),
+                present=(state.active & state.alive).numpy(),
                 counts=counts,
-                tastes=tastes,
+                tastes=self._tastes(state) if self.record.tastes else None,
             )
         )
+
+    def _keep_failures(self, number: int, lost: Tensor) -> None:
+        for i, variant, replicate in lost.nonzero().tolist():
+            error = f"the parameters of {self.names[i]!r} became NaN or larger than {EXPLODED:g} in round {number}"
+            self.failures.append(Failure(number, i, variant, replicate, error))
 
     def state(self) -> dict[str, Any]:
         """What has been recorded, for a checkpoint."""
@@ -211,7 +205,7 @@ class Recorder:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
-        arrays, rounds = state["arrays"], self.eco.rounds
+        arrays, rounds = state["arrays"], self.rounds
         labels = [list(parts) for parts in state["labels"]]
         self.snapshots = [
             Snapshot(
@@ -234,32 +228,38 @@ class Recorder:
         many = [getattr(snapshot, name) for snapshot in self.snapshots]
         return np.stack(many) if many and many[0] is not None else None
 
-    def _tastes(self) -> np.ndarray:
-        eco = self.eco
-        out = np.full((len(self.names), len(self.names), *eco.alive.shape), np.nan)
-        models = [eco[name].member.generator for name in self.names]
-        events = [(tuple(model.event_shape), model.input_shape) for model in models]
+    def _tastes(self, state: State) -> np.ndarray:
+        out = np.full((len(self.names), len(self.names), *state.alive.shape), np.nan)
+        members = [self.program.scenarios[0].member(name) for name in self.names]
+        events = [(tuple(member.generator.event_shape), member.generator.input_shape) for member in members]
         for j, judge in enumerate(self.names):
             for i, name in enumerate(self.names):
-                if eco[judge].reward is not None and events[i] == events[j]:
-                    out[i, j] = eco.taste(judge, name).numpy()
+                if members[j].reward is not None and events[i] == events[j]:
+                    values = opinion(self.program, state, state.round, self.record.judged, judge, name)
+                    out[i, j] = values.numpy()
         return out
 
-    def _keep_samples(self, round: int) -> None:
-        eco = self.eco
-        for name in self.names[:SHOWN]:
-            c, row = eco.wiring.place[name]
-            rng = eco.rng_root[:1].at("show")[0]  # the same for all, so that rounds and members can be compared
+    def _keep_samples(self, state: State) -> None:
+        for i, name in enumerate(self.names[:SHOWN]):
+            c, row = self.program.places[name]
+            rng = self.program.rng[:1].at("show")[0]  # the same for all, so that rounds and members can be compared
             drawn: list[Samples] = []
-            for variant in range(eco.alive.shape[0]):
+            for variant in range(state.alive.shape[0]):
                 cell = (slice(row, row + 1), slice(variant, variant + 1), slice(0, 1))
-                one = eco.generators[c].take(cell)
+                one = state.now[c].take(cell)
                 if isinstance(one, Looped):
-                    questions = eco.questions[eco.wiring.index[name]][variant]
-                    drawn.append(shown(one, 0, self.record.samples, rng, questions))
+                    drawn.append(shown(one, 0, self.record.samples, rng, self.program.questions[i][variant]))
                 else:
                     drawn.append(one.sample(self.record.samples, rng)[0, 0, 0])
-            self.samples.setdefault(name, {})[round] = drawn
+            self.samples.setdefault(name, {})[state.round] = drawn
+
+
+def _changes(program: Program, before: State, after: State) -> Tensor:
+    """``‖Δθ‖/‖θ‖`` of every member, ``[members, variants, replicates]``."""
+    out = torch.full(after.active.shape, torch.nan, dtype=torch.float64)
+    for cohort, old, new in zip(program.cohorts, before.now, after.now, strict=True):
+        out[cohort.index] = _relative_change(old.vector(), new.vector())
+    return out
 
 
 def _relative_change(old: Tensor, new: Tensor) -> Tensor:

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from ecosystem.core.samples import Pairs, outputs
+from ecosystem.engine.diets import Change
 from ecosystem.engine.looped import Looped
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.recording import Recorder
 from ecosystem.running.run import Run
 from ecosystem.running.tables import Tables
 from ecosystem.running.variants import versions
 
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
 
-
-def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:
+def run_of(
+    program: Program,
+    state: State,
+    recorder: Recorder,
+    changes: Sequence[Change],
+    variant: int,
+    settings: dict[str, Any],
+) -> Run:
     """The run of a variant up to now; ``settings`` are added to those that describe it."""
-    scenario = eco.scenarios[variant]
+    scenario, names = program.scenarios[variant], recorder.names
     edges = scenario.graph.edges(data="flow")
     absent = {(v, f"{u} (curated)") for u, v, flow in edges if not flow.curated}
     absent |= {(v, u) for u, v, flow in edges if not flow.raw}
-    absent |= {(v, "real") for v in eco.names if not scenario.real_share(v)}
-    tables = Tables(eco.recorder, eco.controls.changes, variant, absent)
-    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in eco.recorder.samples.items()}
+    absent |= {(v, "real") for v in names if not scenario.real_share(v)}
+    tables = Tables(recorder, changes, variant, absent)
+    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in recorder.samples.items()}
+    generators = {name: program.scenarios[0].member(name).generator for name in names}
     return Run(
         {
             "scenario": scenario.name,
             "rounds": scenario.rounds,
             "samples": scenario.samples,
             "ordering": repr(scenario.ordering),
-            "seeds": [list(pair) for pair in eco.seeds],
-            "completed": eco.completed,
-            "finished": eco.completed >= scenario.rounds,
-            "seconds": round(time.perf_counter() - eco.started, 3),
+            "seeds": [list(pair) for pair in recorder.seeds],
+            "completed": state.round,
+            "finished": state.round >= scenario.rounds,
             "versions": dict(versions()),
             **settings,
         },
@@ -52,12 +60,12 @@ def run_of(eco: Ecosystem, variant: int, settings: dict[str, Any]) -> Run:
         tastes=tables.tastes,
         sources=tables.sources,
         choices=tables.choices,
-        texts=partial(_texts, {name: eco[name].member.generator for name in eco.names}, eco.seeds[0], kept),
+        texts=partial(_texts, generators, recorder.seeds[0], kept),
         samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},
         inputs={
             name: {r: x.inputs for r, x in rounds.items() if isinstance(x, Pairs)} for name, rounds in kept.items()
         },
-        parameters={name: _parameters(eco, name, variant) for name in eco.names},
+        parameters={name: _parameters(program, state, name, variant) for name in names},
     )
 
 
@@ -72,9 +80,9 @@ def _texts(
     return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "input", "output"])
 
 
-def _parameters(eco: Ecosystem, name: str, variant: int) -> dict[str, Tensor]:
-    c, row = eco.wiring.place[name]
-    part = eco.generators[c].take((row, variant))
+def _parameters(program: Program, state: State, name: str, variant: int) -> dict[str, Tensor]:
+    c, row = program.places[name]
+    part = state.now[c].take((row, variant))
     if not isinstance(part, Looped):
         return part.tensors()
     states = [model.state_dict() for model in part.models]

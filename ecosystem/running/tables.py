@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.running.controls import Change
+from ecosystem.engine.diets import Change
 from ecosystem.running.ledger import choices_table, sources_table
-
-if TYPE_CHECKING:
-    from ecosystem.running.recording import Recorder
+from ecosystem.running.recording import Recorder
 
 
 class Tables:

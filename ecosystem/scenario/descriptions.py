@@ -37,6 +37,7 @@ class Member:
     retention: Retention
     agent: type | None
     asked: Tensor | None
+    learn: Any
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Member:
         retention: Retention = replace(),  # noqa: B008 - frozen
         agent: type | None = None,
         asked: Any = None,
+        learn: Any = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
             raise TypeError(f"Member(generator) must be a GenerativeModel, got {generator!r}")
@@ -63,6 +65,7 @@ class Member:
             "retention": as_retention(retention),
             "agent": agent,
             "asked": None if asked is None else torch.as_tensor(asked),
+            "learn": learn,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -85,7 +88,7 @@ class Member:
     @property
     def users(self) -> Users | None:
         """Who chooses on flows that this member's users curate."""
-        return None if self.curator is None else Users(self.reward, self.curator)
+        return None if self.curator is None else Users(self.reward, self.curator, self.learn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +142,14 @@ class Intervention:
     @property
     def label(self) -> str:
         return self.subject if isinstance(self.subject, str) else "→".join(self.subject)
+
+    def apply(self, verbs: Any) -> None:
+        if isinstance(self, Freeze | Thaw):
+            verbs.set_frozen(self.subject, isinstance(self, Freeze))
+        elif isinstance(self, Curate):
+            verbs.set_curation(self.subject, self.level)
+        else:
+            verbs.set_present(self.subject, isinstance(self, Join | Connect))
 
 
 class Join(Intervention):

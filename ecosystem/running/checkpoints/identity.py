@@ -43,7 +43,7 @@ def description(eco: Ecosystem) -> dict[str, Any]:
         "rounds": eco.rounds,
         "seeds": eco.seeds,
         "record": {**record, "sample_rounds": chosen},
-        "build_samples": eco.build_samples,
+        "build_samples": eco.program.build_samples,
         "default type": str(torch.get_default_dtype()),
         "scenario": [_scenario(scenario, told) for scenario in eco.scenarios],
         "made with": {**versions(), "torch threads": str(torch.get_num_threads())},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
 from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, write
 from ecosystem.running.checkpoints.identity import description, differences, known_objects, other_versions
-from ecosystem.running.checkpoints.models import read_stacks, write_stacks
+from ecosystem.running.checkpoints.states import read_state, write_state
 
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _SHOWN = 5  # differences that an error names
 _MENDS = {
     "agents": "let its state() be made of tensors, numbers, texts, and lists and dicts of these",
-    "controls": "let agents set curators, rewards and schedules of the library, or such as the scenario has",
+    "state": "let agents set curators, rewards and schedules of the library, or such as the scenario has",
 }
 
 
@@ -99,12 +101,16 @@ def _written(eco: Ecosystem, about: dict[str, Any], watch: Watch) -> tuple[dict[
         raise CheckpointError("a round is being played; save the ecosystem before or after it")
     watch.check()
     writer = Writer(known_objects(eco.scenarios))
-    state = eco.state()
+    rest = {
+        "recorder": eco.recorder.state(),
+        "changes": [tuple(vars(change).values()) for change in eco.changes],
+        "mesa": (eco.random.getstate(), eco.rng.bit_generator.state),  # for agents that draw from it
+        "seconds": time.perf_counter() - eco.started,
+    }
     parts: dict[str, Callable[[str], Any]] = {
-        "generators": lambda name: write_stacks(writer, state.pop("past"), eco.cohorts),
+        "state": lambda _: write_state(writer, eco.program, eco.state),
         "agents": lambda name: writer.write({agent.name: agent.state() for agent in watch.speaking}, name),
-        "controls": lambda name: writer.write(state.pop("controls"), name),
-        "rest": lambda name: writer.write(state, name),
+        "rest": lambda name: writer.write(rest, name),
     }
     out: dict[str, Any] = {"round": eco.completed, "description": about}
     for name, part in parts.items():
@@ -121,10 +127,14 @@ def _restore(eco: Ecosystem, folder: Path, about: dict[str, Any], watch: Watch) 
     if eco.steps:
         raise CheckpointError(f"{folder} can be restored into a new ecosystem only, this one has played {eco.steps}")
     reader = Reader(tensors, known_objects(eco.scenarios))
-    state = reader.read(given["rest"])
-    state["controls"] = reader.read(given["controls"])
-    state["past"] = read_stacks(reader, given["generators"], eco.cohorts)
-    eco.load_state(state)
+    eco.state = read_state(reader, eco.program, given["state"])
+    eco.steps = eco.state.round
+    rest = reader.read(given["rest"])
+    eco.recorder.load_state(rest["recorder"])
+    eco.changes = [Change(*change) for change in rest["changes"]]
+    eco.random.setstate(rest["mesa"][0])
+    eco.rng.bit_generator.state = rest["mesa"][1]
+    eco.started = time.perf_counter() - rest["seconds"]
     agents = reader.read(given["agents"])
     for agent in watch.speaking:
         agent.load_state(agents[agent.name])

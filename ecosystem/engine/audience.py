@@ -1,0 +1,139 @@
+"""The audience: everybody whose taste judges or chooses, stacked by kind.
+
+Users are part of the state. Those who move, and those whom an agent has changed, have rows of their own; others of one
+taste and curator share one. A *place* is a kind and a row in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.curation import Users
+from ecosystem.engine.cohorts import Registry
+
+Place = tuple[int, int]
+NONE = -1
+NOWHERE: Place = (NONE, NONE)
+
+
+@dataclass(frozen=True, eq=False)
+class Audience:
+    """All users of an ecosystem.
+
+    ``stacks[kind]`` has the batch ``[rows, variants, replicates or 1]``; the users in row ``i`` of a kind look at what
+    the member ``watched[kind][i]`` makes.
+    """
+
+    stacks: tuple[Users, ...]
+    watched: tuple[tuple[int, ...], ...]
+    kinds: tuple[Hashable, ...]
+
+    @classmethod
+    def of(cls, registry: Registry, watched: dict[Place, int]) -> Audience:
+        stacks = tuple(registry.stack(kind) for kind in range(len(registry)))
+        many = tuple(
+            tuple(watched[kind, row] for row in range(len(registry.rows(kind)))) for kind in range(len(registry))
+        )
+        return cls(stacks, many, tuple(registry.rows(kind)[0][0].kind() for kind in range(len(registry))))
+
+    def at(self, place: Place) -> Users:
+        """The users of a place, batch ``[1, variants, replicates or 1]``."""
+        return self.stacks[place[0]].take(torch.tensor([place[1]]))
+
+    def written(self, place: Place, users: Users, where: Tensor) -> Audience:
+        """With other numbers of the same kind at a place, ``users [1, variants, replicates or 1]``.
+
+        Only ``where [variants, replicates]``.
+        """
+        kind, row = place
+        old, fresh = self.stacks[kind], users.tensors()
+        tensors = {name: _put(tensor, row, fresh[name][0], where) for name, tensor in old.tensors().items()}
+        return self.replaced(kind, old.rebuild(tensors))
+
+    def rewards(self, places: Sequence[Place]) -> Any:
+        """The rewards, all of one kind, of the users at some places, ``[places, variants, replicates or 1]``."""
+        kinds = dict.fromkeys(kind for kind, _ in places)
+        if len(kinds) == 1:
+            return self.stacks[places[0][0]].reward.take(torch.tensor([row for _, row in places]))
+        parts = {kind: self.stacks[kind].reward.tensors() for kind in kinds}
+        first = self.stacks[places[0][0]].reward
+        tensors = {n: torch.cat(_alike(*(parts[k][n][r : r + 1] for k, r in places))) for n in first.tensors()}
+        return first.rebuild(tensors)
+
+    def replaced(self, kind: int, stack: Users) -> Audience:
+        """With another stack of a kind."""
+        return Audience((*self.stacks[:kind], stack, *self.stacks[kind + 1 :]), self.watched, self.kinds)
+
+    def added(self, users: Users, watched: int) -> tuple[Audience, Place]:
+        """With one more row, ``users [1, variants, replicates or 1]``; and its place."""
+        name = kind_of(users)
+        if name not in self.kinds:
+            place = len(self.stacks), 0
+            return Audience((*self.stacks, users), (*self.watched, (watched,)), (*self.kinds, name)), place
+        kind = self.kinds.index(name)
+        old, fresh = self.stacks[kind], users.tensors()
+        joined = old.rebuild({n: torch.cat(_alike(t, fresh[n])) for n, t in old.tensors().items()})
+        many = (*self.watched[:kind], (*self.watched[kind], watched), *self.watched[kind + 1 :])
+        stacks = (*self.stacks[:kind], joined, *self.stacks[kind + 1 :])
+        return Audience(stacks, many, self.kinds), (kind, len(many[kind]) - 1)
+
+    def columns(self, index: Tensor) -> Audience:
+        """That of some of the replicates."""
+        return Audience(tuple(_columns(stack, index) for stack in self.stacks), self.watched, self.kinds)
+
+    def with_columns(self, part: Audience, index: Tensor, size: int) -> Audience:
+        """With what has become of some of the replicates."""
+        stacks = list(self.stacks)
+        for kind, (old, new) in enumerate(zip(self.stacks, part.stacks, strict=True)):
+            if new is not old and old.learn is not None:
+                fresh = new.tensors()
+                wide = {n: t.expand(*t.shape[:2], size, *t.shape[3:]) for n, t in old.tensors().items()}
+                stacks[kind] = old.rebuild({n: t.index_copy(2, index, fresh[n]) for n, t in wide.items()})
+        return Audience(tuple(stacks), self.watched, self.kinds)
+
+
+def _columns(stack: Users, index: Tensor) -> Users:
+    first = next(iter(stack.tensors().values()), None)
+    if first is None or first.shape[2] == 1:
+        return stack
+    return stack.take((slice(None), slice(None), index))
+
+
+def one(part: Any) -> Any:
+    """One of many stacked parts, for what is said of all of them."""
+    return None if part is None else part.take((0, 0, 0))
+
+
+def in_cell(part: Any, variant: int, replicate: int) -> Any:
+    """What stands in one cell of a part with batch ``[1, variants, replicates or 1]``."""
+    if part is None:
+        return None
+    first = next(iter(part.tensors().values()), None)
+    return part.take((0, variant, replicate if first is not None and first.shape[2] > 1 else 0))
+
+
+def kind_of(users: Users) -> Hashable:
+    """What users ``[1, variants, replicates]`` must share with others to be stacked."""
+    return one(users).kind()
+
+
+def _alike(*tensors: Tensor) -> list[Tensor]:
+    """Tensors ``[rows, variants, replicates or 1, ...]``, all of them as wide as the widest."""
+    width = max(tensor.shape[2] for tensor in tensors)
+    return [tensor.expand(*tensor.shape[:2], width, *tensor.shape[3:]) for tensor in tensors]
+
+
+def _put(old: Tensor, row: int, fresh: Tensor, where: Tensor) -> Tensor:
+    """``old [rows, variants, replicates or 1, ...]`` with ``fresh [variants, replicates or 1, ...]`` in a row."""
+    wide = fresh.shape[1] > 1 or not bool((where == where[:, :1]).all())
+    if wide and old.shape[2] == 1:
+        old = old.expand(*old.shape[:2], where.shape[1], *old.shape[3:])
+    here = where[:, : old.shape[2]]
+    out = old.clone()
+    out[row] = torch.where(here.reshape(*here.shape, *(1,) * (old.ndim - 3)), fresh, old[row])
+    return out

@@ -1,0 +1,192 @@
+"""What may change while an ecosystem runs: every function leads from a state to another, and says what changed.
+
+Agents that decide and interventions from outside use the same few verbs. Every change is checked as a scenario's is;
+``where [variants, replicates]`` says in which replicates it happens (everywhere if None), and only in those that live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import Clock, State, in_effect
+from ecosystem.engine.wiring import CURATED, RAW
+from ecosystem.scenario.descriptions import TOLERANCE, rescaled
+from ecosystem.schedules import Schedule, is_never
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of the table ``changes``, for the replicates in ``where``: it happened before ``round``."""
+
+    round: int
+    subject: str
+    what: str
+    before: Tensor | str
+    after: Tensor | str
+    where: Tensor
+
+
+Changed = tuple[State, list[Change]]
+
+
+def everywhere(state: State, where: Tensor | None) -> Tensor:
+    """The replicates in which something happens: those asked for that live."""
+    asked = torch.ones_like(state.alive) if where is None else torch.as_tensor(where).bool()
+    return asked.expand(state.alive.shape) & state.alive
+
+
+def diet(state: State, name: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    nothing = torch.zeros(state.alive.shape)
+    for i in state.wiring.components_of(state.wiring.index[name]):
+        part = state.wiring.components[i]
+        if part.flow is not None:
+            raw, curated = found.setdefault(
+                part.flow[0], (nothing, nothing)
+            )
+            value = state.shares[i].expand(state.alive.shape)
+            found[part.flow[0]] = (raw, curated + value) if part.group == CURATED else (raw + value, curated)
+    return found
+
+
+# -- shares ------------------------------------------------------------------------------------------------------------
+
+
+def set_flow(
+    program: Program, state: State, u: str, v: str, raw: Any = None, curated: Any = None, where: Tensor | None = None
+) -> Changed:
+    """Change the shares that ``v`` takes from ``u`` (numbers or ``[variants, replicates]``)."""
+    places = {group: state.wiring.places((u, v), group) for group in (RAW, CURATED)}
+    if not places[RAW] and not places[CURATED]:
+        raise KeyError(f"{v!r} has no flow from {u!r}; declare it in the scenario, with share 0 if need be")
+    where, changes = everywhere(state, where), []
+    for group, name, value in ((RAW, "raw", raw), (CURATED, "curated", curated)):
+        if value is None:
+            continue
+        if not places[group]:
+            raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
+        share = torch.as_tensor(value, dtype=torch.float64)
+        state, some = _set_group(state, f"{u}→{v}", name, places[group], share, where)
+        changes += some
+    return _whole(program, state), changes
+
+
+def set_curation(program: Program, state: State, v: str, level: Any, where: Tensor | None = None) -> Changed:
+    """Raise or lower the curation level of ``v``: curated shares ``· λ'/λ``, all others ``· (1−λ')/(1−λ)``."""
+    where = everywhere(state, where)
+    target = torch.as_tensor(level, dtype=torch.float64).expand(where.shape)
+    parts = state.wiring.components
+    here = [i for i in state.wiring.components_of(state.wiring.index[v]) if state.presence(i)]
+    curated, raw = ([i for i in here if parts[i].group == group] for group in (CURATED, RAW))
+    declared = _spread(state)
+    old = declared[curated].sum(0)
+    if bool((where & ~((old > 0) & (old < 1) & (target >= 0) & (target <= 1))).any()):  # a NaN is none of these
+        raise ValueError(
+            f"round {state.round + 1}: the curation level of {v!r} can go from strictly between 0 and 1 to between 0 "
+            f"and 1, asked was {old[where].tolist()} → {target[where].tolist()}"
+        )
+    new_raw, new_curated = rescaled(declared[raw], declared[curated], torch.where(where, old, 0.5), target)
+    declared[raw] = torch.where(where, new_raw, declared[raw])
+    declared[curated] = torch.where(where, new_curated, declared[curated])
+    changes = _logged(state, v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
+    return _whole(program, state.changed(declared=declared)), changes
+
+
+def set_present(program: Program, state: State, subject: str | tuple[str, str], present: bool) -> Changed:
+    """Let a member or a flow come or go, in every replicate; the shares of what is absent are real data."""
+    if isinstance(subject, str):
+        active = state.active.clone()
+        active[state.wiring.index[subject]] = present
+        state = state.changed(active=active)
+    label = subject if isinstance(subject, str) else "→".join(subject)
+    absent = state.absent - {subject} if present else state.absent | {subject}
+    changes = _logged(state, label, "present", str(not present), str(present), everywhere(state, None))
+    return _whole(program, state.changed(absent=absent)), changes
+
+
+# -- clocks ------------------------------------------------------------------------------------------------------------
+
+
+def set_schedule(program: Program, state: State, name: str, schedule: Schedule, where: Tensor | None = None) -> Changed:
+    """Another schedule from this round on."""
+    where, member = everywhere(state, where), state.wiring.index[name]
+    own = [clock for clock in state.clocks if clock.member == member]
+    before = str(own[-1].schedule if own else program.scenarios[0].member(name).schedule)
+    if before == str(schedule) and bool(where.all()):
+        return state, []
+    one = schedule.map(lambda t: t.reshape(1, 1, 1, *t.shape))
+    hidden = [clock for clock in own if bool((where | ~clock.where).all())]  # nothing is left of these
+    kept = tuple(clock for clock in state.clocks if all(clock is not old for old in hidden))
+    new = state.changed(clocks=(*kept, Clock(member, one, where)))
+    return _whole(program, new), _logged(state, name, "schedule", before, str(schedule), where)
+
+
+def set_frozen(program: Program, state: State, name: str, frozen: bool, where: Tensor | None = None) -> Changed:
+    """Stop or resume retraining; others still read the member."""
+    where, i = everywhere(state, where), state.wiring.index[name]
+    new = state.frozen.clone()
+    new[i] = torch.where(where, torch.tensor(frozen), new[i])
+    changes = _logged(state, name, "frozen", str(not frozen), str(frozen), where & (state.frozen[i] != frozen))
+    return state.changed(frozen=new), changes
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _spread(state: State) -> Tensor:
+    """Declared shares of their own for every replicate."""
+    return state.declared.expand(-1, *state.alive.shape).contiguous().clone()
+
+
+def _set_group(
+    state: State, flow: str, what: str, places: list[int], value: Tensor, where: Tensor
+) -> tuple[State, list[Change]]:
+    """A new share, divided among the parts of a flow that different users choose as it was."""
+    declared, value = _spread(state), value.expand(where.shape)
+    if bool((where & ~((value >= 0) & (value <= 1 + TOLERANCE))).any()):
+        raise ValueError(f"round {state.round + 1}: the {what} share of {flow} must lie between 0 and 1, got {value}")
+    old = declared[places].sum(0)
+    for i in places:
+        alone = state.wiring.components[i].chooses(where.shape).double()  # from 0, all goes to those who choose now
+        part = torch.where(old > 0, declared[i] / torch.where(old > 0, old, 1.0), alone)
+        declared[i] = torch.where(where, value * part, declared[i])
+    changes = _logged(state, flow, what, old, value, where & ((old - value).abs() > TOLERANCE))
+    return state.changed(declared=declared), changes
+
+
+def _logged(
+    state: State, subject: str, what: str, before: Tensor | str, after: Tensor | str, where: Tensor
+) -> list[Change]:
+    return [Change(state.round + 1, subject, what, before, after, where.clone())] if bool(where.any()) else []
+
+
+def _whole(program: Program, state: State) -> State:
+    """The state with its declared shares in effect, if every diet is whole."""
+    wiring, shares = state.wiring, in_effect(state)
+    taken = shares.new_zeros(len(wiring.names), *shares.shape[1:])
+    taken.index_add_(0, torch.from_numpy(wiring.target), shares)
+    fed = torch.tensor([_is_fed(program, state, i) for i in range(len(wiring.names))]).reshape(-1, 1, 1)
+    over = taken > 1 + TOLERANCE
+    short = (taken < 1 - TOLERANCE) & fed & state.active
+    for wrong, why in ((over, "more than 1"), (short, "less than 1, and it has no real data")):
+        if bool(wrong.any()):
+            i = int(wrong.nonzero()[0, 0])
+            cell = state.alive.shape
+            raise ValueError(
+                f"round {state.round + 1}: shares of {wiring.names[i]!r} add up to "
+                f"{float(taken[i].expand(cell)[wrong[i].expand(cell)][0]):.6g}, {why}; "
+                "they must lie between 0 and 1, and what they leave over needs real data"
+            )
+    return state.changed(shares=shares)
+
+
+def _is_fed(program: Program, state: State, member: int) -> bool:
+    """Whether a member ever retrains."""
+    own = program.scenarios[0].member(state.wiring.names[member]).schedule
+    return any(not is_never(s) for s in (own, *(c.schedule for c in state.clocks if c.member == member)))

@@ -1,0 +1,158 @@
+"""The program of an ecosystem: all that its rounds do not change.
+
+What they do change is the :mod:`~ecosystem.engine.state`; :mod:`~ecosystem.engine.step` leads from one to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.core.streams import Stream, word
+from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
+from ecosystem.engine.compiling import Wired
+from ecosystem.engine.looped import Stack
+from ecosystem.engine.state import State, in_effect
+from ecosystem.engine.waves import Parts, Plan, compile_plan
+from ecosystem.orderings import Ordering
+from ecosystem.scenario import Scenario
+from ecosystem.schedules import Schedule
+
+_PLANS = 32  # compiled plans that are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Members in cohorts, sources of real data, transforms, clocks, the order, the number of samples and the streams.
+
+    ``first`` is the state before the first round. A program is shared by all that play its rounds: an ecosystem, the
+    influence analysis, a checkpoint that is read.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    names: tuple[str, ...]
+    cohorts: tuple[Cohort, ...]
+    sources: tuple[Stack, ...]  # of real data: read as the cohorts behind those of the members
+    transforms: tuple[Any, ...]  # by kind, batch [rows, variants, 1]
+    looped: frozenset[int]  # cohorts and sources whose models are gone through one by one
+    clocks: tuple[tuple[Tensor, Schedule], ...]  # members, and their schedules [members, variants, 1]
+    ordering: Ordering
+    samples: int | None
+    rng: Stream  # keys [replicates]
+    first: State
+    build_samples: bool = False
+    stops: bool = True  # whether replicates whose parameters explode are stopped
+    differentiable: bool = False  # population rounds: every step one that torch can differentiate
+    plans: dict[Any, Plan] = field(default_factory=dict)  # compiled, the last few
+    roots: dict[str, Stream] = field(default_factory=dict)  # streams by decision
+    memo: dict[Any, Any] = field(default_factory=dict)  # what was worked out of the last state
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """The numbers of variants and replicates."""
+        return len(self.scenarios), len(self.rng.keys)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The place of each member."""
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """The cohort of each member, and its row there."""
+        return {name: (c, row) for c, cohort in enumerate(self.cohorts) for row, name in enumerate(cohort.names)}
+
+    @cached_property
+    def words(self) -> Tensor:
+        """The addresses of the members, ``[members]``."""
+        return torch.tensor([word(name) for name in self.names], dtype=torch.int64)
+
+    @cached_property
+    def questions(self) -> list[list[Tensor | None]]:
+        """The inputs that the users of each member ask a conditional model, ``[members][variants]``."""
+        return [[s.member(name).questions for s in self.scenarios] for name in self.names]
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What plans are made of."""
+        sizes = [stack.batch_shape[0] for stack in (*(c.start for c in self.cohorts), *self.sources)]
+        return Parts(self.cohorts, self.transforms, sizes)
+
+    def root(self, decision: str) -> Stream:
+        """The streams of a decision, one for each replicate."""
+        return self.roots.setdefault(decision, self.rng.at(decision))
+
+    def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The compiled waves of an order, ``ranks [members]``; the last few are kept."""
+        live = (state.shares != 0).flatten(1).any(1).numpy()
+        anyone = due.reshape(len(due), -1).any(1).numpy()
+        key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
+        if key not in self.plans:
+            if len(self.plans) >= _PLANS:
+                self.plans.clear()
+            self.plans[key] = compile_plan(self.parts, state.wiring, ranks, anyone, live)
+        return self.plans[key]
+
+
+def compiled(scenarios: Sequence[Scenario], seeds: Sequence[tuple[int, int]], build_samples: bool = False) -> Program:
+    """The program of some variants of one shape, with a replicate for each of ``seeds`` (seed, replicate)."""
+    cohorts = member_cohorts(scenarios, len(seeds))
+    wired = Wired(scenarios, cohorts, build_samples)
+    return Program(
+        scenarios=tuple(scenarios),
+        names=wired.names,
+        cohorts=tuple(cohorts),
+        sources=wired.sources,
+        transforms=wired.transforms,
+        looped=wired.looped,
+        clocks=tuple(_clocks(scenarios)),
+        ordering=scenarios[0].ordering,
+        samples=scenarios[0].samples,
+        rng=Stream.root(seeds),
+        first=_first(scenarios[0], cohorts, wired, (len(scenarios), len(seeds))),
+        build_samples=build_samples,
+    )
+
+
+def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tuple[int, int]) -> State:
+    """The state before the first round."""
+    depth = int(wired.wiring.delay.max(initial=0))
+    stacks = tuple(cohort.start for cohort in cohorts)
+    absent = scenario.late()
+    active = torch.ones(len(wired.names), *cell, dtype=torch.bool)
+    for i, name in enumerate(wired.names):
+        active[i] = name not in absent
+    state = State(
+        round=0,
+        past=(stacks,) * (depth + 1),
+        memories=({},) * len(cohorts),
+        wiring=wired.wiring,
+        declared=wired.shares,
+        shares=wired.shares,
+        absent=frozenset(absent),
+        audience=wired.audience,
+        clocks=(),
+        active=active,
+        frozen=torch.zeros_like(active),
+        alive=torch.ones(cell, dtype=torch.bool),
+    )
+    return state.changed(shares=in_effect(state))
+
+
+def _clocks(scenarios: Sequence[Scenario]) -> Iterator[tuple[Tensor, Schedule]]:
+    """Members by kind of schedule, with the stacked schedule ``[members, variants, 1]``."""
+    registry = Registry()
+    groups: dict[int, list[tuple[int, int]]] = {}
+    for i, name in enumerate(scenarios[0].names):
+        schedules = [scenario.member(name).schedule for scenario in scenarios]
+        kind, row = registry.add(schedules, f"the schedule of {name!r}")
+        groups.setdefault(kind, []).append((i, row))
+    for kind, many in groups.items():
+        rows = torch.tensor([row for _, row in many])
+        yield torch.tensor([i for i, _ in many]), registry.stack(kind).take(rows)

@@ -1,0 +1,77 @@
+"""A round being played: what its members find, and what has become of them so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.core.streams import Stream, word
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.looped import Stack
+from ecosystem.engine.program import Program
+from ecosystem.engine.stacks import joined
+from ecosystem.engine.state import Memory, State
+
+
+@dataclass
+class Round:
+    """The scratch of one round, for some of the replicates.
+
+    ``state`` is what it began with; ``generators`` and ``memories`` are what has become of them up to now. Both are
+    thrown away when the round is over: what is left is the next state.
+    """
+
+    program: Program
+    state: State
+    number: int
+    rng: Stream  # keys [replicates]
+    count: Callable[[Any, Tensor], None] | None = None  # told how many samples came from each component
+    ledger: Any = None  # told what users chose and what members trained on, where somebody asked for it
+    generators: list[Stack] = field(default_factory=list)
+    memories: list[Memory] = field(default_factory=list)
+    streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
+
+    def __post_init__(self) -> None:
+        self.generators = list(self.state.now)
+        self.memories = [dict(memory) for memory in self.state.memories]
+
+    @property
+    def shares(self) -> Tensor:
+        return self.state.shares
+
+    @property
+    def samples(self) -> int | None:
+        return self.program.samples
+
+    def stream(self, decision: str, members: Tensor) -> Stream:
+        """The stream of a decision of some members in this round, keys ``[members, 1, replicates]``."""
+        if decision not in self.streams:
+            root = self.program.root(decision) if self.rng is self.program.rng else self.rng.at(decision)
+            keys = root.at(self.number).keys.reshape(1, 1, -1)
+            self.streams[decision] = Stream(keys).at(self.program.words.reshape(-1, 1, 1))
+        return self.streams[decision][members]
+
+    def addresses(self, producers: np.ndarray) -> Tensor:
+        """The addresses of producers, members or NONE for real data."""
+        index = torch.from_numpy(producers)
+        return torch.where(index < 0, word("real data"), self.program.words[index])
+
+    def read(self, bundle: Bundle) -> Stack:
+        """The source cohort of a bundle as its consumers see it."""
+        members = len(self.generators)
+        if bundle.cohort >= members:  # real data never change
+            return self.program.sources[bundle.cohort - members]
+        now = self.generators[bundle.cohort]
+        if bundle.fresh:
+            return now
+        old = self.state.past[min(bundle.delay, len(self.state.past) - 1)][bundle.cohort]
+        return old if bundle.fresh is False else joined(old, now)
+
+    def names(self, cohort: int) -> str:
+        """Who stands in a cohort, for error messages."""
+        return ", ".join(self.program.cohorts[cohort].names) if cohort < len(self.generators) else "the real data"

@@ -1,0 +1,110 @@
+"""The state of an ecosystem: all that its rounds change, as one value.
+
+A state is never changed: a round, a decision or an intervention gives another. Stacks and tensors that did not change
+are shared between states, so keeping old ones costs little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecosystem.engine.audience import Audience
+from ecosystem.engine.looped import Stack
+from ecosystem.engine.stacks import columns, with_columns
+from ecosystem.engine.wiring import Wiring, filled
+from ecosystem.schedules import Schedule
+
+Memory = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A schedule that an agent has set for a ``member`` in some replicates, ``where [variants, replicates]``."""
+
+    member: int
+    schedule: Schedule  # batch [1, 1, 1]
+    where: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything after ``round`` rounds.
+
+    ``past[d][c]`` is cohort ``c`` as it was ``d`` rounds ago, ``past[0]`` as it is now; ``memories[c]`` what its
+    retention has kept. ``declared [components, variants, replicates or 1]`` are the shares that diets name, ``shares``
+    those of them that are there (neither end of the flow is ``absent``) with real data for the rest. ``active``,
+    ``frozen [members, variants, replicates]``; ``alive [variants, replicates]``: replicates that have not diverged.
+    """
+
+    round: int
+    past: tuple[tuple[Stack, ...], ...]
+    memories: tuple[Memory, ...]
+    wiring: Wiring
+    declared: Tensor
+    shares: Tensor
+    absent: frozenset[str | tuple[str, str]]
+    audience: Audience
+    clocks: tuple[Clock, ...]
+    active: Tensor
+    frozen: Tensor
+    alive: Tensor
+
+    @property
+    def now(self) -> tuple[Stack, ...]:
+        """The generators of all cohorts."""
+        return self.past[0]
+
+    def changed(self, **parts: Any) -> State:
+        """Another state with some parts changed."""
+        return replace(self, **parts)
+
+    def with_now(self, stacks: tuple[Stack, ...] | list[Stack]) -> State:
+        """With other generators, which everybody finds before the next round."""
+        return self.changed(past=(tuple(stacks), *self.past[1:]))
+
+    def presence(self, component: int) -> bool:
+        """Whether neither a flow nor one of its ends is absent."""
+        flow = self.wiring.components[component].flow
+        return flow is None or not self.absent & {*flow, flow}
+
+    # -- some of the replicates --------------------------------------------------------------------------------------
+
+    def columns(self, index: Tensor) -> State:
+        """The same for some of the replicates (``index`` int64)."""
+        return self.changed(
+            past=tuple(tuple(columns(stack, index) for stack in then) for then in self.past),
+            memories=tuple(
+                {key: value[:, :, index] if isinstance(value, Tensor) else value for key, value in memory.items()}
+                for memory in self.memories
+            ),
+            shares=self.shares if self.shares.shape[2] == 1 else self.shares[:, :, index],
+            audience=self.audience.columns(index),
+            active=self.active[:, :, index],
+            frozen=self.frozen[:, :, index],
+            alive=self.alive[:, index],
+        )
+
+
+def in_effect(state: State) -> Tensor:
+    """The shares of what is there, with real data for the rest, ``[components, variants, replicates or 1]``."""
+    present = torch.tensor([state.presence(i) for i in range(len(state.wiring.components))], dtype=torch.bool)
+    return filled(state.wiring, torch.where(present.reshape(-1, 1, 1), state.declared, 0.0))
+
+
+def merged(
+    stacks: list[Stack], memories: list[Memory], part: tuple[list[Stack], list[Memory]], index: Tensor, size: int
+) -> None:
+    """Take over what became of the generators and memories of some of ``size`` replicates."""
+    for c, new in enumerate(part[0]):
+        stacks[c] = with_columns(stacks[c], new, index, size)
+    for memory, kept in zip(memories, part[1], strict=True):
+        for key, value in kept.items():
+            if isinstance(value, Tensor):
+                blank = value.new_zeros(*value.shape[:2], size, *value.shape[3:])
+                memory[key] = memory.get(key, blank).index_copy(2, index, value)
+            else:
+                memory[key] = value

@@ -1,0 +1,290 @@
+"""One round: who is due, then wave by wave what they gather, what users keep of it, how they retrain.
+
+================  ==================================================================================================
+due               schedules, clocks of agents' own, who is frozen, absent or has diverged
+gather, curate    samples (or laws) of every flow, chosen by users, through transforms: :func:`gather`
+retrain           each member fitted to what it gathered and what its retention has kept: :func:`retrain`
+stop              replicates whose parameters became NaN or enormous take the round back
+look              users who move look at what is new: :func:`~ecosystem.engine.looking.looked`
+================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
+from ecosystem.core.streams import Stream
+from ecosystem.engine.exact import draw_statistic
+from ecosystem.engine.looking import looked
+from ecosystem.engine.looped import Looped, Stack, bounds, fitted
+from ecosystem.engine.population import gather_population
+from ecosystem.engine.program import Program
+from ecosystem.engine.round import Round
+from ecosystem.engine.sampling import Sampler
+from ecosystem.engine.stacks import put, written
+from ecosystem.engine.state import State, merged
+from ecosystem.engine.waves import Plan, Task
+from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.retention import training_data
+from ecosystem.schedules import Schedule
+
+EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
+
+Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
+Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
+
+
+class Watch(Protocol):
+    """Who is told, of some of the replicates, how many samples came from where, and what was chosen and used."""
+
+    def __call__(self, replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Any]: ...
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a round has done besides the next state; tensors ``[members, variants, replicates]``.
+
+    ``updated``: who retrained; ``losses``, NaN where there is none; ``lost``: whose parameters exploded.
+    """
+
+    updated: Tensor
+    losses: Tensor
+    lost: Tensor
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Who retrains in a round, ``due [members, variants, replicates]``, and in what order, ``ranks [members]``.
+
+    Or ``ranks [members, replicates]``, where every replicate has an order of its own. ``plan`` are the compiled waves,
+    where the host has them.
+    """
+
+    ranks: np.ndarray
+    due: Tensor
+    plan: Plan | None = None
+
+
+def step(
+    program: Program,
+    state: State,
+    *,
+    turn: Turn | None = None,
+    own: Behaviour | None = None,
+    watch: Watch | None = None,
+) -> tuple[State, Played]:
+    """The state after one more round, and what happened in it.
+
+    ``turn`` says who is due and in what order where that is not for schedules and the ordering to say; ``own`` lets
+    agents with a behaviour of their own act; ``watch`` says who is told what.
+    """
+    number = state.round + 1
+    turn = turn or Turn(program.ordering.ranks(program.names, number, program.rng), due(program, state, number))
+    stacks, memories, losses = _played(program, state, turn, own, watch)
+    stacks, lost = _stopped(program, state, stacks, turn.due)
+    new = state.changed(
+        round=number,
+        past=(tuple(stacks), *state.past)[: len(state.past)],
+        memories=tuple(memories),
+        alive=state.alive & ~lost.any(0),
+    )
+    return looked(program, new), Played(turn.due & new.alive, losses, lost)
+
+
+# -- who is due --------------------------------------------------------------------------------------------------------
+
+
+def due(program: Program, state: State, number: int) -> Tensor:
+    """Who retrains in a round, ``[members, variants, replicates]``."""
+    out = torch.zeros_like(state.active)
+    for ids, schedule in program.clocks:
+        out[ids] = _answer(program, schedule, number, program.words[ids])
+    for clock in state.clocks:
+        answer = _answer(program, clock.schedule, number, program.words[clock.member : clock.member + 1])[0]
+        out[clock.member] = torch.where(clock.where, answer, out[clock.member])
+    return out & state.active & ~state.frozen & state.alive
+
+
+def _answer(program: Program, schedule: Schedule, number: int, words: Tensor) -> Tensor:
+    stream = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))
+    if schedule.random:
+        stream = Stream(program.rng.at("schedule").keys.reshape(1, 1, -1)).at(words.reshape(-1, 1, 1))
+    return schedule.due(number, stream).expand(len(words), *program.cell)
+
+
+# -- the waves ---------------------------------------------------------------------------------------------------------
+
+
+def _played(
+    program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None
+) -> tuple[list[Stack], list[Any], Tensor]:
+    """Every group of replicates that share an order, in its waves: generators, memories and losses."""
+    number, ranks, asked = state.round + 1, turn.ranks, turn.due
+    everyone = torch.arange(program.cell[1])
+    if ranks.ndim == 1:
+        told = (None, None) if watch is None else watch(everyone)
+        now = Round(program, state, number, program.rng, *told)
+        plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
+        losses = play(now, plan, asked, own)
+        return now.generators, now.memories, losses
+    losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
+    orders, which = np.unique(ranks, axis=1, return_inverse=True)
+    stacks, memories = list(state.now), [dict(memory) for memory in state.memories]
+    for order in range(orders.shape[1]):
+        index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == order))
+        told = (None, None) if watch is None else watch(index)
+        now = Round(program, state.columns(index), number, program.rng[index], *told)
+        here = asked[:, :, index]
+        losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
+        merged(stacks, memories, (now.generators, now.memories), index, len(everyone))
+    return stacks, memories, losses
+
+
+def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) -> Tensor:
+    """Play the waves of a plan on a round; returns losses ``[members, variants, replicates]``, NaN if none."""
+    losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
+    for wave in plan:
+        for task in wave:
+            task.bind(now.state.audience)
+            rows = torch.from_numpy(task.members)
+            if own is not None and now.program.cohorts[task.cohort].own_agent:
+                losses[rows] = own(now, task, asked[rows])
+            else:
+                looped = isinstance(now.generators[task.cohort], Looped)
+                gathered = Sampler(now, task).sets(asked[rows]) if looped else gather(now, task)
+                losses[rows] = retrain(now, task, gathered, asked[rows])
+    return losses
+
+
+def _stopped(program: Program, state: State, stacks: list[Stack], asked: Tensor) -> tuple[list[Stack], Tensor]:
+    """Take back the round in replicates where a parameter has become NaN or enormous; and where that is."""
+    lost = torch.zeros_like(asked)
+    if not program.stops:
+        return stacks, lost
+    for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
+        if new is old:
+            continue
+        low, high = bounds(new)
+        if not bool((high < EXPLODED) & (low > -EXPLODED)):  # a NaN is neither
+            lost[cohort.index] = ~(new.vector().abs().amax(-1) < EXPLODED) & asked[cohort.index]
+    if not bool(lost.any()):
+        return stacks, lost
+    alive = state.alive & ~lost.any(0)
+    kept = []
+    for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
+        rows = torch.arange(len(cohort.ids))
+        kept.append(written(old, rows, new, alive.expand(len(rows), -1, -1)))
+    return kept, lost
+
+
+# -- gather and retrain ------------------------------------------------------------------------------------------------
+
+
+def gather(now: Round, task: Task) -> Tensor | TrainingSet:
+    """What the members of a task train on.
+
+    Where the mean statistic is enough: that, ``[rows, variants, replicates, Q]``; otherwise training sets
+    ``[rows, variants, replicates, n, *event]``.
+    """
+    if now.samples is None:
+        return gather_population(now, task)
+    sampler = Sampler(now, task)
+    if not now.program.cohorts[task.cohort].on_statistics:
+        return sampler.data()
+    if not now.program.build_samples and now.state.wiring.direct[task.members[0]]:
+        return draw_statistic(sampler)
+    return sampler.statistic()
+
+
+def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Tensor:
+    """Fit the members of a task to what they gathered, where ``due``; returns their losses."""
+    rows = torch.from_numpy(task.rows)
+    old = now.generators[task.cohort]
+    losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+    part = old if len(rows) == old.batch_shape[0] else old.take(rows)  # rows ascend, so all of them are the stack
+    if isinstance(part, ClosedForm):
+        on_statistics = now.program.cohorts[task.cohort].on_statistics or now.samples is None
+        if on_statistics:
+            new: Stack = part.refit(_pooled(now, task, cast(Tensor, gathered), due))
+        else:
+            new = part.refit(_refit_data(now, task, _one_by_one(now, gathered, due), due))
+    else:
+        new = _train(now, task, part, _one_by_one(now, gathered, due), losses)
+    now.generators[task.cohort] = written(old, rows, new, due)
+    return losses
+
+
+def _pooled(now: Round, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
+    """Fresh statistics and those that retention has kept."""
+    retention = now.program.cohorts[task.cohort].retention
+    rows, memory = torch.from_numpy(task.rows), now.memories[task.cohort]
+    pooled, kept = retention.pool({name: value[rows] for name, value in memory.items()}, fresh)
+    size = now.generators[task.cohort].batch_shape
+    for name, value in kept.items():
+        old = memory.get(name, value.new_zeros(*size, *value.shape[3:]))
+        memory[name] = put(old, rows, value, None if bool(due.all()) else due)
+    return pooled
+
+
+def _one_by_one(now: Round, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Sets:
+    """Training sets of those due; of data that an agent brought itself nobody knows the origin."""
+    if isinstance(gathered, Tensor | Pairs):
+        size = gathered.shape[:4]
+        gathered = TrainingSet(gathered, torch.full(size, OWN), torch.full(size, now.number))
+    if isinstance(gathered, TrainingSet):
+        cells = [(i, j, k) for i, j, k in due.nonzero().tolist()]
+        return iter([(cell, gathered[cell]) for cell in cells])
+    return gathered
+
+
+def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: TrainingSet) -> Any:
+    """The data set that one member in one replicate trains on, after its retention has looked at the fresh one."""
+    retention = now.program.cohorts[task.cohort].retention
+    kept = fresh
+    if retention.remembers:
+        rng = now.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
+        store: dict[Any, Any] = now.memories[task.cohort]
+        # the replicate by its address: columns may be a selection
+        key = (int(task.rows[cell[0]]), cell[1], int(now.rng.keys[cell[2]]))
+        store[key] = retention.keep(store.get(key, []), fresh, rng)
+        kept = training_data(retention, store[key])
+    if now.ledger is not None:
+        now.ledger.trained(task, cell, kept)
+    return kept.data
+
+
+def _refit_data(now: Round, task: Task, gathered: Sets, due: Tensor) -> Tensor:
+    """Statistics of data sets that differ from member to member."""
+    stack = now.generators[task.cohort]
+    assert isinstance(stack, ClosedForm)
+    out: Tensor | None = None
+    for cell, fresh in gathered:
+        data = _kept_data(now, task, cell, fresh)
+        statistic = stack.take((int(task.rows[cell[0]]), *cell[1:])).statistic(data)
+        if out is None:
+            out = statistic.new_ones(*due.shape, len(statistic))
+        out[cell] = statistic
+    assert out is not None
+    return out
+
+
+def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -> Looped:
+    """Train models one by one; a failure names the member, its replicate and the round."""
+    assert isinstance(old, Looped)
+    models = old.models.copy()
+    rng = now.stream("fit", torch.from_numpy(task.members))
+    for cell, fresh in gathered:
+        data = _kept_data(now, task, cell, fresh)
+        try:
+            models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
+        except Exception as error:
+            name = now.program.cohorts[task.cohort].names[int(task.rows[cell[0]])]
+            raise RuntimeError(f"member {name!r} failed to train in round {now.number}: {error}") from error
+    return Looped(models)

@@ -1,0 +1,150 @@
+"""Turns: what an agent does for its member, in its turn of a round or between rounds; and what happens from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.core.samples import Samples, TrainingSet
+from ecosystem.engine.diets import Changed, set_curation, set_frozen, set_present
+from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.program import Program
+from ecosystem.engine.round import Round
+from ecosystem.engine.stacks import put
+from ecosystem.engine.state import State
+from ecosystem.engine.step import Played, Watch, gather, retrain
+from ecosystem.engine.waves import Task, make_tasks
+from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
+
+# what decisions and interventions may change while a round is being played; all else is the round's
+_DECIDED = ("wiring", "declared", "shares", "absent", "audience", "clocks", "active", "frozen")
+
+
+class Actor(Protocol):
+    """What of an agent is asked here."""
+
+    name: str
+
+    def gather(self) -> Any: ...
+    def retrain(self, gathered: Any) -> Tensor: ...
+
+
+class Host(Protocol):
+    """What of an ecosystem is asked here."""
+
+    program: Program
+    state: State
+
+    def __getitem__(self, name: str) -> Actor: ...
+    def change(self, verb: Callable[..., Changed], *arguments: Any) -> None: ...
+
+
+class Turns:
+    """Whose turn it is, and what can be done in it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._turn: tuple[Round, Task, Tensor] | None = None
+
+    # -- rounds ------------------------------------------------------------------------------------------------------
+
+    def played(self, step: Callable[..., tuple[State, Played]], watch: Watch | None) -> tuple[State, Played]:
+        """The next state, and what happened; what agents have decided in their turns is kept."""
+        before = self._host.state
+        after, played = step(self._host.program, before, own=self._own_turn, watch=watch)
+        decided = {name: getattr(self._host.state, name) for name in _DECIDED}
+        if any(part is not getattr(before, name) for name, part in decided.items()):
+            after = after.changed(**decided)
+        return after, played
+
+    def _own_turn(self, now: Round, task: Task, asked: Tensor) -> Tensor:
+        agent = self._host[now.program.names[int(task.members[0])]]
+        self._turn = (now, task, asked)
+        try:
+            losses = agent.retrain(agent.gather())
+        finally:
+            self._turn = None
+        return torch.full(asked.shape, torch.nan, dtype=torch.float64) if losses is None else losses
+
+    def _turn_of(self, name: str) -> tuple[Round, Task, Tensor]:
+        """The round as an agent finds it: in its turn, or between rounds as if the next were its."""
+        program, state = self._host.program, self._host.state
+        member = program.index[name]
+        if self._turn is not None and int(self._turn[1].members[0]) == member:
+            return self._turn
+        c, row = program.places[name]
+        now = Round(program, state, state.round + 1, program.rng)
+        live = (state.shares != 0).flatten(1).any(1).numpy()
+        nothing_fresh = np.zeros(len(state.wiring.components), dtype=bool)
+        (task,) = make_tasks(program.parts, state.wiring, c, np.array([row]), nothing_fresh, live)
+        alive = state.alive.unsqueeze(0)
+        return now, task.bind(state.audience), alive
+
+    def gather(self, name: str) -> Tensor | TrainingSet:
+        """See :meth:`ModelAgent.gather`."""
+        now, task, _ = self._turn_of(name)
+        return gather(now, task)
+
+    def retrain(self, name: str, gathered: Samples | TrainingSet) -> Tensor:
+        """See :meth:`ModelAgent.retrain`."""
+        now, task, asked = self._turn_of(name)
+        losses = retrain(now, task, gathered, asked)
+        if self._turn is None:
+            state = self._host.state.with_now(now.generators)
+            self._host.state = state.changed(memories=tuple(now.memories))
+        return losses
+
+    # -- generators --------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, value: GenerativeModel) -> None:
+        """See :attr:`ModelAgent.generator`; between rounds it is the state that everybody reads."""
+        c, row = self._host.program.places[name]
+        if self._turn is not None:
+            self._turn[0].generators[c] = _with_model(self._turn[0].generators[c], row, value, name)
+            return
+        stacks = list(self._host.state.now)
+        stacks[c] = _with_model(stacks[c], row, value, name)
+        self._host.state = self._host.state.with_now(stacks)
+
+    # -- interventions -----------------------------------------------------------------------------------------------
+
+    def set_frozen(self, name: str, frozen: bool) -> None:
+        """Stop or resume a member's retraining."""
+        self._host.change(set_frozen, name, frozen)
+
+    def set_curation(self, name: str, level: float) -> None:
+        """Change a member's curation level."""
+        self._host.change(set_curation, name, level)
+
+    def set_present(self, subject: str | tuple[str, str], present: bool) -> None:
+        """Let a member or a flow come or go."""
+        self._host.change(set_present, subject, present)
+
+
+def _with_model(old: Stack, row: int, value: GenerativeModel, name: str) -> Stack:
+    """A stack with another model in a row, for every variant and replicate alike or with their batch."""
+    if isinstance(old, Looped):
+        models = old.models.copy()
+        if isinstance(value, ConditionalModel) and value.prompts is None:
+            value.prompts = models[(row, 0, 0)].prompts
+        for cell in np.ndindex(models.shape[1:]):
+            models[(row, *cell)] = value
+        return Looped(models)
+    if not isinstance(value, ClosedForm) or type(value) is not type(old):
+        raise TypeError(f"{name!r} is a {type(old).__name__}, it cannot become {value!r}")
+    size, rows = old.batch_shape[1:], torch.tensor([row])
+    missing = 2 - len(value.batch_shape)
+    tensors = {
+        key: put(
+            tensor,
+            rows,
+            fresh.reshape(*(1,) * (1 + missing), *fresh.shape).expand(1, *size, *tensor.shape[3:]),
+            None,
+        )
+        for (key, tensor), fresh in zip(old.tensors().items(), value.tensors().values(), strict=True)
+    }
+    return old.rebuild(tensors)
