@@ -1,10 +1,10 @@
 """The mean of ``n`` normal samples without the samples.
 
-A location member is fitted by the mean of its data. Where all it reads is normal, moved by fixed vectors and linear
-maps, that mean is known in law once it is known how many samples come from where: of ``c`` samples of ``N(μ, Σ)`` the
-sum is ``c μ + √c F ξ``. One normal vector for each flow then stands for all its samples, raw and curated alike, so a
-change of the curation level keeps its noise. Which members are treated so is settled by their own declared diet
-(``Wiring.exact``), never by who shares their task.
+A member whose family says ``exact_mean`` is fitted by the mean of its data. Where all it reads is normal, moved by
+fixed vectors and linear maps, that mean is known in law once it is known how many samples come from where: of ``c``
+samples of ``N(μ, Σ)`` the sum is ``c μ + √c F ξ``. One normal vector for each flow then stands for all its samples, raw
+and curated alike, so a change of the curation level keeps its noise. Which members are treated so is settled by their
+own declared diet (``Wiring.exact``), never by who shares their task.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Law, Normal
 from ecosystem.core.products import row_product
 from ecosystem.curation import Shift
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
-from ecosystem.generators import Location
 from ecosystem.transforms import LinearMap
 
 
@@ -82,12 +82,20 @@ def _counts(sampler: Sampler) -> Tensor:
 def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
     """The sum of the samples of each component of a bundle: ``c μ + weight · F ξ``, moved and mapped."""
     stack = sampler.world.read(bundle)
-    assert isinstance(stack, Location)
+    law: Law = stack.law()
+    if not isinstance(law, Normal):
+        raise TypeError(
+            f"{type(stack).__name__} says exact_mean, and its law is no Normal; let it say exact_mean = False"
+        )
     slot = torch.from_numpy(bundle.slot)
     row = sampler.task.source[slot]
     count = counts[slot].double().unsqueeze(-1)
-    spread = (stack.scale[row] * weight[slot]).unsqueeze(-1)
-    total = torch.addcmul(count * stack.mean[row], spread, noise[slot])
+    if law.scale is not None:
+        spread = (law.scale[row] * weight[slot]).unsqueeze(-1)
+        total = torch.addcmul(count * law.mean[row], spread, noise[slot])
+    else:
+        noisy = (law.factor[row] * noise[slot].unsqueeze(-2)).sum(-1)
+        total = torch.addcmul(count * law.mean[row], weight[slot].unsqueeze(-1), noisy)
     curator = bundle.users.curator if bundle.users is not None else None
     vector = curator.vector[bundle.origin] if isinstance(curator, Shift) else None
     if vector is not None and not bundle.after:

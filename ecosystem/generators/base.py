@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
@@ -23,7 +24,7 @@ from ecosystem.generators.training import Training, trained
 from ecosystem.rewards import Reward
 
 
-class GenerativeModel(nn.Module):
+class GenerativeModel(nn.Module, Claims):
     """A torch module that can sample and fit.
 
     Set ``event_shape`` (the shape of one sample), write ``sample(n, rng) -> [n, *event]`` and either
@@ -47,6 +48,9 @@ class GenerativeModel(nn.Module):
     retrainings: int = 0  # how often ``fit`` has trained its loss
     optimizer_state: dict[str, Any] | None = None  # what a plan with ``keep_optimizer`` has kept
     memory_arguments: str = "Training(batch_size=...)"  # what to lower where memory runs out
+    symbols: int | None = None  # how many there are where its samples are symbols ``0..n−1``, if it says so
+    exact_mean: ClassVar[bool] = False  # see ``ClosedForm``
+    proven: ClassVar[bool] = False  # its samples are vectors of ``event_shape``, nobody need try them
 
     @property
     def device(self) -> torch.device:
@@ -148,13 +152,37 @@ class ClosedForm(GenerativeModel, Stackable):
     """A family fitted in closed form: ``refit`` solves for the parameters whose expected statistic is the given one.
 
     Parameters are buffers ``[*batch, ...]``; ``PARAMETERS`` gives each one's dimensions without batch, ``SETTINGS``
-    the attributes that make its kind. A family overrides ``push`` or ``push_from``. Statistics are
-    vectors ``[*batch, Q]``.
+    the attributes that make its kind. Statistics are vectors ``[*batch, Q]``.
+
+    The engine draws by ``noise`` and ``push`` (or ``push_from``) and fits by ``statistic`` and ``refit``, many members
+    at a time; ``sample`` and ``fit`` are these for people, and a family that overrides one of them alone is refused
+    (TypeError). ``exact_mean`` says that its law is normal and its statistic the mean of the data, so that the mean of
+    ``n`` samples may be drawn from ``N(μ, Σ/n)`` without the samples. A subclass that changes how samples come about
+    keeps neither its parent's law nor such an answer: it gives its own, or none.
     """
+
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "law": ("push", "push_from", "noise", "sample"),
+        "push": ("law",),
+        "push_from": ("push", "law"),
+        "statistic_of": ("statistic",),
+        "ELEMENTWISE": ("push", "push_from", "law"),
+        "proven": ("push", "push_from", "noise", "sample", "law"),
+        "exact_mean": ("push", "push_from", "noise", "sample", "law", "statistic", "statistic_of", "refit", "fit"),
+    }
 
     PARAMETERS: ClassVar[dict[str, int]] = {}
     SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape",)
     ELEMENTWISE: ClassVar[bool] = False  # whether ``push`` is cheap enough to broadcast over samples
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        for name, parts in (("sample", {"noise", "push", "push_from"}), ("fit", {"statistic", "refit"})):
+            if name in vars(cls) and not parts & set(vars(cls)):
+                raise TypeError(
+                    f"{cls.__name__} overrides {name}(), which the engine does not call for families in closed form; "
+                    f"override {' or '.join(sorted(parts))}"
+                )
 
     def __init__(self, event_shape: tuple[int, ...], **parameters: Tensor) -> None:
         super().__init__()
@@ -202,8 +230,17 @@ class ClosedForm(GenerativeModel, Stackable):
         return rng.normal(n, math.prod(self.event_shape))
 
     def push(self, noise: Tensor) -> Tensor:
-        """Samples ``[*batch, *event]`` from noise ``[*batch, q]``; parameters broadcast against it."""
-        raise NotImplementedError
+        """Samples ``[*batch, *event]`` from noise ``[*batch, q]``; parameters broadcast against it.
+
+        By default from its law, where that is normal or finite.
+        """
+        try:
+            x = self.law().push(noise)
+        except (NoPopulationLaw, TypeError) as error:
+            raise NotImplementedError(
+                f"{type(self).__name__} needs a method push(noise), or push_from(noise, index)"
+            ) from error
+        return x.reshape(*noise.shape[:-1], *self.event_shape) if len(self.event_shape) > 1 else x
 
     def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
         """Samples ``[m, *event]``, the ``i``-th from member ``index[i]`` of the flattened batch and ``noise[i]``."""

@@ -38,11 +38,15 @@ class Categorical(ClosedForm):
             )
         super().__init__((), probabilities=p / p.sum())
 
+    @property
+    def symbols(self) -> int:  # type: ignore[override]
+        return self.probabilities.shape[-1]
+
     def noise(self, n: int, rng: Stream) -> Tensor:
         return rng.uniform(n, 1)
 
     def push(self, noise: Tensor) -> Tensor:
-        return self.law().push(noise)
+        return Finite(self.probabilities).push(noise)
 
     def statistic(self, data: Tensor) -> Tensor:
         n = self.probabilities.shape[-1]

@@ -20,6 +20,7 @@ class Gaussian(ClosedForm):
     variance in any direction: a collapsing model comes to rest there instead of becoming singular.
     """
 
+    proven: ClassVar[bool] = True
     PARAMETERS: ClassVar[dict[str, int]] = {"mean": 1, "covariance": 2}
     SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor")
     mean: Tensor
@@ -36,6 +37,9 @@ class Gaussian(ClosedForm):
         check_covariance(matrix, floor, "Gaussian(covariance)")
         super().__init__(tuple(tensor.shape), mean=tensor, covariance=matrix)
         self.floor = float(floor)
+
+    def push(self, noise: Tensor) -> Tensor:
+        return Normal(self.mean, self.covariance).push(noise)
 
     def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
         d = self.event_shape[0]

@@ -22,6 +22,8 @@ class Location(ClosedForm):
     """
 
     ELEMENTWISE: ClassVar[bool] = True
+    exact_mean: ClassVar[bool] = True
+    proven: ClassVar[bool] = True
     PARAMETERS: ClassVar[dict[str, int]] = {"mean": 1, "scale": 0}
     mean: Tensor
     scale: Tensor
@@ -37,7 +39,7 @@ class Location(ClosedForm):
         return {"mean": self.mean}
 
     def push(self, noise: Tensor) -> Tensor:
-        return self.law().push(noise)
+        return Normal(self.mean, scale=self.scale).push(noise)
 
     def statistic(self, data: Tensor) -> Tensor:
         return data.mean(-2)

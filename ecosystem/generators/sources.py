@@ -106,8 +106,8 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
                 f"(n, rng) -> samples, got a {type(real).__name__}"
             ) from error
         source = _empirical(data, generator, where)
-    sizes = [len(p) for p in (_probabilities(source), _probabilities(generator)) if p is not None]
-    if len(sizes) == 2 and sizes[0] != sizes[1]:
+    sizes = [model.symbols for model in (source, generator)]
+    if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(
             f"the real data of {where} have {sizes[0]} symbols, its generator {sizes[1]}; give both one alphabet"
         )
@@ -140,10 +140,6 @@ def _inputs(model: GenerativeModel) -> str:
     return "no inputs" if model.input_shape is None else f"inputs of shape {tuple(model.input_shape)}"
 
 
-def _probabilities(model: GenerativeModel) -> Tensor | None:
-    return model.tensors().get("probabilities") if isinstance(model, ClosedForm) else None
-
-
 def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirical:
     data = data.reshape(1) if data.ndim == 0 else data  # one number: its shape is refused by the caller
     if len(data) == 0:
@@ -155,9 +151,8 @@ def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirica
         )
     if not isinstance(generator, ClosedForm):
         return Empirical(data)
-    probabilities = _probabilities(generator)
-    if probabilities is None:
+    if generator.symbols is None:
         return Empirical(data.to(torch.float64))
-    if data.is_floating_point() or data.min() < 0 or data.max() >= len(probabilities):
-        raise ValueError(f"the real data of {where} must be symbols 0..{len(probabilities) - 1} (an integer tensor)")
-    return Empirical(data.long(), symbols=len(probabilities))
+    if data.is_floating_point() or data.min() < 0 or data.max() >= generator.symbols:
+        raise ValueError(f"the real data of {where} must be symbols 0..{generator.symbols - 1} (an integer tensor)")
+    return Empirical(data.long(), symbols=generator.symbols)

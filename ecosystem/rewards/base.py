@@ -75,6 +75,10 @@ class Reward(Stackable):
         """The reward of every symbol, broadcastable to ``[*batch, n]``."""
         return self(law.symbols)
 
+    def symbols(self) -> int | None:
+        """How many symbols it has values for, where its own numbers tell."""
+        return None
+
     def event_shape(self) -> tuple[int, ...] | None:
         """The shape of the samples it judges, where its own numbers tell."""
         return None

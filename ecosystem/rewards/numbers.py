@@ -151,6 +151,9 @@ class Tabular(Reward):
     def on_symbols(self, law: Finite) -> Tensor:
         return self.values
 
+    def symbols(self) -> int:
+        return self.values.shape[-1]
+
     def __repr__(self) -> str:
         return f"Tabular({_numbers(self.values)})"
 

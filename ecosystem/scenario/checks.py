@@ -12,16 +12,15 @@ from torch import Tensor
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Crowd, Curator, Shift, Tilt, Users
-from ecosystem.generators import Categorical, ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import evaluating
-from ecosystem.rewards import Reward, Tabular
+from ecosystem.rewards import Reward
 from ecosystem.scenario.descriptions import Flow, Member, curated_by
 from ecosystem.transforms import LinearMap
 
 _PROBES = 3
-_OURS = {"ecosystem.generators.location", "ecosystem.generators.gaussian"}  # their samples need no trying
 
 
 def check_count(value: Any, what: str, low: int) -> None:
@@ -89,7 +88,7 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
     if kind not in known:
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
-        if not fits or type(member.generator).__module__ not in _OURS:
+        if not fits or not member.generator.proven:
             x = probe(member.generator, member.prompts)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
@@ -128,12 +127,9 @@ def kind_of(generator: GenerativeModel) -> Hashable:
 
 
 def _check_symbols(reward: Reward, generator: GenerativeModel, what: str) -> None:
-    if isinstance(reward, Tabular) and isinstance(generator, Categorical):
-        values, symbols = len(reward.values), len(generator.probabilities)
-        if values != symbols:
-            raise ValueError(
-                f"{what} has {values} values for {symbols} symbols; give Tabular one value for each symbol"
-            )
+    values, symbols = reward.symbols(), generator.symbols
+    if None not in (values, symbols) and values != symbols:
+        raise ValueError(f"{what} has {values} values for {symbols} symbols; give Tabular one value for each symbol")
 
 
 def _check_reward(reward: Reward, x: Samples, what: str) -> None:
@@ -175,10 +171,10 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     elif flow.transform is not None:
         y = _transformed(flow, probe(producer.generator, producer.prompts), where)
         event, inputs = tuple(y.shape[1:]), y.input_shape if isinstance(y, Pairs) else None
-    sizes = [len(m.generator.probabilities) for m in (producer, consumer) if isinstance(m.generator, Categorical)]
-    if flow.transform is None and len(sizes) == 2 and sizes[0] != sizes[1]:
+    made, known = producer.generator.symbols, consumer.generator.symbols
+    if flow.transform is None and made is not None and known is not None and made != known:
         raise ValueError(
-            f"{where} carries symbols 0..{sizes[0] - 1}, and {v!r} knows 0..{sizes[1] - 1}; give both one alphabet, or "
+            f"{where} carries symbols 0..{made - 1}, and {v!r} knows 0..{known - 1}; give both one alphabet, or "
             "the flow a transform"
         )
     if inputs != wanted:
