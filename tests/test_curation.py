@@ -30,7 +30,7 @@ from ecosystem import (
 )
 from ecosystem.core.laws import Finite, Law
 from ecosystem.core.stacking import stack
-from ecosystem.curation import Curator, luce_survivors, needs_reward
+from ecosystem.curation import Curator, luce_survivors
 from ecosystem.rewards import Reward, as_reward
 from tests.drawn import normals, numbers, probabilities
 
@@ -269,9 +269,9 @@ def test_the_threshold_of_hostile_users() -> None:
 
 def test_whose_reward_is_needed() -> None:
     own = Tabular(R)
-    assert needs_reward(Luce(2)) and needs_reward(Crowd.noisy(Tilt(), 0.1)) and needs_reward(Crowd((Luce(2), Blind())))
-    assert not needs_reward(Shift([1.0])) and not needs_reward(Blind()) and not needs_reward(Crowd(Luce(2), [own, own]))
-    assert needs_reward(Crowd(Luce(2), [own, None])) and not needs_reward(Crowd((Shift([1.0]), Blind())))
+    assert Luce(2).needs_reward and Crowd.noisy(Tilt(), 0.1).needs_reward and Crowd((Luce(2), Blind())).needs_reward
+    assert not Shift([1.0]).needs_reward and not Blind().needs_reward and not Crowd(Luce(2), [own, own]).needs_reward
+    assert Crowd(Luce(2), [own, None]).needs_reward and not Crowd((Shift([1.0]), Blind())).needs_reward
     law = Users(own, Luce(2)).law(Finite(P))
     assert isinstance(law, Finite) and law.probabilities.tolist() == kept(Luce(2), P, own).tolist()
     with pytest.raises(ValueError, match=r"users who curate by Luce\(2, temperature=1\) need a reward: Users\("):

@@ -48,6 +48,10 @@ class Moments:
         """``Σ g`` for a direction ``[*batch, d]``."""
         return (self.covariance * direction.unsqueeze(-2)).sum(-1)
 
+    def push(self, noise: Tensor) -> Tensor:
+        """Samples from noise: two moments do not tell (TypeError)."""
+        raise TypeError("a law that is known by two moments only cannot be drawn from")
+
     def take(self, index: Any) -> Moments:
         return Moments(self.mean[index], lambda: self.covariance[index])
 

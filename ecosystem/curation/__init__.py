@@ -2,7 +2,7 @@
 
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.choices import BestOf, Luce, TopFraction
-from ecosystem.curation.crowd import Crowd, Users, needs_reward
+from ecosystem.curation.crowd import Crowd, Users
 from ecosystem.curation.luce import luce_survivors
 from ecosystem.curation.tilts import Blind, Shift, Tilt
 
@@ -18,5 +18,4 @@ __all__ = [
     "TopFraction",
     "Users",
     "luce_survivors",
-    "needs_reward",
 ]

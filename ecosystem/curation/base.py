@@ -2,17 +2,19 @@
 
 A curator acts in two ways that agree: ``law(law, reward)`` gives the exact law of what survives, where there is one;
 ``curate(slate, reward, rng)`` chooses among drawn candidates. Rewards and parameters may be stacked
-(``[*batch, ...]``).
+(``[*batch, ...]``). What else the engine wants to know of a curator it asks of its class; a class that does not say is
+treated in the way that is never wrong.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.claims import Claims
+from ecosystem.core.laws import Finite, Law, NoPopulationLaw
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -43,19 +45,75 @@ class Slate(Protocol):
         ...
 
 
-class Curator(Stackable):
-    """The contract of all curators."""
+_LAWS = ("law",)
 
-    needs_reward = True
-    chooses = True  # among candidates, and so draws; False: the survivor is known from candidate 0 or its law
 
-    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+class Curator(Stackable, Claims):
+    """The contract of all curators: ``curate`` for samples, ``law`` for the population, and what it says of itself.
+
+    A subclass that overrides ``curate`` or ``law`` and no more says nothing again, whatever its parent has said, and
+    has no law or no choice until it writes both: they would not agree.
+    """
+
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "law": ("curate",),
+        "curate": _LAWS,
+        "needs_reward": ("curate", *_LAWS),
+        "chooses": ("curate",),
+        "pools": ("curate",),
+        "needs_law": ("curate",),
+        "blind": ("curate", *_LAWS),
+        "shift": ("curate", *_LAWS),
+    }
+    needs_reward: bool = True  # judges by the reward of the member whose users choose
+    chooses: bool = True  # among candidates, and so draws; False: the survivor is known from candidate 0 or its law
+    # True: compares the samples of a pool, and sees each pool whole. False: looks at the candidates of each sample
+    # alone. None: nobody knows, so it is shown one whole pool at a time
+    pools: bool | None = None
+    needs_law: bool = False  # asks for ``slate.law()``, which models without a closed form do not have
+    blind: bool = False  # whatever is shown is kept as it is
+
+    def shift(self) -> Tensor | None:
+        """The vector ``[*batch, *event]`` that it adds to every sample; None if that is not all that it does."""
+        return None
+
+    def check(self, event: tuple[int, ...]) -> None:
+        """Refuse samples of the shape ``event`` that it cannot choose among: a ValueError or TypeError says why."""
+        vector = self.shift()
+        if vector is None:
+            return
+        if not event:
+            raise TypeError(f"{type(self).__name__} moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
+        if tuple(vector.shape) != event:
+            raise ValueError(
+                f"its users shift by a vector of shape {tuple(vector.shape)}, but samples have {event}; "
+                f"give {type(self).__name__} a vector of that shape"
+            )
+
+    def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
         """The law of a survivor; ``memo`` keeps what depends on the reward alone from round to round."""
-        raise NoPopulationLaw(f"the curator {self}")
+        vector = self.shift()
+        if vector is None:
+            raise NoPopulationLaw(f"the curator {self}")
+        if isinstance(law, Finite):
+            raise TypeError(f"{type(self).__name__} moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
+        batch = law.mean.ndim - 1
+        return law.shift(vector.flatten(batch) if vector.ndim > batch else vector.flatten())
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Any:
         """One survivor for each of ``m`` samples, ``[m, *event]``; all three have the batch ``[m]``."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method curate(slate, reward, rng) that goes with its law: write one, or run "
+            "it on the population"
+        )
+
+
+def lawless(curator: Curator, producer: str, kind: str) -> str:
+    """Why a curator that asks for the law of a model that has none is refused."""
+    return (
+        f"{curator} needs the law of what {producer} makes, and {kind} has none in closed form; let it choose among "
+        "candidates, slate.candidate(k), or use Luce(k) with a large k"
+    )
 
 
 def at_least(value: int, low: int, what: str) -> int:

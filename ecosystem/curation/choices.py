@@ -29,6 +29,7 @@ class Luce(Curator):
 
     k: int
     temperature: Tensor
+    pools = False
 
     def __init__(self, k: int, temperature: Any = 1.0) -> None:
         object.__setattr__(self, "k", at_least(k, 1, "Luce(k)"))
@@ -64,6 +65,7 @@ class BestOf(Curator):
     """Users keep the best of ``k`` candidates; ties are split evenly."""
 
     k: int
+    pools = False
 
     def __post_init__(self) -> None:
         at_least(self.k, 1, "BestOf(k)")
@@ -97,6 +99,7 @@ class TopFraction(Curator):
     """
 
     fraction: Tensor
+    pools = True
 
     def __init__(self, fraction: Any) -> None:
         tensor = positive(fraction, "TopFraction(fraction)")

@@ -71,9 +71,28 @@ class Crowd(Curator):
         return cls((curator, curator), (None, reward), [1 - fraction, fraction], (False, reward is None))
 
     @property
-    def needs_own_reward(self) -> bool:
+    def needs_reward(self) -> bool:  # type: ignore[override]
         """Whether some user judges by the member's own reward."""
-        return any(needs_reward(c) and r is None for c, r in zip(self.curators, self.rewards, strict=True))
+        return any(c.needs_reward and r is None for c, r in zip(self.curators, self.rewards, strict=True))
+
+    @property
+    def pools(self) -> bool | None:  # type: ignore[override]
+        """What its users say, the most careful one first."""
+        said = {curator.pools for curator in self.curators}
+        return None if None in said else True in said
+
+    @property
+    def needs_law(self) -> bool:  # type: ignore[override]
+        return any(curator.needs_law for curator in self.curators)
+
+    def check(self, event: tuple[int, ...]) -> None:
+        for curator, reward in zip(self.curators, self.rewards, strict=True):
+            curator.check(event)
+            judges = None if reward is None else reward.event_shape()
+            if judges is not None and judges != event:
+                raise ValueError(
+                    f"the reward {reward} in its crowd judges samples of shape {judges}, but these have {event}"
+                )
 
     def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
         memo = {} if memo is None else memo
@@ -139,4 +158,4 @@ class Users(Stackable):
 
 def needs_reward(curator: Curator) -> bool:
     """Whether a curator judges by the reward of the member whose users choose."""
-    return curator.needs_own_reward if isinstance(curator, Crowd) else curator.needs_reward
+    return curator.needs_reward

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,8 +25,11 @@ class Tilt(Curator):
     ``μ' = Σ'(Σ⁻¹μ + g/τ)`` (NaN, hence a recorded divergence, where ``Σ'`` is not positive definite).
     """
 
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {**Curator.RESTS, "curate": ()}  # it draws from whatever its law is
     temperature: Tensor
     chooses = False
+    pools = False
+    needs_law = True
 
     def __init__(self, temperature: Any = 1.0) -> None:
         object.__setattr__(self, "temperature", positive(temperature, "Tilt(temperature)"))
@@ -44,10 +47,7 @@ class Tilt(Curator):
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
         """Samples of the tilted law, from the same noise as the raw ones."""
-        law = self.law(slate.law(), reward)
-        if not isinstance(law, Normal | Finite):
-            raise TypeError(f"{self} cannot draw from this family; use Luce(k) with a large k")
-        return law.push(slate.noise())
+        return self.law(slate.law(), reward).push(slate.noise())
 
     def __repr__(self) -> str:
         return f"Tilt(temperature={float(self.temperature.mean()):.4g})"
@@ -61,15 +61,14 @@ class Shift(Curator):
     rank: int
     needs_reward = False
     chooses = False
+    pools = False
 
     def __init__(self, vector: Any) -> None:
         object.__setattr__(self, "vector", as_numbers(vector, "Shift(vector)"))
         object.__setattr__(self, "rank", self.vector.ndim)
 
-    def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
-        if isinstance(law, Finite):
-            raise TypeError("Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
-        return law.shift(self.vector.flatten(self.vector.ndim - self.rank))
+    def shift(self) -> Tensor:
+        return self.vector
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         x = slate.candidate(0)
@@ -85,6 +84,8 @@ class Blind(Curator):
 
     needs_reward = False
     chooses = False
+    pools = False
+    blind = True
 
     def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
         return law

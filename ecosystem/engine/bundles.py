@@ -61,6 +61,14 @@ class Bundle:
         """Whether its transforms are linear without an offset."""
         return isinstance(self.transform, LinearMap) and not bool(self.transform.offset.any())
 
+    def shift(self, variants: int, event: tuple[int, ...]) -> Tensor | None:
+        """The vectors ``[origins, variants, 1, *event]`` by which its users shift every sample, if that is all they do.
+
+        A curator's vector may be one for all of them.
+        """
+        vector = None if self.users is None else self.users.curator.shift()
+        return None if vector is None else vector.expand(len(self.source), variants, 1, *event)
+
     @cached_property
     def one_per_row(self) -> bool:
         """Whether every row of the task has just one component here."""

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ecosystem.core.laws import Law, Normal
 from ecosystem.core.products import row_product
-from ecosystem.curation import Shift
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
 from ecosystem.transforms import LinearMap
@@ -96,8 +95,8 @@ def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, nois
     else:
         noisy = (law.factor[row] * noise[slot].unsqueeze(-2)).sum(-1)
         total = torch.addcmul(count * law.mean[row], weight[slot].unsqueeze(-1), noisy)
-    curator = bundle.users.curator if bundle.users is not None else None
-    vector = curator.vector[bundle.origin] if isinstance(curator, Shift) else None
+    vector = bundle.shift(sampler.variants, sampler.stack.event_shape)
+    vector = None if vector is None else vector[bundle.origin]
     if vector is not None and not bundle.after:
         total = torch.addcmul(total, count, vector)
     if bundle.transform is not None:

@@ -72,6 +72,6 @@ class Round:
         old = self.state.past[min(bundle.delay, len(self.state.past) - 1)][bundle.cohort]
         return old if bundle.fresh is False else joined(old, now)
 
-    def names(self, cohort: int) -> str:
-        """Who stands in a cohort, for error messages."""
-        return ", ".join(self.program.cohorts[cohort].names) if cohort < len(self.generators) else "the real data"
+    def names(self, cohort: int) -> list[str]:
+        """Who stands in a cohort; nobody among the sources of real data."""
+        return self.program.cohorts[cohort].names if cohort < len(self.generators) else []

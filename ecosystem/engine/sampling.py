@@ -19,7 +19,7 @@ from torch import Tensor
 from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
-from ecosystem.curation import Shift
+from ecosystem.curation import Users
 from ecosystem.engine.audience import NONE
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped, Stack
@@ -174,7 +174,7 @@ class Sampler:
         try:
             x = out = draw(stack, self.task.source, where, self.task.one_producer)
         except Exception as error:
-            names = self.world.names(self.task.bundles[numbers[0]].cohort)
+            names = ", ".join(self.world.names(self.task.bundles[numbers[0]].cohort)) or "the real data"
             raise RuntimeError(f"sampling from {names} failed in round {self.world.number}: {error}") from error
         treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
         bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
@@ -191,14 +191,16 @@ class Sampler:
     def _shifted(self, number: int, where: Positions, x: Tensor) -> bool:
         """Shift the curated samples of a whole block in place, where that is all that a bundle does."""
         bundle = self.task.bundles[number]
-        curator = None if bundle.users is None else bundle.users.curator
-        if not isinstance(curator, Shift) or bundle.transform is not None or where.index is not None:
+        if bundle.transform is not None or where.index is not None:
             return False
         if len(bundle.owner) != len(self.task.rows) or not bundle.one_per_row:
             return False
+        vectors = bundle.shift(self.variants, tuple(x.shape[1:]))
+        if vectors is None:
+            return False
         rows = where.rows
         mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
-        vector = curator.vector[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
+        vector = vectors[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
         if vector.shape[2] > 1:
             vector = vector[:, :, where.first_replicate : where.first_replicate + where.slots.shape[2]]
         view = x.view(*where.slots.shape, *x.shape[1:])
@@ -211,9 +213,9 @@ class Sampler:
         origin = self.task.origin[where.slot]
         if bundle.users is None:
             return transformed(bundle, where, origin, x)
-        slate = FlowSlate(bundle, stack, self.task.source, where, origin, x)
+        slate = FlowSlate(bundle, stack, self.task.source, where, origin, x, self.world.names(bundle.cohort))
         users = bundle.users.take((origin, where.variant, where.replicate if wide(bundle.users) else 0 * origin))
-        x = users.curate(slate, where.stream("curation") if users.curator.chooses else NOTHING)
+        x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else NOTHING)
         if self.world.ledger is not None:
             self.world.ledger.chosen(self.task, where, users.reward, slate.candidate(0), x)
         return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
@@ -229,6 +231,34 @@ class Sampler:
 def wide(users: Stackable) -> bool:
     """Whether users ``[origins, variants, replicates or 1]`` differ between replicates."""
     return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
+
+
+def _chosen(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
+    """What users keep of a slate; where nobody knows whether they compare samples, they see one pool at a time."""
+    if users.curator.pools is not None:
+        return _kept(users, slate, rng)
+    out: Samples | None = None
+    order, sizes = _by_pool(slate.pool())
+    if len(sizes) < 2:
+        return _kept(users, slate, rng)
+    for here in order.split(sizes):
+        x = _kept(users.take(here), slate.take(here), rng if rng is NOTHING else rng[here])
+        out = filled(out, len(order), here, x)
+    assert out is not None
+    return out
+
+
+def _by_pool(pool: Tensor) -> tuple[Tensor, list[int]]:
+    """The samples ordered by pool, and how many each has."""
+    sizes = torch.unique(pool, return_counts=True)[1]
+    return torch.argsort(pool, stable=True), sizes.tolist()
+
+
+def _kept(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
+    x = users.curate(slate, rng)
+    if len(x) != len(slate.where):
+        raise ValueError(f"{users.curator} kept {len(x)} of {len(slate.where)} samples; it must return one for each")
+    return x
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:

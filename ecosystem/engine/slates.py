@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Law
+from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.products import grouped_product, row_product
 from ecosystem.core.samples import Pairs, Samples, filled
 from ecosystem.core.streams import Stream
+from ecosystem.curation.base import lawless
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
@@ -180,6 +181,7 @@ class FlowSlate:
     where: Positions
     origin: Tensor
     raw: Samples
+    names: list[str]  # of the producers' cohort
 
     def candidate(self, k: int) -> Samples:
         x = self.raw if k == 0 else draw_again(self.stack, self.source, self.where, k, self.raw)
@@ -189,15 +191,16 @@ class FlowSlate:
 
     def law(self) -> Law:
         cell = self.where.cell(self.stack, self.source)
-        assert isinstance(self.stack, ClosedForm)
-        law = self.stack.map(lambda t: t.flatten(0, 2)).take(cell).law()
+        try:
+            law = self._closed().map(lambda t: t.flatten(0, 2)).take(cell).law()
+        except NoPopulationLaw as error:
+            raise self._lawless() from error
         if self.bundle.after and self.bundle.transform is not None:
             law = self.bundle.transform.take((self.origin, self.where.variant, 0)).law(law)
         return law
 
     def noise(self) -> Tensor:
-        assert isinstance(self.stack, ClosedForm)
-        return self.stack.noise(1, self.where.stream("noise")).squeeze(1)
+        return self._closed().noise(1, self.where.stream("noise")).squeeze(1)
 
     def pool(self) -> Tensor:
         variants, replicates = self.where.slots.shape[1:3]
@@ -205,5 +208,23 @@ class FlowSlate:
 
     def take(self, index: Tensor) -> FlowSlate:
         return FlowSlate(
-            self.bundle, self.stack, self.source, self.where.take(index), self.origin[index], self.raw[index]
+            self.bundle,
+            self.stack,
+            self.source,
+            self.where.take(index),
+            self.origin[index],
+            self.raw[index],
+            self.names,
         )
+
+    def _closed(self) -> ClosedForm:
+        if isinstance(self.stack, Looped):
+            raise self._lawless()
+        return self.stack
+
+    def _lawless(self) -> ValueError:
+        rows = torch.unique(self.source[self.where.slot] % max(1, len(self.names))).tolist()
+        who = ", ".join(repr(self.names[row]) for row in rows) if self.names else "the real data"
+        kind = type(self.stack.models.flat[0] if isinstance(self.stack, Looped) else self.stack).__name__
+        assert self.bundle.users is not None
+        return ValueError(lawless(self.bundle.users.curator, who, kind))

@@ -9,9 +9,11 @@ import networkx as nx
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
-from ecosystem.curation import Crowd, Curator, Shift, Tilt, Users
+from ecosystem.curation import Users
+from ecosystem.curation.base import lawless
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source, check_finite
@@ -201,37 +203,21 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"has no curator; give it one, Member(..., curator=...), or name others: chosen_by=Users(reward, curator)"
         )
     shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
-    _check_shifts(users.curator, shown, where)
-    if not isinstance(producer.generator, ClosedForm) and _tilts(users.curator):
-        raise ValueError(
-            f"{where}: {users.curator} needs the law of what {u!r} makes, and {type(producer.generator).__name__} "
-            "has none in closed form; use Luce(k) with a large k"
-        )
+    try:
+        users.curator.check(shown)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    if users.curator.needs_law and not _has_law(producer.generator):
+        raise ValueError(f"{where}: {lawless(users.curator, repr(u), type(producer.generator).__name__)}")
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
 
 
-def _tilts(curator: Curator) -> bool:
-    """Whether it draws from a tilted law and not among candidates."""
-    return isinstance(curator, Tilt) or (isinstance(curator, Crowd) and any(map(_tilts, curator.curators)))
-
-
-def _check_shifts(curator: Curator, event: tuple[int, ...], what: str) -> None:
-    if isinstance(curator, Crowd):
-        for part, reward in zip(curator.curators, curator.rewards, strict=True):
-            _check_shifts(part, event, what)
-            judged = None if reward is None else reward.event_shape()
-            if judged is not None and judged != event:
-                raise ValueError(
-                    f"{what}: the reward {reward} in its crowd judges samples of shape {judged}, but these have {event}"
-                )
-    elif isinstance(curator, Shift) and not event:
-        raise TypeError(f"{what}: Shift moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
-    elif isinstance(curator, Shift) and tuple(curator.vector.shape) != event:
-        raise ValueError(
-            f"{what}: its users shift by a vector of shape {tuple(curator.vector.shape)}, but samples have {event}; "
-            "give Shift a vector of that shape"
-        )
+def _has_law(generator: GenerativeModel) -> bool:
+    try:
+        return isinstance(generator, ClosedForm) and generator.law() is not None
+    except NoPopulationLaw:
+        return False
 
 
 def _transformed(flow: Flow, x: Samples, where: str) -> Samples:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.samples import Pairs
-from ecosystem.curation import Curator, Users, needs_reward
+from ecosystem.curation import Curator, Users
 from ecosystem.generators import GenerativeModel
 from ecosystem.retention import Retention, as_retention, replace
 from ecosystem.rewards import as_reward
@@ -69,7 +69,7 @@ class Member:
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        if curator is not None and needs_reward(curator) and reward is None:
+        if curator is not None and curator.needs_reward and reward is None:
             raise ValueError(f"a member whose users curate by {curator} needs a reward: Member(..., reward=...)")
 
     @property
