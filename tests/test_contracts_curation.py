@@ -157,7 +157,7 @@ def test_a_law_of_ones_own_has_no_parents_choice(curator: Curator) -> None:
 def test_a_tilt_draws_from_whatever_its_law_is() -> None:
     class Strong(Tilt):
         def law(self, law, reward=None, memo=None):
-            return law.shift(torch.tensor([100.0]))
+            return law.shift(torch.tensor([100.0]))  # type: ignore
 
     assert float(end(pair(Strong()))[1].min()) > 90
 
@@ -188,7 +188,7 @@ class Typical(Curator):
     needs_reward = False
 
     def curate(self, slate, reward, rng):
-        return slate.law().mean
+        return slate.law().mean  # type: ignore
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,7 +157,7 @@ def test_a_family_of_ones_own_may_draw_its_mean_directly() -> None:
             return Normal(self.mean, factor=lambda: factor.expand(*self.mean.shape, 2))
 
         def statistic_of(self, law):
-            return law.mean
+            return law.mean  # type: ignore
 
     s = Scenario("tilted", rounds=1, samples=5)
     s.add("a", Member(Tilted([0.0, 0.0]), reward=Linear([1.0, 0.0])))

@@ -14,7 +14,7 @@ from torch import Tensor
 from ecosystem.curation import Users
 from ecosystem.engine.audience import NONE, Audience
 from ecosystem.engine.wiring import Wiring
-from ecosystem.transforms import LinearMap, Transform
+from ecosystem.transforms import CustomMap, LinearMap
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Bundle:
     source: Tensor  # [origins], row in what ``World.read`` gives
     fresh: bool | None  # whether origins are read fresh; None: some are
     people: tuple[int, Tensor] | None  # the kind of those who choose, and the row of each origin's
-    transform: Transform | None  # batch [origins, variants, 1]
+    transform: LinearMap | CustomMap | None  # batch [origins, variants, 1]
     stack: Users | None = None  # all of that kind, as they were when the bundle was last bound
     users: Users | None = None  # those of each origin, batch [origins, variants, replicates or 1]
     memo: dict[str, tuple[object, Any]] = field(default_factory=dict)
@@ -59,15 +59,28 @@ class Bundle:
     @cached_property
     def no_offset(self) -> bool:
         """Whether its transforms are linear without an offset."""
-        return isinstance(self.transform, LinearMap) and not bool(self.transform.offset.any())
+        known = None if self.transform is None else self.transform.linear()
+        return known is not None and not bool(known[1].any())
+
+    def linear(self, variants: int) -> tuple[Tensor, Tensor] | None:
+        """Matrices ``[origins, variants, 1, e, d]`` and offsets of its transforms, if they are linear."""
+        known = None if self.transform is None else self.transform.linear()
+        if known is None:
+            return None
+        matrix, offset = known
+        batch = (len(self.source), variants, 1)
+        return matrix.expand(*batch, *matrix.shape[-2:]), offset.expand(*batch, *offset.shape[-1:])
 
     def shift(self, variants: int, event: tuple[int, ...]) -> Tensor | None:
-        """The vectors ``[origins, variants, 1, *event]`` by which its users shift every sample, if that is all they do.
+        """The vectors by which its users shift every sample, if that is all they do.
 
-        A curator's vector may be one for all of them.
+        ``[origins, variants, replicates or 1, *event]``; a curator's vector may be one for all of them.
         """
         vector = None if self.users is None else self.users.curator.shift()
-        return None if vector is None else vector.expand(len(self.source), variants, 1, *event)
+        if vector is None:
+            return None
+        replicates = vector.shape[2] if vector.ndim == 3 + len(event) else 1
+        return vector.expand(len(self.source), variants, replicates, *event)
 
     @cached_property
     def one_per_row(self) -> bool:

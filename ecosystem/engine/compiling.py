@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Blind, Shift, Users
+from ecosystem.curation import Users
 from ecosystem.engine.audience import NONE, Audience, Place
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
 from ecosystem.engine.looped import Looped, Stack
-from ecosystem.engine.wiring import CURATED, RAW, REAL, Component, Judge, Wiring, drawn_whole, filled
-from ecosystem.generators import GenerativeModel, Location
+from ecosystem.engine.wiring import CURATED, RAW, REAL, Component, Judge, Wiring, drawn_whole, filled, steady
+from ecosystem.generators import GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Flow, curated_by
-from ecosystem.transforms import CustomMap
 
 
 class Wired:
@@ -119,7 +118,8 @@ class Wired:
 
     def _direct(self, v: str, cohorts: Sequence[Cohort], build_samples: bool) -> bool:
         """Whether the mean of the samples that ``v`` trains on is drawn directly (see ``engine.exact``)."""
-        if not isinstance(cohorts[self.place[v][0]].start, Location):
+        cohort = cohorts[self.place[v][0]]
+        if not (cohort.closed and cohort.start.exact_mean):  # type: ignore[union-attr]
             return False
         answers = {_linear_diet(scenario, v) for scenario in self.scenarios}
         if len(answers) > 1 and not build_samples and self.scenarios[0].samples is not None:
@@ -161,14 +161,14 @@ def _linear_diet(scenario: Scenario, v: str) -> bool:
     involved may change curators on the way.
     """
     member = scenario.member(v)
-    if member.agent or not isinstance(member.real, Location | None):
+    if member.agent or not (member.real is None or getattr(member.real, "exact_mean", False)):
         return False
     for u, flow in scenario.incoming(v, dormant=True).items():
         producer = scenario.member(u)
         users = curated_by(flow, producer, member)
-        if users is not None and not isinstance(users.curator, Shift | Blind):
+        if users is not None and not steady(users.curator):
             return False
-        if isinstance(flow.transform, CustomMap) or producer.agent or not isinstance(producer.generator, Location):
+        if (flow.transform and flow.transform.linear() is None) or producer.agent or not producer.generator.exact_mean:
             return False
     return True
 

@@ -47,9 +47,7 @@ def diet(state: State, name: str) -> dict[str, tuple[Tensor, Tensor]]:
     for i in state.wiring.components_of(state.wiring.index[name]):
         part = state.wiring.components[i]
         if part.flow is not None:
-            raw, curated = found.setdefault(
-                part.flow[0], (nothing, nothing)
-            )
+            raw, curated = found.setdefault(part.flow[0], (nothing, nothing))
             value = state.shares[i].expand(state.alive.shape)
             found[part.flow[0]] = (raw, curated + value) if part.group == CURATED else (raw + value, curated)
     return found

@@ -18,7 +18,6 @@ from ecosystem.core.laws import Law, Normal
 from ecosystem.core.products import row_product
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
-from ecosystem.transforms import LinearMap
 
 
 @dataclass
@@ -99,8 +98,8 @@ def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, nois
     vector = None if vector is None else vector[bundle.origin]
     if vector is not None and not bundle.after:
         total = torch.addcmul(total, count, vector)
-    if bundle.transform is not None:
-        assert isinstance(bundle.transform, LinearMap)
-        matrix, offset = bundle.transform.matrix[bundle.origin], bundle.transform.offset[bundle.origin]
+    linear = bundle.linear(sampler.variants)
+    if linear is not None:
+        matrix, offset = (part[bundle.origin] for part in linear)
         total = torch.addcmul(row_product(total, matrix.squeeze(2)), count, offset)
     return total if vector is None or not bundle.after else torch.addcmul(total, count, vector)

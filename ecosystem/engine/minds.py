@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Blind, Curator, Shift, Users
+from ecosystem.curation import Curator, Users
 from ecosystem.engine.audience import Audience, Place, in_cell, kind_of, one
 from ecosystem.engine.diets import Change, Changed, everywhere
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect
-from ecosystem.engine.wiring import CURATED, Component, Judge, Wiring, drawn_whole
+from ecosystem.engine.wiring import CURATED, Component, Judge, Wiring, drawn_whole, steady
 
 
 def set_users(
@@ -192,5 +192,5 @@ def _choosy(components: tuple[Component, ...], audience: Audience, members: int)
     for c in components:
         if c.group == CURATED:
             curator = audience.stacks[c.users[0]].curator
-            out[c.target] |= not isinstance(curator, Shift | Blind)
+            out[c.target] |= not steady(curator)
     return out

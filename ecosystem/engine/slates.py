@@ -18,7 +18,6 @@ from ecosystem.curation.base import lawless
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
-from ecosystem.transforms import LinearMap
 
 
 class Positions:
@@ -157,12 +156,12 @@ def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int = 0, in
 
 def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Any) -> Any:
     """The transform of each sample's flow, ``[m, *event']``."""
-    transform = bundle.transform
-    if not isinstance(transform, LinearMap):
-        assert transform is not None
-        return transform(x)
-    matrices, offsets = transform.matrix[:, :, 0], transform.offset[:, :, 0]  # [origins, variants, ...]
+    assert bundle.transform is not None
     rows, variants, replicates, n = where.slots.shape
+    linear = bundle.linear(variants)
+    if linear is None or not bundle.transform.tensors():  # one function for all of them
+        return bundle.transform(x)
+    matrices, offsets = linear[0][:, :, 0], linear[1][:, :, 0]  # [origins, variants, ...]
     if where.index is None and bundle.one_per_row:  # one matrix a row (every sample here is of this bundle)
         mine = bundle.origin[where.rows]
         moved = row_product(x.reshape(rows, variants, replicates * n, -1), matrices[mine])

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.curation import Crowd, Curator, TopFraction
+from ecosystem.curation import Curator
 from ecosystem.engine.audience import NONE, NOWHERE, Audience, Place
 
 CURATED, RAW, REAL = 0, 1, 2
@@ -135,11 +135,16 @@ class Wiring:
 
 def drawn_whole(components: Sequence[Component], audience: Audience, members: int, looped: Set[int]) -> np.ndarray:
     """Whose training sets are drawn in one piece: some users look at whole pools, or a model is looped over."""
-    pools = {kind: _has_quota(stack.curator) for kind, stack in enumerate(audience.stacks)}
+    pools = {kind: stack.curator.pools is not False for kind, stack in enumerate(audience.stacks)}
     whole = np.zeros(members, dtype=bool)
     for c in components:
         whole[c.target] |= pools.get(c.users[0], False) or c.source[0] in looped
     return whole
+
+
+def steady(curator: Curator) -> bool:
+    """Whether what a curator keeps is what it was shown, moved by a fixed vector at most."""
+    return curator.blind or curator.shift() is not None
 
 
 def filled(wiring: Wiring, shares: Tensor) -> Tensor:
@@ -154,10 +159,3 @@ def filled(wiring: Wiring, shares: Tensor) -> Tensor:
     shares = shares.clone()
     shares[is_real] = torch.where(rest > 1e-9, rest, 0.0)
     return shares
-
-
-def _has_quota(curator: Curator) -> bool:
-    """Whether users look at all samples of a flow together, not at a slate for each."""
-    if isinstance(curator, Crowd):
-        return any(map(_has_quota, curator.curators))
-    return isinstance(curator, TopFraction)

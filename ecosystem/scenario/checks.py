@@ -20,7 +20,6 @@ from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import evaluating
 from ecosystem.rewards import Reward
 from ecosystem.scenario.descriptions import Flow, Member, curated_by
-from ecosystem.transforms import LinearMap
 
 _PROBES = 3
 
@@ -158,16 +157,17 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape
-    if isinstance(flow.transform, LinearMap) and inputs is not None:
+    linear = None if flow.transform is None else _linear(flow, where)
+    if linear is not None and inputs is not None:
         raise ValueError(
             f"{where}: the transform {flow.transform} takes vectors, and {u!r} makes pairs; give the flow a function "
             "of pairs"
         )
-    if isinstance(flow.transform, LinearMap) and event == (flow.transform.matrix.shape[1],):
-        event = (flow.transform.matrix.shape[0],)
-    elif isinstance(flow.transform, LinearMap):
+    if linear is not None and event == (linear[0].shape[1],):
+        event = (linear[0].shape[0],)
+    elif linear is not None:
         raise ValueError(
-            f"{where}: the transform {flow.transform} takes vectors of {flow.transform.matrix.shape[1]} numbers, and "
+            f"{where}: the transform {flow.transform} takes vectors of {linear[0].shape[1]} numbers, and "
             f"{u!r} generates {event or 'symbols'}; give it a matrix [out, in] that fits"
         )
     elif flow.transform is not None:
@@ -211,6 +211,13 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         raise ValueError(f"{where}: {lawless(users.curator, repr(u), type(producer.generator).__name__)}")
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
+
+
+def _linear(flow: Flow, where: str) -> tuple[Tensor, Tensor] | None:
+    try:
+        return flow.transform.linear()
+    except Exception as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _has_law(generator: GenerativeModel) -> bool:
