@@ -54,15 +54,16 @@ if TYPE_CHECKING:
     from ecosystem.running.recording import Record as Record
     from ecosystem.running.run import Run as Run
     from ecosystem.scenario import Scenario as Scenario
-    from ecosystem.scenario.descriptions import Connect as Connect
-    from ecosystem.scenario.descriptions import Curate as Curate
-    from ecosystem.scenario.descriptions import Disconnect as Disconnect
     from ecosystem.scenario.descriptions import Flow as Flow
-    from ecosystem.scenario.descriptions import Freeze as Freeze
-    from ecosystem.scenario.descriptions import Join as Join
-    from ecosystem.scenario.descriptions import Leave as Leave
     from ecosystem.scenario.descriptions import Member as Member
-    from ecosystem.scenario.descriptions import Thaw as Thaw
+    from ecosystem.scenario.interventions import Connect as Connect
+    from ecosystem.scenario.interventions import Curate as Curate
+    from ecosystem.scenario.interventions import Disconnect as Disconnect
+    from ecosystem.scenario.interventions import Freeze as Freeze
+    from ecosystem.scenario.interventions import Intervention as Intervention
+    from ecosystem.scenario.interventions import Join as Join
+    from ecosystem.scenario.interventions import Leave as Leave
+    from ecosystem.scenario.interventions import Thaw as Thaw
     from ecosystem.schedules import at as at
     from ecosystem.schedules import every as every
     from ecosystem.schedules import never as never
@@ -74,7 +75,8 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.curation": "BestOf Blind Crowd Curator Luce Shift Tilt TopFraction Users",
-    "ecosystem.scenario.descriptions": "Connect Curate Disconnect Flow Freeze Join Leave Member Thaw",
+    "ecosystem.scenario.descriptions": "Flow Member",
+    "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
     "HoldThenDecay ImageFlow Location Training",

@@ -51,8 +51,8 @@ def real(d: int = 2, **settings) -> Member:
 
 
 def scenario(*flows: tuple[str, str, Flow], **members: Member) -> Scenario:
-    """Two rounds on the population."""
-    s = Scenario("lab", rounds=2)
+    """Four rounds on the population."""
+    s = Scenario("lab", rounds=4)
     for name, member in members.items():
         s.add(name, member)
     for u, v, flow in flows:

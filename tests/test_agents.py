@@ -358,7 +358,7 @@ def test_flows_appear_and_go_and_levels_are_set() -> None:
     s.add("b", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([4.0]), real=Location([0.0])))
     s.connect("a", "b", Flow(raw=0.25, curated=0.25, chosen_by="consumer"), appears=2)
     s.at(3, Curate("b", 0.5))
-    s.at(5, Disconnect(("a", "b")))
+    s.at(5, Disconnect("a", "b"))
     b = s.run().rounds.query("member == 'b'").set_index("round")["alignment"]
     assert b[1] == 0.0
     assert b[2] == pytest.approx(0.25 * 8 + 0.25 * 12)
@@ -371,7 +371,7 @@ def test_interventions_are_checked_when_the_scenario_is_built() -> None:
     with pytest.raises(KeyError, match="there is no member 'x'"):
         s.at(2, Freeze("x"))
     with pytest.raises(KeyError, match="no such flow"):
-        s.at(2, Connect(("b", "a")))
+        s.at(2, Connect("b", "a"))
     with pytest.raises(TypeError, match="takes interventions"):
         s.at(2, "freeze b")  # type: ignore[arg-type]
     lonely = Scenario("lonely", rounds=3)
@@ -516,4 +516,4 @@ def test_what_has_no_population_law_says_so_at_once(member, flow, message: str) 
 
 
 def test_join_is_an_intervention() -> None:
-    assert Join("a").label == "a" and Connect(("a", "b")).label == "a→b"
+    assert Join("a").label == "a" and Connect("a", "b").label == "a→b"

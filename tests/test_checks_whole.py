@@ -16,6 +16,7 @@ from ecosystem import (
     FlowMatching,
     Freeze,
     GaussianMixture,
+    Intervention,
     Leave,
     LinearMap,
     Member,
@@ -26,7 +27,6 @@ from ecosystem import (
     never,
     sequential,
 )
-from ecosystem.scenario.descriptions import Intervention
 from tests.labs import plain, real, refused, scenario
 
 CASES: dict[str, tuple[Callable[[], object], str]] = {
@@ -58,26 +58,29 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "at whom": (
         lambda: scenario(a=real()).at(2, Freeze("x")),
-        "KeyError: Freeze(subject='x') in round 2: there is no member 'x'; the members are 'a'",
+        "KeyError: Freeze('x') in round 2: there is no member 'x'; the members are 'a'",
     ),
     "at which flow": (
-        lambda: scenario(a=real(), b=real()).at(3, Disconnect(("a", "b"))),
-        "KeyError: Disconnect(subject=('a', 'b')) in round 3: there is no such flow; connect it first",
+        lambda: scenario(a=real(), b=real()).at(3, Disconnect("a", "b")),
+        "KeyError: Disconnect('a', 'b') in round 3: there is no such flow; connect it first",
     ),
     "unknown intervention": (
         lambda: _intervened(Intervention("a")),
-        "TypeError: unknown intervention Intervention(subject='a') in round 2",
+        "TypeError: unknown intervention Intervention('a') in round 2: it does nothing; give Intervention a method",
     ),
     "level out of reach": (
         lambda: _intervened(Curate("a", 0.5)),
-        "Curate(…level=0.5) in round 2: a level … strictly between, and 'a' has 0; give one of its flows a",
+        "Curate('a', 0.5) in round 2: a level … strictly between, and 'a' has 0; give one of its flows a",
     ),
-    "level": (lambda: _intervened(Curate("b", 1.5)), "Curate(…level=1.5) in round 2: a level between 0"),
+    "level": (
+        lambda: _intervened(Curate("b", 1.5)),
+        "Curate('b', 1.5): a curation level lies between 0 and 1, got 1.5",
+    ),
     "source leaves": (
         lambda: _intervened(Leave("a")),
         "shares of 'c' add up to 0 from round 2 on (no flows), and it has no real data for the remaining 1; give it",
     ),
-    "flow goes": (lambda: _intervened(Disconnect(("a", "c"))), "shares of 'c' add up to 0 from round 2 on"),
+    "flow goes": (lambda: _intervened(Disconnect("a", "c")), "shares of 'c' add up to 0 from round 2 on"),
     "crowded later": (
         lambda: _crowded(),
         "shares of 'a' add up to 1.5 from round 4 on (raw 0.8 from 'b', raw 0.7 from 'a'); they must leave room",

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecosystem import Disconnect, Flow, Freeze, Location, Member, Scenario, shuffled
-from tests.labs import lab, shares, trio, untouched
+from ecosystem import (
+    BestOf,
+    Disconnect,
+    Flow,
+    Freeze,
+    Linear,
+    LinearMap,
+    Location,
+    Luce,
+    Member,
+    ModelAgent,
+    Scenario,
+    Shift,
+    Users,
+    accumulate,
+    every,
+    shuffled,
+)
+from ecosystem.scenario.shares import move_share, share_rate
+from tests.labs import lab, refused, scenario, shares, trio, untouched
 from tests.networks import random_scenario
 
 _quick = settings(max_examples=40, deadline=None)
@@ -19,6 +39,7 @@ def test_copies_leave_the_original_alone() -> None:
     before = untouched(s)
     copies = [s.with_curation("v", 0.7), s.without("u", "v"), s.replace(rounds=9, name="other"), s.replace()]
     copies.append(s.with_curation("w", 0.5, like=("v", "w")))
+    copies += [s.with_member("w", reward=Linear([2.0, 0.0])), s.with_flow("w", "v", delay=1)]
     for other in copies:
         other.add("x", lab())
         other.connect("x", "v", Flow())
@@ -27,7 +48,7 @@ def test_copies_leave_the_original_alone() -> None:
         other.graph.edges["v", "w"]["flow"] = Flow(raw=0.125)
         other.graph.nodes["u"]["member"] = lab()
         assert untouched(s) == before
-    assert [other.rounds for other in copies] == [5, 5, 9, 5, 5] and copies[2].name == "other"
+    assert [other.rounds for other in copies] == [5, 5, 9, 5, 5, 5, 5] and copies[2].name == "other"
     assert all(other.member("v") is s.member("v") for other in copies)
 
 
@@ -36,7 +57,9 @@ def test_replace() -> None:
     changed = s.replace(samples=None, ordering=shuffled)
     assert changed.samples is None and repr(changed.ordering) == "shuffled" and changed.rounds == 5
     assert changed.flow("u", "v") is s.flow("u", "v")
-    with pytest.raises(TypeError, match=r"replace\(\) changes name, rounds, samples, ordering, not seed"):
+    with pytest.raises(
+        TypeError, match=r"replace\(\) changes name, rounds, samples, ordering, interventions, not seed"
+    ):
         s.replace(seed=3)
     with pytest.raises(ValueError, match=r"Scenario\(rounds\) must be a whole number"):
         s.replace(rounds=-1)
@@ -118,7 +141,7 @@ def test_levels_that_are_refused() -> None:
 
 def test_without_a_flow() -> None:
     s = trio()
-    s.at(2, Disconnect(("u", "v")), Freeze("u"))
+    s.at(2, Disconnect("u", "v"), Freeze("u"))
     new = s.without("u", "v")
     assert shares(new, "v") == {"w": (0.0, 0.3)} and new.real_share("v") == pytest.approx(0.7)
     assert new.names == s.names and new.interventions == {2: [Freeze("u")]}
@@ -132,3 +155,192 @@ def test_without_a_flow() -> None:
     t.connect("a", "a", Flow(raw=1.0))
     with pytest.raises(ValueError, match=r"without the flow 'a' → 'a' .* 'a' has none; give it some: Member\("):
         t.without("a", "a")
+
+
+# -- other parts of members and flows ----------------------------------------------------------------------------------
+
+
+def same(s: Scenario, other: Scenario) -> None:
+    """Equal tables, and runs that are equal to the bit."""
+    assert untouched(s)[1:] == untouched(other)[1:]
+    one, two = s.run(seed=3, replicates=2), other.run(seed=3, replicates=2)
+    for name in ("rounds", "flows", "members", "changes"):
+        assert getattr(one, name).equals(getattr(two, name))
+
+
+class Still(ModelAgent):
+    """A behaviour of its own: none."""
+
+
+MEMBERS = {
+    "generator": Location([1.0, 2.0], 0.3),
+    "reward": Linear([0.0, 1.0]),
+    "curator": BestOf(3),
+    "real": torch.ones(4, 2),
+    "schedule": every(2),
+    "retention": accumulate(),
+    "agent": Still,
+}
+
+
+@pytest.mark.parametrize("part", MEMBERS)
+def test_another_part_of_a_member_is_the_scenario_built_with_it(part: str) -> None:
+    def built(**changes) -> Scenario:
+        settings = {"reward": Linear([1.0, 0.0]), "curator": Luce(2), "real": Location([0.0, 0.0])} | changes
+        start = settings.pop("generator", Location([0.0, 0.0]))
+        s = Scenario("one", rounds=4, samples=8)
+        s.add("a", Member(start, **settings))
+        s.add("b", lab())
+        s.connect("a", "a", Flow(curated=0.3))
+        s.connect("a", "b", Flow(raw=0.2, curated=0.2, chosen_by="consumer"))
+        s.connect("b", "a", Flow(raw=0.1))
+        return s
+
+    before = built()
+    copy = before.with_member("a", **{part: MEMBERS[part]})
+    same(copy, built(**{part: MEMBERS[part]}))
+    assert copy.member("b") is before.member("b") and copy.flow("a", "b") is before.flow("a", "b")
+    assert copy.member("a").real is (MEMBERS[part] if part == "real" else before.member("a").real)
+
+
+FLOWS = {
+    "raw": 0.05,
+    "curated": 0.3,
+    "chosen_by": "producer",
+    "transform": LinearMap([[0.0, 1.0], [1.0, 0.0]]),
+    "delay": 0,
+}
+
+
+@pytest.mark.parametrize("part", FLOWS)
+def test_another_part_of_a_flow_is_the_scenario_built_with_it(part: str) -> None:
+    old = {"raw": 0.2, "curated": 0.1, "chosen_by": "consumer", "transform": LinearMap([[1, 0], [0, 2]]), "delay": 2}
+    byhand = Scenario("trio", rounds=5, samples=8, ordering=trio().ordering)
+    for name in "uvw":
+        byhand.add(name, lab())
+    byhand.connect("u", "v", Flow(**old | {part: FLOWS[part]}))
+    byhand.connect("w", "v", Flow(curated=0.3))
+    byhand.connect("v", "w", Flow(raw=0.5))
+    same(trio().with_flow("u", "v", **{part: FLOWS[part]}), byhand)
+
+
+def test_parts_may_be_taken_away() -> None:
+    s = trio().with_flow("w", "v", curated=0.0, raw=0.3).with_flow("u", "v", curated=0.0, transform=None)
+    bare = s.with_member("v", curator=None, reward=None)
+    assert bare.member("v").users is None and bare.flow("u", "v").transform is None and bare.curation("v") == 0
+    bare.check()
+    assert s.with_member("v").member("v").reward is s.member("v").reward
+
+
+REFUSED = {
+    "unknown part": (
+        lambda: trio().with_member("v", rewards=None),
+        "TypeError: with_member('v') changes generator, reward, curator, real, schedule, retention, agent, asked, …not",
+    ),
+    "unknown part of a flow": (
+        lambda: trio().with_flow("u", "v", share=0.3),
+        "TypeError: with_flow('u', 'v') changes raw, curated, chosen_by, transform, delay, not share",
+    ),
+    "unknown member": (
+        lambda: trio().with_member("x"),
+        "KeyError: with_member: there is no member 'x'; the members are",
+    ),
+    "unknown flow": (
+        lambda: trio().with_flow("u", "w", raw=0.1),
+        "KeyError: there is no flow 'u' → 'w' in scenario 'trio'; connect it first: scenario.connect('u', 'w', Flow(",
+    ),
+    "shares": (
+        lambda: trio().with_flow("u", "v", raw=0.7),
+        "shares of 'v' add up to 1.1 (raw 0.7 from 'u', curated 0.1 from 'u', curated 0.3 from 'w'); they must leave",
+    ),
+    "a share": (lambda: trio().with_flow("u", "v", raw=-0.1), "with_flow('u', 'v'): Flow(raw) is a share between 0"),
+    "transform": (
+        lambda: trio().with_flow("u", "v", transform=LinearMap([[1.0, 1.0]])),
+        "flow 'u' → 'v' with the transform … gives samples of shape (1,), and 'v' trains on (2,)",
+    ),
+    "no users": (
+        lambda: trio().with_member("w", curator=None),
+        "flow 'w' → 'v' has a curated share of 0.3, chosen by the producer's users, but 'w' has no curator",
+    ),
+    "users of the consumer": (lambda: trio().with_member("v", curator=None), "chosen by the consumer's users, but 'v'"),
+    "no taste": (
+        lambda: trio().with_member("v", reward=None),
+        "with_member('v'): a member whose users curate by Luce(2, temperature=1) needs a reward",
+    ),
+    "no generator": (
+        lambda: trio().with_member("v", generator=3),
+        "TypeError: with_member('v'): Member(generator) must",
+    ),
+    "other shape": (
+        lambda: trio().with_member("u", generator=Location([0.0]), reward=None, curator=None, real=None),
+        "flow 'u' → 'v': the transform … takes vectors of 2 numbers, and 'u' generates (1,)",
+    ),
+    "real data": (
+        lambda: trio().with_member("u", real=torch.ones(3, 5)),
+        "the real data of 'u' have samples of shape (5,), its generator makes (2,)",
+    ),
+    "reward": (lambda: trio().with_member("u", reward=Linear([1.0])), "the reward of 'u' fails on samples of shape"),
+    "shift": (
+        lambda: trio().with_flow("w", "v", chosen_by=Users(None, Shift([1.0, 2.0, 3.0]))),
+        "flow 'w' → 'v': its users shift by a vector of shape (3,), but samples have (2,)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_copies_are_checked_like_what_is_built(case: str) -> None:
+    make, message = REFUSED[case]
+    refused(make, message)
+
+
+def test_late_flows_have_no_room_to_find_in_a_copy() -> None:
+    s = scenario(a=lab(), b=lab())
+    s.connect("a", "b", Flow(raw=0.6))
+    s.connect("b", "b", Flow(raw=0.3), appears=3)
+    more = s.with_flow("b", "b", raw=0.5)
+    assert more.real_share("b") == pytest.approx(0.4)
+    refused(more.check, "shares of 'b' add up to 1.1 from round 3 on")
+
+
+# -- algebra -----------------------------------------------------------------------------------------------------------
+
+
+@_quick
+@given(seed=st.integers(0, 10_000), scale=st.floats(0, 1), level=st.floats(0.05, 0.95))
+def test_shares_of_a_copy_add_up(seed: int, scale: float, level: float) -> None:
+    """What a flow loses is real data; levels are sums of curated shares."""
+    base = random_scenario(seed, 4, density=0.6)
+    for u, v, flow in base.graph.edges(data="flow"):
+        smaller = base.with_flow(u, v, raw=flow.raw * scale, curated=flow.curated * scale)
+        lost = (flow.raw + flow.curated) * (1 - scale)
+        assert smaller.real_share(v) == pytest.approx(base.real_share(v) + lost, abs=1e-12)
+        assert smaller.curation(v) == pytest.approx(base.curation(v) - flow.curated * (1 - scale), abs=1e-12)
+        assert base.with_flow(u, v, raw=0.0, curated=0.0).real_share(v) == pytest.approx(
+            base.without(u, v).real_share(v)
+        )
+        if 1e-6 < smaller.curation(v) < 1 - 1e-6:
+            moved = smaller.with_curation(v, level)
+            total = sum(raw + curated for raw, curated in shares(moved, v).values())
+            assert total + moved.real_share(v) == pytest.approx(1, abs=1e-9)
+            assert moved.curation(v) == pytest.approx(level, abs=1e-12)
+
+
+@_quick
+@given(level=st.floats(0.05, 0.95), target=st.floats(0.05, 0.95), seed=st.integers(0, 1000))
+def test_shares_move_at_their_rate(level: float, target: float, seed: int) -> None:
+    """Numbers as tensors; the rate is the derivative; from level 0 as from a level that goes to 0 with its profile."""
+    drawn = np.random.default_rng(seed).dirichlet(np.ones(4))
+    curated, others = level * drawn, (1 - level) * drawn[::-1]
+    for share, chosen in [(x, True) for x in curated] + [(x, False) for x in others]:
+        at = torch.tensor(level, dtype=torch.float64, requires_grad=True)
+        end = move_share(torch.tensor(share), chosen, level, at)
+        assert end.item() == pytest.approx(share, abs=1e-12)
+        (rate,) = torch.autograd.grad(end, at)
+        assert share_rate(share, chosen, level) == pytest.approx(rate.item(), abs=1e-12)
+        line = share + share_rate(share, chosen, level) * (target - level)
+        assert move_share(share, chosen, level, target) == pytest.approx(line, abs=1e-12)
+    for part in drawn:
+        assert move_share(0.0, True, 0, target, first=part) == pytest.approx(
+            move_share(part * 1e-9, True, 1e-9, target), abs=1e-12
+        )
+        assert share_rate(0.0, True, 0, first=part) == part

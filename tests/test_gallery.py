@@ -28,7 +28,7 @@ from scenarios import adaptive, digits, loop, moons, pair, ring, scale_free
 
 FOLDER = Path(pair.__file__).parent
 SMALL = {
-    "adaptive": {"rounds": 3},
+    "adaptive": {"rounds": 3, "entry": 2},
     "digits": {"rounds": 2, "samples": 60},
     "moons": {"rounds": 1, "samples": 20, "steps": 2, "warm_up": 2},
     "scale_free": {"members": 60, "hubs": 3, "rounds": 3},

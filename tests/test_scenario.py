@@ -145,6 +145,42 @@ def test_graphs_that_are_refused(graph: nx.Graph, message: str) -> None:
         Scenario.from_graph(graph, member=lambda node: lab(), flow=lambda u, v: Flow(raw=0.1), rounds=1)
 
 
+def test_a_hub_is_built_in_linear_time_and_its_shares_are_seen() -> None:
+    """Counted and not timed: how many flows are read while a hub gets its producers, one by one."""
+    read = 0
+
+    class Counted(Flow):
+        @property
+        def raw(self) -> float:  # type: ignore[override]
+            nonlocal read
+            read += 1
+            return vars(self)["raw"]
+
+    def hub(size: int, share: float) -> Scenario:
+        s = Scenario("hub", rounds=1)
+        one = Location([0.0])
+        for i in range(size):
+            s.add(str(i), Member(one, real=one))
+        for i in range(size):
+            s.connect(str(i), "0", flow := Flow(raw=share / size))
+            object.__setattr__(flow, "__class__", Counted)
+        return s
+
+    counts = []
+    for size in (1000, 2000, 4000):
+        read = 0
+        hub(size, 0.9)
+        counts.append(read / size)
+    assert counts[2] < 1.5 * counts[0]
+    with pytest.raises(ValueError, match=r"shares of '0' add up to 1\.02 .*from '11' and 39 more\); they must"):
+        hub(60, 1.2)  # at once
+    big = hub(1000, 1.2)
+    with pytest.raises(ValueError, match=r"shares of '0' add up to 1\.2 "):
+        big.check()
+    with pytest.raises(ValueError, match=r"shares of '0' add up to 1\.2 "):
+        Scenario.from_graph(big.graph, member=big.member, flow=big.flow, rounds=1)
+
+
 # -- tables and text ---------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +233,7 @@ def test_late_flows_count_when_they_are_there() -> None:
     s.connect("b", "a", Flow(raw=0.2, curated=0.2))
     s.connect("a", "b", Flow(curated=0.6), appears=6)
     assert s.late() == {"b", ("a", "b")}
-    assert s.interventions == {4: [Join("b")], 6: [Connect(("a", "b"))]}
+    assert s.interventions == {4: [Join("b")], 6: [Connect("a", "b")]}
     assert list(s.incoming("a")) == ["a"] and list(s.incoming("a", dormant=True)) == ["a", "b"]
     assert s.real_share("a") == pytest.approx(0.7) and s.curation("a") == 0.2 and s.curation("b") == 0.6
     s.check()
@@ -233,8 +269,8 @@ def test_a_flow_may_pause() -> None:
     s.add("a", Member(Location([1.0]), schedule=never))
     s.add("b", Member(Location([0.0]), reward=Linear([1.0]), real=Location([0.0])))
     s.connect("a", "b", Flow(raw=1.0))
-    s.at(3, Disconnect(("a", "b")))
-    s.at(5, Connect(("a", "b")))
+    s.at(3, Disconnect("a", "b"))
+    s.at(5, Connect("a", "b"))
     table = s.run().rounds
     assert table[table["member"] == "b"]["alignment"].tolist() == [0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0]
 

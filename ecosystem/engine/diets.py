@@ -6,6 +6,7 @@ Agents that decide and interventions from outside use the same few verbs. Every 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,9 @@ from torch import Tensor
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import Clock, State, in_effect
 from ecosystem.engine.wiring import CURATED, RAW
-from ecosystem.scenario.descriptions import TOLERANCE, rescaled
+from ecosystem.scenario.descriptions import TOLERANCE
+from ecosystem.scenario.interventions import Intervention, Subject, label
+from ecosystem.scenario.shares import move_share
 from ecosystem.schedules import Schedule, is_never
 
 
@@ -77,35 +80,45 @@ def set_flow(
 
 def set_curation(program: Program, state: State, v: str, level: Any, where: Tensor | None = None) -> Changed:
     """Raise or lower the curation level of ``v``: curated shares ``· λ'/λ``, all others ``· (1−λ')/(1−λ)``."""
-    where = everywhere(state, where)
-    target = torch.as_tensor(level, dtype=torch.float64).expand(where.shape)
-    parts = state.wiring.components
-    here = [i for i in state.wiring.components_of(state.wiring.index[v]) if state.presence(i)]
-    curated, raw = ([i for i in here if parts[i].group == group] for group in (CURATED, RAW))
-    declared = _spread(state)
-    old = declared[curated].sum(0)
-    if bool((where & ~((old > 0) & (old < 1) & (target >= 0) & (target <= 1))).any()):  # a NaN is none of these
-        raise ValueError(
-            f"round {state.round + 1}: the curation level of {v!r} can go from strictly between 0 and 1 to between 0 "
-            f"and 1, asked was {old[where].tolist()} → {target[where].tolist()}"
-        )
-    new_raw, new_curated = rescaled(declared[raw], declared[curated], torch.where(where, old, 0.5), target)
-    declared[raw] = torch.where(where, new_raw, declared[raw])
-    declared[curated] = torch.where(where, new_curated, declared[curated])
-    changes = _logged(state, v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
-    return _whole(program, state.changed(declared=declared)), changes
+    state, changes = _curated(state, v, level, where)
+    return _whole(program, state), changes
 
 
-def set_present(program: Program, state: State, subject: str | tuple[str, str], present: bool) -> Changed:
-    """Let a member or a flow come or go, in every replicate; the shares of what is absent are real data."""
-    if isinstance(subject, str):
-        active = state.active.clone()
-        active[state.wiring.index[subject]] = present
-        state = state.changed(active=active)
-    label = subject if isinstance(subject, str) else "→".join(subject)
-    absent = state.absent - {subject} if present else state.absent | {subject}
-    changes = _logged(state, label, "present", str(not present), str(present), everywhere(state, None))
-    return _whole(program, state.changed(absent=absent)), changes
+# -- what happens from outside -----------------------------------------------------------------------------------------
+
+
+def intervene(program: Program, state: State, interventions: Sequence[Intervention]) -> Changed:
+    """Let all that a round brings from outside happen, in every replicate, at once.
+
+    Diets must be whole after it and not in between, so that one source may be swapped for another.
+    """
+    hand = _Hand(program, state)
+    for intervention in interventions:
+        intervention.apply(hand)
+    moved = hand.state.declared is not state.declared or hand.state.absent != state.absent
+    return _whole(program, hand.state) if moved else hand.state, hand.changes
+
+
+class _Hand:
+    """The verbs of interventions, which leave it to the end whether diets are whole."""
+
+    def __init__(self, program: Program, state: State) -> None:
+        self.program = program
+        self.state = state
+        self.changes: list[Change] = []
+
+    def set_frozen(self, name: str, frozen: bool, /) -> None:
+        self._take(set_frozen(self.program, self.state, name, frozen))
+
+    def set_curation(self, name: str, level: float, /) -> None:
+        self._take(_curated(self.state, name, level, None))
+
+    def set_present(self, subject: Subject, present: bool, /) -> None:
+        self._take(_presence(self.state, subject, present))
+
+    def _take(self, changed: Changed) -> None:
+        self.state, changes = changed
+        self.changes += changes
 
 
 # -- clocks ------------------------------------------------------------------------------------------------------------
@@ -140,6 +153,39 @@ def set_frozen(program: Program, state: State, name: str, frozen: bool, where: T
 def _spread(state: State) -> Tensor:
     """Declared shares of their own for every replicate."""
     return state.declared.expand(-1, *state.alive.shape).contiguous().clone()
+
+
+def _curated(state: State, v: str, level: Any, where: Tensor | None) -> Changed:
+    """See :func:`set_curation`; whether the diet is whole is not asked."""
+    where = everywhere(state, where)
+    target = torch.as_tensor(level, dtype=torch.float64).expand(where.shape)
+    parts = state.wiring.components
+    here = [i for i in state.wiring.components_of(state.wiring.index[v]) if state.presence(i)]
+    curated, raw = ([i for i in here if parts[i].group == group] for group in (CURATED, RAW))
+    declared = _spread(state)
+    old = declared[curated].sum(0)
+    if bool((where & ~((old > 0) & (old < 1) & (target >= 0) & (target <= 1))).any()):  # a NaN is none of these
+        raise ValueError(
+            f"round {state.round + 1}: the curation level of {v!r} can go from strictly between 0 and 1 to between 0 "
+            f"and 1, asked was {old[where].tolist()} → {target[where].tolist()}"
+        )
+    safe = torch.where(where, old, 0.5)
+    for places, chosen in ((raw, False), (curated, True)):
+        new = move_share(declared[places], chosen, safe, target)
+        declared[places] = torch.where(where, new, declared[places])
+    changes = _logged(state, v, "curation", old, target, where & ((old - target).abs() > TOLERANCE))
+    return state.changed(declared=declared), changes
+
+
+def _presence(state: State, subject: Subject, present: bool) -> Changed:
+    """Let a member or a flow come or go, in every replicate; the shares of what is absent are real data."""
+    if isinstance(subject, str):
+        active = state.active.clone()
+        active[state.wiring.index[subject]] = present
+        state = state.changed(active=active)
+    absent = state.absent - {subject} if present else state.absent | {subject}
+    changes = _logged(state, label(subject), "present", str(not present), str(present), everywhere(state, None))
+    return state.changed(absent=absent), changes
 
 
 def _set_group(

@@ -12,7 +12,7 @@ import mesa
 import networkx as nx
 from torch import Tensor
 
-from ecosystem.engine.diets import Change, Changed
+from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
@@ -118,8 +118,8 @@ class Ecosystem(mesa.Model):
     def step(self) -> None:
         """Play one round: interventions, decisions, then gather, curate, retrain wave by wave, and keep."""
         before, number = self.state, self.state.round + 1
-        for intervention in self.scenarios[0].interventions.get(number, ()):
-            intervention.apply(self.turns)
+        if interventions := self.scenarios[0].interventions.get(number):
+            self.change(intervene, interventions)
         for agent in self._deciders:
             agent.decide()
         watch = self.recorder.watch(self.state, number)

@@ -1,4 +1,4 @@
-"""Turns: what an agent does for its member, in its turn of a round or between rounds; and what happens from outside."""
+"""Turns: what an agent does for its member, in its turn of a round or between rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.samples import Samples, TrainingSet
-from ecosystem.engine.diets import Changed, set_curation, set_frozen, set_present
+from ecosystem.engine.diets import Changed
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
 from ecosystem.engine.round import Round
@@ -109,20 +109,6 @@ class Turns:
         stacks = list(self._host.state.now)
         stacks[c] = _with_model(stacks[c], row, value, name)
         self._host.state = self._host.state.with_now(stacks)
-
-    # -- interventions -----------------------------------------------------------------------------------------------
-
-    def set_frozen(self, name: str, frozen: bool) -> None:
-        """Stop or resume a member's retraining."""
-        self._host.change(set_frozen, name, frozen)
-
-    def set_curation(self, name: str, level: float) -> None:
-        """Change a member's curation level."""
-        self._host.change(set_curation, name, level)
-
-    def set_present(self, subject: str | tuple[str, str], present: bool) -> None:
-        """Let a member or a flow come or go."""
-        self._host.change(set_present, subject, present)
 
 
 def _with_model(old: Stack, row: int, value: GenerativeModel, name: str) -> Stack:

@@ -1,5 +1,6 @@
 """Scenarios: members, flows, what happens to them, and what is refused."""
 
+from ecosystem.scenario.interventions import Intervention, Verbs
 from ecosystem.scenario.scenario import Scenario
 
-__all__ = ["Scenario"]
+__all__ = ["Intervention", "Scenario", "Verbs"]

@@ -29,6 +29,16 @@ def check_count(value: Any, what: str, low: int) -> None:
         raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
 
 
+def check_round(value: Any, what: str, rounds: int) -> None:
+    """A round in which something is to happen is one that is played."""
+    check_count(value, what, 1)
+    if value > rounds:
+        raise ValueError(
+            f"{what} is {value}, but the scenario has {rounds} rounds and never gets there; choose at most {rounds}, "
+            "or build the scenario with more rounds"
+        )
+
+
 def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
     if name not in graph:
         known = ", ".join(map(repr, list(graph)[:12])) or "none yet; add members before flows"

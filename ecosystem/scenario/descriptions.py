@@ -1,9 +1,11 @@
-"""What a scenario is made of: members (nodes), flows (edges), and what happens to them when."""
+"""What a scenario is made of: members (nodes) and flows (edges)."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -133,56 +135,6 @@ class Flow:
             object.__setattr__(self, name, value)
 
 
-@dataclass(frozen=True)
-class Intervention:
-    """Something that happens before a round, from outside; its subject is a member or a flow."""
-
-    subject: str | tuple[str, str]
-
-    @property
-    def label(self) -> str:
-        return self.subject if isinstance(self.subject, str) else "→".join(self.subject)
-
-    def apply(self, verbs: Any) -> None:
-        if isinstance(self, Freeze | Thaw):
-            verbs.set_frozen(self.subject, isinstance(self, Freeze))
-        elif isinstance(self, Curate):
-            verbs.set_curation(self.subject, self.level)
-        else:
-            verbs.set_present(self.subject, isinstance(self, Join | Connect))
-
-
-class Join(Intervention):
-    """A member comes in; until then its flows are empty and their shares are real data."""
-
-
-class Leave(Intervention):
-    """A member goes: it retrains no more, and the shares that others took from it become real data."""
-
-
-class Freeze(Intervention):
-    """A member stops retraining; others still read it."""
-
-
-class Thaw(Intervention):
-    """A frozen member retrains again."""
-
-
-class Connect(Intervention):
-    """A flow appears; until then its share is real data."""
-
-
-class Disconnect(Intervention):
-    """A flow goes; its share becomes real data."""
-
-
-@dataclass(frozen=True)
-class Curate(Intervention):
-    """A member's curation level becomes ``level``."""
-
-    level: float
-
-
 def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
     """Whose users choose on a flow."""
     if isinstance(flow.chosen_by, Users):
@@ -190,11 +142,20 @@ def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
     return (producer if flow.chosen_by == "producer" else consumer).users
 
 
-def rescaled(raw: Any, curated: Any, level: Any, target: Any) -> tuple[Any, Any]:
-    """Shares after a change of the curation level: curated ``· λ'/λ``, every other ``· (1−λ')/(1−λ)``.
+Part = TypeVar("Part", Member, Flow)
 
-    The convention of Zhang, Wei, Zhang 2026 (2605.29267).
 
-    Works for numbers and tensors; ``level`` must lie strictly between 0 and 1 unless ``target`` equals it.
-    """
-    return raw * (1 - target) / (1 - level), curated * target / level
+def replaced(part: Part, where: str, changes: Mapping[str, Any]) -> Part:
+    """A member or flow with other parts; ``where`` names it when a part is unknown or does not fit the others."""
+    check_parts(where, [field.name for field in dataclasses.fields(part)], changes)
+    try:
+        return dataclasses.replace(part, **changes)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def check_parts(where: str, known: Iterable[str], changes: Mapping[str, Any]) -> None:
+    """Refuse changes of what is not ``known``."""
+    unknown = sorted(set(changes) - set(known))
+    if unknown:
+        raise TypeError(f"{where} changes {', '.join(known)}, not {', '.join(unknown)}")

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import pandas as pd
 
-from ecosystem.orderings import Ordering, as_ordering, synchronous
-from ecosystem.rewards import Custom
-from ecosystem.scenario import checks, whole
-from ecosystem.scenario.descriptions import (
-    TOLERANCE,
-    Connect,
-    Disconnect,
-    Flow,
-    Intervention,
-    Join,
-    Leave,
-    Member,
-    rescaled,
-)
+from ecosystem.orderings import synchronous
+from ecosystem.scenario import checks, copies, tables, whole
+from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
+from ecosystem.scenario.interventions import Connect, Intervention, Join
+from ecosystem.scenario.network import Network
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints
     from ecosystem.running.run import Run
 
 
-class Scenario:
+class Scenario(Network):
     """A network of generative models that train on each other's output.
 
     ``rounds`` of retraining; ``samples`` data points for each member and round, or ``None`` for the population (no
@@ -43,19 +33,6 @@ class Scenario:
     Scenario('loop': 1 members, 1 flows, 3 rounds, population, synchronous)
     """
 
-    def __init__(self, name: str, *, rounds: int, samples: int | None = None, ordering: Any = synchronous) -> None:
-        checks.check_count(rounds, "Scenario(rounds)", 0)
-        if samples is not None:
-            checks.check_count(samples, "Scenario(samples)", 1)
-        self.name = name
-        self.rounds = rounds
-        self.samples = samples
-        self.ordering: Ordering = as_ordering(ordering)
-        self.interventions: dict[int, list[Intervention]] = {}
-        self._graph = nx.DiGraph(name=name)
-        self._taken: dict[str, float] = {}  # shares of each member so far
-        self._checked: set[Hashable] = set()  # kinds of members whose rewards have been tried
-
     # -- building ------------------------------------------------------------------------------------------------
 
     def add(self, name: str, member: Member, *, joins: int | None = None) -> None:
@@ -67,7 +44,7 @@ class Scenario:
         if name in self._graph:
             raise ValueError(f"there is already a member {name!r} in scenario {self.name!r}; names must differ")
         if joins is not None:
-            checks.check_count(joins, f"add({name!r}, joins=)", 1)
+            checks.check_round(joins, f"add({name!r}, joins=)", self.rounds)
         checks.check_member(name, member, self._checked)
         self._graph.add_node(name, member=member)
         if joins is not None:
@@ -81,28 +58,23 @@ class Scenario:
             raise ValueError(f"there is already a flow {u!r} → {v!r}; give both shares in one Flow(raw=, curated=)")
         checks.check_flow(u, v, flow, self.member(u), self.member(v))
         if appears is not None:
-            checks.check_count(appears, f"connect({u!r}, {v!r}, appears=)", 1)
-        if appears is None:
-            taken = self._taken.get(v, 0.0) + flow.raw + flow.curated
-            if taken > 1 + TOLERANCE and not self.late() & {u, v}:
-                whole.check_shares(v, {**self.incoming(v), u: flow}, self.member(v))
-            self._taken[v] = taken
+            checks.check_round(appears, f"connect({u!r}, {v!r}, appears=)", self.rounds)
+        else:
+            whole.check_room(self, u, v, flow)
         self._graph.add_edge(u, v, flow=flow)
         if appears is not None:
-            self.at(appears, Connect((u, v)))
+            self.at(appears, Connect(u, v))
 
     def at(self, round: int, *interventions: Intervention) -> None:
-        """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ..."""
-        checks.check_count(round, "Scenario.at(round)", 1)
+        """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ...
+
+        What happens in one round happens at once. Refused here is what cannot be whatever else happens (an unknown
+        subject, a round or level that there is not), in :meth:`check` what cannot be at that time.
+        """
         for intervention in interventions:
-            if not isinstance(intervention, Intervention):
-                raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {intervention!r}")
-            subject = intervention.subject
-            for name in (subject,) if isinstance(subject, str) else subject:
-                checks.check_known(name, self._graph, f"{intervention} in round {round}")
-            if not isinstance(subject, str) and not self._graph.has_edge(*subject):
-                raise KeyError(f"{intervention} in round {round}: there is no such flow; connect it first")
-        self.interventions.setdefault(round, []).extend(interventions)
+            whole.check_intervention(intervention, round, self)
+        if interventions:
+            self.interventions.setdefault(round, []).extend(interventions)
 
     @classmethod
     def from_graph(
@@ -130,47 +102,11 @@ class Scenario:
             self.add(label[node], member(node))
         for u, v in digraph.edges():
             self.connect(label[u], label[v], flow(u, v))
+        for v in self.names:
+            whole.check_shares(v, self.incoming(v), self.member(v))
         return self
 
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    @property
-    def graph(self) -> nx.DiGraph:
-        """The coupling graph: node attribute ``member``, edge attribute ``flow``."""
-        return self._graph
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._graph)
-
-    def member(self, name: str) -> Member:
-        return self._graph.nodes[name]["member"]
-
-    def flow(self, u: str, v: str) -> Flow:
-        return self._graph.edges[u, v]["flow"]
-
-    def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
-        """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""
-        late = set() if dormant else self.late()
-        return {u: self.flow(u, v) for u in self._graph.predecessors(v) if not late & {u, v, (u, v)}}
-
-    def late(self) -> set[str | tuple[str, str]]:
-        """Members and flows that are not there at the start."""
-        first: dict[str | tuple[str, str], Intervention] = {}
-        for round in sorted(self.interventions):
-            for i in self.interventions[round]:
-                if isinstance(i, Join | Connect | Leave | Disconnect):
-                    first.setdefault(i.subject, i)
-        return {subject for subject, i in first.items() if isinstance(i, Join | Connect)}
-
-    def curation(self, name: str) -> float:
-        """The curation level ``λ``: the sum of a member's curated shares."""
-        return sum(flow.curated for flow in self.incoming(name, dormant=True).values())
-
-    def real_share(self, name: str) -> float:
-        """What the shares leave over for real data."""
-        flows = self.incoming(name).values()
-        return max(0.0, 1 - sum(flow.raw + flow.curated for flow in flows))
+    # -- checks and tables ---------------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Refuse a scenario that cannot run, naming the place, the value and the mend."""
@@ -178,32 +114,49 @@ class Scenario:
 
     def describe(self) -> dict[str, pd.DataFrame]:
         """The tables ``members`` and ``flows``."""
-        return {"members": _member_table(self), "flows": _flow_table(self)}
-
-    def __repr__(self) -> str:
-        how = "population" if self.samples is None else f"{self.samples} samples"
-        sizes = f"{self._graph.number_of_nodes()} members, {self._graph.number_of_edges()} flows"
-        return f"Scenario({self.name!r}: {sizes}, {self.rounds} rounds, {how}, {self.ordering})"
+        return {"members": tables.member_table(self), "flows": tables.flow_table(self)}
 
     # -- changed copies ------------------------------------------------------------------------------------------
 
     def replace(self, **changes: Any) -> Scenario:
-        """A copy with another ``name``, ``rounds``, ``samples`` or ``ordering``."""
-        settings: dict[str, Any] = {
-            "name": self.name,
-            "rounds": self.rounds,
-            "samples": self.samples,
-            "ordering": self.ordering,
-        }
-        unknown = set(changes) - set(settings)
-        if unknown:
-            raise TypeError(f"replace() changes {', '.join(settings)}, not {', '.join(sorted(unknown))}")
-        settings |= changes
-        new = Scenario(settings.pop("name"), **settings)
-        new._graph = self._graph.copy()
-        new._taken, new._checked = dict(self._taken), set(self._checked)
-        new.interventions = copy.deepcopy(self.interventions)
+        """A copy with another ``name``, ``rounds``, ``samples`` or ``ordering``, or with other ``interventions``.
+
+        ``interventions`` are lists by round, ``{5: [Freeze("a")]}``. Fewer ``rounds`` than an intervention needs are
+        refused.
+        """
+        settings = {name: getattr(self, name) for name in ("name", "rounds", "samples", "ordering")}
+        check_parts("replace()", [*settings, "interventions"], changes)
+        given = changes.pop("interventions", None)
+        new = Scenario(**settings | changes)
+        new._graph, new._checked = self._graph.copy(), set(self._checked)
+        if given is None:
+            copies.keep_interventions(self, new)
+        else:
+            for round, many in given.items():
+                new.at(round, *many)
         return new
+
+    def with_member(self, name: str, **changes: Any) -> Scenario:
+        """A copy in which a member has other parts: ``with_member("a", reward=..., curator=...)``, as ``Member`` takes.
+
+        Its flows are checked again: they must fit the new generator, and the users who choose on them.
+        """
+        checks.check_known(name, self._graph, "with_member")
+        member = replaced(self.member(name), f"with_member({name!r})", changes)
+        return copies.put_member(self.replace(), name, member)
+
+    def with_flow(self, u: str, v: str, **changes: Any) -> Scenario:
+        """A copy in which the flow ``u → v`` has other parts: ``with_flow("a", "b", raw=0.2, delay=1)``, as ``Flow``.
+
+        What the shares of ``v`` then leave over is real data.
+        """
+        if not self._graph.has_edge(u, v):
+            raise KeyError(
+                f"there is no flow {u!r} → {v!r} in scenario {self.name!r}; connect it first: "
+                f"scenario.connect({u!r}, {v!r}, Flow(...))"
+            )
+        flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
+        return copies.put_flows(self.replace(), v, {u: flow})
 
     def with_curation(self, name: str, level: float, like: tuple[str, str] | None = None) -> Scenario:
         """A copy in which the curation level of ``name`` is ``level``.
@@ -211,43 +164,7 @@ class Scenario:
         Curated shares scale by ``λ'/λ``, all others (the real one too) by ``(1−λ')/(1−λ)``. From level 0, ``like=(u,
         name)`` says on which flow the curated share arises.
         """
-        checks.check_known(name, self._graph, "with_curation")
-        if not 0 <= level <= 1:
-            raise ValueError(f"a curation level lies between 0 and 1, got {level!r}")
-        flows, old = self.incoming(name, dormant=True), self.curation(name)
-        if old == 0:
-            changed = self._first_curation(name, level, like, flows)
-        elif old >= 1 - 1e-12 and level != old:
-            raise ValueError(
-                f"{name!r} has curation level 1: its other shares are all 0 and cannot be scaled up; "
-                "build the scenario with the level that you want"
-            )
-        else:
-            changed = {
-                u: rescaled(flow.raw, flow.curated, old, level) if level != old else (flow.raw, flow.curated)
-                for u, flow in flows.items()
-            }
-        return self._with_shares(name, changed)
-
-    def _first_curation(
-        self, name: str, level: float, like: tuple[str, str] | None, flows: dict[str, Flow]
-    ) -> dict[str, tuple[float, float]]:
-        if like is None or like[1] != name or like[0] not in flows:
-            raise ValueError(
-                f"{name!r} has no curated flow, so nothing says which to curate; pass like=(u, {name!r}) "
-                f"with u one of {', '.join(flows) or 'its producers (it has none)'}"
-            )
-        return {u: (f.raw * (1 - level), level if u == like[0] else 0.0) for u, f in flows.items()}
-
-    def _with_shares(self, name: str, shares: dict[str, tuple[float, float]]) -> Scenario:
-        new = self.replace()
-        for u, (raw, curated) in shares.items():
-            old = self.flow(u, name)
-            flow = Flow(raw, curated, chosen_by=old.chosen_by, transform=old.transform, delay=old.delay)
-            checks.check_flow(u, name, flow, self.member(u), self.member(name))
-            new._graph.edges[u, name]["flow"] = flow
-        new._taken[name] = sum(f.raw + f.curated for f in new.incoming(name).values())
-        return new
+        return copies.put_flows(self.replace(), name, copies.curated(self, name, level, like))
 
     def without(self, u: str, v: str) -> Scenario:
         """A copy without the flow ``u → v``; its shares become real data (refused where ``v`` has none)."""
@@ -258,12 +175,7 @@ class Scenario:
                 f"without the flow {u!r} → {v!r} its share would be real data, and {v!r} has none; "
                 "give it some: Member(..., real=...)"
             )
-        new = self.replace()
-        new._graph.remove_edge(u, v)
-        new._taken[v] = sum(f.raw + f.curated for f in new.incoming(v).values())
-        for round, many in new.interventions.items():
-            new.interventions[round] = [i for i in many if i.subject != (u, v)]
-        return new
+        return copies.remove_flow(self.replace(), u, v)
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -279,71 +191,3 @@ class Scenario:
         ecosystem = Ecosystem(self, seeds=[(seed, r) for r in range(replicates)], **settings)
         ecosystem.run(checkpoints=checkpoints)
         return ecosystem.result()
-
-
-def _tastes(scenario: Scenario) -> dict[str, str]:
-    """The tastes of all members in words; different ones of one name are numbered."""
-    found: dict[str, dict[Hashable, int]] = {}
-    for name in scenario.names:
-        reward = scenario.member(name).reward
-        if isinstance(reward, Custom):  # of others the words say the numbers
-            kinds = found.setdefault(str(reward), {})
-            kinds.setdefault(reward.kind(), len(kinds) + 1)
-    words = {}
-    for name in scenario.names:
-        reward = scenario.member(name).reward
-        words[name] = str(reward or "none")
-        kinds = found.get(words[name], {})
-        if isinstance(reward, Custom) and len(kinds) > 1:
-            words[name] += f" ({kinds[reward.kind()]})"
-    return words
-
-
-def _member_table(scenario: Scenario) -> pd.DataFrame:
-    rows, tastes = [], _tastes(scenario)
-    for name in scenario.names:
-        member = scenario.member(name)
-        rows.append(
-            {
-                "member": name,
-                "generator": type(member.generator).__name__,
-                "event": "x".join(map(str, member.generator.event_shape)) or "symbol",
-                "parameters": checks.parameter_count(member.generator),
-                "curation": scenario.curation(name),
-                "real": scenario.real_share(name),
-                "reward": tastes[name],
-                "curator": str(member.curator or "none"),
-                "schedule": str(member.schedule),
-                "retention": str(member.retention),
-            }
-        )
-    columns = [
-        "member",
-        "generator",
-        "event",
-        "parameters",
-        "curation",
-        "real",
-        "reward",
-        "curator",
-        "schedule",
-        "retention",
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _flow_table(scenario: Scenario) -> pd.DataFrame:
-    rows = []
-    for u, v, flow in scenario.graph.edges(data="flow"):
-        rows.append(
-            {
-                "source": u,
-                "target": v,
-                "raw": flow.raw,
-                "curated": flow.curated,
-                "chosen_by": flow.chosen_by if isinstance(flow.chosen_by, str) else "own",
-                "transform": str(flow.transform or "identity"),
-                "delay": flow.delay,
-            }
-        )
-    return pd.DataFrame(rows, columns=["source", "target", "raw", "curated", "chosen_by", "transform", "delay"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterable
 
 import torch
 
@@ -11,32 +10,20 @@ from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
-from ecosystem.scenario.checks import kind_of
-from ecosystem.scenario.descriptions import (
-    TOLERANCE,
-    Connect,
-    Curate,
-    Disconnect,
-    Flow,
-    Freeze,
-    Intervention,
-    Join,
-    Leave,
-    Member,
-    Thaw,
-    curated_by,
-)
+from ecosystem.scenario.checks import check_known, check_round, kind_of
+from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
+from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
+from ecosystem.scenario.network import Network
+from ecosystem.scenario.shares import FULL, curation, move_flows
 from ecosystem.schedules import is_never
-
-if TYPE_CHECKING:
-    from ecosystem.scenario import Scenario
 
 
 def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
     """Shares of one member add up to at most 1; what they leave over needs real data (asked when ``complete``)."""
     total = sum(flow.raw + flow.curated for flow in flows.values())
     shares = [(kind, s, u) for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated)) if s]
-    listing = ", ".join(f"{kind} {share:.4g} from {u!r}" for kind, share, u in shares)
+    listing = ", ".join(f"{kind} {share:.4g} from {u!r}" for kind, share, u in shares[:12])
+    listing += f" and {len(shares) - 12} more" if len(shares) > 12 else ""
     if total > 1 + TOLERANCE:
         raise ValueError(
             f"shares of {v!r} add up to {total:.6g}{when} ({listing}); they must leave room for real data: at most 1"
@@ -49,52 +36,125 @@ def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool 
         )
 
 
-def check_scenario(scenario: Scenario) -> None:
+def check_room(scenario: Network, u: str, v: str, flow: Flow) -> None:
+    """Refuse another flow ``u → v`` for which the shares of ``v`` leave no room.
+
+    Shares are added up whenever one with few producers gets another, of hubs at powers of two only: building stays
+    linear in the flows; ``from_graph`` and ``check`` look at everybody.
+    """
+    producers = scenario.graph.in_degree(v)
+    if producers > 64 and producers & (producers - 1):
+        return
+    flows = [flow, *(other["flow"] for other in scenario.graph.pred[v].values())]
+    if sum(f.raw + f.curated for f in flows) > 1 + TOLERANCE and not scenario.late() & {u, v}:
+        check_shares(v, {**scenario.incoming(v), u: flow}, scenario.member(v))
+
+
+def check_scenario(scenario: Network) -> None:
     """Everything that can only be asked of the whole: the ordering, and the diets at every stage of the run."""
     if not scenario.names:
         raise ValueError(f"scenario {scenario.name!r} has no members; add some: scenario.add(name, Member(...))")
     scenario.ordering.check(scenario.names)
     if scenario.samples is None:
         _check_laws(scenario)
-    absent = scenario.late()
-    _check_diets(scenario, absent, "")
+    stage = Stage(scenario)
+    stage.check_diets(scenario.names, "")
     for round in sorted(scenario.interventions):
+        touched: dict[str, None] = {}
         for intervention in scenario.interventions[round]:
-            absent = _after(intervention, absent, scenario, round)
-        _check_diets(scenario, absent, f" from round {round} on")
+            check_intervention(intervention, round, scenario)
+            for effect in effects(intervention):
+                stage.change(effect, f"{intervention} in round {round}")
+                touched |= dict.fromkeys(stage.readers(effect.subject))
+        stage.check_diets(touched, f" from round {round} on")
 
 
-def _after(intervention: Intervention, absent: set, scenario: Scenario, round: int) -> set:
-    if isinstance(intervention, Join | Connect):
-        return absent - {intervention.subject}
-    if isinstance(intervention, Leave | Disconnect):
-        return absent | {intervention.subject}
-    if isinstance(intervention, Curate):
-        level, name = scenario.curation(str(intervention.subject)), intervention.subject
-        if not 0 < level < 1 or not 0 <= intervention.level <= 1:
+def check_intervention(intervention: Intervention, round: int, scenario: Network) -> None:
+    """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
+    if not isinstance(intervention, Intervention):
+        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {intervention!r}")
+    where = f"{intervention} in round {round}"
+    check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
+    found = effects(intervention)
+    if not found:
+        raise TypeError(
+            f"unknown intervention {where}: it does nothing; give {type(intervention).__name__} a method apply(verbs) "
+            "that calls verbs.set_frozen, set_curation or set_present"
+        )
+    for what, subject, value in found:
+        if what != "present" and not isinstance(subject, str):
+            raise TypeError(f"{where}: set_{what} takes the name of a member, got {subject!r}")
+        for name in (subject,) if isinstance(subject, str) else subject:
+            check_known(name, scenario.graph, where)
+        if not isinstance(subject, str) and not scenario.graph.has_edge(*subject):
+            raise KeyError(f"{where}: there is no such flow; connect it first")
+        if what == "curation":
+            check_level(value, where)
+    intervention.check(scenario, round)
+
+
+class Stage:
+    """A moment of a scenario's run, as far as it is known before: who is there, who is frozen, who takes how much."""
+
+    def __init__(self, scenario: Network) -> None:
+        self.scenario = scenario
+        self.absent = scenario.late()
+        self.frozen: set[str] = set()
+        self.moved: dict[tuple[str, str], Flow] = {}  # flows whose shares are others than at the start
+
+    def change(self, effect: Effect, where: str) -> None:
+        """Let one thing happen; refuse what would change nothing or cannot be reached."""
+        what, subject, value = effect
+        if what == "present":
+            if (subject not in self.absent) == value:
+                now, before = ("there", "goes") if value else ("away", "comes back")
+                raise ValueError(
+                    f"{where}: {subject!r} is {now} already; leave this out, or see that it {before} first"
+                )
+            (self.absent.discard if value else self.absent.add)(subject)
+        elif what == "frozen":
+            if (subject in self.frozen) == value and not self._acts(str(subject)):
+                now, before = ("frozen already", "thaw") if value else ("not frozen then", "freeze")
+                raise ValueError(f"{where}: {subject!r} is {now}; leave this out, or {before} it first")
+            (self.frozen.add if value else self.frozen.discard)(str(subject))
+        else:
+            self._curate(str(subject), value, where)
+
+    def _curate(self, name: str, level: float, where: str) -> None:
+        acts = self._acts(name)
+        flows = self.scenario.incoming(name, dormant=True) if acts else self.diet(name)
+        old = curation(flows)
+        if not 0 < old < FULL:
             raise ValueError(
-                f"{intervention} in round {round}: a level between 0 and 1 can be reached from one strictly between, "
-                f"and {name!r} has {level:.4g}; give one of its flows a curated share"
+                f"{where}: a level between 0 and 1 can be reached from one strictly between, and {name!r} has "
+                f"{old:.4g}; give one of its flows a curated share"
             )
-    elif not isinstance(intervention, Freeze | Thaw):
-        raise TypeError(f"unknown intervention {intervention!r} in round {round}")
-    return absent
+        if not acts:
+            self.moved |= {(u, name): flow for u, flow in move_flows(flows, level).items()}
+
+    def _acts(self, name: str) -> bool:
+        """Whether an agent of its own may have changed its state or its diet by then."""
+        return self.scenario.member(name).agent is not None
+
+    def diet(self, v: str) -> dict[str, Flow]:
+        """The flows that ``v`` trains on now, by producer."""
+        flows = self.scenario.incoming(v, dormant=True).items()
+        return {u: self.moved.get((u, v), flow) for u, flow in flows if not self.absent & {u, v, (u, v)}}
+
+    def readers(self, subject: Subject) -> list[str]:
+        """Members whose diet may be another one after something has happened to a member or a flow."""
+        if not isinstance(subject, str):
+            return [subject[1]]
+        return [subject, *self.scenario.graph.successors(subject)]
+
+    def check_diets(self, names: Iterable[str], when: str) -> None:
+        for v in names:
+            member = self.scenario.member(v)
+            if v not in self.absent and not is_never(member.schedule):
+                check_shares(v, self.diet(v), member, complete=True, when=when)
 
 
-def _check_diets(scenario: Scenario, absent: set, when: str) -> None:
-    for v in scenario.names:
-        member = scenario.member(v)
-        if v in absent or is_never(member.schedule):
-            continue
-        flows = {
-            u: flow
-            for u, flow in scenario.incoming(v, dormant=True).items()
-            if u not in absent and (u, v) not in absent
-        }
-        check_shares(v, flows, member, complete=True, when=when)
-
-
-def _check_laws(scenario: Scenario) -> None:
+def _check_laws(scenario: Network) -> None:
     """On the population every fit, choice and transform needs a law: tried once for each kind."""
     tried: set[Hashable] = set()
     for v in scenario.names:

@@ -98,7 +98,7 @@ def eventful() -> Scenario:
     s.connect("turns", "twice", Flow(curated=0.2))
     s.connect("still", "few", Flow(raw=0.1))
     s.at(2, Freeze("wide"), Curate("grown", 0.5))
-    s.at(4, Thaw("wide"), Disconnect(("few", "clock")))
+    s.at(4, Thaw("wide"), Disconnect("few", "clock"))
     s.at(6, Curate("wide", 0.2), Curate("grown", 0.1))
     s.at(7, Leave("still"))
     s.at(8, Leave("late"))

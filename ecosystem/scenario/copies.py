@@ -1,0 +1,76 @@
+"""Changed copies: other members and flows in a scenario, checked like those of one that is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from ecosystem.scenario import checks, whole
+from ecosystem.scenario.descriptions import Flow, Member
+from ecosystem.scenario.interventions import check_level, effects
+from ecosystem.scenario.network import Network
+from ecosystem.scenario.shares import FULL, curation, move_flows
+
+Copy = TypeVar("Copy", bound=Network)
+
+
+def keep_interventions(scenario: Network, new: Network) -> None:
+    """Let the same happen in a copy, which must be long enough for it."""
+    for round in sorted(scenario.interventions):
+        if round > new.rounds:
+            raise ValueError(
+                f"replace(rounds={new.rounds}) would cut off {scenario.interventions[round][0]} in round {round}; keep "
+                f"at least {max(scenario.interventions)} rounds, or say what is to happen in the shorter run: "
+                f"replace(rounds={new.rounds}, interventions={{}})"
+            )
+        new.interventions[round] = list(scenario.interventions[round])
+
+
+def put_member(new: Copy, name: str, member: Member) -> Copy:
+    """Put another member into a copy; every flow from and to it must still fit."""
+    graph = new.graph
+    checks.check_member(name, member, set())
+    graph.nodes[name]["member"] = member
+    for u, v in dict.fromkeys([*graph.in_edges(name), *graph.out_edges(name)]):
+        checks.check_flow(u, v, new.flow(u, v), new.member(u), new.member(v))
+    return new
+
+
+def put_flows(new: Copy, v: str, flows: Mapping[str, Flow]) -> Copy:
+    """Put other flows, by producer, where ``v`` has some in a copy."""
+    for u, flow in flows.items():
+        checks.check_flow(u, v, flow, new.member(u), new.member(v))
+        new.graph.edges[u, v]["flow"] = flow
+    whole.check_shares(v, new.incoming(v), new.member(v))
+    return new
+
+
+def curated(scenario: Network, name: str, level: float, like: tuple[str, str] | None) -> dict[str, Flow]:
+    """The flows of ``name`` at another curation level."""
+    checks.check_known(name, scenario.graph, "with_curation")
+    check_level(level, f"with_curation({name!r})")
+    flows = scenario.incoming(name, dormant=True)
+    old = curation(flows)
+    if old == 0:
+        if like is None or like[1] != name or like[0] not in flows:
+            raise ValueError(
+                f"{name!r} has no curated flow, so nothing says which to curate; pass like=(u, {name!r}) "
+                f"with u one of {', '.join(flows) or 'its producers (it has none)'}"
+            )
+        return move_flows(flows, level, like[0])
+    if old >= FULL and level != old:
+        raise ValueError(
+            f"{name!r} has curation level 1: its other shares are all 0 and cannot be scaled up; "
+            "build the scenario with the level that you want"
+        )
+    return move_flows(flows, level)
+
+
+def remove_flow(new: Copy, u: str, v: str) -> Copy:
+    """Take a flow out of a copy, and the interventions that were about nothing else."""
+    new.graph.remove_edge(u, v)
+    for round, many in list(new.interventions.items()):
+        new.interventions[round] = [i for i in many if {effect.subject for effect in effects(i)} != {(u, v)}]
+        if not new.interventions[round]:
+            del new.interventions[round]
+    return new

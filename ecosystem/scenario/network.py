@@ -1,0 +1,73 @@
+"""A scenario as it is read: the graph of members and flows, and what happens to them when."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import networkx as nx
+
+from ecosystem.orderings import Ordering, as_ordering, synchronous
+from ecosystem.scenario import checks, shares
+from ecosystem.scenario.descriptions import Flow, Member
+from ecosystem.scenario.interventions import Intervention, Subject, effects
+
+
+class Network:
+    """What :class:`ecosystem.Scenario` builds, copies and runs."""
+
+    def __init__(self, name: str, *, rounds: int, samples: int | None = None, ordering: Any = synchronous) -> None:
+        checks.check_count(rounds, "Scenario(rounds)", 0)
+        if samples is not None:
+            checks.check_count(samples, "Scenario(samples)", 1)
+        self.name = name
+        self.rounds = rounds
+        self.samples = samples
+        self.ordering: Ordering = as_ordering(ordering)
+        self.interventions: dict[int, list[Intervention]] = {}
+        self._graph = nx.DiGraph(name=name)
+        self._checked: set[Hashable] = set()  # kinds of members whose rewards have been tried
+
+    def __repr__(self) -> str:
+        how = "population" if self.samples is None else f"{self.samples} samples"
+        sizes = f"{self._graph.number_of_nodes()} members, {self._graph.number_of_edges()} flows"
+        return f"Scenario({self.name!r}: {sizes}, {self.rounds} rounds, {how}, {self.ordering})"
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The coupling graph: node attribute ``member``, edge attribute ``flow``."""
+        return self._graph
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._graph)
+
+    def member(self, name: str) -> Member:
+        return self._graph.nodes[name]["member"]
+
+    def flow(self, u: str, v: str) -> Flow:
+        return self._graph.edges[u, v]["flow"]
+
+    def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
+        """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""
+        late = set() if dormant else self.late()
+        return {u: self.flow(u, v) for u in self._graph.predecessors(v) if not late & {u, v, (u, v)}}
+
+    def late(self) -> set[Subject]:
+        """Members and flows that are not there at the start: the first thing that happens to them is that they come."""
+        first: dict[Subject, bool] = {}
+        for round in sorted(self.interventions):
+            for intervention in self.interventions[round]:
+                for what, subject, value in effects(intervention):
+                    if what == "present":
+                        first.setdefault(subject, value)
+        return {subject for subject, comes in first.items() if comes}
+
+    def curation(self, name: str) -> float:
+        """The curation level ``λ``: the sum of a member's curated shares."""
+        return shares.curation(self.incoming(name, dormant=True))
+
+    def real_share(self, name: str) -> float:
+        """What the shares leave over for real data."""
+        flows = self.incoming(name).values()
+        return max(0.0, 1 - sum(flow.raw + flow.curated for flow in flows))
