@@ -51,7 +51,6 @@ from ecosystem import (
     Thaw,
     Training,
     accumulate,
-    durable,
     every,
     poisson,
     sequential,
@@ -60,6 +59,7 @@ from ecosystem import (
     window,
 )
 from ecosystem.cli import app
+from ecosystem.core import durable
 from ecosystem.running.checkpoints import CheckpointError
 from ecosystem.running.checkpoints import folder as folders
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
