@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ecosystem.core.check import whole_number
+
 
 def read_pairs(
     path: str | Path, source: str = "src", target: str = "tgt", limit: int | None = None
@@ -31,8 +33,8 @@ def read_pairs(
     [('It rained all day.', 'Rain.')]
     """
     path = Path(path)
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise ValueError(f"read_pairs(limit) must be a whole number, at least 1, or None for all, got {limit!r}")
+    if limit is not None:
+        whole_number(limit, "read_pairs(limit)", 1, instead="or None for all")
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"cannot read pairs from {path}: it {what}; give the path of a file of JSON lines")

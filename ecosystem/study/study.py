@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from ecosystem.core.check import whole_number
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.checks import check_count
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
 from ecosystem.study.engines import Engine, Local, Lost, Ray
@@ -69,7 +69,7 @@ class Study:
         if not callable(build):
             raise TypeError(f"Study(build) is a function that returns a Scenario, got {build!r}")
         if block is not None:
-            check_count(block, "Study(block)", 1)
+            whole_number(block, "Study(block)", 1)
         self.name, self.block = name, block
         self.design = Design(grid)
         self.design.check(build, told(build))

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.check import whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
 from ecosystem.study.identity import made_with
@@ -66,8 +67,8 @@ class Ray:
             raise ValueError(f"Ray(num_gpus) must be whole above 1: a block shares one GPU, got {self.num_gpus!r}")
         for name, low in (("workers", 1), ("retries", 0)):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < low):
-                raise ValueError(f"Ray({name}) must be a whole number, at least {low}, got {value!r}")
+            if value is not None:
+                whole_number(value, f"Ray({name})", low)
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
         """See :class:`Engine`.

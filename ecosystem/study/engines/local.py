@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from loky.backend import get_context
 from loky.process_executor import ProcessPoolExecutor
 
+from ecosystem.core.check import whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.work import Job, Parcel, Task, play
 
@@ -32,8 +33,7 @@ class Local:
 
     def __post_init__(self) -> None:
         for name, value in (("workers", 0 if self.workers is None else self.workers), ("retries", self.retries)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"Local({name}) must be a whole number, at least 0, got {value!r}")
+            whole_number(value, f"Local({name})", 0)
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
         """See :class:`Engine`."""
