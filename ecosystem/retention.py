@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import concatenated
 from ecosystem.core.streams import Stream
 
@@ -76,8 +77,7 @@ class window(Retention):
     rounds: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rounds, int) or isinstance(self.rounds, bool) or self.rounds < 1:
-            raise ValueError(f"window(rounds) must be a whole number, at least 1, got {self.rounds!r}")
+        whole_number(self.rounds, "window(rounds)", 1)
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         past = memory.get("past", fresh.new_zeros(*fresh.shape, self.rounds - 1))
@@ -102,8 +102,7 @@ class subsample(Retention):
     on_data = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
-            raise ValueError(f"subsample(n) must be a whole number, at least 1, got {self.n!r}")
+        whole_number(self.n, "subsample(n)", 1)
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         return accumulate().pool(memory, fresh)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 
@@ -28,12 +29,6 @@ class Schedule(Stackable):
         raise NotImplementedError
 
 
-def _whole(value: Any, low: int, what: str) -> Tensor:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
-    return torch.tensor(value)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class every(Schedule):
     """Every ``period`` rounds, first in round ``start + 1``: ``every(2)`` and ``every(2, start=1)`` take turns."""
@@ -42,8 +37,8 @@ class every(Schedule):
     start: Tensor
 
     def __init__(self, period: int, start: int = 0) -> None:
-        object.__setattr__(self, "period", _whole(period, 1, "every(period)"))
-        object.__setattr__(self, "start", _whole(start, 0, "every(start)"))
+        object.__setattr__(self, "period", torch.tensor(whole_number(period, "every(period)", 1)))
+        object.__setattr__(self, "start", torch.tensor(whole_number(start, "every(start)", 0)))
 
     def due(self, round: int, rng: Stream) -> Tensor:
         since = round - 1 - self.start
@@ -63,7 +58,7 @@ class at(Schedule):
 
     def __init__(self, *rounds: int) -> None:
         for value in rounds:
-            _whole(value, 1, "at(*rounds)")
+            whole_number(value, "at(*rounds)", 1)
         object.__setattr__(self, "rounds", tuple(sorted(set(rounds))))
 
     def due(self, round: int, rng: Stream) -> Tensor:

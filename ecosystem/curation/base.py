@@ -116,12 +116,6 @@ def lawless(curator: Curator, producer: str, kind: str) -> str:
     )
 
 
-def at_least(value: int, low: int, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
-    return value
-
-
 def positive(value: Any, what: str) -> Tensor:
     tensor = as_numbers(value, what)
     if tensor.ndim or tensor <= 0:

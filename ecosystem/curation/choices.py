@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw, Normal
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
-from ecosystem.curation.base import Curator, Slate, at_least, judged, positive
+from ecosystem.curation.base import Curator, Slate, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
 from ecosystem.rewards import Linear, Reward
 
@@ -32,7 +33,7 @@ class Luce(Curator):
     pools = False
 
     def __init__(self, k: int, temperature: Any = 1.0) -> None:
-        object.__setattr__(self, "k", at_least(k, 1, "Luce(k)"))
+        object.__setattr__(self, "k", whole_number(k, "Luce(k)", 1))
         object.__setattr__(self, "temperature", positive(temperature, "Luce(temperature)"))
 
     def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
@@ -68,7 +69,7 @@ class BestOf(Curator):
     pools = False
 
     def __post_init__(self) -> None:
-        at_least(self.k, 1, "BestOf(k)")
+        whole_number(self.k, "BestOf(k)", 1)
 
     def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
         assert reward is not None

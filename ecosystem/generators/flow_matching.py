@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import GenerativeModel
 from ecosystem.generators.training import Training
@@ -33,8 +34,7 @@ class FlowMatching(GenerativeModel):
     ) -> None:
         super().__init__()
         for name, value in (("dimension", dimension), ("hidden", hidden), ("depth", depth), ("steps", steps)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"FlowMatching({name}) must be a whole number, at least 1, got {value!r}")
+            whole_number(value, f"FlowMatching({name})", 1)
         self.event_shape = (dimension,)
         self.steps = steps
         self.training_plan = training_plan or Training(steps=200, batch_size=256)

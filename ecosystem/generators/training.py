@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 
@@ -37,8 +38,7 @@ class HoldThenDecay:
     keep_weight_decay: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hold, int) or isinstance(self.hold, bool) or self.hold < 0:
-            raise ValueError(f"HoldThenDecay(hold) must be a whole number of retrainings, got {self.hold!r}")
+        whole_number(self.hold, "HoldThenDecay(hold)", 0, of="retrainings")
         if not 0 < self.factor <= 1:
             raise ValueError(f"HoldThenDecay(factor) must lie in (0, 1], got {self.factor!r}")
 
@@ -66,9 +66,7 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"Training({name}) must be a whole number, at least 1, got {value!r}")
+            whole_number(getattr(self, name), f"Training({name})", 1)
         if self.precision not in (None, torch.float32, torch.bfloat16):
             raise ValueError(
                 f"Training(precision) is None, torch.float32 or torch.bfloat16 (which needs no loss scaling), got "

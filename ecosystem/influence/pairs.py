@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import Like
@@ -17,7 +18,7 @@ from ecosystem.running.ecosystem import Ecosystem
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs, as_seeds, randomly_timed
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.checks import check_count, check_known, parameter_count
+from ecosystem.scenario.checks import check_known, parameter_count
 
 _NUMBERS = 1 << 24  # that the ecosystem of one chunk keeps: about 128 MB
 _ROUNDING = 1e-12  # by which a level may miss 0 or 1
@@ -48,7 +49,7 @@ def check_numbers(scenario: Scenario, delta: float, confidence: float, burn_in: 
         if not 0 < value < most:
             raise ValueError(f"{_HERE}({name}) must lie between 0 and {most}, got {value!r}")
     burn_in = scenario.rounds // 2 if burn_in is None else burn_in
-    check_count(burn_in, f"{_HERE}(burn_in)", 0)
+    whole_number(burn_in, f"{_HERE}(burn_in)", 0)
     if burn_in >= scenario.rounds:
         raise ValueError(
             f"{_HERE}(burn_in) is {burn_in}, and scenario {scenario.name!r} has {scenario.rounds} rounds, so none is "

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Samples
 from ecosystem.engine.judging import alignments, opinion, shown
 from ecosystem.engine.looped import Looped
@@ -47,11 +48,9 @@ class Record:
 
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise ValueError(f"Record({name}) must be a whole number, at least {low}, got {value!r}")
-        if self.last is not None and (not isinstance(self.last, int) or self.last < 1):
-            raise ValueError(f"Record(last) must be a whole number, at least 1, or None, got {self.last!r}")
+            whole_number(getattr(self, name), f"Record({name})", low)
+        if self.last is not None:
+            whole_number(self.last, "Record(last)", 1, instead="or None")
 
     def wants(self, round: int, rounds: int) -> bool:
         """Whether a round of a run of ``rounds`` is kept."""

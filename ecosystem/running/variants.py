@@ -15,11 +15,11 @@ import networkx as nx
 import numpy as np
 import torch
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.stacking import Stackable
 from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.checks import check_count
 from ecosystem.scenario.descriptions import curated_by
 
 
@@ -82,7 +82,7 @@ def has_random_clocks(scenario: Scenario) -> bool:
 def as_pairs(seeds: int | Sequence[int | tuple[int, int]], where: str = "seeds") -> list[tuple[int, int]]:
     """Pairs (seed, replicate) from a number of seeds, from ints (replicate 0 of each) or from pairs."""
     if isinstance(seeds, Integral):
-        check_count(int(seeds), where, 1)
+        whole_number(int(seeds), where, 1)
     many: Any = range(int(seeds)) if isinstance(seeds, Integral) else seeds
     given: list[Any] = list(many)
     pairs = [(int(s), 0) if isinstance(s, Integral) else (int(s[0]), int(s[1])) for s in given]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import networkx as nx
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
@@ -24,14 +24,9 @@ from ecosystem.scenario.descriptions import Flow, Member, curated_by
 _PROBES = 3
 
 
-def check_count(value: Any, what: str, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ValueError(f"{what} must be a whole number, at least {low}, got {value!r}")
-
-
 def check_round(value: Any, what: str, rounds: int) -> None:
     """A round in which something is to happen is one that is played."""
-    check_count(value, what, 1)
+    whole_number(value, what, 1)
     if value > rounds:
         raise ValueError(
             f"{what} is {value}, but the scenario has {rounds} rounds and never gets there; choose at most {rounds}, "

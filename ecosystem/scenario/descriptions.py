@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.curation import Curator, Users
 from ecosystem.generators import GenerativeModel
@@ -120,8 +121,7 @@ class Flow:
         for name, value in (("raw", raw), ("curated", curated)):
             if not 0 <= float(value) <= 1 + TOLERANCE:
                 raise ValueError(f"Flow({name}) is a share between 0 and 1, got {value!r}")
-        if not isinstance(delay, int) or delay < 0:
-            raise ValueError(f"Flow(delay) must be a whole number of rounds, at least 0, got {delay!r}")
+        whole_number(delay, "Flow(delay)", 0, of="rounds")
         if not isinstance(chosen_by, Users) and chosen_by not in ("producer", "consumer"):
             raise ValueError(f"Flow(chosen_by) is 'producer', 'consumer' or Users(reward, curator), got {chosen_by!r}")
         fields = {

@@ -7,8 +7,9 @@ from typing import Any
 
 import networkx as nx
 
+from ecosystem.core.check import whole_number
 from ecosystem.orderings import Ordering, as_ordering, synchronous
-from ecosystem.scenario import checks, shares
+from ecosystem.scenario import shares
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
 
@@ -17,9 +18,9 @@ class Network:
     """What :class:`ecosystem.Scenario` builds, copies and runs."""
 
     def __init__(self, name: str, *, rounds: int, samples: int | None = None, ordering: Any = synchronous) -> None:
-        checks.check_count(rounds, "Scenario(rounds)", 0)
+        whole_number(rounds, "Scenario(rounds)", 0)
         if samples is not None:
-            checks.check_count(samples, "Scenario(samples)", 1)
+            whole_number(samples, "Scenario(samples)", 1)
         self.name = name
         self.rounds = rounds
         self.samples = samples

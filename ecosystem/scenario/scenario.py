@@ -187,7 +187,7 @@ class Scenario(Network):
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
-        checks.check_count(replicates, "run(replicates)", 1)
+        whole_number(replicates, "run(replicates)", 1)
         ecosystem = Ecosystem(self, seeds=[(seed, r) for r in range(replicates)], **settings)
         ecosystem.run(checkpoints=checkpoints)
         return ecosystem.result()

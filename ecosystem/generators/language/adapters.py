@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import whole_number
 from ecosystem.generators.language.extra import needed
 
 
@@ -25,8 +26,7 @@ class Lora:
     targets: tuple[str, ...] | str | None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rank, int) or isinstance(self.rank, bool) or self.rank < 1:
-            raise ValueError(f"LanguageModel(rank) must be a whole number, at least 1, got {self.rank!r}")
+        whole_number(self.rank, "LanguageModel(rank)", 1)
         if not 0 < self.alpha < math.inf:
             raise ValueError(f"LanguageModel(alpha) must be a positive number, got {self.alpha!r}")
         if not 0 <= self.dropout < 1:

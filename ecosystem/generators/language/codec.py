@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.generators.language.base import Base
 
@@ -33,9 +34,7 @@ class Codec:
 
     def __post_init__(self) -> None:
         for name in ("prompt_length", "answer_length"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number of tokens, at least 1, got {value!r}")
+            whole_number(getattr(self, name), name, 1, of="tokens")
 
     def pairs(self, prompts: Sequence[str], answers: Sequence[str]) -> Pairs:
         """Prompts with their answers, ``n`` each.

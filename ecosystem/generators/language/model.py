@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
@@ -60,10 +61,7 @@ class LanguageModel(ConditionalModel):
         super().__init__()
         if not isinstance(base, Base):
             raise TypeError(f"LanguageModel(base) is a base, load_base('smollm2') or the like, got {base!r}")
-        if not isinstance(sampling_batch, int) or isinstance(sampling_batch, bool) or sampling_batch < 1:
-            raise ValueError(
-                f"LanguageModel(sampling_batch) must be a whole number, at least 1, got {sampling_batch!r}"
-            )
+        whole_number(sampling_batch, "LanguageModel(sampling_batch)", 1)
         if not 0 <= temperature < math.inf:
             raise ValueError(f"LanguageModel(temperature) must be a number, at least 0, got {temperature!r}")
         if not 0 < top_p <= 1:
