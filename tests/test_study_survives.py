@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ecosystem.core import durable
+from ecosystem.core import storage
 from ecosystem.study import Local, Progress, Results, Study, StudyFolderError
 from tests.studies import (
     ALWAYS,
@@ -248,7 +248,7 @@ def test_a_write_that_fails_halfway(what: str, tmp_path: Path, monkeypatch: pyte
         with monkeypatch.context() as patch:
             if what == "write":
                 half = _failing(open, at, lambda path, mode: _HalfWritten(path, mode))
-                patch.setattr(durable, "open", half, raising=False)
+                patch.setattr(storage, "open", half, raising=False)
             else:
                 patch.setattr(os, what, _failing(getattr(os, what), at, _full))
             try:

@@ -120,12 +120,12 @@ def _names(scenario: Scenario, option: str, text: str | None) -> list[str] | Non
 
 def _check_folder(folder: Path, overwrite: bool) -> None:
     """Refuse a folder in which earlier findings, or what is neither run nor findings, would be overwritten."""
+    from ecosystem.core.storage import refuse_foreign
     from ecosystem.influence.findings import check_place, saved_in
 
     check_place(folder, overwrite)
-    foreign = folder.exists() and any(folder.iterdir()) and not (folder / "run.json").is_file()
-    if foreign and not saved_in(folder):
-        raise FileExistsError(f"{folder} holds neither a run nor an influence analysis; choose another folder")
+    if not saved_in(folder):
+        refuse_foreign(folder, "holds neither a run nor an influence analysis; choose another folder", ("run.json",))
 
 
 def _check_same(folder: Path, scenario: Scenario, parameters: dict[str, Any]) -> None:

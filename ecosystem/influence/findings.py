@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from ecosystem.core import storage
 
 TABLES = ("influence", "welfare", "hops", "edges", "stability", "members", "flows")
 FOLDER, FACTS = "influence", "influence.json"
@@ -55,27 +56,22 @@ class Findings:
         """Write Parquet tables and JSON to ``folder/influence`` and return it; a run may stand in the same folder.
 
         It is written beside and moved into place, so an ``influence.json`` always stands among whole tables. Earlier
-        findings are refused unless ``overwrite``.
+        findings are refused unless ``overwrite``, and stay until the new ones are in place.
         """
         target = Path(folder) / FOLDER
         check_place(target.parent, overwrite)
-        beside = target.with_name(f".{FOLDER}.partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        for name in TABLES:
-            table = getattr(self, name).copy(deep=False)
-            table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
-            table.to_parquet(beside / f"{name}.parquet", index=False)
-        (beside / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        beside.rename(target)
+        with storage.folder(target, "the analysis could not be saved; make room, or choose another folder") as beside:
+            for name in TABLES:
+                table = getattr(self, name).copy(deep=False)
+                table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
+                table.to_parquet(beside / f"{name}.parquet", index=False)
+            (beside / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
         return target
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Findings:
         """Read what was saved to ``folder/influence``."""
-        source = Path(folder) / FOLDER
+        source = storage.found(Path(folder) / FOLDER)
         if not saved_in(folder):
             raise FileNotFoundError(
                 f"{folder} holds no influence analysis: there is no {FOLDER}/{FACTS} in it; "
@@ -91,25 +87,13 @@ class Findings:
 
 def saved_in(folder: str | os.PathLike[str]) -> bool:
     """Whether findings were saved to a folder."""
-    return (Path(folder) / FOLDER / FACTS).is_file()
+    return (storage.found(Path(folder) / FOLDER) / FACTS).is_file()
 
 
 def check_place(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that findings cannot be added to: what is overwritten, with leave, is earlier findings only."""
-    target = folder / FOLDER
-    place = target
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise PermissionError(f"{target} cannot be written: {place} is not a folder you can write to; choose another")
-    if not target.exists():
-        return
-    if not saved_in(folder) and any(target.iterdir()):
-        raise FileExistsError(
-            f"{target} exists and holds no influence analysis, so it is not overwritten; choose another"
-        )
-    if not overwrite:
-        raise FileExistsError(f"{target} exists already; choose another folder, or overwrite it")
+    why = "exists and holds no influence analysis, so it is not overwritten; choose another"
+    storage.refuse_taken(folder / FOLDER, FACTS, why, overwrite)
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.core import storage
+
+FACTS = "run.json"
 _TABLES = ("members", "flows", "rounds", "draws", "changes", "failures", "tastes")
 _ON_REQUEST = ("sources", "choices", "texts")  # empty where nobody asked
 
@@ -73,17 +75,12 @@ class Run:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
 
         It is written beside and moved into place, so a folder with ``run.json`` is always whole. An existing folder is
-        refused unless ``overwrite``; what is overwritten must be a run.
+        refused unless ``overwrite``; what is overwritten must be a run, and stays until the new one is in place.
         """
         target = Path(folder)
         check_folder(target, overwrite)
-        beside = target.with_name(f".{target.name}.partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        self._write(beside)
-        if target.exists():
-            shutil.rmtree(target)
-        beside.rename(target)
+        with storage.folder(target, "the run could not be saved; make room, or choose another folder") as beside:
+            self._write(beside)
         return target
 
     def _write(self, folder: Path) -> None:
@@ -97,17 +94,17 @@ class Run:
             rounds = {f"{m}/{r}": x.contiguous() for m, many in kept.items() for r, x in many.items()}
             save_file(rounds, folder / f"{name}.safetensors")
         save_file(parameters, folder / "parameters.safetensors")
-        (folder / "run.json").write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
+        (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Run:
         """Read a run that was saved."""
         from safetensors.torch import load_file
 
-        source = Path(folder)
-        if not (source / "run.json").is_file():
+        source = storage.found(Path(folder))
+        if not (source / FACTS).is_file():
             raise FileNotFoundError(
-                f"{source} holds no run: there is no run.json in it; give a folder that a run was saved to"
+                f"{folder} holds no run: there is no {FACTS} in it; give a folder that a run was saved to"
             )
         there = [*_TABLES, *(name for name in _ON_REQUEST if (source / f"{name}.parquet").is_file())]
         tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in there}
@@ -115,7 +112,7 @@ class Run:
         for key, value in load_file(source / "parameters.safetensors").items():
             member, _, name = key.rpartition("/")
             parameters.setdefault(member, {})[name] = value
-        settings = json.loads((source / "run.json").read_text(encoding="utf-8"))
+        settings = json.loads((source / FACTS).read_text(encoding="utf-8"))
         samples, inputs = _by_round(source / "samples.safetensors"), _by_round(source / "inputs.safetensors")
         return cls(settings, **tables, samples=samples, inputs=inputs, parameters=parameters)
 
@@ -137,15 +134,5 @@ def _by_round(path: Path) -> dict[str, dict[int, Tensor]]:
 
 def check_folder(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that exists (unless it may be overwritten and holds a run) or cannot be written."""
-    if folder.exists():
-        if not overwrite:
-            raise FileExistsError(f"{folder} exists already; choose another folder, or overwrite it")
-        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / "run.json").is_file()):
-            raise FileExistsError(
-                f"{folder} exists and is not a run's folder, so it is not overwritten; choose another"
-            )
-    place = folder.parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise PermissionError(f"{folder} cannot be written: {place} is not a folder you can write to; choose another")
+    why = "exists and is not a run's folder, so it is not overwritten; choose another"
+    storage.refuse_taken(folder, FACTS, why, overwrite)

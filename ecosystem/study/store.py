@@ -26,15 +26,17 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
-from ecosystem.core import durable
+from ecosystem.core import storage
 from ecosystem.study.plan import Block, Request
 from ecosystem.study.work import Parcel, as_bytes, no_failures, parquet
 
-FACTS, POINTS, TABLES, LOCK, OWNER = "study.json", "points.parquet", "tables", ".lock", ".running.json"
+FACTS, POINTS, TABLES, OWNER = "study.json", "points.parquet", "tables", ".running.json"
 FORMAT = 1
-_OURS = {FACTS, POINTS, TABLES, LOCK, OWNER, "tracebacks", "report.html"}
+_OURS = {FACTS, POINTS, TABLES, storage.LOCK, OWNER, "tracebacks", "report.html"}
+_FOREIGN = "holds no study, but {}; choose another folder, or an empty one"
+_UNWRITABLE = "the study's folder cannot be made or written; make room, or choose another folder"
+_FULL = "could not write to the study's folder; make room and run it again, what is finished stays"
 
 
 class StudyFolderError(ValueError):
@@ -140,39 +142,23 @@ class Store:
 
     def running(self) -> str:
         """Who is at work on the folder, in words; empty if nobody is."""
-        try:
-            with FileLock(self.folder / LOCK, timeout=0):
-                return ""
-        except Timeout:
-            return self._owner()
-        except OSError:
-            return ""  # a folder that cannot be written to
+        return self._owner() if storage.held(self.folder) else ""
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder alone; made if it is not there. Refused where something else is in it, or somebody."""
-        self._refuse_foreign()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / LOCK, timeout=1)  # a moment: who looks at the state holds it for an instant
-            lock.acquire()
-        except Timeout:
-            raise StudyFolderError(
-                f"{self.folder} is being worked on by {self._owner()}; wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            why = f"{error.strerror}: {self.folder} cannot be made or written; make room, or choose another folder"
-            raise OSError(error.errno, why) from error
-        try:
-            owner = {"host": socket.gethostname(), "process": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-            self.write(self.folder / OWNER, json.dumps(owner).encode())
-            self._sweep()
-            yield
-        finally:
-            (self.folder / OWNER).unlink(missing_ok=True)
-            lock.release()
+        storage.refuse_foreign(self.folder, _FOREIGN, (FACTS,), _is_ours, StudyFolderError)
+        with storage.locked(self.folder, self._busy, _UNWRITABLE):
+            try:
+                since = time.strftime("%Y-%m-%d %H:%M:%S")
+                owner = {"host": socket.gethostname(), "process": os.getpid(), "since": since}
+                self.write(self.folder / OWNER, json.dumps(owner).encode())
+                self._sweep()
+                yield
+            finally:
+                (self.folder / OWNER).unlink(missing_ok=True)
 
     def save(self, facts: Facts, points: pd.DataFrame) -> None:
         """Write down what is asked: the points first, for they are known only through the facts."""
@@ -199,19 +185,7 @@ class Store:
 
     def write(self, path: Path, data: bytes) -> None:
         """A file, whole or not at all."""
-        beside = path.with_name(f".{path.name}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            durable.write(beside, data)
-            os.replace(beside, path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise OSError(
-                error.errno,
-                f"{error.strerror}: could not write to the study's folder; make room and run it again, what is "
-                "finished stays",
-                str(path),
-            ) from error
+        storage.write(path, data, _FULL)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -240,21 +214,19 @@ class Store:
         except (OSError, ValueError, KeyError):
             return "another process"
 
-    def _refuse_foreign(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise StudyFolderError(f"{self.folder} is a file; give a folder")
-        if not self.folder.is_dir() or self.exists:
-            return
-        strange = sorted(e.name for e in os.scandir(self.folder) if e.name not in _OURS and ".partial" not in e.name)
-        if strange:
-            raise StudyFolderError(
-                f"{self.folder} holds no study, but {', '.join(strange[:3])}; choose another folder, or an empty one"
-            )
+    def _busy(self) -> StudyFolderError:
+        return StudyFolderError(
+            f"{self.folder} is being worked on by {self._owner()}; wait for it, or choose another folder"
+        )
 
     def _sweep(self) -> None:
         """Remove what a killed process had begun to write."""
         for path in self.folder.rglob(".*.partial"):
             path.unlink(missing_ok=True)
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or ".partial" in name
 
 
 @contextmanager

@@ -21,15 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from torch import Tensor
 
-from ecosystem.core import durable
+from ecosystem.core import storage
+from ecosystem.core.check import whole_number
 
-STATE, TENSORS, LOCK = "state.json", "tensors.safetensors", ".lock"
-FORMAT = 1
+STATE, TENSORS = "state.json", "tensors.safetensors"
+FORMAT = 2
 _ROUND = re.compile(r"round-(\d{5,})")
 _LEFT = re.compile(r"\.round-\d{5,}\.partial")
+_FOREIGN = "holds {}, which are no checkpoints; choose another folder, or an empty one"
+_UNWRITABLE = "the folder of checkpoints cannot be made or written; choose another"
+_FULL = "could not write this checkpoint; make room and run again, older ones are whole"
 
 
 class CheckpointError(ValueError):
@@ -55,33 +58,19 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike[str], every: int = 1, keep: int = 2) -> None:
         for name, value in (("every", every), ("keep", keep)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"Checkpoints({name}) must be a whole number, at least 1, got {value!r}")
+            whole_number(value, f"Checkpoints({name})", 1)
         for name, value in (("folder", Path(folder)), ("every", every), ("keep", keep)):
             object.__setattr__(self, name, value)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder alone; it is made if it is not there, and what killed processes left is removed."""
-        self._refuse_foreign()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / LOCK, timeout=1)
-            lock.acquire()
-        except Timeout:
-            raise CheckpointError(
-                f"another run is saving its checkpoints in {self.folder}; wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            why = f"{error.strerror}: the folder of checkpoints cannot be made or written; choose another"
-            raise OSError(error.errno, why, str(self.folder)) from error
-        try:
+        storage.refuse_foreign(self.folder, _FOREIGN, ours=_is_ours, error=CheckpointError)
+        with storage.locked(self.folder, self._busy, _UNWRITABLE):
             for entry in self.folder.iterdir():
                 if _LEFT.fullmatch(entry.name):
                     shutil.rmtree(entry)
             yield
-        finally:
-            lock.release()
 
     def rounds(self) -> list[int]:
         """The rounds after which there is a checkpoint, the newest first."""
@@ -95,22 +84,16 @@ class Checkpoints:
         """Write the checkpoint after a round, then remove what is too old."""
         write(self.path(round), state, tensors)
         for old in self.rounds()[self.keep :]:
-            going = self.folder / f".{self.path(old).name}.partial"
-            os.replace(self.path(old), going)  # in one step: half a checkpoint must not look like a whole one
-            shutil.rmtree(going)
+            storage.remove(self.path(old))
 
-    def _refuse_foreign(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise CheckpointError(f"{self.folder} is a file; give a folder for checkpoints")
-        there = [entry.name for entry in self.folder.iterdir()] if self.folder.is_dir() else []
-        strange = sorted(
-            name for name in there if name != LOCK and not (_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
+    def _busy(self) -> CheckpointError:
+        return CheckpointError(
+            f"another run is saving its checkpoints in {self.folder}; wait for it, or choose another folder"
         )
-        if strange:
-            raise CheckpointError(
-                f"{self.folder} holds {', '.join(strange[:3])}, which are no checkpoints; choose another folder, or an "
-                "empty one"
-            )
+
+
+def _is_ours(name: str) -> bool:
+    return name == storage.LOCK or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
 
 
 def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -119,21 +102,9 @@ def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> No
 
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; choose another folder for the checkpoint")
-    beside = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        durable.write(beside / TENSORS, save(tensors))
-        durable.write(beside / STATE, json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
-        durable.flush(beside)
-        os.replace(beside, folder)
-        durable.flush(folder.parent)
-    except BaseException as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        if not isinstance(error, OSError):
-            raise
-        why = f"{error.strerror}: could not write this checkpoint; make room and run again, older ones are whole"
-        raise OSError(error.errno, why, str(folder)) from error
+    with storage.folder(folder, _FULL) as beside:
+        (beside / TENSORS).write_bytes(save(tensors))
+        (beside / STATE).write_bytes(json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
