@@ -15,7 +15,7 @@ import torch
 from scipy.stats import qmc
 
 from ecosystem import Ecosystem, Flow, Linear, LinearMap, Location, Member, ModelAgent, Record, Scenario
-from ecosystem.core.content import digest
+from ecosystem.core.identity import digest
 from ecosystem.influence import influence, stable_point
 from ecosystem.running.variants import shape
 from ecosystem.study import Local, Ray, Results, Study, StudyFolderError, of_scenario

@@ -11,11 +11,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
+
+from ecosystem.core.identity import made_of
 
 S = TypeVar("S", bound="Stackable")
 
@@ -64,7 +65,7 @@ def _hidden(item: Any) -> list[str]:
     if "__dataclass_fields__" in vars(kind):  # a dataclass itself: what else it keeps is for people
         return []
     fields = {field.name for field in dataclasses.fields(item)}
-    return [n for n in vars(item) if n not in fields and not isinstance(getattr(kind, n, None), cached_property)]
+    return [name for name in made_of(item) if name not in fields]
 
 
 def stack(items: Sequence[S]) -> S:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import pandas as pd
 
+from ecosystem.core.check import whole_number
 from ecosystem.orderings import synchronous
 from ecosystem.scenario import checks, copies, tables, whole
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced

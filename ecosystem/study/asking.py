@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecosystem.core.content import digest
+from ecosystem.core.identity import digest
 from ecosystem.scenario import Scenario
 from ecosystem.study.design import Design, points_table
 from ecosystem.study.identity import differences, identity, portrait

@@ -6,17 +6,15 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.content import digest, without_addresses
+from ecosystem.core.identity import digest, label
 from ecosystem.study.parameters import misfits
 
 Grid = Mapping[str, Any] | pd.DataFrame
 _LISTS = (list, range, pd.Series, pd.Index)
 _SCALARS = (bool, int, float, str)
-_LABEL = 60  # letters
 
 
 class Design:
@@ -82,26 +80,6 @@ def points_table(
         columns[name] = _column(known + [point[name] for point in parameters])
     count = len(parameters) + (0 if before is None else len(before))
     return pd.DataFrame({"point": np.arange(count), **columns})
-
-
-def label(value: Any) -> str:
-    """A value in a few words; what these do not say in full is told apart by the first digits of its digest."""
-    if isinstance(value, str):
-        return value
-    text = without_addresses(" ".join(str(value).split()))
-    if _is_exact(value) and len(text) <= _LABEL:
-        return text
-    if isinstance(value, nx.Graph):
-        text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
-    text = getattr(value, "__name__", None) or text
-    return f"{text if len(text) <= _LABEL else text[: _LABEL - 1] + '…'} #{digest(value)[:6]}"
-
-
-def _is_exact(value: Any) -> bool:
-    """Whether its text says all about a value."""
-    if isinstance(value, list | tuple):
-        return all(map(_is_exact, value))
-    return value is None or type(value) in _SCALARS
 
 
 def _column(values: list[Any]) -> pd.Series:

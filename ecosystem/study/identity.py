@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core.content import digest, without_addresses
+from ecosystem.core.identity import differing, digest, label, without_addresses
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
-from ecosystem.study.design import label
 from ecosystem.study.work import Job, built_point
 
 FACES = ("plots", "report", "explore", "cli")  # no number depends on them
@@ -45,7 +44,7 @@ def portrait(job: Job, key: str, parameters: Mapping[str, Any]) -> dict[str, Any
     if first != again:
         raise ValueError(
             f"{told(job.build)}() makes another scenario each time, so nothing could be repeated or resumed: "
-            f"{'; '.join(_changed('', first, again))}; draw from a seed: make it a parameter, or fix it"
+            f"{'; '.join(_changes(first, again))}; draw from a seed: make it a parameter, or fix it"
         )
     return {"key": key, **first}
 
@@ -75,8 +74,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
             how = "is new" if old is None else "is gone" if new is None else "has changed"
             found.append(f"the measure {name!r} {how}")
     for what in ("record", "versions", "torch default"):
-        found += _changed(f"{what}: ", before.get(what), after.get(what))
-    seen = _changed("the scenario: ", *({**identity["point"], "numbers": 0} for identity in (before, after)))
+        found += [f"{what}: {change}" for change in _changes(before.get(what), after.get(what))]
+    seen = _changes(*({**identity["point"], "numbers": 0} for identity in (before, after)))
+    seen = [f"the scenario: {change}" for change in seen]
     if not seen and before["point"] != after["point"]:
         seen = ["the scenario: numbers inside members or flows have changed"]
     return found + seen
@@ -101,24 +101,5 @@ def engine_code() -> str:
     return h.hexdigest()[:16]
 
 
-def _changed(place: str, before: Any, after: Any) -> list[str]:
-    """The leaves in which two structures of dicts and lists differ."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        keys = dict.fromkeys((*before, *after))
-        return [line for key in keys for line in _changed(f"{place}{key} ", before.get(key), after.get(key))]
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return [line for a, b in zip(before, after, strict=True) for line in _changed(place + _who(a), a, b)]
-    return [] if before == after else [f"{place}{_short(before)} → {_short(after)}"]
-
-
-def _who(row: Any) -> str:
-    """Which row of a table."""
-    if not isinstance(row, Mapping):
-        return ""
-    return f"{row['source']} → {row['target']}: " if "source" in row else f"{row.get('member', '')}: "
-
-
-def _short(value: Any) -> str:
-    """A value in an error message."""
-    text = f"{len(value)} rows" if isinstance(value, list) else str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+def _changes(before: Any, after: Any) -> list[str]:
+    return [" ".join((*place, change)) for place, change in differing(before, after)]

@@ -2,45 +2,72 @@
 
 from __future__ import annotations
 
-import copy
-import dis
-import types
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
+from ecosystem.core.identity import class_parts, digest
 from ecosystem.running.agents import ModelAgent
-from ecosystem.running.checkpoints.same import same
 
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem
 
-_OURS = ModelAgent.__mro__
+_EVERYBODYS = {"model", "unique_id", "pos", "name", "member", "cohort", "row", "index"}  # Mesa's and ModelAgent's
+_CHANGEABLE = (list, dict, set, Tensor, np.ndarray)
 
 
 class Watch:
     """Knows of every agent how its state is written, and looks for what would be lost.
 
-    An agent class that keeps anything defines ``state() -> dict`` and ``load_state(dict)``. Refused at once are other
-    classes whose code sets attributes, and as soon as they are seen attributes that have come up and containers of the
-    class that have changed.
+    An agent that keeps anything has ``state() -> dict`` and ``load_state(dict)``. All that others hold (attributes,
+    those of the class, globals that its code reads, and what is in them) must be as it was when the watch began: a run
+    that goes on builds them anew. A watch that begins in the middle of a run does not know how they were, and refuses
+    every attribute of their own.
     """
 
     def __init__(self, eco: Ecosystem) -> None:
         agents = [eco[name] for name in eco.names]
         self.speaking = [agent for agent in agents if _speaks(agent)]
-        self._silent = [agent for agent in agents if type(agent) is not ModelAgent and agent not in self.speaking]
-        for agent in self._silent:
-            _refuse(agent, _set_by_code(type(agent)))
-        self._before = [copy.deepcopy(_containers(type(agent))) for agent in self._silent]
+        self._silent = [agent for agent in agents if type(agent) is not ModelAgent and not _speaks(agent)]
+        self._known: dict[str, Any] = {"ecosystem": eco}  # they count as themselves: rounds change them
+        self._known |= {f"agent {a.name}": a for a in agents} | {f"member {a.name}": a.member for a in agents}
+        self._before = self._held()
+        if eco.steps:
+            for agent, held in zip(self._silent, self._before, strict=True):
+                for name in _own(agent):
+                    del held[name]
 
     def check(self) -> None:
         """Refuse agents that have kept something in secret."""
-        for agent, before in zip(self._silent, self._before, strict=True):
-            _refuse(agent, set(vars(agent)) - _known_attributes())
-            now = _containers(type(agent))
-            _refuse(agent, {name for name in now if not same(now[name], before.get(name))})
+        for agent, before, now in zip(self._silent, self._before, self._held(), strict=True):
+            lost = {name for name in (*before, *now) if now.get(name) is None or now[name] != before.get(name)}
+            if lost:
+                raise ValueError(
+                    f"the agent of {agent.name!r} keeps {', '.join(sorted(lost))}, which a checkpoint would lose; give "
+                    f"{type(agent).__name__} a method state() that returns it as a dict, and load_state(state)"
+                )
+
+    def _held(self) -> list[dict[str, str | None]]:
+        """Digests of what silent agents hold, by name; None for what cannot be looked into."""
+        kinds = {kind: self._by_class(kind) for kind in dict.fromkeys(map(type, self._silent))}
+        return [kinds[type(agent)] | self._by_itself(agent) for agent in self._silent]
+
+    def _by_class(self, kind: type) -> dict[str, str | None]:
+        return {
+            f"what {name}() reads" if isinstance(item, FunctionType) else name: digest(item, self._known)
+            for name, item in _shared(kind).items()
+        }
+
+    def _by_itself(self, agent: ModelAgent) -> dict[str, str | None]:
+        held: dict[str, str | None] = {}
+        for name, value in vars(agent).items():
+            try:
+                held[name] = digest(value, self._known, whole=True)
+            except TypeError:
+                held[name] = None
+        return held
 
 
 def _speaks(agent: ModelAgent) -> bool:
@@ -51,36 +78,13 @@ def _speaks(agent: ModelAgent) -> bool:
     return all(has)
 
 
-def _refuse(agent: ModelAgent, names: set[str]) -> None:
-    if names:
-        raise ValueError(
-            f"the agent of {agent.name!r} keeps {', '.join(sorted(names))}, which a checkpoint would lose; give "
-            f"{type(agent).__name__} a method state() that returns it as a dict, and load_state(state)"
-        )
+def _shared(kind: type) -> dict[str, Any]:
+    """What stands in the classes of one's own."""
+    own = [base for base in reversed(kind.__mro__) if base not in ModelAgent.__mro__]
+    return {name: item for base in own for name, item in class_parts(base).items()}
 
 
-def _own_classes(kind: type) -> list[type]:
-    return [base for base in kind.__mro__ if base not in _OURS]
-
-
-def _set_by_code(kind: type) -> set[str]:
-    """The attributes that the code of a class sets, of itself or others, and that are no properties."""
-    names = {name for base in _own_classes(kind) for name in _stored(base)} - _known_attributes()
-    return {name for name in names if not isinstance(getattr(kind, name, None), property)}
-
-
-def _known_attributes() -> set[str]:
-    """What every agent has: Mesa's attributes and those of :class:`ModelAgent`."""
-    return {name for base in _OURS for name in _stored(base)}
-
-
-def _stored(kind: type) -> set[str]:
-    functions = [value for value in vars(kind).values() if isinstance(value, types.FunctionType)]
-    steps = [step for function in functions for step in dis.get_instructions(function)]
-    return {step.argval for step in steps if step.opname == "STORE_ATTR"}
-
-
-def _containers(kind: type) -> dict[str, Any]:
-    """What can change in a class itself."""
-    many = {name: value for base in reversed(_own_classes(kind)) for name, value in vars(base).items()}
-    return {n: v for n, v in many.items() if isinstance(v, list | dict | set | Tensor | np.ndarray) and n[:2] != "__"}
+def _own(agent: ModelAgent) -> set[str]:
+    """The attributes that only this agent has, and those of its classes that can change."""
+    shared = {name for name, item in _shared(type(agent)).items() if isinstance(item, _CHANGEABLE)}
+    return shared | (set(vars(agent)) - _EVERYBODYS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.identity import made_of
 from ecosystem.core.samples import Pairs, TrainingSet
 from ecosystem.core.stacking import Stackable
 
@@ -155,13 +155,6 @@ class Reader:
         if key not in self._made:
             self._made[key] = _rebuilt(self._tensors[name], about)
         return self._made[key]
-
-
-def made_of(item: Stackable) -> dict[str, Any]:
-    """The numbers and settings of a description, without what it has only worked out."""
-    return {
-        n: value for n, value in vars(item).items() if not isinstance(getattr(type(item), n, None), cached_property)
-    }
 
 
 _READ = {

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
-from functools import partial
-from types import FunctionType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.content import digest, is_library
+from ecosystem.core.identity import differing, digest, is_library, label, made_of
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
-from ecosystem.curation import Users
-from ecosystem.generators import ClosedForm, GenerativeModel
-from ecosystem.running.checkpoints.codec import made_of
+from ecosystem.generators import GenerativeModel
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Flow, Member
@@ -26,15 +21,16 @@ from ecosystem.scenario.descriptions import Flow, Member
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem
 
-_LONG = 240  # characters of a setting that are written out
+_LETTERS = 240  # of a setting that are written out
+_TRAINED = {*vars(nn.Module()), "prompts", "retrainings", "optimizer_state"}  # what training may change
 
 
 def description(eco: Ecosystem) -> dict[str, Any]:
     """What must be the same when a run goes on, but for ``rounds``, which may grow, and ``made with``.
 
-    Names, shares and settings are told as they are, the numbers of data, rewards, curators, transforms and schedules
-    as digests, and the code of functions and classes of the user's own. Parameters are in the checkpoint: of generators
-    only family, code and shapes count.
+    Names, shares and settings are told as they are, anything else (data, rewards, curators, transforms, schedules,
+    orderings, code of the user's own) in words with a digest. Parameters are in the checkpoint: of generators family,
+    code, shapes and settings count.
     """
     told = _Told()
     record = vars(eco.recorder.record)
@@ -42,7 +38,7 @@ def description(eco: Ecosystem) -> dict[str, Any]:
     whole = {
         "rounds": eco.rounds,
         "seeds": eco.seeds,
-        "record": {**record, "sample_rounds": chosen},
+        "record": {name: told(value) for name, value in {**record, "sample_rounds": chosen}.items()},
         "build_samples": eco.program.build_samples,
         "default type": str(torch.get_default_dtype()),
         "scenario": [_scenario(scenario, told) for scenario in eco.scenarios],
@@ -54,12 +50,16 @@ def description(eco: Ecosystem) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs and may not, place by place."""
     loose = {"rounds": 0, "made with": 0}
-    return list(_differing("", {**before, **loose}, {**now, **loose}))
+    return _differing({**before, **loose}, {**now, **loose})
 
 
 def other_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The libraries that have changed."""
-    return list(_differing("", before["made with"], now["made with"]))
+    return _differing(before["made with"], now["made with"])
+
+
+def _differing(before: Any, now: Any) -> list[str]:
+    return [f"{' '.join(place)}: {change}" for place, change in differing(before, now)]
 
 
 def known_objects(scenarios: list[Scenario]) -> dict[str, Any]:
@@ -88,127 +88,56 @@ def known_objects(scenarios: list[Scenario]) -> dict[str, Any]:
 
 
 def _scenario(scenario: Scenario, told: _Told) -> dict[str, Any]:
-    interventions = {str(round): list(map(_text, many)) for round, many in sorted(scenario.interventions.items())}
     return {
         "name": scenario.name,
         "samples": scenario.samples,
-        "ordering": _text(scenario.ordering),
-        "interventions": interventions,
+        "ordering": told(scenario.ordering),
+        "interventions": {str(round): [told(one) for one in many] for round, many in scenario.interventions.items()},
         "members": {name: _member(scenario.member(name), told) for name in scenario.names},
-        "flows": {f"{u} → {v}": _flow(flow, told) for u, v, flow in scenario.graph.edges(data="flow")},
+        "flows": {f"{u} → {v}": _parts(flow, told) for u, v, flow in scenario.graph.edges(data="flow")},
     }
 
 
 def _member(member: Member, told: _Told) -> dict[str, Any]:
-    parts = {name: told(getattr(member, name)) for name in ("reward", "curator", "schedule", "real", "asked")}
-    agent = None if member.agent is None else _coded(member.agent)
-    return {"generator": _generator(member.generator), **parts, "retention": _text(member.retention), "agent": agent}
+    return {**_parts(member, told), "generator": _generator(member.generator, told)}
 
 
-def _flow(flow: Flow, told: _Told) -> dict[str, Any]:
-    chosen_by = told(flow.chosen_by) if isinstance(flow.chosen_by, Users) else flow.chosen_by
-    shares = {"raw": flow.raw, "curated": flow.curated}
-    return {**shares, "chosen_by": chosen_by, "transform": told(flow.transform), "delay": flow.delay}
+def _parts(item: Member | Flow, told: _Told) -> dict[str, Any]:
+    return {name: told(value) for name, value in made_of(item).items() if name != "generator"}
 
 
-def _generator(model: GenerativeModel) -> dict[str, Any]:
-    """Family, shapes and settings."""
-    closed = isinstance(model, ClosedForm)
-    own = {name: getattr(model, name) for name in (model.SETTINGS if closed else vars(model)) if name[0] != "_"}
-    own = {name: value for name, value in own.items() if name not in ("prompts", "retrainings", "optimizer_state")}
-    shapes = {f"{name} shape": f"{_kind(x)} {list(x.shape)}" for name, x in _tensors(model).items()}
-    settings = {name: _text(value) for name, value in own.items() if not isinstance(value, Tensor | nn.Module)}
-    made = {} if closed else {"layers": _text(model)}
-    return {"family": _coded(type(model)), "device": str(model.device), **made, **shapes, **settings}
+def _generator(model: GenerativeModel, told: _Told) -> dict[str, Any]:
+    """Family, shapes and settings; not what training changes."""
+    shapes = {f"{name} shape": _kind(x) for name, x in model.state_dict().items() if isinstance(x, Tensor)}
+    own = {name: told(value) for name, value in made_of(model).items() if name not in _TRAINED}
+    layers = nn.Module.__repr__(model)  # a family's own may show parameters
+    return {"family": told(type(model)), "layers": told(layers), "device": str(model.device), **shapes, **own}
 
 
 class _Told:
-    """Descriptions in words, with a digest of their numbers; the same object is told once."""
+    """Parts of a description in words, with a digest where words do not say all; the same object is told once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, str | None]] = {}  # the object is kept, so that its id stays its own
+        self._known: dict[int, tuple[Any, Any]] = {}  # the object is kept, so that its id stays its own
 
-    def __call__(self, item: Any) -> str | None:
+    def __call__(self, item: Any) -> Any:
         if id(item) not in self._known:
             self._known[id(item)] = item, self._tell(item)
         return self._known[id(item)][1]
 
-    def _tell(self, item: Any) -> str | None:
-        if item is None:
-            return None
-        if callable(item) and not isinstance(item, Stackable | nn.Module):
-            return f"{getattr(item, '__qualname__', type(item).__qualname__)} #{_digest_of(_parts(item))}"
+    def _tell(self, item: Any) -> Any:
+        if item is None or isinstance(item, bool | int):
+            return item
         if isinstance(item, Pairs):
             return f"pairs: {self._tell(item.inputs)}, {self._tell(item.outputs)}"
-        if not isinstance(item, Stackable | nn.Module):
-            tensor = torch.as_tensor(item)
-            return f"{_kind(tensor)} {list(tensor.shape)} #{_digest([tensor])}"
-        if isinstance(item, Stackable):
-            return f"{_text(item)} #{_digest_of(_parts(item))}"
-        tensors = _tensors(item)
-        text = _coded(type(item))
-        return f"{text} #{_digest(list(tensors.values()))}" if tensors else text
+        if isinstance(item, type) and is_library(item.__module__):
+            return item.__qualname__
+        if isinstance(item, Tensor | np.ndarray):
+            return f"{_kind(item)} #{digest(item)[:8]}"
+        if isinstance(item, str):
+            return item if len(item) <= _LETTERS else f"{item[:_LETTERS].strip()}… #{digest(item)[:8]}"
+        return label(item, _LETTERS, 8)
 
 
-def _parts(item: Any) -> Any:
-    """What a description is made of: numbers, code of functions, words; not what objects of others have worked out."""
-    if isinstance(item, Tensor):
-        return _digest([item])
-    if isinstance(item, FunctionType | partial):
-        return digest(item)
-    if isinstance(item, Stackable):
-        return [_coded(type(item)), *(_parts(value) for value in made_of(item).values())]
-    if isinstance(item, tuple | list):
-        return [_parts(part) for part in item]
-    return _text(item)
-
-
-def _digest_of(parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
-
-
-def _coded(kind: type) -> str:
-    """A class by its name, and by its code where it is the user's own."""
-    return kind.__qualname__ if is_library(kind.__module__) else f"{kind.__qualname__} #{digest(kind)[:8]}"
-
-
-def _tensors(item: Any) -> dict[str, Tensor]:
-    return {name: x for name, x in item.state_dict().items() if isinstance(x, Tensor)}
-
-
-def _kind(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
-
-
-def _digest(tensors: list[Tensor]) -> str:
-    """Eight hexadecimal digits that stand for the numbers of tensors."""
-    h = hashlib.sha256()
-    for tensor in tensors:
-        h.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-        h.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return h.hexdigest()[:8]
-
-
-def _text(value: Any) -> str:
-    """A value in words that are the same in every process; of long ones the beginning, and a digest."""
-    text = str(sorted(value, key=str) if isinstance(value, set | frozenset) else value)
-    text = re.sub(r" at 0x[0-9a-f]+", "", text)
-    if len(text) <= _LONG:
-        return text
-    return f"{text[:_LONG].strip()}… #{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _differing(place: str, before: Any, now: Any) -> Iterator[str]:
-    """The leaves in which two structures of dicts and lists differ."""
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now) == 1:
-        yield from _differing(place, before[0], now[0])
-    elif isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys((*before, *now)):
-            yield from _differing(f"{place} {key}".strip(), before.get(key), now.get(key))
-    elif before != now:
-        yield f"{place}: {_short(before)} → {_short(now)}"
-
-
-def _short(value: Any) -> str:
-    text = "there" if isinstance(value, Mapping) else str(value)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
+def _kind(numbers: Tensor | np.ndarray) -> str:
+    return f"{str(numbers.dtype).removeprefix('torch.')} {list(numbers.shape)}"

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from ecosystem.core.identity import digest, made_of
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
-from ecosystem.running.checkpoints.same import same
 
 _TORCH = set(vars(nn.Module())) - {"training"}  # what torch keeps in every module
 _GRAD = " requires grad"  # of a parameter, as an attribute of its module
@@ -122,14 +121,16 @@ def _changed(model: nn.Module, start: nn.Module) -> Iterator[tuple[str, str, Any
             continue
         now, then = _attributes(modules[path]), _attributes(before[path])
         for name in dict.fromkeys((*now, *then)):
-            if name not in now or name not in then or not same(now[name], then[name]):
+            if name not in now or name not in then or not _same(now[name], then[name]):
                 yield path, name, now.get(name, _GONE)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or digest(one) == digest(other)
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
     """What a module keeps and its state dict does not have."""
-    kind = type(module)
-    own = {n: v for n, v in vars(module).items() if n not in _TORCH}
-    own = {n: v for n, v in own.items() if not isinstance(getattr(kind, n, None), cached_property)}
+    own = {n: v for n, v in made_of(module).items() if n not in _TORCH}
     own |= {n: module._buffers[n] for n in module._non_persistent_buffers_set if n in module._buffers}
     return own | {n + _GRAD: p.requires_grad for n, p in module._parameters.items() if p is not None}

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 import cloudpickle
 
-from ecosystem.core.content import is_library
+from ecosystem.core.identity import is_library
 from ecosystem.study.work import Job, Parcel, Task
 
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the environment of workers: last bits depend on it

@@ -1,4 +1,4 @@
-"""What a value is, as a digest: equal content gives equal digests, in every process.
+"""What a value is: a digest of its content, equal in every process, and where two structures differ.
 
 Numbers, texts, containers, arrays, graphs, objects with their state; of functions the compiled code with everything
 it refers to, as far as it is the user's own. Comments, docstrings and layout of code do not count, and libraries
@@ -29,17 +29,74 @@ from torch import Tensor
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
+_SCALARS = (bool, int, float, str)
+_SHOWN = 240  # characters of a value in an error message
 
 
-def digest(value: Any) -> str:
+def digest(value: Any, known: Mapping[str, Any] | None = None, whole: bool = False) -> str:
     """Sixteen hexadecimal digits that stand for a value.
+
+    ``known`` objects count by their names, whatever is in them. What cannot be looked into (a lock, a running
+    generator) counts by its class; with ``whole`` it is a TypeError.
 
     >>> digest({"a": 1, "b": [2.0]}) == digest({"b": [2.0], "a": 1})
     True
     >>> digest(1) == digest(1.0)
     False
     """
-    return _Reader().read(value).hex()[:16]
+    return _Reader(known or {}, whole).read(value).hex()[:16]
+
+
+def made_of(item: Any) -> dict[str, Any]:
+    """The attributes of an object, without what it has only worked out and kept (its cached properties)."""
+    cached = functools.cached_property
+    return {name: v for name, v in vars(item).items() if not isinstance(getattr(type(item), name, None), cached)}
+
+
+def class_parts(kind: type) -> dict[str, Any]:
+    """What stands in a class itself: its methods as functions, properties as tuples of some, attributes as they are."""
+    parts = {name: item for name, item in vars(kind).items() if name not in _CLASS_NOISE}
+    for name, item in parts.items():
+        if isinstance(item, staticmethod | classmethod):
+            parts[name] = item.__func__
+        elif isinstance(item, property):
+            parts[name] = (item.fget, item.fset, item.fdel)
+    return parts
+
+
+def label(value: Any, letters: int = 60, digits: int = 6) -> str:
+    """A value in a few words; what these do not say in full is told apart by the first digits of its digest.
+
+    >>> label(0.5), label((1, "a")), label(lambda x: x)[:10]
+    ('0.5', "(1, 'a')", '<lambda> #')
+    """
+    if isinstance(value, str):
+        return value
+    text = without_addresses(" ".join(str(value).split()))
+    if _is_exact(value) and len(text) <= letters:
+        return text
+    if isinstance(value, nx.Graph):
+        text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
+    text = getattr(value, "__name__", None) or text
+    return f"{text if len(text) <= letters else text[: letters - 1] + '…'} #{digest(value)[:digits]}"
+
+
+def differing(before: Any, now: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The leaves in which two structures of dicts and lists differ: the way to each, and ``before → now`` in words.
+
+    Lists of equal length are gone through where they are tables or hold one thing.
+
+    >>> list(differing({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2}))
+    [(('a', 'b'), '1 → 3')]
+    """
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*before, *now)):
+            yield from differing(before.get(key), now.get(key), (*place, str(key)))
+    elif _side_by_side(before, now):
+        for i, (one, other) in enumerate(zip(before, now, strict=True)):
+            yield from differing(one, other, place if len(before) == 1 else (*place, _row(one, i)))
+    elif before != now:
+        yield place, f"{_short(before)} → {_short(now)}"
 
 
 def without_addresses(text: str) -> str:
@@ -61,8 +118,10 @@ def is_library(module: str | None) -> bool:
 class _Reader:
     """Reads one value, with memory for what was read before: objects may refer to each other in circles."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, bytes]] = {}  # the object is kept, so that its id stays its own
+    def __init__(self, known: Mapping[str, Any], whole: bool) -> None:
+        # the object is kept, so that its id stays its own
+        self._known: dict[int, tuple[Any, bytes]] = {id(v): (v, f"known {name}".encode()) for name, v in known.items()}
+        self._whole = whole
 
     def read(self, value: Any) -> bytes:
         if isinstance(value, np.generic):
@@ -78,10 +137,12 @@ class _Reader:
     def _parts(self, value: Any) -> Iterator[Any]:
         """Texts and bytes as they are; what must be read in its turn as a tuple of one."""
         yield type(value).__qualname__
+        if isinstance(value, list | tuple | set | frozenset | Mapping) and getattr(value, "__dict__", None):
+            yield (made_of(value),)
         if isinstance(value, Tensor):
             yield from (str(value.dtype), str(tuple(value.shape)), _bytes(value))
-            return
-        if isinstance(value, np.ndarray) and value.dtype != object:
+            yield f"{value.device} {value.requires_grad}"
+        elif isinstance(value, np.ndarray) and value.dtype != object:
             yield from (str(value.dtype), str(value.shape), np.ascontiguousarray(value).tobytes())
         elif isinstance(value, list | tuple | np.ndarray | range):
             yield from ((item,) for item in value)
@@ -95,6 +156,8 @@ class _Reader:
             yield from self._pandas(value)
         elif isinstance(value, types.BuiltinFunctionType):
             yield f"{value.__module__}.{value.__qualname__}"
+            if not isinstance(value.__self__, types.ModuleType | type | None):
+                yield (value.__self__,)
         elif isinstance(value, logging.Logger):  # it knows every other logger of the process
             yield value.name
         elif isinstance(value, types.ModuleType):
@@ -110,7 +173,7 @@ class _Reader:
         elif isinstance(value, np.random.Generator):
             yield (value.bit_generator.state,)
         else:
-            yield from ((type(value),), (_state(value),))
+            yield from ((type(value),), (_state(value, self._whole),))
 
     def _pandas(self, value: pd.DataFrame | pd.Series | pd.Index) -> Iterator[Any]:
         frame = value if isinstance(value, pd.DataFrame) else value.to_frame()
@@ -124,13 +187,8 @@ class _Reader:
         yield value.__module__ if is_library(value.__module__) else ""
         if not is_library(value.__module__):
             yield (value.__bases__,)
-            for name, item in sorted(vars(value).items()):
-                if isinstance(item, staticmethod | classmethod):
-                    item = item.__func__
-                elif isinstance(item, property):
-                    item = (item.fget, item.fset, item.fdel)
-                if name not in _CLASS_NOISE:
-                    yield from (name, (item,))
+            for name, item in sorted(class_parts(value).items()):
+                yield from (name, (item,))
 
     def _function(self, value: types.FunctionType) -> Iterator[Any]:
         if is_library(value.__module__):
@@ -138,6 +196,8 @@ class _Reader:
             return
         cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
         yield from ((value.__defaults__,), (value.__kwdefaults__,), (cells,))
+        if value.__dict__:
+            yield (value.__dict__,)
         yield from self._code(value.__code__, value.__globals__)
 
     def _code(self, code: types.CodeType, scope: dict[str, Any]) -> Iterator[Any]:
@@ -172,17 +232,55 @@ def _source(module: types.ModuleType) -> str:
     return ast.dump(ast.parse(Path(file).read_bytes())) if file and Path(file).is_file() else module.__name__
 
 
-def _state(value: Any) -> Any:
-    """What an object is made of, without what it has only worked out and kept."""
+_COPIED = ("__reduce__", "__reduce_ex__", "__getstate__")  # a class defines one that keeps more than attributes
+
+
+def _state(value: Any, whole: bool) -> Any:
+    """What an object is made of: its attributes, and what copies are made from where its class says that it is more."""
+    kind, kept = type(value), {}
     if hasattr(value, "__dict__"):
-        cached = functools.cached_property
-        kept = {n: v for n, v in vars(value).items() if not isinstance(getattr(type(value), n, None), cached)}
-        slots = [n for kind in type(value).__mro__ for n in getattr(kind, "__slots__", ()) if hasattr(value, n)]
-        return kept | {n: getattr(value, n) for n in slots if not n.startswith("__")}
+        slots = [n for base in kind.__mro__ for n in getattr(base, "__slots__", ()) if hasattr(value, n)]
+        kept = made_of(value) | {n: getattr(value, n) for n in slots if not n.startswith("__")}
+        if all(getattr(kind, name, None) is getattr(object, name, None) for name in _COPIED):
+            return kept
     try:
-        return value.__reduce_ex__(2)
-    except TypeError:
-        return None  # a lock, a socket: nothing that could be told
+        made = value.__reduce_ex__(4)
+    except Exception as error:  # a lock, a socket: nothing that could be told
+        if whole:
+            raise TypeError(f"a {kind.__qualname__} cannot be looked into ({error})") from error
+        return kept
+    if isinstance(made, str):  # the name of a global
+        return kept, made
+    maker, given, state, *items = (*made, None)[: max(3, len(made))]
+    if isinstance(state, dict):
+        state = {n: v for n, v in state.items() if n in kept or n not in getattr(value, "__dict__", ())}
+    return kept, maker, given, state, [list(part) for part in items[:2] if part is not None]
+
+
+def _side_by_side(before: Any, now: Any) -> bool:
+    if not (isinstance(before, list) and isinstance(now, list) and len(before) == len(now)):
+        return False
+    return len(now) == 1 or all(isinstance(row, Mapping) for row in (*before, *now))
+
+
+def _row(row: Any, number: int) -> str:
+    """Which row of a table."""
+    if "source" in row:
+        return f"{row['source']} → {row['target']}:"
+    return f"{row['member']}:" if "member" in row else f"[{number}]"
+
+
+def _short(value: Any) -> str:
+    rows = isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value)
+    text = f"{len(value)} rows" if rows else "there" if isinstance(value, Mapping) else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether its text says all about a value."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_exact, value))
+    return value is None or type(value) in _SCALARS
 
 
 def _filled(cell: types.CellType) -> bool:
