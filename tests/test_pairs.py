@@ -35,13 +35,13 @@ from ecosystem import (
     TopFraction,
     Training,
     Users,
-    judging,
     replace,
     shuffled,
     subsample,
     window,
 )
 from ecosystem.core.samples import TrainingSet, blank, concatenated, filled, folded, outputs, preferred
+from ecosystem.engine import judging
 from ecosystem.rewards import Custom, WeightedSum, negated
 
 RNG = Stream.root([(0, 0)])[0]
