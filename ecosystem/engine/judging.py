@@ -142,7 +142,7 @@ def expectation(
     parts = []
     for row in range(0, stack.batch_shape[0], step):
         rows = slice(row, row + step)
-        x = _samples(stack.take(rows), rng[rows], judged, questions[rows])
+        x = answers(stack.take(rows), rng[rows], judged, questions[rows])
         parts.append(_mean(reward, reward.take(rows).judge(x, 4).detach(), x))
     return torch.cat(parts)
 
@@ -161,8 +161,11 @@ def _mean(reward: Reward, value: Tensor, x: Samples) -> Tensor:
     return value.to(torch.float64).mean(-1)
 
 
-def _samples(stack: Stack, rng: Stream, n: int, questions: Questions) -> Samples:
-    """``[members, variants, replicates, n, *event]``."""
+def answers(stack: Stack, rng: Stream, n: int, questions: Questions) -> Samples:
+    """Samples of all members of a stack, of conditional ones answers to questions.
+
+    ``[members, variants, replicates, n, *event]``; ``rng`` has keys ``[members, 1, replicates]``.
+    """
     if not isinstance(stack, Looped):
         return stack.sample(n, rng)
     keys = rng.keys.expand(stack.batch_shape)

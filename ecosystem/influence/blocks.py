@@ -49,9 +49,9 @@ class Blocks:
 
     @cached_property
     def fits(self) -> list[Fit]:
-        """One for each task, in the order of ``dynamics.tasks()``."""
+        """One for each task, in the order of ``dynamics.tasks``."""
         fits = []
-        for task in self.dynamics.tasks():
+        for task in self.dynamics.tasks(self.world):
             stack = cast(ClosedForm, self.world.generators[task.cohort]).take(torch.from_numpy(task.rows))
             fits.append(Fit(task, stack, gather_population(self.world, task)))
         return fits

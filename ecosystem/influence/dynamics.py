@@ -21,6 +21,7 @@ from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.judging import tastes
+from ecosystem.engine.looking import looked
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
@@ -61,20 +62,25 @@ class Dynamics:
         self.words = self._wired.words
         self.index = self._wired.index
         self.moves = np.array([not is_never(wired.member(name).schedule) for name in self.names])
-        self.layout = Layout(self.cohorts, self.moves)
+        self.layout = Layout(self.cohorts, self.moves, self._wired.first.audience)
         self.shares = self._shares()
         self.live = (self.shares != 0).flatten(1).any(1).numpy() | self._arising()
-        self.start = self.layout.pack(self._wired.first.now)
+        self.start = self.layout.pack(self._wired.first.now, self._wired.first.audience)
         self.targets = self._targets()
 
     # -- the map --------------------------------------------------------------------------------------------------
 
     def retrained(self, vector: Tensor, shares: Tensor | None = None) -> Tensor:
-        """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce."""
+        """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce.
+
+        Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
+        they look when models have retrained).
+        """
         now = self.world(vector, shares)
         with any_bits():
             play(now, self.plan, self.due(len(vector)))
-        return self.layout.pack(now.generators)
+            audience = looked(now.program, now.state).audience
+        return self.layout.pack(now.generators, audience)
 
     def world(self, vector: Tensor, shares: Tensor | None = None) -> Round:
         """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""
@@ -89,6 +95,7 @@ class Dynamics:
         wide = {name: getattr(first, name).expand(-1, 1, columns) for name in ("active", "frozen")}
         return first.changed(
             past=tuple(tuple(self.layout.unpack(vector)) for vector in past),
+            audience=self.layout.minds.unpack(past[0]),
             memories=first.memories if memories is None else tuple(memories),
             shares=self.shares if shares is None else shares,
             alive=first.alive.expand(1, columns),
@@ -122,9 +129,9 @@ class Dynamics:
         """Everybody who moves, ``[members, 1, columns]``."""
         return torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, columns)
 
-    def tasks(self) -> list[Task]:
-        """The tasks of a round in which all retrain at once."""
-        return [task.bind(self._wired.first.audience) for wave in self.plan for task in wave]
+    def tasks(self, now: Round) -> list[Task]:
+        """The tasks of a round in which all retrain at once, with the users of that round."""
+        return [task.bind(now.state.audience) for wave in self.plan for task in wave]
 
     def alignment(self, vector: Tensor) -> Tensor:
         """``J = E r(x)`` of every target, ``[columns, targets]``."""

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.engine.audience import Audience
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Stack
 from ecosystem.generators import ClosedForm
+from ecosystem.influence.minds import Minds
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Block:
 class Layout:
     """The order of parameters in a vector ``[columns, size]``: cohort by cohort, member by member.
 
-    Only members that ``move`` have a place; the others keep their starting parameters.
+    Only members that ``move`` have a place; the others keep their starting parameters. Behind them stand the tastes of
+    users who move (``minds``).
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], moves: np.ndarray) -> None:
+    def __init__(self, cohorts: Sequence[Cohort], moves: np.ndarray, audience: Audience) -> None:
         self.starts = [cast(ClosedForm, cohort.start) for cohort in cohorts]
         self.blocks: list[Block] = []
         self.size = 0
@@ -46,6 +49,8 @@ class Layout:
                 width = self.starts[c].vector().shape[-1]
                 self.blocks.append(Block(c, rows, cohort.index[rows], self.size, width))
                 self.size += len(rows) * width
+        self.minds = Minds(audience, self.size)
+        self.size = self.minds.end
         self._place = {int(m): (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members)}
 
     def span(self, member: int) -> slice | None:
@@ -70,28 +75,29 @@ class Layout:
             self.starts[block.cohort].tangent(vector[:, block.span].unflatten(-1, (-1, block.width))).flatten(1)
             for block in self.blocks
         ]
-        return torch.cat(parts, -1)
+        return torch.cat([*parts, *(vector[:, mind.span] for mind in self.minds.parts)], -1)
 
     def largest(self, vector: Tensor) -> Tensor:
         """The largest ``|number|`` of each moving member in ``[columns, size]``, at each of its numbers."""
         parts = []
-        for block in self.blocks:
+        for block in (*self.blocks, *self.minds.parts):
             rows = vector[:, block.span].abs().unflatten(-1, (-1, block.width))
             parts.append(rows.amax(-1, keepdim=True).expand_as(rows).flatten(1))
         return torch.cat(parts, -1)
 
     def owners(self) -> Tensor:
         """The member that each number of the vector belongs to, ``[size]``."""
-        return torch.cat([block.members.repeat_interleave(block.width) for block in self.blocks])
+        own = [block.members.repeat_interleave(block.width) for block in self.blocks]
+        return torch.cat([*own, *self.minds.owners()])
 
-    def pack(self, stacks: Sequence[Stack]) -> Tensor:
-        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``."""
+    def pack(self, stacks: Sequence[Stack], audience: Audience) -> Tensor:
+        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and users of as many replicates."""
         parts = []
         for block in self.blocks:
             vector = cast(ClosedForm, stacks[block.cohort]).vector()
             rows = vector if len(block.rows) == vector.shape[0] else vector.index_select(0, block.rows)
             parts.append(rows[:, 0].transpose(0, 1).flatten(1))
-        return torch.cat(parts, -1)
+        return torch.cat([*parts, *self.minds.pack(audience, len(parts[0]))], -1)
 
     def unpack(self, vector: Tensor) -> list[Stack]:
         """Stacks with batch ``[members, 1, columns]`` from ``[columns, size]``."""

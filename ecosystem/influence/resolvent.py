@@ -38,7 +38,8 @@ class Resolvent:
             matrix = dense(function, self.point, max(1, columns))
             self._check(torch.isfinite(matrix).all(-1))
             return Dense(matrix)
-        if self._along_flows(lambda own, other: own * other) <= 2 * _SPARSE:  # raw and curated flows share a block
+        small = self._along_flows(lambda own, other: own * other) <= 2 * _SPARSE  # raw and curated flows share a block
+        if small and not self.dynamics.layout.minds:  # blocks are those of flows
             matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
             return Sparse(matrix, self.accuracy)
@@ -65,6 +66,20 @@ class Resolvent:
         """``(I − B)⁻ᵀ g``: how much each number counts for a goal, ``[columns, size]``."""
         return self._solved(g, transposed=True)
 
+    def alone(self, b: Tensor) -> Tensor:
+        """``(I − B_ii)⁻¹ b_i`` of every member, everybody else frozen (but for users who look at it): ``[size]``."""
+        if not self.dynamics.layout.minds:
+            return self.blocks.alone(b)
+        out, owners = torch.zeros_like(b), self.dynamics.layout.owners()
+        for member in owners.unique():
+            own = (owners == member).nonzero().squeeze(-1)
+            eye = torch.eye(len(b), dtype=b.dtype)[own]
+            columns = torch.cat([self.push(part) for part in eye.split(max(1, self.operator.batch() or len(own)))])
+            inner = torch.eye(len(own), dtype=b.dtype) - columns[:, own].T
+            solved, info = torch.linalg.solve_ex(inner, b[own])
+            out[own] = solved if not bool(info) else torch.nan
+        return out
+
     def batches(self, count: int) -> list[slice]:
         """Slices of right-hand sides that fit the memory together."""
         step = self.operator.batch() or max(1, count)
@@ -90,7 +105,7 @@ class Resolvent:
         """``numbers(width of the reader, width of the producer)`` summed over everything that flows."""
         widths = {block.cohort: block.width for block in self.dynamics.layout.blocks}
         total = 0
-        for task in self.dynamics.tasks():
+        for task in self.dynamics.tasks(self.blocks.world):
             for bundle in task.bundles:
                 total += len(bundle.owner) * numbers(widths[task.cohort], widths.get(bundle.cohort, 0))
         return total

@@ -72,12 +72,8 @@ class Response:
 
     def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
         """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
-        out = blocks.new_zeros(len(names), len(blocks))
-        for row, name in enumerate(names):
-            span = self.dynamics.layout.span(self.dynamics.index[name])
-            if span is not None:
-                out[row, span] = blocks[span]
-        return out
+        members = torch.tensor([self.dynamics.index[name] for name in names], dtype=torch.int64)
+        return torch.where(members.unsqueeze(-1) == self.dynamics.layout.owners(), blocks, 0.0)
 
     def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
         """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
@@ -116,6 +112,6 @@ class Response:
         """``I_k = ∇J_kᵀ (I − B_kk)⁻¹ b_k``: what curation would do with everybody else frozen at the stable point."""
         asked = set(self.targets)
         names = [name for name in self.sources if name in asked]
-        alone = self.blocks.alone(self.pushes).unsqueeze(0)
+        alone = self.resolvent.alone(self.pushes).unsqueeze(0)
         values = self.summed(alone, self.gradients, names)[0]
         return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")

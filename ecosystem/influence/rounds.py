@@ -110,7 +110,7 @@ class Rounds:
         who = engine.Turn(turn.ranks, turn.due.reshape(-1, 1, 1).expand(-1, 1, columns), turn.plan)
         with any_bits():
             ended, _ = engine.step(program, begun, turn=who)
-        return State((self.dynamics.layout.pack(ended.now), *state.past[:-1]), list(ended.memories))
+        return State((self.dynamics.layout.pack(ended.now, ended.audience), *state.past[:-1]), list(ended.memories))
 
     def _due(self, number: int) -> np.ndarray:
         """Who retrains in a round, ``[members]``."""

@@ -132,7 +132,7 @@ def _starts(dynamics: Dynamics, count: int) -> Tensor:
             ids = dynamics.cohorts[c].index
             rng = Stream.root([(0, number)]).at("start").at(dynamics.words[ids].reshape(-1, 1, 1))
             stacks[c] = cast(ClosedForm, stack).scattered(rng) if len(ids) else stack
-        vectors.append(dynamics.layout.pack(stacks)[0])
+        vectors.append(dynamics.layout.pack(stacks, dynamics.layout.minds.audience)[0])
     return torch.stack(vectors)
 
 
