@@ -1,6 +1,7 @@
 """Rewards: the taste by which users judge samples."""
 
-from ecosystem.rewards.base import Custom, OfPairs, Reward, aligned, as_numbers, as_reward
+from ecosystem.rewards.base import Custom, Features, OfPairs, Reward, aligned, as_numbers, as_reward
+from ecosystem.rewards.features import Preference
 from ecosystem.rewards.images import HueBand, Realism, cool, hue_saturation, warm
 from ecosystem.rewards.numbers import Distance, Linear, Quadratic, Tabular, negated
 from ecosystem.rewards.sums import WeightedSum
@@ -9,9 +10,11 @@ from ecosystem.rewards.texts import TextReward, paraphrase_reward, summary_rewar
 __all__ = [
     "Custom",
     "Distance",
+    "Features",
     "HueBand",
     "Linear",
     "OfPairs",
+    "Preference",
     "Quadratic",
     "Realism",
     "Reward",

@@ -15,9 +15,12 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, flat, outputs
 from ecosystem.core.stacking import Stackable
+
+Features = Callable[[Any], Tensor] | Tensor | None  # φ: of samples; a row for each symbol; the sample itself
 
 
 def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
@@ -35,12 +38,17 @@ def as_numbers(value: Any, what: str) -> Tensor:
     return tensor
 
 
-class Reward(Stackable):
+_VALUES = ("__call__", "judge", "moments", "on_symbols", "vector")
+
+
+class Reward(Stackable, Claims):
     """What every reward offers: a value for samples and an expectation under a law.
 
-    Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too.
+    Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too. A subclass with a value
+    of its own has no state that can move, whatever its parent has, until it says so: it need not be linear in it.
     """
 
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"state": _VALUES, "features": _VALUES}
     of_pairs: ClassVar[bool] = False
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
@@ -82,6 +90,22 @@ class Reward(Stackable):
     def event_shape(self) -> tuple[int, ...] | None:
         """The shape of the samples it judges, where its own numbers tell."""
         return None
+
+    def state(self) -> Tensor | None:
+        """What of this taste can move, a vector ``[*batch, p]``; None where nothing can."""
+        return None
+
+    def with_state(self, state: Tensor) -> Self:
+        """The same taste elsewhere: ``state [*batch, p]`` of any batch, as it is, so that gradients pass."""
+        raise TypeError(f"the reward {self} has no with_state(state)")
+
+    def features(self) -> Features:
+        """``φ`` of a taste that is linear in features, ``r(x) = ⟨w, φ(x)⟩`` with the state ``w``.
+
+        Any of :data:`Features`: a function ``[n, *event] -> [n, p]``, a matrix ``[symbols, p]``, or None: the sample
+        itself as a vector. TypeError where a taste is not known to be linear in anything.
+        """
+        raise TypeError(f"the reward {self} is not known to be linear in features")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

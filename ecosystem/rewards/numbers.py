@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from ecosystem.core.laws import Finite, Moments
 from ecosystem.core.samples import Samples
-from ecosystem.rewards.base import Reward, aligned, as_numbers
+from ecosystem.rewards.base import Features, Reward, aligned, as_numbers
 
 
 def _numbers(value: Tensor) -> str:
@@ -57,6 +57,16 @@ class Linear(Reward):
 
     def event_shape(self) -> tuple[int, ...]:
         return tuple(self.direction.shape[self.direction.ndim - self.rank :])
+
+    def state(self) -> Tensor:
+        """The direction as a vector."""
+        return self.direction.reshape(*self.direction.shape[: self.direction.ndim - self.rank], -1)
+
+    def with_state(self, state: Tensor) -> Self:
+        return self.rebuild({"direction": state.reshape(*state.shape[:-1], *self.event_shape())})
+
+    def features(self) -> Features:
+        return None
 
     def __repr__(self) -> str:
         return f"Linear({_numbers(self.direction)})"
@@ -153,6 +163,16 @@ class Tabular(Reward):
 
     def symbols(self) -> int:
         return self.values.shape[-1]
+
+    def state(self) -> Tensor:
+        """The values: weights of one-hot symbols."""
+        return self.values
+
+    def with_state(self, state: Tensor) -> Self:
+        return self.rebuild({"values": state})
+
+    def features(self) -> Features:
+        return torch.eye(self.values.shape[-1], dtype=self.values.dtype, device=self.values.device)
 
     def __repr__(self) -> str:
         return f"Tabular({_numbers(self.values)})"
