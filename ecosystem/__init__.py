@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ecosystem.curation import Blind as Blind
     from ecosystem.curation import Crowd as Crowd
     from ecosystem.curation import Curator as Curator
+    from ecosystem.curation import Drift as Drift
+    from ecosystem.curation import Habit as Habit
+    from ecosystem.curation import Learner as Learner
     from ecosystem.curation import Luce as Luce
     from ecosystem.curation import Shift as Shift
     from ecosystem.curation import Tilt as Tilt
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from ecosystem.rewards import HueBand as HueBand
     from ecosystem.rewards import Linear as Linear
     from ecosystem.rewards import OfPairs as OfPairs
+    from ecosystem.rewards import Preference as Preference
     from ecosystem.rewards import Quadratic as Quadratic
     from ecosystem.rewards import Realism as Realism
     from ecosystem.rewards import Tabular as Tabular
@@ -74,7 +78,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
-    "ecosystem.curation": "BestOf Blind Crowd Curator Luce Shift Tilt TopFraction Users",
+    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Shift Tilt TopFraction Users",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
@@ -86,7 +90,7 @@ _HOMES = {
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.running.recording": "Record",
     "ecosystem.retention": "accumulate replace subsample window",
-    "ecosystem.rewards": "Distance HueBand Linear OfPairs Quadratic Realism Tabular TextReward WeightedSum",
+    "ecosystem.rewards": "Distance HueBand Linear OfPairs Preference Quadratic Realism Tabular TextReward WeightedSum",
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",
     "ecosystem.scenario": "Scenario",

@@ -1,17 +1,26 @@
-"""Curators: how people choose what is kept."""
+"""Curators: how people choose what is kept; and users, whose taste may move."""
 
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.choices import BestOf, Luce, TopFraction
-from ecosystem.curation.crowd import Crowd, Users
+from ecosystem.curation.crowd import Crowd
+from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
+from ecosystem.curation.seen import OfLaw, OfSamples, Seen
 from ecosystem.curation.tilts import Blind, Shift, Tilt
+from ecosystem.curation.users import Users
 
 __all__ = [
     "BestOf",
     "Blind",
     "Crowd",
     "Curator",
+    "Drift",
+    "Habit",
+    "Learner",
     "Luce",
+    "OfLaw",
+    "OfSamples",
+    "Seen",
     "Shift",
     "Slate",
     "Tilt",

@@ -1,16 +1,14 @@
-"""Populations of users: mixtures of tastes, noisy and adversarial fractions, and who chooses on a flow."""
+"""Populations of users: mixtures of tastes, noisy and adversarial fractions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 from torch import Tensor
 
 from ecosystem.core.laws import Law, mix, pick
 from ecosystem.core.samples import Samples
-from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.tilts import Blind
@@ -125,37 +123,3 @@ class Crowd(Curator):
         for weight, curator, taste, flip in zip(weights, self.curators, self.rewards, self.opposite, strict=True):
             parts.append(f"{weight:.4g} {'opposite ' if flip else ''}{curator}{f' by {taste}' if taste else ''}")
         return f"Crowd({', '.join(parts)})"
-
-
-@dataclass(frozen=True, eq=False)
-class Users(Stackable):
-    """Whose taste decides, and how they choose: ``Flow(..., chosen_by=Users(reward, curator))``."""
-
-    reward: Any
-    curator: Curator = Blind()  # noqa: RUF009 - frozen
-    learn: Any = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.curator, Curator):
-            raise TypeError(f"Users(reward, curator) need a curator such as Luce(4), got {self.curator!r}")
-        if self.reward is not None:
-            object.__setattr__(self, "reward", as_reward(self.reward))
-        if needs_reward(self.curator) and self.reward is None:
-            raise ValueError(f"users who curate by {self.curator} need a reward: Users(reward, curator)")
-
-    @cached_property
-    def _memo(self) -> dict[Any, Any]:
-        return {}
-
-    def law(self, law: Law) -> Law:
-        """The law of what they keep; what depends on their reward alone is worked out once."""
-        return self.curator.law(law, self.reward, self._memo)
-
-    def curate(self, slate: Slate, rng: Stream) -> Samples:
-        """What they keep, ``[m, *event]``."""
-        return self.curator.curate(slate, self.reward, rng)
-
-
-def needs_reward(curator: Curator) -> bool:
-    """Whether a curator judges by the reward of the member whose users choose."""
-    return curator.needs_reward

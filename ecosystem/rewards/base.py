@@ -44,8 +44,8 @@ _VALUES = ("__call__", "judge", "moments", "on_symbols", "vector")
 class Reward(Stackable, Claims):
     """What every reward offers: a value for samples and an expectation under a law.
 
-    Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too. A subclass with a value
-    of its own has no state that can move, whatever its parent has, until it says so: it need not be linear in it.
+    Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too. A subclass with a
+    value of its own has no state that can move, whatever its parent has, until it says so: it need not be linear in it.
     """
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"state": _VALUES, "features": _VALUES}
