@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+from torch import Tensor
+
 from ecosystem.core.laws import Law
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
@@ -78,14 +80,19 @@ class Users(Stackable):
         if self.learn is None:
             return self
         batch = self._batch_with(seen)
-        new = copy.copy(self.map(lambda tensor: tensor.expand((*batch, *tensor.shape[len(batch) :]))))
-        state = moved(new.learn, new.reward, seen, batch)
-        reward = new.reward.with_state(state)
-        if _form(reward) != _form(new.reward):
+        new = self.map(lambda tensor: tensor.expand((*batch, *tensor.shape[len(batch) :])))
+        return new.with_state(moved(new.learn, new.reward, seen, batch))
+
+    def with_state(self, state: Tensor) -> Self:
+        """The same users with another state ``[*batch, p]`` of their taste; ValueError where it does not fit."""
+        reward = self.reward.with_state(state)
+        if _form(reward) != _form(self.reward):
             raise ValueError(
                 f"{self.learn} moved {self.reward} to a state of shape {tuple(state.shape)}; a taste stays of its "
-                f"kind, with a state of shape {tuple(new.reward.state().shape)}"
+                f"kind, with a state of shape {tuple(self.reward.state().shape)}"
             )
+        new = copy.copy(self)
+        new.__dict__.pop("_memo", None)
         object.__setattr__(new, "reward", reward)
         return new
 

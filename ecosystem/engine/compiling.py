@@ -98,7 +98,7 @@ class Wired:
         members = [scenario.member(name) for scenario in self.scenarios]
         if members[0].reward is None:
             return ()
-        users = [member.users or Users(member.reward) for member in members]
+        users = [member.audience for member in members]
         if len({one.kind() for one in users}) > 1:  # they need not choose alike where they choose nothing
             users = [Users(member.reward, learn=member.learn) for member in members]
         return (Judge(self._placed(users, name, f"the users of {name!r}")),)

@@ -90,6 +90,16 @@ class Layout:
         own = [block.members.repeat_interleave(block.width) for block in self.blocks]
         return torch.cat([*own, *self.minds.owners()])
 
+    def nodes(self) -> Tensor:
+        """What each number of the vector belongs to, a member or the taste of some users, as numbers, ``[size]``."""
+        tastes = [len(mind.watched) for mind in self.minds.parts]
+        first = 1 + int(self.owners().max())
+        own = [block.members.repeat_interleave(block.width) for block in self.blocks]
+        for mind, count in zip(self.minds.parts, tastes, strict=True):
+            own.append(torch.arange(first, first + count).repeat_interleave(mind.width))
+            first += count
+        return torch.cat(own)
+
     def pack(self, stacks: Sequence[Stack], audience: Audience) -> Tensor:
         """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and users of as many replicates."""
         parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -61,13 +62,28 @@ class Minds:
             state = vector[:, mind.span].unflatten(-1, (len(mind.watched), mind.width)).transpose(0, 1).unsqueeze(1)
             old = audience.stacks[mind.kind]
             wide = old.map(lambda t: t.repeat(1, 1, columns, *(1,) * (t.ndim - 3)) if t.shape[2] == 1 else t)
-            audience = audience.replaced(mind.kind, wide.tasting(wide.reward.with_state(state)))
+            audience = audience.replaced(mind.kind, wide.with_state(state))
         return audience
 
     def named(self, names: list[str], vector: Tensor) -> dict[str, Tensor]:
-        """The tastes in ``vector [size]`` by member; where several kinds of users look at one, those behind it too."""
+        """The tastes in ``vector [size]`` by member, ``[kinds of users who look at it, p]`` one after the other."""
         found: dict[str, list[Tensor]] = {}
+        for name, span in self._places(names):
+            found.setdefault(name, []).append(vector[span])
+        return {name: torch.cat(many) for name, many in found.items()}
+
+    def fill(self, vector: Tensor, names: list[str], tastes: dict[str, Tensor]) -> None:
+        """Write tastes by member into ``vector [size]``; KeyError or IndexError where some are missing."""
+        taken: dict[str, int] = {}
+        for name, span in self._places(names):
+            at, width = taken.get(name, 0), span.stop - span.start
+            if len(tastes[name]) < at + width:
+                raise IndexError(name)
+            vector[span] = tastes[name][at : at + width]
+            taken[name] = at + width
+
+    def _places(self, names: list[str]) -> Iterator[tuple[str, slice]]:
         for mind in self.parts:
-            for member, state in zip(mind.watched.tolist(), vector[mind.span].unflatten(0, (-1, mind.width)), strict=True):
-                found.setdefault(names[member], []).append(state)
-        return {name: many[0] if len(many) == 1 else torch.cat(many) for name, many in found.items()}
+            for row, member in enumerate(mind.watched.tolist()):
+                start = mind.start + row * mind.width
+                yield names[member], slice(start, start + mind.width)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
-from ecosystem.influence.jacobian import DENSE, dense
+from ecosystem.influence.jacobian import DENSE, dense, radius_of, radius_of_sparse
 from ecosystem.influence.operators import Dense, Operator, Products, Sparse
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
@@ -49,6 +49,20 @@ class Resolvent:
     def radius(self) -> float:
         """``ρ(B)``: small changes settle in synchronous rounds if it is below 1, not if it is above."""
         return self.operator.radius()
+
+    @cached_property
+    def certificate(self) -> float:
+        """``ρ(K)``, ``K_ij = ‖B_ij‖₂``; with users who move, a taste is a node too (NaN where ``B`` is too large)."""
+        layout = self.dynamics.layout
+        if not layout.minds:
+            return radius_of_sparse(self.blocks.norms())
+        if len(self.point) > DENSE:
+            return float("nan")
+        inside = layout.tangent(self.pull(torch.eye(len(self.point), dtype=self.point.dtype)))
+        nodes = layout.nodes()
+        parts = [[inside[nodes == i][:, nodes == j] for j in nodes.unique()] for i in nodes.unique()]
+        norms = torch.tensor([[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts])
+        return radius_of(norms.double())
 
     def push(self, v: Tensor) -> Tensor:
         """``B v`` for rows of ``v [columns, size]``."""

@@ -15,7 +15,6 @@ from torch import Tensor
 from ecosystem.core.streams import Stream
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
-from ecosystem.influence.jacobian import radius_of_sparse
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
@@ -97,7 +96,7 @@ def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float
     """See :func:`stability`."""
     blocks = resolvent.blocks
     rows = [_row(Rounds(resolvent.dynamics, ordering), blocks, tolerance) for ordering in (None, *orderings)]
-    return Stability(resolvent.radius, radius_of_sparse(blocks.norms()), pd.DataFrame(rows), tolerance)
+    return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance)
 
 
 def _row(rounds: Rounds, blocks: Blocks, tolerance: float) -> dict[str, Any]:

@@ -32,11 +32,11 @@ class StablePoint:
 
     ``found`` says whether there is one; then ``parameters[name]`` are each member's (the mean of a ``Location``, the
     probabilities of a ``Categorical``, mean and covariance of a ``Gaussian`` one after the other), ``generators[name]``
-    the same as a generator, ``alignment`` the exact ``J`` of every member with a reward, ``residual`` the largest
-    ``|T(Θ) − Θ|`` relative to ``1 + |θ_i|``. ``seen`` tells what the dynamics did when they were played for
-    ``rounds`` rounds from the start, in the scenario's own order: *settles*, *diverges*, *cycles with period p*,
-    *wanders*. A stable point may exist where the dynamics diverge. ``others`` are different stable points, found from
-    other starts.
+    the same as a generator, ``tastes[name]`` where the taste of users who move has come to rest, ``alignment`` the
+    exact ``J`` of every member with a reward, ``residual`` the largest ``|T(Θ) − Θ|`` relative to ``1 + |θ_i|``.
+    ``seen`` tells what the dynamics did when they were played for ``rounds`` rounds from the start, in the scenario's
+    own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable point may exist where the dynamics
+    diverge. ``others`` are different stable points, found from other starts.
     """
 
     found: bool
@@ -46,6 +46,7 @@ class StablePoint:
     alignment: pd.Series
     parameters: dict[str, Tensor]
     generators: dict[str, ClosedForm]
+    tastes: dict[str, Tensor] = field(default_factory=dict)
     others: tuple[StablePoint, ...] = ()
     own: bool = True  # whether it was found from the scenario's own start
     vector: Tensor = field(default_factory=lambda: torch.empty(0))  # Θ as the solvers have it, [size]
@@ -213,6 +214,7 @@ def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: f
         pd.Series(alignment.numpy(), index=index, name="alignment"),
         {name: generators[name].vector() for name in dynamics.names},
         {name: generators[name] for name in dynamics.names},
+        dynamics.layout.minds.named(dynamics.names, shown),
         vector=shown,
         dynamics=dynamics,
     )
@@ -257,4 +259,11 @@ def vector_of(dynamics: Dynamics, point: StablePoint) -> Tensor:
                 f"the point given has no parameters for {name!r}, or of another size; pass stable_point(scenario)"
             )
         vector[span] = parameters[name].flatten()
+    try:
+        dynamics.layout.minds.fill(vector, dynamics.names, point.tastes)
+    except (KeyError, IndexError) as error:
+        raise ValueError(
+            f"the point given has no state of the taste of those who look at {error.args[0]!r}; pass "
+            "stable_point(scenario)"
+        ) from error
     return vector

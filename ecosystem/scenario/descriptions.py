@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs
-from ecosystem.curation import Curator, Users
+from ecosystem.curation import Blind, Curator, Users
 from ecosystem.generators import GenerativeModel
 from ecosystem.retention import Retention, as_retention, replace
 from ecosystem.rewards import as_reward
@@ -29,7 +29,8 @@ class Member:
     ``reward`` is any callable ``[..., *event] -> [...]``; ``curator`` chooses on flows that are ``chosen_by`` this
     member's users; ``real`` is a tensor ``[m, *event]``, ``Pairs``, a generator or any ``(n, rng) -> samples``;
     ``agent`` is a subclass of ``ModelAgent`` with behaviour of its own. ``asked`` are the inputs ``[m, *input]`` that
-    this member's users judge a conditional model by (held-out prompts), by default those of its real data.
+    this member's users judge a conditional model by (held-out prompts), by default those of its real data. ``learn``
+    moves the taste of its users after each round by what they saw of it: ``Drift(beta)``, ``Habit(function)``.
     """
 
     generator: GenerativeModel
@@ -72,6 +73,8 @@ class Member:
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+        if learn is not None:
+            self.audience  # noqa: B018 - refuses tastes that cannot move
         if curator is not None and curator.needs_reward and reward is None:
             raise ValueError(f"a member whose users curate by {curator} needs a reward: Member(..., reward=...)")
 
@@ -91,7 +94,12 @@ class Member:
     @property
     def users(self) -> Users | None:
         """Who chooses on flows that this member's users curate."""
-        return None if self.curator is None else Users(self.reward, self.curator, self.learn)
+        return None if self.curator is None else self.audience
+
+    @property
+    def audience(self) -> Users:
+        """By whose taste it is judged: its users, whether they choose or not."""
+        return Users(self.reward, self.curator or Blind(), self.learn)
 
 
 @dataclass(frozen=True, eq=False)
