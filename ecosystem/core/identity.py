@@ -21,9 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -75,7 +73,7 @@ def label(value: Any, letters: int = 60, digits: int = 6) -> str:
     text = without_addresses(" ".join(str(value).split()))
     if _is_exact(value) and len(text) <= letters:
         return text
-    if isinstance(value, nx.Graph):
+    if isinstance(value, _classes("networkx", "Graph")):
         text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
     text = getattr(value, "__name__", None) or text
     return f"{text if len(text) <= letters else text[: letters - 1] + '…'} #{digest(value)[:digits]}"
@@ -150,9 +148,9 @@ class _Reader:
             yield from sorted(self.read(item) for item in value)
         elif isinstance(value, Mapping):
             yield from sorted(self.read(key) + self.read(item) for key, item in value.items())
-        elif isinstance(value, nx.Graph):
+        elif isinstance(value, _classes("networkx", "Graph")):
             yield from ((dict(value.graph),), (list(value.nodes(data=True)),), (list(value.edges(data=True)),))
-        elif isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        elif isinstance(value, _classes("pandas", "DataFrame", "Series", "Index")):
             yield from self._pandas(value)
         elif isinstance(value, types.BuiltinFunctionType):
             yield f"{value.__module__}.{value.__qualname__}"
@@ -175,7 +173,9 @@ class _Reader:
         else:
             yield from ((type(value),), (_state(value, self._whole),))
 
-    def _pandas(self, value: pd.DataFrame | pd.Series | pd.Index) -> Iterator[Any]:
+    def _pandas(self, value: Any) -> Iterator[Any]:
+        import pandas as pd
+
         frame = value if isinstance(value, pd.DataFrame) else value.to_frame()
         yield from ((frame.columns.tolist(),), (list(map(str, frame.dtypes)),))
         try:
@@ -217,6 +217,12 @@ class _Reader:
 _CLASS_NOISE = {"__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
 _CLASS_NOISE |= {"__annotations__", "__dataclass_fields__", "__dataclass_params__", "__abstractmethods__", "_abc_impl"}
 _CLASS_NOISE |= {"__slotnames__"}  # pickle leaves it there
+
+
+def _classes(module: str, *names: str) -> tuple[type, ...]:
+    """Classes of a library; none where it is not loaded, for nothing is of them then, and loading it takes long."""
+    loaded = sys.modules.get(module)
+    return tuple(getattr(loaded, name) for name in names) if loaded else ()
 
 
 def _bytes(tensor: Tensor) -> bytes:
