@@ -8,39 +8,74 @@ with the first round's data: a member's starting parameters are not data.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
+from ecosystem.core.claims import Claims
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import concatenated
 from ecosystem.core.streams import Stream
 
 Memory = dict[str, Tensor]
+_PATIENCE = 10_000  # rounds in which a memory may come to rest
+_ROUNDING = 1e-14  # relative, by which it may change and be at rest
 
 
 @dataclass(frozen=True)
-class Retention:
-    """The contract.
+class Retention(Claims):
+    """The contract: ``pool`` for statistics, ``keep`` for data, and what a retention says of itself.
 
-    ``on_data`` says that the choice can only be made on the data, not on their statistics; ``remembers`` that anything
-    is kept from round to round.
+    A memory is any dict of tensors ``[*batch, ...]``, empty before the first round; analyses of settling follow
+    whatever it is. One that brings ``keep`` alone works on data, and has no population dynamics. A subclass that
+    overrides one of the two has no other until it writes it: they would not agree.
+
+    >>> @dataclass(frozen=True)
+    ... class fading(Retention):                      # the past counts by its weight
+    ...     weight: float
+    ...     def pool(self, memory, fresh):
+    ...         past = self.weight * memory.get("past", fresh) + (1 - self.weight) * fresh
+    ...         return past, {"past": past}
+    >>> fading(0.5).pool({"past": torch.zeros(1)}, torch.ones(1))
+    (tensor([0.5000]), {'past': tensor([0.5000])})
     """
 
-    on_data = False
-    remembers = True
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "pool": ("keep",),
+        "keep": ("pool",),
+        "data": ("keep",),
+        "remembers": ("pool", "keep"),
+        "averages": ("pool", "keep"),
+        "on_data": ("pool",),
+    }
+    on_data: ClassVar[bool] = False  # the choice can only be made on the data, not on their statistics
+    remembers: ClassVar[bool] = True  # anything is kept from round to round
+    averages: ClassVar[bool] = False  # everything ever seen counts alike: a ``1/t``-step average
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if cls.pool is Retention.pool:
+            cls.on_data = True
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         """The statistic to fit and the new memory, from the fresh mean statistic ``[*batch, Q]``."""
-        raise NotImplementedError
+        raise NoPopulationLaw(f"the retention {self}, which has no method pool(memory, fresh),")
 
     def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
         """The data sets to train on, oldest first, after ``fresh [n, *event]`` has come in.
 
+        Who remembers more than these (lots, dates) has a ``data`` of its own that makes the one to train on of it.
         Tensors, pairs or training sets: whatever has a length, takes an index and can be ``concatenated``.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method keep(kept, fresh, rng), which models that are trained on data need"
+        )
+
+    def data(self, kept: list[Any]) -> Any:
+        """The one data set ``[n, *event]`` that is trained on."""
+        return concatenated(kept)
 
 
 @dataclass(frozen=True)
@@ -59,6 +94,8 @@ class replace(Retention):
 @dataclass(frozen=True)
 class accumulate(Retention):
     """All rounds' data, equally weighted: a ``1/t``-step average (Gerstgrasser et al. 2024, 2404.01413)."""
+
+    averages = True
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         count = memory.get("count", torch.zeros_like(fresh[..., :1])) + 1
@@ -100,6 +137,7 @@ class subsample(Retention):
 
     n: int
     on_data = True
+    averages = True
 
     def __post_init__(self) -> None:
         whole_number(self.n, "subsample(n)", 1)
@@ -113,10 +151,41 @@ class subsample(Retention):
         stay = lots.argsort()[: self.n].sort().values
         return [data[stay], lots[stay]]
 
+    def data(self, kept: list[Any]) -> Any:
+        return kept[0]
 
-def training_data(retention: Retention, kept: list[Any]) -> Any:
-    """The one data set ``[n, *event]`` that a list of kept ones makes."""
-    return concatenated(kept[:1] if isinstance(retention, subsample) else kept)
+
+class Unsettled(ValueError):
+    """A memory that goes on changing where nothing else does."""
+
+
+def settled(retention: Retention, statistic: Tensor, rounds: int = _PATIENCE) -> Memory:
+    """The memory after many rounds of one and the same mean statistic ``[*batch, Q]``.
+
+    :class:`Unsettled` where it does not come to rest within so many ``rounds``; another ValueError where what is fitted
+    then is not that statistic: stable points would not be where retraining stands still.
+
+    >>> settled(window(3), torch.ones(1))["past"]
+    tensor([[1., 1.]])
+    """
+    memory: Memory = {}
+    for _ in range(rounds):
+        fitted, after = retention.pool(memory, statistic)
+        if memory.keys() == after.keys() and all(_close(memory[name], after[name]) for name in after):
+            if not torch.allclose(fitted, statistic, rtol=1e-9, atol=1e-9):
+                raise ValueError(f"{retention} changes a statistic that stands still; let its weights add up to 1")
+            return after
+        memory = after
+    raise Unsettled(
+        f"the memory of {retention} goes on changing where nothing else does (for all that was ever seen, equally "
+        "weighted, let it say averages = True)"
+    )
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape or not b.is_floating_point():
+        return torch.equal(a, b)
+    return bool(((a - b).abs() <= _ROUNDING * (1 + b.abs())).all())
 
 
 def as_retention(retention: Any) -> Retention:

@@ -9,24 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
+from ecosystem.core.claims import Claims
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 
 
-class Schedule(Stackable):
-    """The contract: who is due in a round. ``random`` schedules draw; the others are the same in every replicate."""
+class Schedule(Stackable, Claims):
+    """The contract: who is due in a round, and what a schedule says of itself.
 
-    random = False
+    One that says nothing is followed round by round, as one that draws. A subclass that overrides ``due`` says nothing
+    again, whatever its parent has said.
+
+    >>> @dataclass(frozen=True, eq=False)
+    ... class third(Schedule):
+    ...     random = False
+    ...     def due(self, round, rng):
+    ...         return torch.tensor(round % 3 == 0)
+    ...     def cycle(self):
+    ...         return 1, 3
+    >>> [round for round in range(1, 10) if third().due(round, Stream.root([(0, 0)])[0])]
+    [3, 6, 9]
+    """
+
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {name: ("due",) for name in ("random", "cycle", "ends", "is_never")}
+    random: bool = True  # it may draw; False: it is the same in every replicate
+    ends: bool = False  # from some round on nobody is due again
+    is_never: bool = False  # nobody is ever due
 
     def due(self, round: int, rng: Stream) -> Tensor:
         """Whether each member is due, bool, broadcastable to the keys of ``rng``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method due(round, rng)")
+
+    def cycle(self) -> tuple[int, int] | None:
+        """The first round and the period: from that round on, every ``period`` rounds are like the next; else None."""
+        return None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +57,7 @@ class every(Schedule):
 
     period: Tensor
     start: Tensor
+    random = False
 
     def __init__(self, period: int, start: int = 0) -> None:
         object.__setattr__(self, "period", torch.tensor(whole_number(period, "every(period)", 1)))
@@ -43,6 +66,9 @@ class every(Schedule):
     def due(self, round: int, rng: Stream) -> Tensor:
         since = round - 1 - self.start
         return (since >= 0) & (since % self.period == 0)
+
+    def cycle(self) -> tuple[int, int]:
+        return int(self.start) + 1, int(self.period)
 
     def __repr__(self) -> str:
         if self.period.ndim:
@@ -55,6 +81,8 @@ class at(Schedule):
     """In the named rounds only."""
 
     rounds: tuple[int, ...]
+    random = False
+    ends = True
 
     def __init__(self, *rounds: int) -> None:
         for value in rounds:
@@ -73,7 +101,6 @@ class poisson(Schedule):
     """A Poisson clock with ``rate`` rings a round: due when it rings in the round, probability ``1 − e^{−rate}``."""
 
     rate: Tensor
-    random = True
 
     def __init__(self, rate: float) -> None:
         value = torch.as_tensor(rate, dtype=torch.float64)
@@ -90,6 +117,9 @@ class poisson(Schedule):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Never(Schedule):
+    random = False
+    is_never = True
+
     def due(self, round: int, rng: Stream) -> Tensor:
         return torch.tensor(False)
 
@@ -102,13 +132,12 @@ never: Schedule = _Never()
 
 def is_never(schedule: Schedule) -> bool:
     """Whether a schedule is :data:`never` (or a copy of it)."""
-    return isinstance(schedule, _Never)
+    return schedule.is_never
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _CustomSchedule(Schedule):
     function: Callable[[int, Stream], Any]
-    random = True
 
     def due(self, round: int, rng: Stream) -> Tensor:
         return torch.as_tensor(self.function(round, rng.at(round))).bool()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ecosystem import Location, Member, Stream, accumulate, replace, subsample, window
-from ecosystem.retention import Retention, as_retention, training_data
+from ecosystem.retention import Retention, as_retention
 from tests.drawn import normals
 
 _quick = settings(max_examples=30, deadline=None)
@@ -31,7 +31,7 @@ def kept(retention: Retention, rounds: int, n: int, seed: int = 0) -> list[list[
     for t in range(rounds):
         fresh = torch.arange(t * n, (t + 1) * n)
         data = retention.keep(data, fresh, Stream.root([(seed, 0)])[0].at(t))
-        out.append(training_data(retention, data).tolist())
+        out.append(retention.data(data).tolist())
     return out
 
 

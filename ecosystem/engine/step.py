@@ -32,7 +32,6 @@ from ecosystem.engine.stacks import put, written
 from ecosystem.engine.state import State, merged
 from ecosystem.engine.waves import Plan, Task
 from ecosystem.generators import ClosedForm, GenerativeModel
-from ecosystem.retention import training_data
 from ecosystem.schedules import Schedule
 
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
@@ -254,7 +253,7 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
         # the replicate by its address: columns may be a selection
         key = (int(task.rows[cell[0]]), cell[1], int(now.rng.keys[cell[2]]))
         store[key] = retention.keep(store.get(key, []), fresh, rng)
-        kept = training_data(retention, store[key])
+        kept = retention.data(store[key])
     if now.ledger is not None:
         now.ledger.trained(task, cell, kept)
     return kept.data

@@ -7,6 +7,7 @@ where an ecosystem has its replicates, so one call moves many parameter vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
@@ -30,12 +31,14 @@ from ecosystem.engine.waves import Plan, Task, compile_plan
 from ecosystem.engine.wiring import CURATED, REAL
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.layout import Layout
-from ecosystem.retention import replace as replacing
+from ecosystem.retention import Unsettled, settled
+from ecosystem.retention import replace as newest
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
-from ecosystem.schedules import at, is_never
+from ecosystem.schedules import is_never
 
+_STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
 Like = Mapping[str, tuple[str, str]]
 INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"
 
@@ -113,7 +116,7 @@ class Dynamics:
 
     @cached_property
     def _forgetful(self) -> tuple[Cohort, ...]:
-        return tuple(replace(cohort, retention=replacing()) for cohort in self.cohorts)
+        return tuple(replace(cohort, retention=newest()) for cohort in self.cohorts)
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of any round, ``ranks [members]``, ``due [members]``."""
@@ -227,11 +230,14 @@ def _check(scenario: Scenario) -> None:
             f"scenario {scenario.name!r} changes while it runs ({scenario.interventions[round][0]} in round {round}); "
             f"a stable point belongs to a network that stays: build the scenario as it is in the end, or {INSTEAD}"
         )
+    for retention in {id(m.retention): m.retention for m in map(scenario.member, scenario.names)}.values():
+        with suppress(Unsettled):
+            settled(retention, torch.ones(1, 1, 1, 1, dtype=torch.float64), rounds=_STILL)
     for name in scenario.names:
         member = scenario.member(name)
         if member.agent is not None and member.agent is not ModelAgent:
             raise ValueError(f"{name!r} has an agent of its own, {member.agent.__name__}, which may act; {INSTEAD}")
-        if isinstance(member.schedule, at):
+        if member.schedule.ends:
             raise ValueError(
                 f"{name!r} retrains {member.schedule}, then never again: where it ends depends on the way there; "
                 f"give it every(...) or never, or {INSTEAD}"

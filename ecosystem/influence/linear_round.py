@@ -10,6 +10,8 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import vjp
+from torch.nn.functional import pad
 
 from ecosystem.influence.jacobian import DENSE, Jacobian, dense, derivative, radius_by_products, radius_of
 from ecosystem.influence.rounds import Rounds, State, Turn
@@ -20,21 +22,24 @@ _BATCHES = 20  # whose means tell the error
 
 
 class LinearRound:
-    """The derivative of rounds at a stable point ``vector [size]``; members that are ``frozen`` stand still.
+    """The derivative of rounds at a stable point, a state at ``rest``; members that are ``frozen`` stand still.
 
-    The state is the parameters now and before (as far back as delays reach) and what windows of data have kept.
+    The state is the parameters now and before (as far back as delays reach) and all that retention has kept of past
+    data and that moves with them.
     """
 
-    def __init__(self, rounds: Rounds, vector: Tensor, frozen: np.ndarray) -> None:
+    def __init__(self, rounds: Rounds, rest: State, frozen: np.ndarray) -> None:
         self.rounds = rounds
         self.frozen = frozen
-        self.rest = rounds.at_rest(vector.unsqueeze(0))
+        self.rest = rest
         self._matrices: dict[tuple[bytes, bytes], Tensor] = {}
         self._linearised = 0
-        self._windows = [(c, memory["past"]) for c, memory in enumerate(self.rest.memories) if "past" in memory]
+        self._still = torch.from_numpy(frozen)[rounds.dynamics.layout.owners()].repeat(len(self.rest.past))
+        self._kept = [
+            (c, name) for c, m in enumerate(self.rest.memories) for name, t in m.items() if t.is_floating_point()
+        ]
+        self._kept = self._reached()
         self.flat = self._flattened(self.rest)[0]
-        still = torch.from_numpy(frozen)[rounds.dynamics.layout.owners()].repeat(len(self.rest.past))
-        self._still = torch.cat([still, torch.zeros(len(self.flat) - len(still), dtype=torch.bool)])
 
     def rate(self) -> float:
         """The spectral radius of a round: the root of a hyper-period's, over which every clock repeats."""
@@ -93,16 +98,37 @@ class LinearRound:
 
     def _played(self, flat: Tensor, turns: list[Turn]) -> Tensor:
         """The state ``[columns, all]`` some rounds later."""
-        state = self._state(torch.where(self._still, self.flat, flat))  # what stands still is no direction
+        still = pad(self._still, (0, flat.shape[-1] - len(self._still)))
+        rest = self._flattened(self.rest)[0]
+        state = self._state(torch.where(still, rest, flat))  # what stands still is no direction
         for turn in turns:
             state = self.rounds.played(state, turn, differentiable=True)
         return self._flattened(state)
 
     # -- the state as one vector -----------------------------------------------------------------------------------
 
+    def _reached(self) -> list[tuple[int, str]]:
+        """The tensors of memories that move when parameters do: a count of rounds goes its own way."""
+        if not self._kept:
+            return []
+        value, pull = vjp(lambda s: self._played(s, [self.rounds.everybody]), self._flattened(self.rest))[:2]
+        sizes = [self.rest.memories[c][name].numel() for c, name in self._kept]
+        first, *ends = np.cumsum([len(self._still), *sizes]).tolist()
+        spans = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        causes = []
+        for span in spans:
+            weights = torch.zeros_like(value)
+            weights[:, span] = torch.linspace(0.5, 1.5, span.stop - span.start, dtype=value.dtype)
+            causes.append(pull(weights)[0][0] != 0)
+        moved = torch.arange(value.shape[1]) < first
+        for _ in spans:  # what reaches one may reach the next
+            for span, cause in zip(spans, causes, strict=True):
+                moved[span] |= bool((cause & moved).any())
+        return [kept for kept, span in zip(self._kept, spans, strict=True) if bool(moved[span].any())]
+
     def _flattened(self, state: State) -> Tensor:
         columns = len(state.now)
-        kept = [state.memories[c]["past"].transpose(0, 2).reshape(columns, -1) for c, _ in self._windows]
+        kept = [state.memories[c][name].transpose(0, 2).reshape(columns, -1) for c, name in self._kept]
         return torch.cat([*state.past, *kept], -1)
 
     def _state(self, flat: Tensor) -> State:
@@ -113,8 +139,9 @@ class LinearRound:
             for memory in self.rest.memories
         ]
         at = size * len(past)
-        for c, kept in self._windows:
+        for c, name in self._kept:
+            kept = self.rest.memories[c][name]
             shape = (columns, kept.shape[1], kept.shape[0], *kept.shape[3:])
-            memories[c]["past"] = flat[:, at : at + kept.numel()].reshape(shape).transpose(0, 2)
+            memories[c][name] = flat[:, at : at + kept.numel()].reshape(shape).transpose(0, 2)
             at += kept.numel()
         return replace(self.rest, past=past, memories=memories)

@@ -13,7 +13,6 @@ from ecosystem.core.check import whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import Like
-from ecosystem.retention import replace as newest
 from ecosystem.running.ecosystem import Ecosystem
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs, as_seeds, randomly_timed
@@ -190,6 +189,6 @@ def _numbers(scenario: Scenario) -> int:
         member = scenario.member(name)
         total += 4 * (scenario.rounds + 1) + (3 + delay) * parameter_count(member.generator)
         if not isinstance(member.generator, ClosedForm):  # trained on the data themselves
-            rounds = 1 if isinstance(member.retention, newest) else scenario.rounds
+            rounds = scenario.rounds if member.retention.remembers else 1
             total += rounds * (scenario.samples or 0) * math.prod(member.generator.event_shape)
     return total

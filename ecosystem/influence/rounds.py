@@ -1,12 +1,13 @@
 """Rounds as the engine plays them, from any state: for trajectories, and for the Jacobian of a round.
 
-The *state* of an ecosystem is more than its parameters: flows with a delay read what members were, and a window of past
-data is part of what the next fit sees.
+The *state* of an ecosystem is more than its parameters: flows with a delay read what members were, and what retention
+has kept of past data is part of what the next fit sees.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,15 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.products import any_bits
-from ecosystem.core.streams import Stream, word
+from ecosystem.core.stacking import stack
+from ecosystem.core.streams import Stream
 from ecosystem.engine import step as engine
+from ecosystem.engine.population import gather_population
 from ecosystem.engine.waves import Plan
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.orderings import Ordering, as_ordering
-from ecosystem.retention import window
-from ecosystem.running.variants import has_random_clocks
-from ecosystem.schedules import every, is_never
+from ecosystem.retention import settled
+from ecosystem.schedules import Schedule
 
 Memories = list[dict[str, Any]]
 _LONGEST = 500  # rounds of a hyper-period
@@ -61,33 +63,44 @@ class Rounds:
         self.depth = int(dynamics.wiring.delay[dynamics.live].max(initial=0))
         self._rng = Stream.root([(seed, 0)])
         schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
-        clocks = [s if isinstance(s, every) else None for s in schedules]
-        self._clocked = np.array([clock is not None for clock in clocks])
-        self._periods = np.array([1 if clock is None else int(clock.period) for clock in clocks])
-        self._starts = np.array([0 if clock is None else int(clock.start) for clock in clocks])
-        self._others = [(i, s) for i, s in enumerate(schedules) if clocks[i] is None and not is_never(s)]
-        self.period = math.lcm(*self._periods.tolist())
-        # a hyper-period too long to be looked at as one map is followed as random rounds are
-        self.random = self.ordering.random or has_random_clocks(dynamics.scenario) or self.period > _LONGEST
-        start = int(self._starts.max())
+        self._clocks = _alike(schedules)
+        cycles = [schedule.cycle() for schedule in schedules if not schedule.is_never]
+        known = [cycle for cycle in cycles if cycle is not None]
+        self.period = math.lcm(*(period for _, period in known))
+        # without a period, or with one too long to be looked at as one map, they are followed as random rounds are
+        self.random = self.ordering.random or None in cycles or self.period > _LONGEST
+        start = max((first - 1 for first, _ in known), default=0)
         self.first = 1 + self.period * math.ceil(start / self.period)  # from here on every period is like the next
+        if not self.random:
+            self._check_cycles()
 
     def begin(self, vector: Tensor) -> State:
         """The state of an ecosystem that starts at ``vector [columns, size]``."""
         return State((vector,) * (self.depth + 1), [{} for _ in self.dynamics.cohorts])
 
     def at_rest(self, vector: Tensor) -> State:
-        """The state after many rounds at a stable point ``vector [columns, size]``: windows of data are full of it.
+        """The state after many rounds at a stable point ``vector [columns, size]``: memories are full of it.
 
-        Filled by rounds in which everybody is due: at rest the contents are the same, whatever the clocks.
+        At rest their contents are the same, whatever the clocks; of those who average everything ever seen there are
+        none. :class:`Unsettled` where a memory does not come to rest.
         """
-        kept = [cohort.retention for cohort in self.dynamics.cohorts]
-        state = self.begin(vector)
-        everybody = self._turn(0, np.zeros(len(self._periods), dtype=np.int64), self.dynamics.moves)
-        for _ in range(max((r.rounds for r in kept if isinstance(r, window)), default=0)):
-            state = State(state.past, self.played(state, everybody).memories)
-        filled = [m if isinstance(r, window) else {} for m, r in zip(state.memories, kept, strict=True)]
-        return State(state.past, filled)
+        state, world = self.begin(vector), self.dynamics.world(vector)
+        for task in self.dynamics.tasks(world):
+            cohort = self.dynamics.cohorts[task.cohort]
+            if cohort.retention.averages:
+                continue
+            with any_bits():
+                fresh = gather_population(world, task)
+            memory, rows = state.memories[task.cohort], torch.from_numpy(task.rows)
+            for name, value in settled(cohort.retention, fresh).items():
+                blank = value.new_zeros(len(cohort.ids), *value.shape[1:])
+                memory[name] = memory.get(name, blank).index_copy(0, rows, value)
+        return state
+
+    @property
+    def everybody(self) -> Turn:
+        """A round in which all who ever retrain do so, at once."""
+        return self._turn(0, np.zeros(len(self.dynamics.names), dtype=np.int64), self.dynamics.moves)
 
     def turn(self, number: int, frozen: np.ndarray | None = None) -> Turn:
         """Who retrains in round ``number``, and in what waves; members that are ``frozen`` do not."""
@@ -112,11 +125,31 @@ class Rounds:
             ended, _ = engine.step(program, begun, turn=who)
         return State((self.dynamics.layout.pack(ended.now, ended.audience), *state.past[:-1]), list(ended.memories))
 
+    def _check_cycles(self) -> None:
+        """Refuse schedules that do not repeat as they say; one hyper-period tells."""
+        for number in range(self.first, self.first + self.period):
+            wrong = np.flatnonzero(self._due(number) != self._due(number + self.period))
+            if len(wrong):
+                name = self.dynamics.names[int(wrong[0])]
+                schedule = self.dynamics.scenario.member(name).schedule
+                raise ValueError(
+                    f"the schedule of {name!r}, {schedule}, says cycle() = {schedule.cycle()}, and round {number} is "
+                    f"not like round {number + self.period}; mend it, or let it return None"
+                )
+
     def _due(self, number: int) -> np.ndarray:
         """Who retrains in a round, ``[members]``."""
-        since = number - 1 - self._starts
-        due = self._clocked & (since >= 0) & (since % self._periods == 0)
-        for member, schedule in self._others:
-            rng = self._rng.at("schedule")[0].at(word(self.dynamics.names[member]))
-            due[member] = bool(schedule.due(number, rng))
-        return due
+        due = torch.zeros(len(self.dynamics.names), dtype=torch.bool)
+        rng = self._rng.at("schedule")[0].at(self.dynamics.words)
+        for members, schedule in self._clocks:
+            due[members] = schedule.due(number, rng[members])
+        return due.numpy()
+
+
+def _alike(schedules: Sequence[Schedule]) -> list[tuple[Tensor, Schedule]]:
+    """Schedules of one kind stacked, with their members; without those that are never due."""
+    kinds: dict[Hashable, list[int]] = {}
+    for member, schedule in enumerate(schedules):
+        if not schedule.is_never:
+            kinds.setdefault(schedule.kind(), []).append(member)
+    return [(torch.tensor(many), stack([schedules[i] for i in many])) for many in kinds.values()]

@@ -17,9 +17,9 @@ from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.resolvent import Resolvent
-from ecosystem.influence.rounds import Rounds
+from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
-from ecosystem.retention import accumulate, subsample
+from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
@@ -36,11 +36,13 @@ class Stability:
     ordering:
 
     - ``rate``: the factor by which a change shrinks in a round in the long run: the spectral radius of the engine's own
-      round (delays, periods and windows of data included; the root of a hyper-period's), or for random orders and
-      clocks ``e^γ`` with the Lyapunov exponent ``γ``, measured; NaN where data accumulate and changes fade like a power
-      ``t^{−exponent}``;
+      round (delays, periods and memories of data included; the root of a hyper-period's), or for orders and clocks
+      that are random or have no period ``e^γ`` with the Lyapunov exponent ``γ``, measured; NaN where all data ever seen
+      count alike and changes fade like a power ``t^{−exponent}``, and where a memory does not come to rest: then the
+      rounds are ``measured`` only, and ``note`` says why;
     - ``error``: the standard error of a measured rate;
-    - ``settles``; ``worst``: for random orders, the largest spectral radius of a round seen;
+    - ``settles``: whether changes fade; where rounds are measured only, whether they did within 5,000;
+    - ``worst``: for random orders, the largest spectral radius of a round seen;
     - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate and by
       playing.
     """
@@ -49,6 +51,7 @@ class Stability:
     certificate: float
     table: pd.DataFrame
     tolerance: float
+    note: str = ""
 
     @property
     def certified(self) -> bool:
@@ -62,6 +65,8 @@ class Stability:
     def __repr__(self) -> str:
         own = self.table.iloc[0]
         pace = f"rate {own['rate']:.4g}" if math.isnan(own["exponent"]) else f"like t^-{own['exponent']:.3g}"
+        if self.note:
+            pace = f"measured only: {own['measured']:.0f} rounds, {self.note}"
         verb = "settles" if self.settles else "does not settle"
         return (
             f"Stability({verb} in its own order, {own['ordering']}, {pace}; ρ(B) = {self.radius:.4g}, "
@@ -95,14 +100,20 @@ def stability(
 def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
     """See :func:`stability`."""
     blocks = resolvent.blocks
-    rows = [_row(Rounds(resolvent.dynamics, ordering), blocks, tolerance) for ordering in (None, *orderings)]
-    return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance)
+    many = [Rounds(resolvent.dynamics, ordering) for ordering in (None, *orderings)]
+    note = ""
+    try:
+        rest: State | None = many[0].at_rest(blocks.point.unsqueeze(0))
+    except Unsettled as error:
+        rest, note = None, str(error)
+    rows = [_row(rounds, blocks, tolerance, rest) for rounds in many]
+    return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance, note)
 
 
-def _row(rounds: Rounds, blocks: Blocks, tolerance: float) -> dict[str, Any]:
-    """One ordering: how fast, whether at all, in how many rounds."""
+def _row(rounds: Rounds, blocks: Blocks, tolerance: float, rest: State | None) -> dict[str, Any]:
+    """One ordering: how fast, whether at all, in how many rounds; without a state at ``rest`` by playing alone."""
     vector = blocks.point
-    slow = _accumulating(rounds.dynamics)
+    slow = _averaging(rounds.dynamics)
     row: dict[str, Any] = {
         "ordering": repr(rounds.ordering),
         "rate": math.nan,
@@ -110,7 +121,10 @@ def _row(rounds: Rounds, blocks: Blocks, tolerance: float) -> dict[str, Any]:
         "worst": math.nan,
         "exponent": math.nan,
     }
-    linear = LinearRound(rounds, vector, frozen=slow)
+    if rest is None:
+        measured = _measured(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
+        return row | {"settles": not math.isnan(measured), "predicted": math.nan, "measured": measured}
+    linear = LinearRound(rounds, rest, frozen=slow)
     if rounds.random:
         rate, row["error"], row["worst"] = linear.lyapunov()
     else:
@@ -124,7 +138,7 @@ def _row(rounds: Rounds, blocks: Blocks, tolerance: float) -> dict[str, Any]:
         row["settles"] = bool(rate < 1)
         row["predicted"] = _predicted(rate, tolerance)
     within_reach = row["settles"] and row["predicted"] <= _PATIENCE
-    row["measured"] = _measured(rounds, vector, tolerance) if within_reach else math.nan
+    row["measured"] = _measured(rounds, vector, tolerance, rest) if within_reach else math.nan
     return row
 
 
@@ -135,9 +149,9 @@ def _predicted(rate: float, tolerance: float) -> float:
     return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
 
 
-def _measured(rounds: Rounds, vector: Tensor, tolerance: float) -> float:
+def _measured(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> float:
     """Rounds that the engine plays until a small change of all parameters has shrunk to ``tolerance``."""
-    dynamics, rest = rounds.dynamics, rounds.at_rest(vector.unsqueeze(0))
+    dynamics = rounds.dynamics
     noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0] * (1 + vector.abs())
     moved = dynamics.retrained(vector + _PERTURBED * noise)  # inside the families
     state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
@@ -151,10 +165,9 @@ def _measured(rounds: Rounds, vector: Tensor, tolerance: float) -> float:
     return math.nan
 
 
-def _accumulating(dynamics: Dynamics) -> np.ndarray:
+def _averaging(dynamics: Dynamics) -> np.ndarray:
     """Which members train on everything they have ever seen, ``[members]``."""
-    kept = [dynamics.scenario.member(name).retention for name in dynamics.names]
-    return np.array([isinstance(k, accumulate | subsample) for k in kept]) & dynamics.moves
+    return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
 
 
 def _slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
