@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecosystem.core.drawing import Drawing
 from ecosystem.core.streams import Stream, word
 
 
-class Ordering:
+class Ordering(Drawing):
     """The contract: ranks for the members of a scenario, and a check of the names it was given."""
 
+    DRAWING = ("ranks",)
     random = False
 
     def kind(self) -> Hashable:
@@ -26,7 +28,10 @@ class Ordering:
         return self
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
-        """Integer ranks ``[members]`` or ``[members, replicates]``; ``rng`` has one key for each replicate."""
+        """Integer ranks ``[members]`` or ``[members, replicates]``; ``rng`` has one key for each replicate.
+
+        ``rng`` is the same in all rounds; draw from ``rng.at(round)``. (A callable is handed one of its round.)
+        """
         raise NotImplementedError
 
     def check(self, names: Sequence[str]) -> None:
@@ -112,7 +117,7 @@ class _CustomOrdering(Ordering):
         return type(self), self.function
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
-        ranks = np.asarray(self.function(names, round, rng.at("order").at(round)))
+        ranks = np.asarray(self.function(list(names), round, rng.at("order").at(round)))
         if ranks.shape not in ((len(names),), (len(names), *rng.keys.shape)):
             raise ValueError(
                 f"the ordering {self} must return ranks [members] or [members, replicates], "

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ecosystem.core.check import whole_number
 from ecosystem.core.claims import Claims
+from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import concatenated
 from ecosystem.core.streams import Stream
@@ -25,7 +26,7 @@ _ROUNDING = 1e-14  # relative, by which it may change and be at rest
 
 
 @dataclass(frozen=True)
-class Retention(Claims):
+class Retention(Claims, Drawing):
     """The contract: ``pool`` for statistics, ``keep`` for data, and what a retention says of itself.
 
     A memory is any dict of tensors ``[*batch, ...]``, empty before the first round; analyses of settling follow
@@ -50,6 +51,7 @@ class Retention(Claims):
         "averages": ("pool", "keep"),
         "on_data": ("pool",),
     }
+    DRAWING = ("keep",)
     on_data: ClassVar[bool] = False  # the choice can only be made on the data, not on their statistics
     remembers: ClassVar[bool] = True  # anything is kept from round to round
     averages: ClassVar[bool] = False  # everything ever seen counts alike: a ``1/t``-step average

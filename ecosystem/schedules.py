@@ -16,11 +16,12 @@ from torch import Tensor
 
 from ecosystem.core.check import whole_number
 from ecosystem.core.claims import Claims
+from ecosystem.core.drawing import Drawing
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 
 
-class Schedule(Stackable, Claims):
+class Schedule(Stackable, Claims, Drawing):
     """The contract: who is due in a round, and what a schedule says of itself.
 
     One that says nothing is followed round by round, as one that draws. A subclass that overrides ``due`` says nothing
@@ -38,12 +39,16 @@ class Schedule(Stackable, Claims):
     """
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {name: ("due",) for name in ("random", "cycle", "ends", "is_never")}
+    DRAWING = ("due",)
     random: bool = True  # it may draw; False: it is the same in every replicate
     ends: bool = False  # from some round on nobody is due again
     is_never: bool = False  # nobody is ever due
 
     def due(self, round: int, rng: Stream) -> Tensor:
-        """Whether each member is due, bool, broadcastable to the keys of ``rng``."""
+        """Whether each member is due, bool, broadcastable to the keys of ``rng``.
+
+        ``rng`` is the same in all rounds; draw from ``rng.at(round)``. (A callable is handed that.)
+        """
         raise NotImplementedError(f"{type(self).__name__} needs a method due(round, rng)")
 
     def cycle(self) -> tuple[int, int] | None:

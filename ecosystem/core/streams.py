@@ -5,6 +5,9 @@ A :class:`Stream` is a tensor of 64-bit keys. Folding one more word of an addres
 address (seed, replicate, decision, round, member, sample, coordinate) and on nothing else: not on how many draws came
 before, not on who else is in the ecosystem, not on how the work was cut into blocks.
 
+Parts that draw (a model's ``sample``, a curator's ``curate``, ...) are handed such streams made to advance, so that
+every draw of one call is another: see :mod:`ecosystem.core.drawing`.
+
 The generator is SplitMix64 (Steele, Lea, Flood 2014, *Fast splittable pseudorandom number generators*) run as a
 counter: number ``c`` of row ``r`` is ``mix(key + r·ROW + (c + 1)·GAMMA)`` with two odd constants, in exact 64-bit
 arithmetic (NumPy's, which has unsigned integers), wherever the numbers go afterwards.
@@ -68,7 +71,10 @@ class Stream:
     """Random numbers by address: ``keys`` int64 ``[*batch]``, one stream for each.
 
     ``uniform(n, *event)`` and ``normal(n, *event)`` return ``[*batch, n, *event]``: row ``i`` is the same for every
-    ``n``, so a thousand samples begin with the ten that ten samples would have been.
+    ``n``, so a thousand samples begin with the ten that ten samples would have been. Nothing is consumed: the same
+    address gives the same numbers again, and ``uniform``, ``normal`` and ``gumbel`` of one address are transforms of
+    each other. Draws that must differ have addresses of their own (``rng.at("time")``), or come from an
+    :class:`~ecosystem.core.drawing.Advancing` stream, which is what the methods of a user's own parts are handed.
 
     >>> rng = Stream.root([(0, 0), (0, 1)])          # seed 0, replicates 0 and 1
     >>> rng.at("noise").at(3).normal(5, 2).shape
@@ -91,41 +97,57 @@ class Stream:
     def at(self, part: int | str | Tensor) -> Stream:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
         words = part if isinstance(part, Tensor) else torch.tensor(word(part))
-        return Stream(_keys((_unsigned(self.keys) ^ _unsigned(words)) + _GAMMA), self.first, self.rows)
+        return self._with(_keys((_unsigned(self.keys) ^ _unsigned(words)) + _GAMMA), self.first, self.rows, words)
 
     def skip(self, rows: int | Tensor) -> Stream:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""
-        return Stream(self.keys, self.first + rows, self.rows)
+        return self._with(self.keys, self.first + rows, self.rows)
 
     def select(self, rows: Tensor) -> Stream:
         """The stream whose rows 0, 1, ... are this one's rows ``rows`` (int64 ``[n]``)."""
-        return Stream(self.keys, self.first, rows)
+        return self._with(self.keys, self.first, rows)
 
     def __getitem__(self, index: Any) -> Stream:
         first = self.first[index] if isinstance(self.first, Tensor) else self.first
-        return Stream(self.keys[index], first, self.rows)
+        return self._with(self.keys[index], first, self.rows)
 
-    def uniform(self, n: int, *event: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``."""
+    def addressed(self) -> Stream:
+        """A stream for code that gives each of its draws an address of its own: this one."""
+        return self
+
+    def uniform(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``; float64 unless told otherwise."""
         drawn = self._draw(n, event, lambda u: u)
+        dtype = self._dtype() if dtype is None else dtype
         if dtype == torch.float64:
             return drawn
         return drawn.to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)  # rounding must not reach 1
 
-    def normal(self, n: int, *event: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Standard normal numbers ``√2·erfinv(2u − 1)``, ``[*batch, n, *event]``."""
-        return self._draw(n, event, _normal_).to(dtype)
+    def normal(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Standard normal numbers ``√2·erfinv(2u − 1)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
+        return self._draw(n, event, _normal_).to(self._dtype() if dtype is None else dtype)
 
-    def gumbel(self, n: int, *event: int) -> Tensor:
-        """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]`` float64."""
-        return self._draw(n, event, _gumbel_)
+    def gumbel(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
+        """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
+        return self._draw(n, event, _gumbel_).to(self._dtype() if dtype is None else dtype)
+
+    def _dtype(self) -> torch.dtype:
+        return torch.float64
+
+    def _with(self, keys: Tensor, first: int | Tensor, rows: Tensor | None, words: Tensor | None = None) -> Stream:
+        """Another stream of this kind; ``words`` are what its address has more than this one's."""
+        return Stream(keys, first, rows)
+
+    def _starts(self, n: int) -> np.ndarray:
+        """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``."""
+        rows = np.arange(n, dtype=np.uint64) if self.rows is None else _unsigned(self.rows[:n])[:, 0]
+        first = _unsigned(torch.as_tensor(self.first))
+        return (_unsigned(self.keys) + first * _ROW + rows * _ROW).reshape(-1, 1)
 
     def _draw(self, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
         """Uniforms in cache-sized pieces, each turned by ``finish`` (in place) into what was asked for."""
         width = math.prod(event)
-        rows = np.arange(n, dtype=np.uint64) if self.rows is None else _unsigned(self.rows[:n])[:, 0]
-        first = _unsigned(torch.as_tensor(self.first))
-        starts = (_unsigned(self.keys) + first * _ROW + rows * _ROW).reshape(-1, 1)
+        starts = self._starts(n)
         columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
         out = torch.empty(len(starts), width, dtype=torch.float64)
         step = max(1, _CHUNK // max(1, width))

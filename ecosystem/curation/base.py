@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.claims import Claims
+from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
@@ -48,7 +49,7 @@ class Slate(Protocol):
 _LAWS = ("law",)
 
 
-class Curator(Stackable, Claims):
+class Curator(Stackable, Claims, Drawing):
     """The contract of all curators: ``curate`` for samples, ``law`` for the population, and what it says of itself.
 
     A subclass that overrides ``curate`` or ``law`` and no more says nothing again, whatever its parent has said, and
@@ -65,6 +66,7 @@ class Curator(Stackable, Claims):
         "blind": ("curate", *_LAWS),
         "shift": ("curate", *_LAWS),
     }
+    DRAWING = ("curate",)
     needs_reward: bool = True  # judges by the reward of the member whose users choose
     chooses: bool = True  # among candidates, and so draws; False: the survivor is known from candidate 0 or its law
     # True: compares the samples of a pool, and sees each pool whole. False: looks at the candidates of each sample

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.core.claims import Claims
+from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
@@ -24,12 +25,25 @@ from ecosystem.generators.training import Training, trained
 from ecosystem.rewards import Reward
 
 
-class GenerativeModel(nn.Module, Claims):
+class GenerativeModel(nn.Module, Claims, Drawing):
     """A torch module that can sample and fit.
 
     Set ``event_shape`` (the shape of one sample), write ``sample(n, rng) -> [n, *event]`` and either
     ``loss(batch, rng) -> scalar`` (trained as ``self.training_plan`` says) or ``fit(data, rng) -> loss | None``.
-    Take randomness from ``rng`` (``rng.normal(n, *shape)``, ``rng.torch()``) and runs are reproducible to the bit.
+    Models train in torch's training mode and sample in evaluation mode.
+
+    **Randomness** comes from ``rng``, an :class:`~ecosystem.core.drawing.Advancing` stream: each draw of a call
+    (``rng.normal(n, *shape)``, ``rng.uniform(n)``, ``rng.torch()``, ``rng.numpy()``) is another, and every call begins
+    anew, so runs are reproducible to the bit. Row ``i`` belongs to sample ``i``. Numbers are float32 where the model's
+    parameters are (``draw_type``), unless a ``dtype`` is given. In an ecosystem torch's global generators (the CPU's
+    and that of the model's device) are set from the same address before ``sample``, ``respond`` and ``fit``, and put
+    back after: ``torch.randn`` and dropout are as reproducible, though all samples share one sequence, so that
+    a sample depends on how many are drawn. (Not so for closed forms: they draw from ``rng`` alone.) Python's ``random``
+    and NumPy's global generator are left alone: what is drawn from them is not reproducible.
+
+    **Changes** happen in ``fit`` alone. ``fit`` trains a copy; its data, and the inputs of ``respond``, are its own to
+    change. A ``sample`` that changes the model's parameters or buffers is refused: then a look at a model would change
+    it. (A cache is a buffer with ``persistent=False``.)
 
     >>> class Coin(GenerativeModel):
     ...     event_shape = ()
@@ -42,6 +56,7 @@ class GenerativeModel(nn.Module, Claims):
     ...         return nn.functional.binary_cross_entropy_with_logits(self.logit.expand_as(batch), batch)
     """
 
+    DRAWING: ClassVar[tuple[str, ...]] = ("sample", "respond", "loss", "fit", "noise", "scattered")
     event_shape: tuple[int, ...]
     input_shape: tuple[int, ...] | None = None  # of what it answers, where it is conditional
     training_plan: Training = Training()
@@ -58,6 +73,14 @@ class GenerativeModel(nn.Module, Claims):
         first = next(self.parameters(), None)
         return torch.device("cpu") if first is None else first.device
 
+    @property
+    def draw_type(self) -> torch.dtype:
+        """What ``rng`` draws unless told otherwise: float32 where its parameters are (or shorter), else float64."""
+        if not self._parameters and not self._modules:  # a family with buffers alone, asked often
+            return torch.float64
+        first = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float64)
+        return first if first == torch.float64 else torch.float32
+
     def sample(self, n: int, rng: Stream) -> Any:
         """``n`` samples, ``[n, *event]``."""
         raise NotImplementedError(f"{type(self).__name__} needs a method sample(n, rng)")
@@ -67,7 +90,10 @@ class GenerativeModel(nn.Module, Claims):
         raise NotImplementedError(f"{type(self).__name__} needs a method loss(batch, rng), or a fit of its own")
 
     def fit(self, data: Any, rng: Stream) -> float | None:
-        """Train on ``data [n, *event]`` from the current weights; returns the mean loss of the last tenth of steps."""
+        """Train on ``data [n, *event]`` from the current weights; returns the mean loss of the last tenth of steps.
+
+        One of your own begins in the mode that the model is in: call ``self.train()`` where that matters.
+        """
         return trained(self, data, rng)
 
     def state(self) -> dict[str, Any]:
@@ -110,7 +136,7 @@ class ConditionalModel(GenerativeModel):
     def sample(self, n: int, rng: Stream) -> Pairs:
         """``n`` prompts, uniformly with replacement, and its outputs."""
         inputs = self.ask(n, rng)
-        return Pairs(inputs, self.respond(inputs, rng))
+        return Pairs(inputs, self.respond(inputs.clone(), rng))
 
     def ask(self, n: int, rng: Stream) -> Tensor:
         """``n`` of its prompts, ``[n, *input]``; sample ``i``'s is the same for every ``n``."""
@@ -145,7 +171,8 @@ def reshaped(model: nn.Module, state: dict[str, Any]) -> None:
 
 def asked(prompts: Tensor, n: int, rng: Stream) -> Tensor:
     """``n`` of ``prompts [m, *input]``, uniformly with replacement."""
-    return prompts[(rng.at("input").uniform(n) * len(prompts)).long().clamp_(max=len(prompts) - 1)]
+    lots = rng.at("input").uniform(n, dtype=torch.float64)
+    return prompts[(lots * len(prompts)).long().clamp_(max=len(prompts) - 1)]
 
 
 class ClosedForm(GenerativeModel, Stackable):

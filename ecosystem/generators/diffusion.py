@@ -81,7 +81,7 @@ class Diffusion(ImageModel):
 
     def loss_of(self, images: Tensor, labels: Tensor, rng: Stream) -> Tensor:
         steps = self.forwards.config.num_train_timesteps
-        t = (rng.at("time").uniform(len(images)) * steps).long().to(images.device)
+        t = (rng.at("time").uniform(len(images), dtype=torch.float64) * steps).long().to(images.device)
         noise = rng.at("noise").normal(*images.shape, dtype=images.dtype).to(images.device)
         noisy = self.forwards.add_noise(images, noise, t)
         return nn.functional.mse_loss(self.noise_in(noisy, t, labels).float(), noise)

@@ -73,16 +73,25 @@ class EmpiricalPairs(GenerativeModel):
         return self  # it never changes, and may be large
 
     def sample(self, n: int, rng: Stream) -> Pairs:
-        return self.data[(rng.uniform(n) * len(self.data)).long().clamp_(max=len(self.data) - 1)]
+        lots = rng.uniform(n, dtype=torch.float64)
+        return self.data[(lots * len(self.data)).long().clamp_(max=len(self.data) - 1)]
 
 
 class SampleFunction(GenerativeModel):
-    """A callable ``(n, rng) -> samples [n, *event]`` as a source that never changes."""
+    """A callable ``(n, rng) -> samples [n, *event]`` as a source that never changes.
+
+    ``rng`` draws numbers in the type that the generator of its reader has, each draw another one.
+    """
 
     def __init__(self, function: Callable[[int, Stream], Any], like: GenerativeModel) -> None:
         super().__init__()
         self.function = function
         self.event_shape, self.input_shape = like.event_shape, like.input_shape
+        self._draw_type = like.draw_type
+
+    @property
+    def draw_type(self) -> torch.dtype:
+        return self._draw_type
 
     def sample(self, n: int, rng: Stream) -> Samples:
         x = self.function(n, rng)

@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
-
-if TYPE_CHECKING:
-    from ecosystem.generators.base import GenerativeModel
 
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -74,16 +71,40 @@ class Training:
             )
 
 
-def trained(model: GenerativeModel, data: Samples, rng: Stream) -> float:
+class Trainable(Protocol):
+    """What is asked here of a model: a torch module with a loss and a plan."""
+
+    training_plan: Training
+    retrainings: int
+    optimizer_state: dict[str, Any] | None
+    memory_arguments: str
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def loss(self, batch: Any, rng: Stream) -> Tensor: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def modules(self) -> Iterator[nn.Module]: ...
+
+    def train(self) -> Any: ...
+
+    def eval(self) -> Any: ...
+
+
+def trained(model: Trainable, data: Samples, rng: Stream) -> float:
     """Train a model in place as its plan says; returns the mean loss of the last tenth of the steps."""
-    plan = model.training_plan
+    plan, rng = model.training_plan, rng.addressed()
     optimizer = _optimizer(model)
     last: deque[torch.Tensor] = deque(maxlen=max(1, plan.steps // 10))
     model.train()
     with torch.enable_grad():
         for step in range(plan.steps):
             here = rng.at(step)
-            lots = here.at("batch").uniform(min(plan.batch_size, len(data)))
+            lots = here.at("batch").uniform(min(plan.batch_size, len(data)), dtype=torch.float64)
             rows = (lots * len(data)).long().clamp_(max=len(data) - 1)
             with autocast(model, plan.precision):
                 loss = model.loss(_as_wanted(model, data[rows]), here.at("loss"))
@@ -97,7 +118,7 @@ def trained(model: GenerativeModel, data: Samples, rng: Stream) -> float:
     return sum(map(float, last)) / len(last)
 
 
-def _optimizer(model: GenerativeModel) -> torch.optim.Optimizer:
+def _optimizer(model: Trainable) -> torch.optim.Optimizer:
     """The optimizer of this retraining: its state if it is kept, its learning rate as the plan says now."""
     plan = model.training_plan
     optimizer = plan.optimizer([p for p in model.parameters() if p.requires_grad])
@@ -113,26 +134,26 @@ def _optimizer(model: GenerativeModel) -> torch.optim.Optimizer:
     return optimizer
 
 
-def _as_wanted(model: GenerativeModel, batch: Samples) -> Samples:
+def _as_wanted(model: Trainable, batch: Samples) -> Samples:
     """A batch on the model's device, numbers in the type of its parameters."""
     if isinstance(batch, Pairs):
         return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs))
     return _moved(model, batch)
 
 
-def _moved(model: GenerativeModel, x: torch.Tensor) -> torch.Tensor:
+def _moved(model: Trainable, x: torch.Tensor) -> torch.Tensor:
     first = next(model.parameters())
     return x.to(first.device, first.dtype if x.is_floating_point() else x.dtype)
 
 
-def autocast(model: GenerativeModel, precision: torch.dtype | None) -> Any:
+def autocast(model: Trainable, precision: torch.dtype | None) -> Any:
     """Torch's mixed precision on the model's device; nothing for None and float32."""
     mixed = precision is not None and precision != torch.float32
     return torch.autocast(model.device.type, dtype=precision, enabled=mixed)
 
 
 @contextmanager
-def evaluating(model: GenerativeModel) -> Iterator[None]:
+def evaluating(model: Trainable) -> Iterator[None]:
     """Torch's evaluation mode inside (no dropout, batch statistics as they were learnt)."""
     before = [(module, module.training) for module in model.modules()]  # a part may be kept in it for good
     model.eval()
@@ -144,7 +165,45 @@ def evaluating(model: GenerativeModel) -> Iterator[None]:
 
 
 @contextmanager
-def memory_named(model: GenerativeModel, doing: str) -> Iterator[None]:
+def seeded(rng: Stream, device: torch.device) -> Iterator[None]:
+    """Torch's global generators set to this address inside (for dropout and the like), and restored after."""
+    seed, on_cpu = rng.at("torch").seed(), device.type == "cpu"
+    with torch.random.fork_rng([] if on_cpu else [device], device_type="cuda" if on_cpu else device.type):
+        torch.default_generator.manual_seed(seed)
+        if not on_cpu:  # that device alone: others are not restored
+            library = torch.get_device_module(device)
+            with library.device(device):
+                library.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def speaking(model: Trainable, rng: Stream) -> Iterator[None]:
+    """A model that samples: without gradients, in evaluation mode, its chance and its memory seen to.
+
+    RuntimeError where that changes the model: who looks at its samples would change what comes after.
+    """
+    before = _state(model)
+    with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"), evaluating(model):
+        yield
+    after = _state(model)
+    changed = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+    if changed:
+        raise RuntimeError(
+            f"sampling from {type(model).__name__} changed its {', '.join(changed[:3])}; a model changes in fit alone, "
+            "since else a look at its samples would change the run: do that in fit, or keep it in a buffer with "
+            "persistent=False"
+        )
+
+
+def _state(model: Trainable) -> dict[str, tuple[int, int]]:
+    """Which tensors a model is, and how often each was written to."""
+    state = {name: x for name, x in model.state_dict().items() if isinstance(x, Tensor) and not x.is_inference()}
+    return {name: (x.data_ptr(), x._version) for name, x in state.items()}
+
+
+@contextmanager
+def memory_named(model: Trainable, doing: str) -> Iterator[None]:
     """Running out of memory inside becomes an error that names the arguments that need less of it."""
     try:
         yield

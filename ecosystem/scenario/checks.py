@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from typing import Any
 
 import networkx as nx
-import torch
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
@@ -18,7 +17,7 @@ from ecosystem.curation.base import lawless
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source, check_finite
-from ecosystem.generators.training import evaluating
+from ecosystem.generators.training import speaking
 from ecosystem.rewards import Reward
 from ecosystem.scenario.descriptions import Flow, Member, curated_by
 
@@ -45,7 +44,7 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
     rng = Stream.root([(0, 0)])[0].at("probe")
     verb = "sample(n, rng)"
-    with torch.no_grad(), evaluating(generator):
+    with speaking(generator, rng):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
             x: Samples = Pairs(inputs, generator.respond(inputs, rng))

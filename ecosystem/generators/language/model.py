@@ -130,7 +130,7 @@ class LanguageModel(ConditionalModel):
 
     @torch.no_grad()
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
-        uniform = rng.at("token").uniform(len(inputs), *self.event_shape)
+        uniform = rng.at("token").uniform(len(inputs), *self.event_shape, dtype=torch.float64)
         out = torch.full((len(inputs), *self.event_shape), self.base.pad)
         for start in range(0, len(inputs), self.sampling_batch):
             rows = slice(start, start + self.sampling_batch)
