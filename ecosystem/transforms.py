@@ -105,14 +105,14 @@ class LinearMap(Transform, Stackable):
 class CustomMap(Transform, Stackable):
     """A transform of the user's own, or any callable on samples ``[n, *event] -> [n, *event']``.
 
-    Only flows that have the very same one share its work, so it need know nothing of batches.
+    What it is given is a copy. Only flows that have the very same one share its work: it need know nothing of batches.
     """
 
     function: Callable[[Any], Any]
     stacks = True
 
     def __call__(self, x: Any) -> Any:
-        return self.function(x)
+        return self.function(x.clone())
 
     def linear(self) -> Linear | None:
         return self._linear

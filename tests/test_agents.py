@@ -86,7 +86,7 @@ def test_a_generator_can_be_written_back() -> None:
     eco = Ecosystem(couple(samples=5), seeds=[0, 1])
     eco["a"].generator = Location([8.0])
     assert eco["a"].generator.mean.flatten().tolist() == [8.0, 8.0]
-    eco["b"].generator.mean.fill_(0)  # a view for reading: the ecosystem's own numbers are replaced, never changed
+    eco["b"].generator.mean.fill_(0)  # a copy for reading
     eco.step()
     assert (eco["b"].generator.mean > 1).all()
     with pytest.raises(TypeError, match="it cannot become"):

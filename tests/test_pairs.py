@@ -756,7 +756,7 @@ def test_a_result_holds_no_models() -> None:
 
     eco = Ecosystem(duo(samples=20), record=Record(samples=2))
     eco.run()
-    run, model = eco.result(), weakref.ref(eco["b"].generator)
+    run, alive = eco.result(), weakref.ref(eco)
     del eco
     gc.collect()
-    assert model() is None and run.texts.empty and len(run.rounds) == 8
+    assert alive() is None and run.texts.empty and len(run.rounds) == 8

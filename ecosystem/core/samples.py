@@ -7,7 +7,8 @@ came from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -118,6 +119,21 @@ def concatenated(parts: Sequence[Rows]) -> Rows:
 def outputs(x: Samples) -> Tensor:
     """The outputs alone."""
     return x.outputs if isinstance(x, Pairs) else x
+
+
+@contextmanager
+def only_shown(x: Samples, part: str, who: object, mend: str) -> Iterator[None]:
+    """Refuse code that changes the samples it is shown in place (as far as torch counts it): others use them too."""
+    before = _writes(x)
+    yield
+    if _writes(x) != before:
+        raise ValueError(f"the {part} {who} changes the samples that it is shown, which others use too; {mend}")
+
+
+def _writes(x: Samples) -> list[int]:
+    """How often the tensors of samples were written to."""
+    tensors = (x.inputs, x.outputs) if isinstance(x, Pairs) else (x,)
+    return [tensor._version for tensor in tensors if not tensor.is_inference()]
 
 
 def blank(x: Samples, *batch: int) -> Samples:

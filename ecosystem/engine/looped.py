@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.generators.training import evaluating, memory_named
+from ecosystem.generators.training import memory_named, seeded, speaking
 
 
 class Looped:
@@ -55,23 +54,48 @@ class Looped:
         rows = [_parameters(model) for model in self.models.flat]
         return torch.stack(rows).reshape(*self.models.shape, -1)
 
+    def put(self, member: int, value: Any) -> Looped:
+        """These models with copies of ``value`` for one member: of one model, or of a grid ``[variants, replicates]``.
+
+        Each comes in the modes (training, evaluation) of the one it replaces, and with its prompts where it has none.
+        """
+        models = self.models.copy()
+        given = np.empty((), dtype=object)
+        given[()] = value
+        given = value.models if isinstance(value, Looped) else given
+        if given.ndim == 1 and models.shape[2] == 1:  # as an agent shows variants of one replicate
+            given = given[:, None]
+        for cell, one in np.ndenumerate(np.broadcast_to(given, models.shape[1:])):
+            models[(member, *cell)] = _in_place_of(models[(member, *cell)], one)
+        return Looped(models)
+
     def law(self) -> Law:
         raise NoPopulationLaw(type(self.models.flat[0]).__name__)
 
     def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
         model = self.models.flat[index]
-        with _speaking(model, rng):
+        with speaking(model, rng):
             return model.sample(n, rng)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
         model = self.models.flat[index]
-        with _speaking(model, rng):
-            return Pairs(inputs, model.respond(inputs, rng))
+        with speaking(model, rng):
+            return Pairs(inputs, model.respond(inputs.clone(), rng))
 
 
 Stack = ClosedForm | Looped
+
+
+def copied(stack: Stack) -> Stack:
+    """An independent copy to look at, its models in evaluation mode."""
+    if not isinstance(stack, Looped):
+        return stack.map(torch.clone)
+    copies = np.empty_like(stack.models)
+    for cell, model in np.ndenumerate(stack.models):
+        copies[cell] = copy.deepcopy(model).eval()
+    return Looped(copies)
 
 
 def bounds(stack: Stack) -> tuple[Tensor, Tensor]:
@@ -88,35 +112,27 @@ def bounds(stack: Stack) -> tuple[Tensor, Tensor]:
 def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[GenerativeModel, float]:
     """A copy of the model trained on the data, and its loss (NaN where the model reports none).
 
-    A conditional model is from then on asked the inputs that it was trained on.
+    A conditional model is from then on asked the inputs that it was trained on. A ``fit`` of the user's own is given a
+    copy of the data: its member's retention, and others, may keep them.
     """
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
+        given = data if type(new).fit is GenerativeModel.fit else data.clone()
         with seeded(rng, new.device):
-            loss = new.fit(data, rng)
+            loss = new.fit(given, rng)
     if isinstance(new, ConditionalModel) and isinstance(data, Pairs):
         new.prompts = data.inputs.clone()  # of the data alone, whatever they were cut from
     return new, float("nan") if loss is None else float(loss)
 
 
-@contextmanager
-def seeded(rng: Stream, device: torch.device) -> Iterator[None]:
-    """Torch's global generators set to this address inside (for dropout and the like), and restored after."""
-    seed, on_cpu = rng.at("torch").seed(), device.type == "cpu"
-    with torch.random.fork_rng([] if on_cpu else [device], device_type="cuda" if on_cpu else device.type):
-        torch.default_generator.manual_seed(seed)
-        if not on_cpu:  # that device alone: others are not restored
-            library = torch.get_device_module(device)
-            with library.device(device):
-                library.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _speaking(model: GenerativeModel, rng: Stream) -> Iterator[None]:
-    """A model that samples: without gradients, in evaluation mode, its chance and its memory seen to."""
-    with torch.no_grad(), seeded(rng, model.device), memory_named(model, "sampling"), evaluating(model):
-        yield
+def _in_place_of(old: GenerativeModel, value: GenerativeModel) -> GenerativeModel:
+    new = copy.deepcopy(value)
+    if isinstance(new, ConditionalModel) and new.prompts is None:
+        new.prompts = getattr(old, "prompts", None)
+    modes = {name: module.training for name, module in old.named_modules()}
+    for name, module in new.named_modules():
+        module.training = modes.get(name, module.training)
+    return new
 
 
 def _parameters(model: GenerativeModel) -> Tensor:

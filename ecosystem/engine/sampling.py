@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
+from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, only_shown, placed
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
@@ -215,7 +215,9 @@ class Sampler:
             return transformed(bundle, where, origin, x)
         slate = FlowSlate(bundle, stack, self.task.source, where, origin, x, self.world.names(bundle.cohort))
         users = bundle.users.take((origin, where.variant, where.replicate if wide(bundle.users) else 0 * origin))
-        x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else NOTHING)
+        with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
+            kept = _chosen(users, slate, where.stream("curation") if users.curator.chooses else NOTHING)
+        x = kept
         if self.world.ledger is not None:
             self.world.ledger.chosen(self.task, where, users.reward, slate.candidate(0), x)
         return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)

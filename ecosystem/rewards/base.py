@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples, flat, outputs
+from ecosystem.core.samples import Pairs, Samples, flat, only_shown, outputs
 from ecosystem.core.stacking import Stackable
 
 Features = Callable[[Any], Tensor] | Tensor | None  # φ: of samples; a row for each symbol; the sample itself
@@ -52,10 +52,14 @@ class Reward(Stackable, Claims):
     of_pairs: ClassVar[bool] = False
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
-        """The reward of samples with ``batch`` batch dimensions: of tensors, or of pairs as it wants to see them."""
+        """The reward of samples with ``batch`` batch dimensions: of tensors, or of pairs as it wants to see them.
+
+        ValueError where it changes the samples in place: a judge leaves them as they are.
+        """
         if self.of_pairs and not isinstance(x, Pairs):
             raise TypeError(f"the reward {self} judges pairs of input and output, these samples have no inputs")
-        return self(x if self.of_pairs else outputs(x))  # type: ignore[arg-type]
+        with only_shown(x, "reward", self, "write x = 2 * x instead of x.mul_(2), or judge x.clone()"):
+            return self(x if self.of_pairs else outputs(x))  # type: ignore[arg-type]
 
     def named(self, name: str) -> Self:
         """The same taste with a name for people to read, as in ``Linear(ones).named("bold strokes")``."""
@@ -110,7 +114,10 @@ class Reward(Stackable, Claims):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Custom(Reward):
-    """A callable of the user's own, ``[n, *event] -> [n]``; whatever the batch, it is shown one batch dimension."""
+    """A callable of the user's own, ``[n, *event] -> [n]``; whatever the batch, it is shown one batch dimension.
+
+    What it is shown is a copy, its own to change.
+    """
 
     function: Callable[[Tensor], Tensor]
 
@@ -119,7 +126,7 @@ class Custom(Reward):
         return value if batch == 1 else value.reshape(x.shape[:batch])
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.function(x)
+        return self.function(x.clone())
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

@@ -12,6 +12,7 @@ from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation import Curator
 from ecosystem.engine.diets import Changed, diet, set_curation, set_flow, set_frozen, set_schedule
 from ecosystem.engine.judging import opinion
+from ecosystem.engine.looped import copied
 from ecosystem.engine.minds import set_users
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
@@ -62,8 +63,12 @@ class ModelAgent(mesa.Agent):
 
     @property
     def generator(self) -> Any:
-        """Its torch model. Batch dimensions ``[variants, replicates]`` of length 1 are left out."""
-        part = self.model.state.now[self.cohort].take(self.row)
+        """A copy of its torch model as it is now, in evaluation mode; what is done to it changes nothing in the run.
+
+        Batch dimensions ``[variants, replicates]`` of length 1 are left out. To change the member, write it back:
+        ``agent.generator = model``.
+        """
+        part = copied(self.model.state.now[self.cohort].take(self.row))
         for dim in (1, 0):
             if part.batch_shape[dim : dim + 1] == (1,):
                 part = part.take((0,) if dim == 0 else (slice(None), 0))
@@ -72,7 +77,7 @@ class ModelAgent(mesa.Agent):
 
     @generator.setter
     def generator(self, value: GenerativeModel) -> None:
-        """Write the model back, for every variant and replicate alike or with their batch."""
+        """Write a model back (a copy of it), for every variant and replicate alike or with their batch."""
         self.model.turns.write(self.name, value)
 
     @property

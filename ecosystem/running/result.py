@@ -37,7 +37,7 @@ def run_of(
     absent |= {(v, u) for u, v, flow in edges if not flow.raw}
     absent |= {(v, "real") for v in names if not scenario.real_share(v)}
     tables = Tables(recorder, changes, variant, absent)
-    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in recorder.samples.items()}
+    kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in names}
     return Run(
         {
@@ -84,6 +84,6 @@ def _parameters(program: Program, state: State, name: str, variant: int) -> dict
     c, row = program.places[name]
     part = state.now[c].take((row, variant))
     if not isinstance(part, Looped):
-        return part.tensors()
+        return part.map(torch.clone).tensors()
     states = [model.state_dict() for model in part.models]
     return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}

@@ -18,7 +18,7 @@ from ecosystem.engine.stacks import put
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played, Watch, gather, retrain
 from ecosystem.engine.waves import Task, make_tasks
-from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators import ClosedForm, GenerativeModel
 
 # what decisions and interventions may change while a round is being played; all else is the round's
 _DECIDED = ("wiring", "declared", "shares", "absent", "audience", "clocks", "active", "frozen")
@@ -114,12 +114,7 @@ class Turns:
 def _with_model(old: Stack, row: int, value: GenerativeModel, name: str) -> Stack:
     """A stack with another model in a row, for every variant and replicate alike or with their batch."""
     if isinstance(old, Looped):
-        models = old.models.copy()
-        if isinstance(value, ConditionalModel) and value.prompts is None:
-            value.prompts = models[(row, 0, 0)].prompts
-        for cell in np.ndindex(models.shape[1:]):
-            models[(row, *cell)] = value
-        return Looped(models)
+        return old.put(row, value)
     if not isinstance(value, ClosedForm) or type(value) is not type(old):
         raise TypeError(f"{name!r} is a {type(old).__name__}, it cannot become {value!r}")
     size, rows = old.batch_shape[1:], torch.tensor([row])
