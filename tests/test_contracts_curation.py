@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ecosystem import (
@@ -23,6 +25,7 @@ from ecosystem import (
     Luce,
     Member,
     NoPopulationLaw,
+    Quadratic,
     Record,
     Scenario,
     Shift,
@@ -31,8 +34,10 @@ from ecosystem import (
     TopFraction,
     Users,
 )
+from ecosystem.core.laws import Finite, Moments
 from ecosystem.engine import sampling
-from ecosystem.rewards import as_numbers
+from ecosystem.rewards import as_numbers, negated
+from tests.drawn import normals
 
 BUILT_IN = [Luce(2), BestOf(2), TopFraction(0.5), Tilt(), Shift([1.0]), Blind(), Crowd.noisy(Luce(2), 0.1)]
 
@@ -271,3 +276,78 @@ def test_the_choices_of_users_of_ones_own_are_kept() -> None:
     s.connect("a", "a", Flow(curated=1.0, chosen_by=Users(Linear([1.0]), Quota(0.25))))
     run = s.run(record=Record(choices=True))
     assert (run.choices["after"] >= run.choices["before"]).all()
+
+
+# -- one of the hooks --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Upper(Curator):
+    """Keeps what lies above the mean of a normal law: it knows that much, and no more."""
+
+    def on_normal(self, scale):
+        mean = torch.full_like(scale, (2 / torch.pi) ** 0.5)
+        return mean, 1 - mean**2
+
+
+def test_who_knows_normal_laws_only_says_only_that() -> None:
+    """Linear rewards on normal laws: the half-normal ``√(2/π)``, which is ``TopFraction(0.5)``; all else by name."""
+    torch.testing.assert_close(end(pair(Upper(), None)), end(pair(TopFraction(0.5), None)), rtol=1e-12, atol=1e-12)
+    s = Scenario("symbols", rounds=1)
+    s.add("a", Member(Categorical([0.5, 0.5]), reward=Tabular([0.0, 1.0]), curator=Upper()))
+    s.connect("a", "a", Flow(curated=1.0))
+    with pytest.raises(NoPopulationLaw, match=r"flow 'a' → 'a': the curator Upper\(\) has no population law"):
+        s.run()
+    with pytest.raises(NoPopulationLaw, match=r"Upper\(\) with the reward Quadratic.* on a Normal law"):
+        Upper().law(Location([0.0]).law(), Quadratic([1.0], 0.5))
+    with pytest.raises(NoPopulationLaw, match=r"Upper\(\) with the reward Linear.* on a Moments law"):
+        Upper().law(Moments(torch.zeros(1), torch.eye(1)), Linear([1.0]))
+    with pytest.raises(NotImplementedError, match=r"Upper has no method curate"):
+        pair(Upper()).run()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(), (2,), (2, 3)]))
+def test_who_knows_symbols_only(seed: int, batch: tuple) -> None:
+    """``p e^r`` normalised, as a hook: the built-in tilt, on any batch."""
+
+    @dataclass(frozen=True, eq=False)
+    class Soft(Curator):
+        def on_finite(self, p, rewards, memo):
+            odds = p * rewards.exp()
+            return odds / odds.sum(-1, keepdim=True)
+
+    law, taste = Finite(torch.softmax(normals(seed, *batch, 4), -1)), Tabular(normals(seed + 1, 4))
+    own, built_in = (curator.law(law, taste) for curator in (Soft(), Tilt()))
+    torch.testing.assert_close(own.probabilities, built_in.probabilities)  # type: ignore[union-attr]
+    crowd = Crowd((Soft(), Blind()), weights=[0.25, 0.75]).law(law, taste)
+    mixed = 0.25 * own.probabilities + 0.75 * law.probabilities  # type: ignore[union-attr]
+    torch.testing.assert_close(crowd.probabilities, mixed)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("curator", BUILT_IN, ids=repr)
+def test_a_hook_of_ones_own_is_not_passed_over(curator: Curator) -> None:
+    """A child of each built-in that knows another law: it is the one that counts, and samples do not contradict it."""
+    kind = type(curator)
+    own = object.__new__(type("Own", (kind,), {"on_normal": lambda self, scale: (0 * scale + 50, 0 * scale + 1)}))
+    own.__dict__.update(vars(curator))
+    law = own.law(Location([1.0], 2.0).law(), Linear([1.0]))
+    assert float(law.mean) == pytest.approx(101.0)  # type: ignore[union-attr]
+    if kind is not Tilt:
+        with pytest.raises(NotImplementedError, match="Own has no method curate"):
+            pair(own).run()
+
+
+def test_a_taste_of_ones_own_is_not_its_parents() -> None:
+    """A child of a linear reward that judges otherwise: no law of its parent's, and its opposite is its opposite."""
+
+    class Bent(Linear):
+        def __call__(self, x):
+            return super().__call__(x).abs()
+
+    bent = Bent([1.0])
+    for ask in (lambda: Luce(2).law(Location([0.0]).law(), bent), lambda: bent.expect(Location([0.0]).law())):
+        with pytest.raises(NoPopulationLaw):
+            ask()
+    x = torch.tensor([[-2.0], [3.0]]).double()
+    assert negated(bent)(x).tolist() == [-2.0, -3.0]

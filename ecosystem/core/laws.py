@@ -4,13 +4,15 @@ Population dynamics trains a model on the distribution itself. Three kinds of kn
 for every closed form here: two moments (:class:`Moments`), a normal law (:class:`Normal`), a law on a finite alphabet
 (:class:`Finite`). Events are flattened to vectors of length ``d``; all shapes start with ``[*batch]``. Second moments
 are worked out only when somebody asks for them.
+
+A law knows its own kind, a curator what it does to each kind: ``law.select(reward, curator)`` brings the two together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +27,26 @@ class NoPopulationLaw(ValueError):
 
     def __init__(self, what: str) -> None:
         super().__init__(what if what.endswith(self.REMEDY) else f"{what} {self.REMEDY}")
+
+
+class Taste(Protocol):
+    """What a law asks of a reward: its value for every symbol, and whether it is ``⟨g, x⟩``."""
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        """Broadcastable to ``[*batch, n]``."""
+        ...
+
+    def linear(self) -> Tensor | None:
+        """The direction ``g [*batch, d]``; None of any other reward."""
+        ...
+
+
+class Selection(Protocol):
+    """What a law asks of a curator (see :class:`ecosystem.curation.Curator`)."""
+
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor: ...
+
+    def on_gaussian(self, law: Normal, reward: Any) -> Law: ...
 
 
 class Moments:
@@ -47,6 +69,10 @@ class Moments:
     def spread(self, direction: Tensor) -> Tensor:
         """``Σ g`` for a direction ``[*batch, d]``."""
         return (self.covariance * direction.unsqueeze(-2)).sum(-1)
+
+    def select(self, reward: Taste | None, curator: Selection, memo: dict[Any, Any] | None = None) -> Law:
+        """The law of what a curator keeps by a reward; two moments do not tell."""
+        raise unknown(curator, reward, self)
 
     def push(self, noise: Tensor) -> Tensor:
         """Samples from noise: two moments do not tell (TypeError)."""
@@ -103,6 +129,26 @@ class Normal(Moments):
     def spread(self, direction: Tensor) -> Tensor:
         return super().spread(direction) if self.scale is None else self.scale.unsqueeze(-1) ** 2 * direction
 
+    def select(self, reward: Taste | None, curator: Selection, memo: dict[Any, Any] | None = None) -> Law:
+        """The law of what a curator keeps by a reward."""
+        return curator.on_gaussian(self, reward)
+
+    def deviation(self, direction: Tensor) -> Tensor:
+        """The standard deviation of ``⟨g, x⟩``, ``[*batch]``, for a direction ``g [*batch, d]``."""
+        return (direction * self.spread(direction)).sum(-1).clamp(min=0).sqrt()
+
+    def selected(self, direction: Tensor, mean: Tensor, variance: Tensor) -> Moments:
+        """Moments after a selection by ``u = ⟨g, x − μ⟩/√(gᵀΣg)`` alone, given mean and variance of the kept ``u``."""
+        spread = self.spread(direction)
+        scale = (direction * spread).sum(-1)
+        unit = spread / torch.where(scale > 0, scale, 1.0).sqrt().unsqueeze(-1)
+
+        def covariance() -> Tensor:
+            change = (variance - 1).unsqueeze(-1).unsqueeze(-1)
+            return self.covariance + change * unit.unsqueeze(-1) * unit.unsqueeze(-2)
+
+        return Moments(self.mean + mean.unsqueeze(-1) * unit, covariance)
+
     def take(self, index: Any) -> Normal:
         if self.scale is not None:
             return Normal(self.mean[index], scale=self.scale[index])
@@ -140,12 +186,25 @@ class Finite:
     def take(self, index: Any) -> Finite:
         return Finite(self.probabilities[index])
 
+    def select(self, reward: Taste | None, curator: Selection, memo: dict[Any, Any] | None = None) -> Finite:
+        """The law of what a curator keeps by a reward; ``memo`` keeps what depends on the reward alone."""
+        memo = {} if memo is None else memo
+        if "rewards" not in memo:
+            memo["rewards"] = None if reward is None else reward.on_symbols(self)
+        return Finite(curator.on_finite(self.probabilities, memo["rewards"], memo))
+
     def push(self, noise: Tensor) -> Tensor:
         """Symbols ``[*batch]`` by inverse transform of uniform noise ``[*batch, 1]``."""
         return pick(self.probabilities, noise.squeeze(-1))
 
 
 Law = Moments | Finite
+
+
+def unknown(curator: Any, reward: Any, law: Law | type) -> NoPopulationLaw:
+    """The refusal of a selection whose law is not known."""
+    kind = law if isinstance(law, type) else type(law)
+    return NoPopulationLaw(f"{curator} with the reward {reward} on a {kind.__name__} law")
 
 
 def pick(weights: Tensor, uniform: Tensor) -> Tensor:

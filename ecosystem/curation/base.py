@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
-from ecosystem.core.laws import Finite, Law, NoPopulationLaw
+from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal, unknown
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -46,18 +46,32 @@ class Slate(Protocol):
         ...
 
 
-_LAWS = ("law",)
+_LAWS = ("law", "on_finite", "on_normal", "on_gaussian")
 
 
 class Curator(Stackable, Claims, Drawing):
-    """The contract of all curators: ``curate`` for samples, ``law`` for the population, and what it says of itself.
+    """The contract of all curators: ``curate`` for samples, a law for the population, and what it says of itself.
 
-    A subclass that overrides ``curate`` or ``law`` and no more says nothing again, whatever its parent has said, and
-    has no law or no choice until it writes both: they would not agree.
+    What it does to a law it says where it is known: ``on_finite`` on symbols, ``on_normal`` where a normal law meets a
+    linear reward, or ``law`` as a whole. A subclass that overrides ``curate`` or one of these and no more says nothing
+    again, whatever its parent has said, and has no law or no choice until it writes both: they would not agree.
+
+    >>> from ecosystem.core.laws import Normal
+    >>> from ecosystem.rewards import Linear
+    >>> class Upper(Curator):                        # keeps what lies above the mean: E[u | u > 0] = √(2/π)
+    ...     def on_normal(self, scale):
+    ...         mean = (2 / torch.pi) ** 0.5 * torch.ones_like(scale)
+    ...         return mean, 1 - mean**2
+    >>> law = Normal(torch.zeros(1).double(), scale=torch.tensor(2.0).double())
+    >>> Upper().law(law, Linear([3.0])).mean
+    tensor([1.5958], dtype=torch.float64)
     """
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "law": ("curate",),
+        "law": ("curate", "on_finite", "on_normal", "on_gaussian"),
+        "on_finite": ("curate",),
+        "on_normal": ("curate",),
+        "on_gaussian": ("curate", "on_normal"),
         "curate": _LAWS,
         "needs_reward": ("curate", *_LAWS),
         "chooses": ("curate",),
@@ -96,11 +110,28 @@ class Curator(Stackable, Claims, Drawing):
         """The law of a survivor; ``memo`` keeps what depends on the reward alone from round to round."""
         vector = self.shift()
         if vector is None:
-            raise NoPopulationLaw(f"the curator {self}")
+            if all(getattr(type(self), name) is getattr(Curator, name) for name in _LAWS):
+                raise NoPopulationLaw(f"the curator {self}")
+            return law.select(reward, self, memo)
         if isinstance(law, Finite):
             raise TypeError(f"{type(self).__name__} moves vectors, this flow carries symbols; use Luce, BestOf or Tilt")
         batch = law.mean.ndim - 1
         return law.shift(vector.flatten(batch) if vector.ndim > batch else vector.flatten())
+
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        """What survives of ``p [*batch, n]`` by the ``rewards`` of the symbols, broadcastable to it."""
+        raise NoPopulationLaw(f"the curator {self}")
+
+    def on_normal(self, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance ``[*batch]`` of the kept ``u ~ N(0, 1)``, by the reward ``scale · u`` plus a number."""
+        raise NoPopulationLaw(f"the curator {self}")
+
+    def on_gaussian(self, law: Normal, reward: Reward | None) -> Law:
+        """What survives of a normal law; of linear rewards by ``on_normal``."""
+        direction = None if reward is None else reward.linear()
+        if direction is None:
+            raise unknown(self, reward, law)
+        return law.selected(direction, *self.on_normal(law.deviation(direction)))
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Any:
         """One survivor for each of ``m`` samples, ``[m, *event]``; all three have the batch ``[m]``."""

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
-from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw, Normal
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
-from ecosystem.rewards import Linear, Reward
+from ecosystem.rewards import Reward
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,17 +35,16 @@ class Luce(Curator):
         object.__setattr__(self, "k", whole_number(k, "Luce(k)", 1))
         object.__setattr__(self, "temperature", positive(temperature, "Luce(temperature)"))
 
-    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
-        assert reward is not None
-        if isinstance(law, Finite):
-            memo = {} if memo is None else memo
-            if "kernel" not in memo:
-                values = reward.on_symbols(law) / self.temperature.unsqueeze(-1)
-                batch = torch.broadcast_shapes(values.shape[:-1], self.temperature.shape)
-                memo["kernel"] = LuceKernel.of(values.expand(*batch, values.shape[-1]), self.k)
-            return Finite(memo["kernel"].survivors(law.probabilities))
-        law, reward = _normal_linear(self, law, reward)
-        return _selected(law, reward, *normal_luce(_reward_scale(law, reward) / self.temperature, self.k))
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        assert rewards is not None
+        if "kernel" not in memo:
+            values = rewards / self.temperature.unsqueeze(-1)
+            batch = torch.broadcast_shapes(values.shape[:-1], self.temperature.shape)
+            memo["kernel"] = LuceKernel.of(values.expand(*batch, values.shape[-1]), self.k)
+        return memo["kernel"].survivors(p)
+
+    def on_normal(self, scale: Tensor) -> tuple[Tensor, Tensor]:
+        return normal_luce(scale / self.temperature, self.k)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         """Gumbel-max: the largest of ``r/τ + Gumbel`` is a Luce choice."""
@@ -71,18 +69,16 @@ class BestOf(Curator):
     def __post_init__(self) -> None:
         whole_number(self.k, "BestOf(k)", 1)
 
-    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
-        assert reward is not None
-        if isinstance(law, Finite):
-            p = law.probabilities
-            values = reward.on_symbols(law)
-            up_to = _mass(p, values.unsqueeze(-1) >= values.unsqueeze(-2))
-            below = _mass(p, values.unsqueeze(-1) > values.unsqueeze(-2))
-            # (a^K − b^K)/(a − b) as a sum: smooth where a symbol's class of ties has no mass
-            return Finite(p * sum(up_to**i * below ** (self.k - 1 - i) for i in range(self.k)))
-        law, reward = _normal_linear(self, law, reward)
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        assert rewards is not None
+        up_to = _mass(p, rewards.unsqueeze(-1) >= rewards.unsqueeze(-2))
+        below = _mass(p, rewards.unsqueeze(-1) > rewards.unsqueeze(-2))
+        # (a^K − b^K)/(a − b) as a sum: smooth where a symbol's class of ties has no mass
+        return p * sum(up_to**i * below ** (self.k - 1 - i) for i in range(self.k))
+
+    def on_normal(self, scale: Tensor) -> tuple[Tensor, Tensor]:
         mean, variance = _largest_of(self.k)
-        return _selected(law, reward, law.mean.new_tensor(mean), law.mean.new_tensor(variance))
+        return scale.new_tensor(mean), scale.new_tensor(variance)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -108,19 +104,19 @@ class TopFraction(Curator):
             raise ValueError(f"TopFraction(fraction) must be at most 1, got {fraction!r}")
         object.__setattr__(self, "fraction", tensor)
 
-    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
-        assert reward is not None
-        if isinstance(law, Finite):
-            p, values, quota = law.probabilities, reward.on_symbols(law), self.fraction.unsqueeze(-1)
-            above = _mass(p, values.unsqueeze(-1) < values.unsqueeze(-2))
-            tied = _mass(p, values.unsqueeze(-1) == values.unsqueeze(-2))
-            kept = ((quota - above) / torch.where(tied > 0, tied, 1.0)).clamp(0, 1)
-            return Finite(p * kept / quota)
-        law, reward = _normal_linear(self, law, reward)
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        assert rewards is not None
+        quota = self.fraction.unsqueeze(-1)
+        above = _mass(p, rewards.unsqueeze(-1) < rewards.unsqueeze(-2))
+        tied = _mass(p, rewards.unsqueeze(-1) == rewards.unsqueeze(-2))
+        kept = ((quota - above) / torch.where(tied > 0, tied, 1.0)).clamp(0, 1)
+        return p * kept / quota
+
+    def on_normal(self, scale: Tensor) -> tuple[Tensor, Tensor]:
         cut = torch.special.ndtri(1 - self.fraction)
         mean = torch.exp(-0.5 * cut**2) / math.sqrt(2 * math.pi) / self.fraction
         cut = torch.where(torch.isfinite(cut), cut, 0.0)
-        return _selected(law, reward, mean, 1 + cut * mean - mean**2)
+        return mean, 1 + cut * mean - mean**2
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -190,26 +186,3 @@ def _largest_of(k: int) -> tuple[float, float]:
     density = density / density.sum()
     mean = float((density * u).sum())
     return mean, float((density * u**2).sum()) - mean**2
-
-
-def _selected(law: Moments, reward: Linear, mean: Tensor, variance: Tensor) -> Moments:
-    """Moments after a selection by ``u = ⟨g, x − μ⟩/√(gᵀΣg)`` alone, given mean and variance of the kept ``u``."""
-    spread = law.spread(reward.vector())
-    scale = (reward.vector() * spread).sum(-1)
-    unit = spread / torch.where(scale > 0, scale, 1.0).sqrt().unsqueeze(-1)
-
-    def covariance() -> Tensor:
-        change = (variance - 1).unsqueeze(-1).unsqueeze(-1)
-        return law.covariance + change * unit.unsqueeze(-1) * unit.unsqueeze(-2)
-
-    return Moments(law.mean + mean.unsqueeze(-1) * unit, covariance)
-
-
-def _reward_scale(law: Moments, reward: Linear) -> Tensor:
-    return (reward.vector() * law.spread(reward.vector())).sum(-1).clamp(min=0).sqrt()
-
-
-def _normal_linear(curator: Curator, law: Law, reward: Reward | None) -> tuple[Moments, Linear]:
-    if isinstance(law, Normal) and isinstance(reward, Linear):
-        return law, reward
-    raise NoPopulationLaw(f"{curator} with the reward {reward} on a {type(law).__name__} law")

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal
+from ecosystem.core.laws import Law, Normal, unknown
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, positive
-from ecosystem.rewards import Linear, Quadratic, Reward, as_numbers
+from ecosystem.rewards import Reward, as_numbers
 
 _STEEPEST = 600.0  # temperatures by which a dead symbol may be better than all others: e^{600} is still a float64
 
@@ -34,16 +34,19 @@ class Tilt(Curator):
     def __init__(self, temperature: Any = 1.0) -> None:
         object.__setattr__(self, "temperature", positive(temperature, "Tilt(temperature)"))
 
-    def law(self, law: Law, reward: Reward | None, memo: dict[Any, Any] | None = None) -> Law:
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        assert rewards is not None
+        return _tilted(p, rewards / self.temperature.unsqueeze(-1))
+
+    def on_gaussian(self, law: Normal, reward: Reward | None) -> Law:
         assert reward is not None
         tau = self.temperature.unsqueeze(-1)
-        if isinstance(law, Finite):
-            return Finite(_tilted(law.probabilities, reward.on_symbols(law) / tau))
-        if isinstance(law, Normal) and isinstance(reward, Linear):
-            return law.shift(law.spread(reward.vector()) / tau)
-        if isinstance(law, Normal) and isinstance(reward, Quadratic):
-            return _quadratic_tilt(law, reward.vector() / tau, reward.curvature / self.temperature)
-        raise NoPopulationLaw(f"{self} with the reward {reward} on a {type(law).__name__} law")
+        direction, quadratic = reward.linear(), reward.quadratic()
+        if direction is not None:
+            return law.shift(law.spread(direction) / tau)
+        if quadratic is not None:
+            return _quadratic_tilt(law, quadratic[0] / tau, quadratic[1] / self.temperature)
+        raise unknown(self, reward, law)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
         """Samples of the tilted law, from the same noise as the raw ones."""

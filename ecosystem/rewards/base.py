@@ -45,10 +45,14 @@ class Reward(Stackable, Claims):
     """What every reward offers: a value for samples and an expectation under a law.
 
     Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too. A subclass with a
-    value of its own has no state that can move, whatever its parent has, until it says so: it need not be linear in it.
+    value of its own keeps nothing of what its parent knew about expectations, and has no state that can move, until it
+    says so: it need not be linear in it.
     """
 
-    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"state": _VALUES, "features": _VALUES}
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
+        **dict.fromkeys(("state", "features"), _VALUES),
+        **dict.fromkeys(("moments", "on_symbols", "linear", "quadratic"), ("__call__", "judge")),
+    }
     of_pairs: ClassVar[bool] = False
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
@@ -86,6 +90,14 @@ class Reward(Stackable, Claims):
     def on_symbols(self, law: Finite) -> Tensor:
         """The reward of every symbol, broadcastable to ``[*batch, n]``."""
         return self(law.symbols)
+
+    def linear(self) -> Tensor | None:
+        """The direction ``g [*batch, d]`` if it is ``⟨g, x⟩`` plus a number; else None."""
+        return None
+
+    def quadratic(self) -> tuple[Tensor, Tensor] | None:
+        """``g [*batch, d]`` and ``η [*batch]`` if it is ``⟨g, x⟩ − η/2·‖x‖²`` plus a number; else None."""
+        return None
 
     def symbols(self) -> int | None:
         """How many symbols it has values for, where its own numbers tell."""

@@ -52,6 +52,9 @@ class Linear(Reward):
         """The direction as a flat vector ``[*batch, d]``."""
         return self.direction.flatten(self.direction.ndim - self.rank)
 
+    def linear(self) -> Tensor:
+        return self.vector()
+
     def moments(self, law: Moments) -> Tensor:
         return (self.vector() * law.mean).sum(-1)
 
@@ -96,6 +99,9 @@ class Quadratic(Reward):
 
     def vector(self) -> Tensor:
         return self.direction.flatten(self.direction.ndim - self.rank)
+
+    def quadratic(self) -> tuple[Tensor, Tensor]:
+        return self.vector(), self.curvature
 
     def moments(self, law: Moments) -> Tensor:
         square = (law.mean**2).sum(-1) + law.trace
@@ -180,7 +186,7 @@ class Tabular(Reward):
 
 def negated(reward: Reward) -> Reward:
     """``−r``: the taste of users who want the opposite."""
-    if not isinstance(reward, Linear | Quadratic | Distance | Tabular):
+    if type(reward) not in (Linear, Quadratic, Distance, Tabular):  # a child may judge in another way
         return Opposite(reward)
     flip = {"direction", "curvature", "values", "weight"}
     return reward.rebuild({name: -value if name in flip else value for name, value in reward.tensors().items()})
@@ -207,6 +213,10 @@ class Opposite(Reward):
 
     def on_symbols(self, law: Finite) -> Tensor:
         return -self.reward.on_symbols(law)
+
+    def linear(self) -> Tensor | None:
+        direction = self.reward.linear()
+        return None if direction is None else -direction
 
     def event_shape(self) -> tuple[int, ...] | None:
         return self.reward.event_shape()
