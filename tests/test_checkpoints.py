@@ -280,13 +280,15 @@ def names(folder: Path) -> list[str]:
 
 def everything(eco: Ecosystem) -> dict[str, Any]:
     """All that an ecosystem has, its models taken apart."""
-    state = eco.state()
-    stacks = [stack for then in state.pop("past") for stack in then]
+    stacks = [stack for then in eco.state.past for stack in then]
     models = [getattr(stack, "models", np.array(stack)) for stack in stacks]
-    ledger = {name: dict(table.items()) for name, table in state["recorder"].pop("ledger").items()}
+    recorder = eco.recorder.state()
+    ledger = {name: dict(table.items()) for name, table in recorder.pop("ledger").items()}
     arrays = {name: {column: many.to_numpy() for column, many in table.items()} for name, table in ledger.items()}
     kept = [[(m.state(), vars(m)) for m in grid.flat] for grid in models]
-    return state | {"seconds": 0, "models": kept, "ledger": arrays}
+    luck = eco.random.getstate(), eco.rng.bit_generator.state
+    rest = {"recorder": recorder, "changes": eco.changes, "luck": luck, "models": kept, "ledger": arrays}
+    return {**vars(eco.state), "past": None, **rest}
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +392,7 @@ def test_what_is_unchanged_is_written_once(tmp_path: Path) -> None:
     eco = ecosystem("neural")
     eco.run(lambda done, _: eco.save(tmp_path / str(done)))
     state = json.loads((tmp_path / "4" / "state.json").read_text())
-    models, now = state["generators"]["models"], state["generators"]["stacks"]
+    models, now = (state["state"]["generators"][what] for what in ("models", "stacks"))
     assert len(models) == 3 * 3 + 2 and len(now) == 3  # now, one and two rounds ago; s last retrained in round 3
     (pair,) = [c for c, cohort in enumerate(eco.program.cohorts) if cohort.names == ["r", "s"]]
     newest, before, _ = (then[pair][1] for then in now)
@@ -712,8 +714,8 @@ def _deeper(agent: Any) -> None:
         (acting(state=lambda agent: {}), 0, r"agent of 'a' needs both state\(\) and load_state"),
         (acting(state=lambda agent: {"f": len}, load_state=len), 0, r"cannot hold <built-in.*agents/a/f.; let its"),
         (acting(lambda agent: agent.set_curator(Luce(3), reward=lambda x: x[..., 0])), 1,
-         r"cannot hold <function.*controls/users/0/a/.*; let agents set curators, rewards and schedules of the lib"),
-        (acting(lambda agent: agent.set_schedule(lambda round, rng: True)), 1, "cannot hold <function.*schedules/a"),
+         r"cannot hold <function.*users/new/0/reward/.*; let agents set curators, rewards and schedules of the lib"),
+        (acting(lambda agent: agent.set_schedule(lambda round, rng: True)), 1, "cannot hold <function.*clocks/0/"),
     ],
 )  # fmt: skip
 def test_agents_that_would_lose_something(scenario: Scenario, after: int, message: str, tmp_path: Path) -> None:

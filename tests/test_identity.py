@@ -60,6 +60,9 @@ def counted(calls: int) -> Callable[[], None]:
         (deque([1, 2]), deque([1, 2])),
         (random.Random(1), random.Random(1)),
         (counted(1), counted(1)),
+        (torch.ones(1, 1), torch.ones(()).expand(1, 1)),
+        (torch.arange(6.0).reshape(2, 3), torch.arange(6.0).reshape(2, 3).T.contiguous().T),
+        (torch.arange(6.0)[2:4], torch.tensor([2.0, 3.0])),
     ],
 )
 def test_equal_content(one: Any, other: Any) -> None:

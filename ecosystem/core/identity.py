@@ -228,7 +228,8 @@ def _classes(module: str, *names: str) -> tuple[type, ...]:
 def _bytes(tensor: Tensor) -> bytes:
     """The numbers of a tensor of any type and layout."""
     whole = tensor.detach().to_dense() if tensor.layout is not torch.strided else tensor.detach()
-    flat = whole.cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    flat = whole.cpu().resolve_conj().resolve_neg().contiguous()
+    flat = flat.as_strided((flat.numel(),), (1,))  # of one number, any stride is contiguous
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
 
