@@ -16,7 +16,7 @@ from ecosystem.core.stacking import Stackable
 from ecosystem.curation.seen import Seen
 from ecosystem.rewards import Reward, as_numbers
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6  # a unit vector in float32
 
 
 class Learner(Stackable, Claims):
