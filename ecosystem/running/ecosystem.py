@@ -92,7 +92,7 @@ class Ecosystem(mesa.Model):
     @property
     def alive(self) -> Tensor:
         """The replicates that have not diverged, ``[variants, replicates]``."""
-        return self.state.alive
+        return self.state.alive.clone()
 
     # -- running -------------------------------------------------------------------------------------------------
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ecosystem.core.identity import class_parts, digest
 from ecosystem.running.agents import ModelAgent
-
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
+from ecosystem.running.checkpoints.host import Host
 
 _EVERYBODYS = {"model", "unique_id", "pos", "name", "member", "cohort", "row", "index"}  # Mesa's and ModelAgent's
 _CHANGEABLE = (list, dict, set, Tensor, np.ndarray)
@@ -27,7 +25,7 @@ class Watch:
     every attribute of their own.
     """
 
-    def __init__(self, eco: Ecosystem) -> None:
+    def __init__(self, eco: Host) -> None:
         agents = [eco[name] for name in eco.names]
         self.speaking = [agent for agent in agents if _speaks(agent)]
         self._silent = [agent for agent in agents if type(agent) is not ModelAgent and not _speaks(agent)]

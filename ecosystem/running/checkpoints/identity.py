@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +14,16 @@ from ecosystem.core.identity import differing, digest, is_library, label, made_o
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Flow, Member
-
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
 
 _LETTERS = 240  # of a setting that are written out
 _TRAINED = {*vars(nn.Module()), "prompts", "retrainings", "optimizer_state"}  # what training may change
 
 
-def description(eco: Ecosystem) -> dict[str, Any]:
+def description(eco: Host) -> dict[str, Any]:
     """What must be the same when a run goes on, but for ``rounds``, which may grow, and ``made with``.
 
     Names, shares and settings are told as they are, anything else (data, rewards, curators, transforms, schedules,

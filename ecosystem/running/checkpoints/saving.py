@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -16,11 +16,9 @@ from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
 from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, write
+from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.checkpoints.identity import description, differences, known_objects, other_versions
 from ecosystem.running.checkpoints.states import read_state, write_state
-
-if TYPE_CHECKING:
-    from ecosystem.running.ecosystem import Ecosystem
 
 _SHOWN = 5  # differences that an error names
 _MENDS = {
@@ -29,18 +27,18 @@ _MENDS = {
 }
 
 
-def save(eco: Ecosystem, folder: str | os.PathLike[str]) -> None:
+def save(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.save`."""
     write(Path(folder), *_written(eco, description(eco), Watch(eco)))
 
 
-def restore(eco: Ecosystem, folder: str | os.PathLike[str]) -> None:
+def restore(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.restore`."""
     _restore(eco, Path(folder), description(eco), Watch(eco))
 
 
 @contextmanager
-def keeping(eco: Ecosystem, checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Iterator[Callable[[], None]]:
+def keeping(eco: Host, checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Iterator[Callable[[], None]]:
     """Go on from the newest checkpoint, and give a function that saves the round just played if that is wanted.
 
     At the end the last round is saved, also of a run that was broken off between two rounds.
@@ -59,7 +57,7 @@ def keeping(eco: Ecosystem, checkpoints: Checkpoints | str | os.PathLike[str] | 
 class _Keeper:
     """Saves one run as its checkpoints say; what cannot be saved is refused before the first round or after it."""
 
-    def __init__(self, eco: Ecosystem, checkpoints: Checkpoints) -> None:
+    def __init__(self, eco: Host, checkpoints: Checkpoints) -> None:
         self.eco, self.checkpoints = eco, checkpoints
         self.watch = Watch(eco)
         self.description = description(eco)
@@ -95,7 +93,7 @@ class _Keeper:
             self.saved = self.eco.completed
 
 
-def _written(eco: Ecosystem, about: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The state of an ecosystem between two rounds, as what is written to the disk."""
     if eco.completed != eco.steps:
         raise CheckpointError("a round is being played; save the ecosystem before or after it")
@@ -121,7 +119,7 @@ def _written(eco: Ecosystem, about: dict[str, Any], watch: Watch) -> tuple[dict[
     return out, writer.tensors()
 
 
-def _restore(eco: Ecosystem, folder: Path, about: dict[str, Any], watch: Watch) -> None:
+def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> None:
     given, tensors = read(folder)
     _check(eco, folder, about, given)
     if eco.steps:
@@ -140,7 +138,7 @@ def _restore(eco: Ecosystem, folder: Path, about: dict[str, Any], watch: Watch) 
         agent.load_state(agents[agent.name])
 
 
-def _check(eco: Ecosystem, folder: Path, about: dict[str, Any], given: dict[str, Any]) -> None:
+def _check(eco: Host, folder: Path, about: dict[str, Any], given: dict[str, Any]) -> None:
     """Refuse the checkpoint of another ecosystem; warn where libraries are not those it was made with."""
     theirs = given["description"]
     found = differences(theirs, about)
