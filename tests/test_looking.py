@@ -212,6 +212,19 @@ def test_what_is_looked_at_and_written_back_is_nothing_new(replicates: int) -> N
     assert same(finished(scenario(), write_back, replicates), finished(scenario(), None, replicates))
 
 
+def test_a_grid_of_models_comes_back_in_its_places() -> None:
+    def weights(write: bool, seeds: list[int]) -> Tensor:
+        eco = Ecosystem([neural(), neural().without("b", "a")], seeds=seeds)
+        for _ in range(2):
+            eco.step()
+            if write:
+                eco["a"].generator = eco["a"].generator
+        return eco["a"].generator.vector()
+
+    for seeds in ([0], [0, 1]):
+        assert torch.equal(weights(True, seeds), weights(False, seeds))
+
+
 def test_a_model_that_is_written_stays_the_users_own() -> None:
     """It was put into the run itself, one object for all replicates."""
     given = Normed()
