@@ -120,6 +120,16 @@ def test_the_window_as_a_memory_of_ones_own() -> None:
         assert own == pytest.approx(built_in, rel=1e-12)
 
 
+@pytest.mark.parametrize("kept", [window(3), fading(0.6)], ids=repr)
+def test_who_never_retrains_has_no_memory_that_could_change(kept: Retention) -> None:
+    """A window of a member that stands still counted as a change that never fades: "rate 1, does not settle"."""
+    matrix, schedules = [[0.0, 0.4, 0.1], [0.0, 0.0, 0.3], [0.0, 0.5, 0.2]], [never, every(1), every(1)]
+    moving = network([[0.0, 0.3], [0.5, 0.2]], retention=kept)
+    whole = network(matrix, retention=kept, schedules=schedules)
+    own, alone = (stability(s, [sequential(*s.names)]).table["rate"] for s in (whole, moving))
+    assert own.tolist() == pytest.approx(alone.tolist(), rel=1e-9) and own.max() < 1
+
+
 @dataclass(frozen=True)
 class everything(Retention):
     """The built-in ``accumulate`` as one's own, which may say so."""

@@ -39,6 +39,7 @@ class LinearRound:
             (c, name) for c, m in enumerate(self.rest.memories) for name, t in m.items() if t.is_floating_point()
         ]
         self._kept = self._reached()
+        self._still = torch.cat([self._still, *(self._resting(c, name) for c, name in self._kept)])
         self.flat = self._flattened(self.rest)[0]
 
     def rate(self) -> float:
@@ -111,7 +112,8 @@ class LinearRound:
         """The tensors of memories that move when parameters do: a count of rounds goes its own way."""
         if not self._kept:
             return []
-        value, pull = vjp(lambda s: self._played(s, [self.rounds.everybody]), self._flattened(self.rest))[:2]
+        everybody = [self.rounds.everybody]  # compiled here: inside, tensors have no numbers to look at
+        value, pull = vjp(lambda s: self._played(s, everybody), self._flattened(self.rest))[:2]
         sizes = [self.rest.memories[c][name].numel() for c, name in self._kept]
         first, *ends = np.cumsum([len(self._still), *sizes]).tolist()
         spans = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
@@ -125,6 +127,12 @@ class LinearRound:
             for span, cause in zip(spans, causes, strict=True):
                 moved[span] |= bool((cause & moved).any())
         return [kept for kept, span in zip(self._kept, spans, strict=True) if bool(moved[span].any())]
+
+    def _resting(self, c: int, name: str) -> Tensor:
+        """Which numbers of a memory belong to members that never retrain: nothing changes them."""
+        dynamics = self.rounds.dynamics
+        resting = torch.from_numpy(~dynamics.moves)[dynamics.cohorts[c].index]
+        return resting.repeat_interleave(self.rest.memories[c][name].numel() // len(resting))
 
     def _flattened(self, state: State) -> Tensor:
         columns = len(state.now)
