@@ -32,12 +32,20 @@ Questions = Sequence[Sequence[Tensor | None]]
 class Taste:
     """By whose taste some ``rows`` of a cohort are judged, ``reward [rows, variants, replicates or 1]``.
 
-    ``where [rows, variants, replicates]`` says in which replicates; None: everywhere.
+    ``members`` are their places in the scenario, ``questions`` what they are asked. ``where [rows, variants,
+    replicates]`` says in which replicates; None: everywhere.
     """
 
     rows: Tensor
+    members: Tensor
+    questions: Questions
     reward: Reward
     where: Tensor | None
+    whole: bool  # all rows, in order
+
+    def judged(self, stack: Stack) -> Stack:
+        """Those of a cohort that are judged."""
+        return stack if self.whole else stack.take(self.rows)
 
 
 def tastes(program: Program, state: State, c: int) -> list[Taste]:
@@ -63,7 +71,11 @@ def _tastes(program: Program, state: State, c: int) -> list[Taste]:
             whole = torch.ones_like(state.alive)
             where = torch.stack([whole if judge.where is None else judge.where for _, judge in many])
         rows = torch.tensor([row for row, _ in many])
-        out.append(Taste(rows, audience.rewards([judge.place for _, judge in many]), where))
+        members = program.cohorts[c].index[rows]
+        asked = [program.questions[i] for i in members.tolist()]
+        reward = audience.rewards([judge.place for _, judge in many])
+        whole = rows.tolist() == list(range(len(program.cohorts[c].ids)))
+        out.append(Taste(rows, members, asked, reward, where, whole))
     return out
 
 
@@ -74,19 +86,13 @@ def alignments(program: Program, state: State, number: int, judged: int) -> Tens
     no closed form is known.
     """
     out = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
-    for c, cohort in enumerate(program.cohorts):
-        stack = state.now[c]
+    for c in range(len(program.cohorts)):
         for taste in tastes(program, state, c):
-            members = cohort.index[taste.rows]
-            everybody = len(members) == len(cohort.ids) and bool((members == cohort.index).all())
-            values = expectation(
-                stack if everybody else stack.take(taste.rows),
-                taste.reward,
-                partial(judges, program, number, members),
-                judged,
-                [program.questions[i] for i in members.tolist()],
-            )
-            out[members] = values if taste.where is None else torch.where(taste.where, values, out[members])
+            rng = partial(judges, program, number, taste.members)
+            values = expectation(taste.judged(state.now[c]), taste.reward, rng, judged, taste.questions)
+            if taste.where is not None:
+                values = torch.where(taste.where, values, out[taste.members])
+            out[taste.members] = values
     return out
 
 

@@ -59,6 +59,7 @@ class Dynamics:
         for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
             wired = wired.with_curation(name, 0.5, like=flow)
         self._wired = replace(compiled([wired], [(0, 0)]), stops=False)  # solvers want to see where it leads
+        self._programs: dict[tuple[int, bool, bool], Program] = {}
         self.wiring = self._wired.first.wiring
         self.cohorts = self._wired.cohorts
         self.names = list(self._wired.names)
@@ -110,9 +111,12 @@ class Dynamics:
 
         ``newest``: with members who forget everything but the newest data.
         """
-        cohorts = self._forgetful if newest else self.cohorts
-        rng = Stream(torch.zeros(columns, dtype=torch.int64))  # nothing is drawn on the population
-        return replace(self._wired, cohorts=cohorts, rng=rng, differentiable=differentiable)
+        key = (columns, newest, differentiable)
+        if key not in self._programs:
+            cohorts = self._forgetful if newest else self.cohorts
+            rng = Stream(torch.from_numpy(np.zeros(columns, dtype=np.int64)))  # nothing is drawn on the population
+            self._programs[key] = replace(self._wired, cohorts=cohorts, rng=rng, differentiable=differentiable)
+        return self._programs[key]
 
     @cached_property
     def _forgetful(self) -> tuple[Cohort, ...]:
@@ -143,9 +147,7 @@ class Dynamics:
         place = {self.index[name]: i for i, name in enumerate(self.targets)}
         for c, cohort in enumerate(self.cohorts):
             for taste in tastes(self._wired, state, c) if place.keys() & set(cohort.ids) else ():
-                stack = cast(ClosedForm, state.now[c])
-                everybody = len(taste.rows) == len(cohort.ids)
-                judged = stack if everybody else stack.take(taste.rows)
+                judged = cast(ClosedForm, taste.judged(state.now[c]))
                 values = judged.expect(taste.reward)[:, 0].expand(-1, len(vector))
                 for i, row in enumerate(taste.rows.tolist()):
                     if cohort.ids[row] in place:

@@ -62,8 +62,10 @@ class Rounds:
         self.ordering.check(dynamics.names)
         self.depth = int(dynamics.wiring.delay[dynamics.live].max(initial=0))
         self._rng = Stream.root([(seed, 0)])
+        draws = self._rng.at("schedule")[0].at(dynamics.words)
+        self._plans: dict[tuple[bytes, bytes], Plan] = {}
         schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
-        self._clocks = _alike(schedules)
+        self._clocks = [(members, clock, draws[members]) for members, clock in _alike(schedules)]
         cycles = [schedule.cycle() for schedule in schedules if not schedule.is_never]
         known = [cycle for cycle in cycles if cycle is not None]
         self.period = math.lcm(*(period for _, period in known))
@@ -111,9 +113,10 @@ class Rounds:
         return self._turn(number, ranks, due)
 
     def _turn(self, number: int, ranks: np.ndarray, due: np.ndarray) -> Turn:
-        asked = torch.from_numpy(due)
-        plan = self.dynamics.compiled(ranks, asked)
-        return Turn(number, ranks, asked, plan, (ranks.tobytes(), due.tobytes()))
+        key = (ranks.tobytes(), due.tobytes())
+        if key not in self._plans:
+            self._plans[key] = self.dynamics.compiled(ranks, torch.from_numpy(due))
+        return Turn(number, ranks, torch.from_numpy(due), self._plans[key], key)
 
     def played(self, state: State, turn: Turn, differentiable: bool = False) -> State:
         """The state after a round; ``differentiable`` for rounds that torch is to differentiate."""
@@ -140,9 +143,8 @@ class Rounds:
     def _due(self, number: int) -> np.ndarray:
         """Who retrains in a round, ``[members]``."""
         due = torch.zeros(len(self.dynamics.names), dtype=torch.bool)
-        rng = self._rng.at("schedule")[0].at(self.dynamics.words)
-        for members, schedule in self._clocks:
-            due[members] = schedule.due(number, rng[members])
+        for members, schedule, rng in self._clocks:
+            due[members] = schedule.due(number, rng)
         return due.numpy()
 
 
