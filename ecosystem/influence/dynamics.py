@@ -124,7 +124,8 @@ class Dynamics:
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of any round, ``ranks [members]``, ``due [members]``."""
-        return self._wired.plan(self._wired.first.changed(shares=self.shares), ranks, due)
+        live = torch.from_numpy(self.live).double().reshape(-1, 1, 1)  # also where curation would arise
+        return self._wired.plan(self._wired.first.changed(shares=live), ranks, due)
 
     @cached_property
     def plan(self) -> Plan:

@@ -24,8 +24,9 @@ class Findings:
     ----------
     influence
         target, source, kind (self, cross), effect, isolated, amplification, network (unchanged, amplified, dampened,
-        inverted, undefined), backfires, harms. What the network does is a question about self-influence: cross rows
-        have NaN and "" there. A source without a derivative has no rows.
+        inverted, undefined), backfires, harms, after. What the network does is a question about self-influence: cross
+        rows have NaN and "" there. ``effect`` is that of the long run, ``after`` that of the scenario's own rounds from
+        its own start (NaN where they were not played). A source without a derivative has no rows.
     welfare
         source, private, externality, social: what its curation does to itself, to the others, to all.
     hops
@@ -38,7 +39,9 @@ class Findings:
     members, flows
         As :meth:`ecosystem.Scenario.describe` gives them; members with their ``alignment`` at the stable point.
     settings
-        scenario, formal (why no dynamics leads to these numbers, or ""), seen (what the dynamics did), radius ``ρ(B)``,
+        scenario, formal (why no dynamics leads to these numbers, or ""), seen (what the dynamics did), rounds (the
+        scenario's own), distance (how far they leave the network from the stable point, relative to ``1 + |θ*_i|``),
+        law (how the rest shrinks), when (both in words), unplayed (why ``after`` is missing, or ""), radius ``ρ(B)``,
         certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source), unjudged (why none is a
         target).
     """
@@ -82,7 +85,10 @@ class Findings:
 
     def __repr__(self) -> str:
         pairs = self.influence[["target", "source"]].nunique()
-        return f"Findings({self.settings.get('scenario')!r}: {pairs['target']} targets, {pairs['source']} sources)"
+        when = f"; {self.settings['when']}" if self.settings.get("when") else ""
+        return (
+            f"Findings({self.settings.get('scenario')!r}: {pairs['target']} targets, {pairs['source']} sources{when})"
+        )
 
 
 def saved_in(folder: str | os.PathLike[str]) -> bool:

@@ -16,6 +16,9 @@ from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targe
 from ecosystem.running.recording import Record
 from ecosystem.scenario import Scenario
 
+_DRIFT = 0.02  # of an effect, that it may move over the averaged rounds
+_ALARM = 1e-3  # probability that a call warns of a drift that is none
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -80,6 +83,13 @@ def measure_influence(
     confidence: of the intervals, between 0 and 1.
     judged: samples that estimate an alignment without closed form (the same noise on both sides).
 
+    Warns
+    -----
+    RuntimeWarning of responses that are still drifting: the mean of the later half of the averaged rounds differs from
+    that of the earlier half by more than 2 % of the effect, and, where there is chance, by more than chance over seeds
+    (paired, by Student's t: a call without any drift warns with a probability of at most 1 in 1,000, however many pairs
+    of source and target it has). Effects are not those of the long run then.
+
     Returns
     -------
     A :class:`Measured`. In ``response`` the rounds before the change has reached a target are 0.0 exactly, and those in
@@ -109,16 +119,27 @@ def measure_influence(
     varied = as_sources(scenario, sources, like or {}, delta)
     read = as_targets(scenario, targets)
     addresses, certain = as_replicates(scenario, seeds, read)
-    tables, responses, lost = [], [], []
+    tables, responses, lost, drifting = [], [], [], []
+    sure = 1 - _ALARM / (len(varied) * len(read))  # of each pair, so that it holds for the call
     for pairs in paired(scenario, varied, read, addresses, Record(judged=judged)):
         tables.append(_table(pairs, read, certain, confidence, burn_in))
         responses.append(_response(pairs, read, certain, confidence))
         lost += _lost(pairs)
+        drifting += _drifting(pairs, read, certain, sure, burn_in)
     if lost:
         where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
         warnings.warn(
             f"paired runs that diverged, or whose alignment is not finite, were left out: {where}; effects and "
             "intervals are those of the others",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    if drifting:
+        where = "; ".join(drifting[:4]) + (f"; and {len(drifting) - 4} more" if len(drifting) > 4 else "")
+        warnings.warn(
+            f"the long run has not been reached: over rounds {burn_in + 1} to {scenario.rounds} the effect of {where}; "
+            "play more rounds, scenario.replace(rounds=...), or average the last ones only, burn_in=...; "
+            "where every law is known, influence(scenario).after() has the exact effect of so many rounds",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -142,6 +163,21 @@ def _response(pairs: Pairs, targets: list[str], certain: np.ndarray, confidence:
     *columns, seeds = _interval(pairs.quotients, pairs.counted, certain[:, None], confidence)
     table = _frame(source=pairs.sources, target=targets, round=range(seeds.shape[2])).assign(**_flat(columns))
     return table[seeds.ravel() > 0]
+
+
+def _drifting(pairs: Pairs, targets: list[str], certain: np.ndarray, confidence: float, burn_in: int) -> list[str]:
+    """The pairs whose effect moves from the earlier to the later half of the averaged rounds, beyond chance."""
+    half = burn_in + 1 + (pairs.quotients.shape[2] - burn_in - 1) // 2
+    spans = [np.s_[:, :, burn_in + 1 : half], np.s_[:, :, pairs.quotients.shape[2] - half + burn_in + 1 :]]
+    (first, n), (last, m) = (_mean(pairs.quotients[span], pairs.counted[span], 2) for span in spans)
+    both = (n > 0) & (m > 0)
+    change, low, high, _ = _interval(last - first, both, certain, confidence)
+    begin, end = (_mean(part, both, -1)[0] for part in (first, last))
+    moves = ((low > 0) | (high < 0)) & (np.abs(change) > _DRIFT * np.maximum(np.abs(begin), np.abs(end)))
+    return [
+        f"{pairs.sources[k]!r} on {targets[j]!r} moves from {begin[k, j]:.4g} to {end[k, j]:.4g}"
+        for k, j in np.argwhere(moves)
+    ]
 
 
 def _frame(**axes: Sequence[Any]) -> pd.DataFrame:

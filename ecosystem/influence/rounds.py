@@ -118,11 +118,14 @@ class Rounds:
             self._plans[key] = self.dynamics.compiled(ranks, torch.from_numpy(due))
         return Turn(number, ranks, torch.from_numpy(due), self._plans[key], key)
 
-    def played(self, state: State, turn: Turn, differentiable: bool = False) -> State:
-        """The state after a round; ``differentiable`` for rounds that torch is to differentiate."""
+    def played(self, state: State, turn: Turn, differentiable: bool = False, shares: Tensor | None = None) -> State:
+        """The state after a round; ``differentiable`` for rounds that torch is to differentiate.
+
+        ``shares [components, 1, columns]`` are other shares than the scenario's, of the flows that carry anything.
+        """
         columns = len(state.now)
         program = self.dynamics.program(columns, differentiable=differentiable)
-        begun = self.dynamics.state(state.past, state.memories).changed(round=turn.number - 1)
+        begun = self.dynamics.state(state.past, state.memories, shares).changed(round=turn.number - 1)
         who = engine.Turn(turn.ranks, turn.due.reshape(-1, 1, 1).expand(-1, 1, columns), turn.plan)
         with any_bits():
             ended, _ = engine.step(program, begun, turn=who)

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from ecosystem.core.streams import Stream
 from ecosystem.influence.blocks import Blocks
-from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.linear_round import LinearRound
+from ecosystem.influence.pace import Law, averaging, slow_growth
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
@@ -43,6 +41,7 @@ class Stability:
     - ``error``: the standard error of a measured rate;
     - ``settles``: whether changes fade; where rounds are measured only, whether they did within 5,000;
     - ``worst``: for random orders, the largest spectral radius of a round seen;
+    - ``left``: what the scenario's own number of rounds leaves of a small change, about, by that law;
     - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate and by
       playing.
     """
@@ -67,6 +66,8 @@ class Stability:
         pace = f"rate {own['rate']:.4g}" if math.isnan(own["exponent"]) else f"like t^-{own['exponent']:.3g}"
         if self.note:
             pace = f"measured only: {own['measured']:.0f} rounds, {self.note}"
+        if own["left"] > 0:
+            pace += f", of which its own rounds leave {own['left']:.2g}"
         verb = "settles" if self.settles else "does not settle"
         return (
             f"Stability({verb} in its own order, {own['ordering']}, {pace}; ρ(B) = {self.radius:.4g}, "
@@ -113,7 +114,7 @@ def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float
 def _row(rounds: Rounds, blocks: Blocks, tolerance: float, rest: State | None) -> dict[str, Any]:
     """One ordering: how fast, whether at all, in how many rounds; without a state at ``rest`` by playing alone."""
     vector = blocks.point
-    slow = _averaging(rounds.dynamics)
+    slow = averaging(rounds.dynamics)
     row: dict[str, Any] = {
         "ordering": repr(rounds.ordering),
         "rate": math.nan,
@@ -123,19 +124,22 @@ def _row(rounds: Rounds, blocks: Blocks, tolerance: float, rest: State | None) -
     }
     if rest is None:
         measured = _measured(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
-        return row | {"settles": not math.isnan(measured), "predicted": math.nan, "measured": measured}
+        fades = {"settles": not math.isnan(measured), "left": math.nan}
+        return row | fades | {"predicted": math.nan, "measured": measured}
     linear = LinearRound(rounds, rest, frozen=slow)
     if rounds.random:
         rate, row["error"], row["worst"] = linear.lyapunov()
     else:
         rate = linear.rate()
     if slow.any():
-        row["exponent"] = 1 - _slow_growth(blocks, slow)
+        row["exponent"] = 1 - slow_growth(blocks, slow)
         row["settles"] = bool(rate < 1 and row["exponent"] > 0)
+        row["left"] = Law("power", row["exponent"]).left(1, rounds.dynamics.scenario.rounds)
         row["predicted"] = tolerance ** (-1 / row["exponent"]) if row["settles"] else math.nan
     else:
         row["rate"] = rate
         row["settles"] = bool(rate < 1)
+        row["left"] = Law("geometric", rate).left(0, rounds.dynamics.scenario.rounds)
         row["predicted"] = _predicted(rate, tolerance)
     within_reach = row["settles"] and row["predicted"] <= _PATIENCE
     row["measured"] = _measured(rounds, vector, tolerance, rest) if within_reach else math.nan
@@ -163,26 +167,3 @@ def _measured(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> 
         if float((state.now - vector).abs().max()) <= tolerance * begin:
             return float(number - rounds.first + 1)
     return math.nan
-
-
-def _averaging(dynamics: Dynamics) -> np.ndarray:
-    """Which members train on everything they have ever seen, ``[members]``."""
-    return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
-
-
-def _slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
-    """The largest real part of the eigenvalues that accumulating members feel.
-
-    Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.
-    """
-    matrix, own = blocks.dense(), torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
-    for fit in (fit for fit in blocks.fits if fit.incomplete):  # what is averaged is what they are fitted to
-        for member, kept in zip(fit.task.members.tolist(), fit.inertia, strict=True):
-            if slow[member]:
-                span = blocks.dynamics.layout.span(member)
-                matrix[span, span] -= kept
-                matrix[span] = torch.linalg.solve(torch.eye(len(kept), dtype=kept.dtype) - kept, matrix[span])
-    inner = matrix[~own][:, ~own]
-    eye = torch.eye(len(inner), dtype=matrix.dtype)
-    reduced = matrix[own][:, own] + matrix[own][:, ~own] @ torch.linalg.solve(eye - inner, matrix[~own][:, own])
-    return float(torch.linalg.eigvals(reduced).real.max())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
+from ecosystem.influence.approach import Approach, approached
 from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
 from ecosystem.influence.jacobian import dense
 from ecosystem.influence.resolvent import Resolvent
@@ -36,7 +39,9 @@ class StablePoint:
     exact ``J`` of every member with a reward, ``residual`` the largest ``|T(Θ) − Θ|`` relative to ``1 + |θ_i|``.
     ``seen`` tells what the dynamics did when they were played for ``rounds`` rounds from the start, in the scenario's
     own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable point may exist where the dynamics
-    diverge. ``others`` are different stable points, found from other starts.
+    diverge. *When* they settle is another question: ``distance`` is the largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` that
+    the scenario's own number of rounds leaves, ``law`` how the rest shrinks, ``approach`` both with the rounds.
+    ``others`` are different stable points, found from other starts.
     """
 
     found: bool
@@ -51,6 +56,27 @@ class StablePoint:
     own: bool = True  # whether it was found from the scenario's own start
     vector: Tensor = field(default_factory=lambda: torch.empty(0))  # Θ as the solvers have it, [size]
     dynamics: Dynamics | None = None  # the scenario made ready for solvers, so that what follows need not do it again
+    begin: Tensor = field(default_factory=lambda: torch.empty(0))  # where the rounds began that were played, [size]
+
+    @cached_property
+    def approach(self) -> Approach | None:
+        """How near the scenario's own rounds come, and how the rest shrinks; None where no point was found.
+
+        Those rounds are played when it is first asked for (500 at most; the rest by the law).
+        """
+        if not self.found or self.dynamics is None:
+            return None
+        return approached(self.dynamics, self.begin, self.vector)
+
+    @property
+    def distance(self) -> float:
+        """The largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` after the scenario's own rounds; NaN where none was found."""
+        return self.approach.distance if self.approach else math.nan
+
+    @property
+    def law(self) -> str:
+        """How a small distance shrinks, as ``like 0.5^t`` or ``like t^-0.1``; empty where none was found."""
+        return str(self.approach.law) if self.approach else ""
 
     @property
     def message(self) -> str:
@@ -59,7 +85,10 @@ class StablePoint:
             return f"no stable point was found: the dynamics were played for {self.rounds} rounds, and it {self.seen}"
         many = f"; {len(self.others)} more from other starts" if self.others else ""
         where = "" if self.own else ", found from another start,"
-        return f"a stable point{where} (residual {self.residual:.1e}); from its own start the network {self.seen}{many}"
+        start = f"from its own start the network {self.seen}"
+        if self.approach and self.seen in ("settles", "wanders"):
+            start += str(self.approach)
+        return f"a stable point{where} (residual {self.residual:.1e}); {start}{many}"
 
     def __repr__(self) -> str:
         return f"StablePoint({self.message})"
@@ -106,7 +135,10 @@ def find(
             different.append(point)
     if not first.found and different:
         # where the scenario's own start led is still what was seen
-        first, different = replace(different[0], seen=first.seen, rounds=first.rounds, own=False), different[1:]
+        first, different = (
+            replace(different[0], seen=first.seen, rounds=first.rounds, begin=first.begin, own=False),
+            different[1:],
+        )
     return replace(first, others=tuple(different))
 
 
@@ -217,6 +249,7 @@ def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: f
         dynamics.layout.minds.named(dynamics.names, shown),
         vector=shown,
         dynamics=dynamics,
+        begin=way.first,
     )
 
 

@@ -111,7 +111,8 @@ class _TableOfScenario:
             point = stable_point(scenario)
             alignment = point.alignment if point.found else pd.Series(float("nan"), index=scenario.names)
             table = alignment.rename("alignment").rename_axis("member").reset_index()
-            return table.assign(found=point.found, seen=point.seen, points=1 + len(point.others) if point.found else 0)
+            table = table.assign(found=point.found, seen=point.seen, points=1 + len(point.others) if point.found else 0)
+            return table.assign(rounds=scenario.rounds, distance=point.distance, law=point.law)
         table, welfare = _influence(scenario)
         return table if self.name == "influence" else welfare
 

@@ -10,8 +10,8 @@ from ecosystem.report import look, parts
 from ecosystem.report.crowds import DRAWN
 from ecosystem.report.influence import captions
 from ecosystem.report.influence.matrix import heat_map
-from ecosystem.report.influence.story import UNIT, formal, headline, story
-from ecosystem.report.influence.verdicts import VERDICTS, judged, strongest, verdicts
+from ecosystem.report.influence.story import FAR, UNIT, headline, limits, story
+from ecosystem.report.influence.verdicts import VERDICTS, judged, own_rounds, strongest, verdicts
 from ecosystem.report.influence.walks import hops, pairs
 from ecosystem.report.influence.web import network
 from ecosystem.report.verdict import number
@@ -26,7 +26,7 @@ TINTS = {"pays": "gained", "helps": "gained", "backfires": "lost", "harms": "los
 
 def section(findings: "Findings") -> dict[str, Any]:
     """All that the template of the section asks for."""
-    notices = formal(findings)
+    notices = limits(findings)
     return {
         "headline": headline(findings),
         "notices": notices,
@@ -79,7 +79,8 @@ def _facts(findings: "Findings") -> list[tuple[str, str]]:
     ]
     settles = findings.stability["settles"].astype(bool)
     if len(settles) == 1:
-        facts.append(("the network settles", "yes" if settles.all() else "no"))
+        late = settles.all() and float(findings.settings.get("distance") or 0.0) > FAR
+        facts.append(("the network settles", "not yet in its own rounds" if late else "yes" if settles.all() else "no"))
     elif len(settles):
         facts.append(("the network settles", f"in {int(settles.sum())} of {len(settles)} orders"))
     return facts
@@ -141,7 +142,8 @@ def _figures(findings: "Findings") -> list[dict[str, str]]:
 def _tables(findings: "Findings") -> list[dict[str, Any]]:
     """Influence, edges and stability, each with its strongest rows first."""
     influence = findings.influence.assign(verdict=[VERDICTS[verdict] for verdict in verdicts(findings)])
-    influence = strongest(influence)[["target", "source", "kind", "effect", "verdict"]]
+    played = ["after"] if "after" in influence and influence["after"].notna().any() else []
+    influence = strongest(influence)[["target", "source", "kind", "effect", *played, "verdict"]]
     edges = findings.edges.loc[findings.edges["traffic"].abs().sort_values(ascending=False, kind="stable").index]
     stability = findings.stability.assign(
         settles=["yes" if settles else "no" for settles in findings.stability["settles"]]
@@ -151,11 +153,18 @@ def _tables(findings: "Findings") -> list[dict[str, Any]]:
     if len(knocked) > KNOCKED:
         edges = edges.drop(columns=knocked)
     found = [
-        ("influence-table", influence, "Derivatives of the target’s alignment by the source’s curation level."),
+        ("influence-table", influence, _influence_words(findings, bool(played))),
         ("stability-table", stability, "Orders of updates: what a round leaves of the distance to the stable point."),
         ("edges-table", edges, _edge_words(len(knocked))),
     ]
     return [{"id": name, **parts.listed(table, caption)} for name, table, caption in found if len(table)]
+
+
+def _influence_words(findings: "Findings", played: bool) -> str:
+    """The caption of the table of influence."""
+    words = "Derivatives of the target’s alignment by the source’s curation level"
+    rounds = findings.settings.get("rounds")
+    return f"{words}: effect in the long run, after {own_rounds(rounds)}." if played else f"{words}."
 
 
 def _edge_words(knocked: int) -> str:
@@ -176,6 +185,10 @@ def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:
         "residual": "residual at the stable point",
         "tolerance": "tolerance",
         "seen": "what the dynamics did",
+        "rounds": "the scenario’s own rounds",
+        "distance": "distance to the stable point after them",
+        "law": "how the rest shrinks",
+        "unplayed": "own rounds not played because",
         "formal": "formal because",
     }
     rows = [(words, parts.cell(settings[key])) for key, words in names.items() if settings.get(key) not in (None, "")]

@@ -27,13 +27,14 @@ UNIT = (
     "its diet grow in proportion, and all others, real data too, shrink in proportion. Sentences speak of one "
     "percentage point more; tables and figures hold the derivative, for a whole unit of that share: 100 times as much."
 )
+FAR = 0.01  # relative distance to the stable point above which numbers come with a warning
 ORDERS = 4  # orders of updates that get a sentence; the table has them all
 
 
 def story(findings: "Findings") -> list[tuple[str, list[str]]]:
     """All there is to say, as headings with their sentences; headings without sentences are left out."""
     chapters = [
-        ("How far these numbers go", formal(findings)),
+        ("How far these numbers go", limits(findings)),
         ("What curation does to the member itself", own(findings)),
         ("What it does to the others", others(findings)),
         ("Who gains and who pays", welfare(findings)),
@@ -85,6 +86,16 @@ def formal(findings: "Findings") -> list[str]:
     if not reason:
         return []
     return [f"These numbers are formal: {reason}."]
+
+
+def limits(findings: "Findings") -> list[str]:
+    """Why numbers are formal, or how far the scenario's own rounds leave the network from where they hold."""
+    settings = findings.settings
+    if settings.get("formal") or not float(settings.get("distance") or 0.0) > FAR:
+        return formal(findings)
+    law = f", and the rest shrinks {settings['law']}" if str(settings["law"]).startswith("like") else ""
+    words = f"These numbers are those of the long run: {settings['when']} from the stable point{law}."
+    return [words.replace("it is", "the network is", 1)]
 
 
 def welfare(findings: "Findings") -> list[str]:
@@ -149,7 +160,9 @@ def settling(findings: "Findings") -> list[str]:
         elif table["settles"].astype(bool).any():
             sentences.append(f"Other orders may fail: {size}, and only below 1 would it vouch for all of them.")
     if settings.get("seen"):
-        sentences.append(f"Played from its start, the network {str(settings['seen']).rstrip('.')}.")
+        when = settings.get("when") if settings["seen"] in ("settles", "wanders") else ""
+        words = f"Played from its start, the network {str(settings['seen']).rstrip('.')}"
+        sentences.append(f"{words}: {when}, relative to 1 + |θ*|." if when else f"{words}.")
     return sentences
 
 
@@ -167,7 +180,11 @@ def _pace(row: dict[Any, Any], tolerance: object, own: bool) -> str:
             f"; after t rounds about t^−{number(exponent, digits=2)} of a small distance to the stable point is left"
         )
     counts = {"predicted": float(row["predicted"]), "measured": float(row["measured"])}
-    rounds = [f"{value:,.0f} {name}" for name, value in counts.items() if np.isfinite(value)]
+    rounds = [
+        f"{f'{value:,.0f}' if value < 1e7 else f'{value:.0e}'} {name}"
+        for name, value in counts.items()
+        if np.isfinite(value)
+    ]
     near = f"{tolerance:g} of it is left" if isinstance(tolerance, float) else "it is gone"
     return f"{words} (rounds until {near}: {', '.join(rounds)})." if rounds else f"{words}."
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TOLD = 8  # sources: above it sentences count members and name the extremes
 NAMED = 4  # members that one sentence names
+LATE = 0.05  # relative difference from which sentences also tell the effect after the scenario's own rounds
 ROUNDING = 1e-10  # relative to the largest effect; what is smaller is no effect
 VERDICTS = {"pays": "pays", "backfires": "backfires", "helps": "helps", "harms": "harms", "none": "no effect"}
 
@@ -66,21 +67,43 @@ def own(findings: "Findings") -> list[str]:
 
 def _own(findings: "Findings", row: dict[Any, Any]) -> str:
     """The verdict on one member's own curation, and what the network has to do with it."""
-    name, effect = called(row["source"]), float(row["effect"])
+    name = called(row["source"])
+    moved = moves(findings, row)
     opening = {
-        "pays": f"Curating {name} pays for {name}: one percentage point more curation {moves(findings, effect)}",
-        "backfires": f"Curating {name} backfires: one percentage point more curation {moves(findings, effect)}",
+        "pays": f"Curating {name} pays for {name}: one percentage point more curation {moved}",
+        "backfires": f"Curating {name} backfires: one percentage point more curation {moved}",
         "none": f"Curating {name} makes no difference to {name}",
     }[row["verdict"]]
     return f"{opening}; {_network(findings, row)}." if len(findings.members) > 1 else f"{opening}."
 
 
-def moves(findings: "Findings", effect: float, whose: str = "its") -> str:
-    """By how much alignment moves for one percentage point; formal numbers claim no long run."""
+def moves(findings: "Findings", row: dict[Any, Any], whose: str = "its") -> str:
+    """By how much alignment moves for one percentage point; formal numbers claim no long run.
+
+    Where the scenario's own rounds show something else, that is told too.
+    """
+    effect = float(row["effect"])
     size = number(abs(effect) / 100)
     if findings.settings.get("formal"):
         return f"would {'raise' if effect > 0 else 'lower'} {whose} alignment at the stable point by {size}"
-    return f"{'raises' if effect > 0 else 'lowers'} {whose} long-run alignment by {size}"
+    verb = "raises" if effect > 0 else "lowers"
+    return f"{verb} {whose} long-run alignment by {size}{_by_then(findings, effect, float(row.get('after', np.nan)))}"
+
+
+def _by_then(findings: "Findings", effect: float, after: float) -> str:
+    """What an effect has come to after the scenario's own rounds, where that is another number."""
+    if not abs(after - effect) > LATE * abs(effect):  # NaN where they were not played
+        return ""
+    when, size = f"after {own_rounds(findings.settings.get('rounds'))}", number(abs(after) / 100)
+    if abs(after) <= smallest(findings):
+        return f" ({when} by nothing)"
+    turned = "" if (after > 0) == (effect > 0) else "it is raised " if after > 0 else "it is lowered "
+    return f" ({when} {turned}by {size})"
+
+
+def own_rounds(rounds: Any) -> str:
+    """The scenario's own rounds in a sentence."""
+    return "the scenario’s own round" if rounds == 1 else f"the scenario’s own {rounds:,} rounds"
 
 
 def _network(findings: "Findings", row: dict[Any, Any]) -> str:
@@ -137,9 +160,9 @@ def _cross(findings: "Findings", source: str, rows: pd.DataFrame) -> str:
     if felt.empty:
         return f"{subject} changes nothing for {called(rows['target'].iloc[0]) if len(rows) == 1 else 'the others'}."
     if len(felt) == 1:
-        row = felt.iloc[0]
+        row = felt.iloc[0].to_dict()
         whose = called(row["target"]) + "’s"
-        effect = moves(findings, float(row["effect"]), whose)
+        effect = moves(findings, row, whose)
         return f"{subject} {row['verdict']} {called(row['target'])}: one percentage point more {effect}."
     parts = []
     for verdict in ("harms", "helps"):

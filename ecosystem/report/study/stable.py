@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecosystem.influence.approach import away
 from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
@@ -14,10 +15,16 @@ from ecosystem.report.study.reading import columns, parts
 from ecosystem.report.study.sample import Sample
 from ecosystem.report.study.subject import Subject
 
+NEAR = 0.01  # relative distance to the stable point that counts as being there
+
 
 @dataclass(frozen=True, eq=False)
 class Stable:
-    """One row a point that was looked at: ``found``, what was ``seen``, and how many stable ``points``."""
+    """One row a point that was looked at: ``found``, what was ``seen``, and how many stable ``points``.
+
+    ``distance`` is how far the point's own rounds leave it from its stable point, ``law`` how that shrinks (NaN and ""
+    in studies that did not keep them).
+    """
 
     table: pd.DataFrame  # index: point
 
@@ -32,11 +39,14 @@ def stable(subject: Subject) -> Stable | None:
     wanted = ["point", "found", "seen", "points"]
     if not set(wanted) <= columns(subject.results, "stable_point"):
         return None
+    if {"distance", "law"} <= columns(subject.results, "stable_point"):
+        wanted += ["distance", "law"]
     rows = [part.drop_duplicates("point") for part in parts(subject.results, "stable_point", wanted)]
     if not rows:
         return None
     table = pd.concat(rows).set_index("point").sort_index()
-    return Stable(table.assign(found=table["found"].astype(bool), seen=table["seen"].astype(str)))
+    table = table.assign(found=table["found"].astype(bool), seen=table["seen"].astype(str))
+    return Stable(table if "law" in table else table.assign(distance=np.nan, law=""))
 
 
 def quantity(subject: Subject, found: Stable) -> Quantity | None:
@@ -59,6 +69,7 @@ def sentences(subject: Subject, found: Stable) -> list[str]:
     ways = found.table["seen"].value_counts()
     parts = [f"{_verb(how, int(count))} at {count:,}" for how, count in ways.items()]
     told.append(f"Played from their own start, the dynamics {joined(parts)}.")
+    told.append(_when(subject, found))
     if 0 < has < total:
         told.append(
             _where("No stable point was found", subject, found.table.index[~found.table["found"]], found.table.index)
@@ -70,6 +81,23 @@ def sentences(subject: Subject, found: Stable) -> list[str]:
     if several:
         told.append(f"At {several:,} of them more than one stable point was found.")
     return [words for words in told if words]
+
+
+def _when(subject: Subject, found: Stable) -> str:
+    """At how many points the network's own rounds come near where it settles, and where it stays farthest."""
+    table = found.table[found.settles & found.table["distance"].notna()]
+    if table.empty:
+        return ""
+    near, total = int((table["distance"] <= NEAR).sum()), len(table)
+    words = f"After their own rounds they are within {100 * NEAR:.0f} % of where they settle at "
+    if near == total:
+        return words + ("all of these." if total > 1 else "that point.")
+    worst = table["distance"].idxmax()
+    row = table.loc[worst]
+    law = f" and come nearer {row['law']}" if str(row["law"]).startswith("like") else ""
+    words += f"{near:,} of these {total:,}" if near else f"none of these {total:,}" if total > 1 else "none"
+    place = f" at {subject.sweep.told(int(worst))}" if subject.sweep.points > 1 else ""
+    return f"{words}; they are farthest{place}: {away(row['distance'])} away{law}."
 
 
 def _where(words: str, subject: Subject, points: pd.Index, among: pd.Index) -> str:

@@ -1,0 +1,107 @@
+"""The law by which a small distance to a stable point shrinks: geometric, or a power where all data ever seen count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.linear_round import LinearRound
+from ecosystem.influence.rounds import Rounds
+from ecosystem.retention import Unsettled
+
+_SMALL = 300  # numbers in the state of a round up to which its rate is worked out
+_LONG = 20_000  # numbers of all states of a hyper-period up to which it is
+_ROUNDING = 1e-11  # relative distances below which no law is read off
+_FEWEST = 3  # rounds that a law is read off
+
+
+@dataclass(frozen=True)
+class Law:
+    """How a small distance shrinks: ``kind`` geometric (``pace^t``), power (``t^−pace``) or unknown (NaN).
+
+    ``estimated``: read off the last rounds played instead of worked out from the derivative of a round.
+    """
+
+    kind: str
+    pace: float = math.nan
+    estimated: bool = False
+
+    @property
+    def shrinks(self) -> bool:
+        return self.pace < 1 if self.kind == "geometric" else self.pace > 0
+
+    def left(self, before: float, after: float) -> float:
+        """What is ``left`` after round ``after`` of the distance after round ``before``; NaN where no law is known."""
+        if self.kind == "unknown":
+            return math.nan
+        if self.kind == "power":
+            return (after / before) ** -self.pace
+        return float(np.float_power(self.pace, after - before))
+
+    def __str__(self) -> str:
+        if self.kind == "unknown":
+            return "by no known law"
+        sure = " (estimated)" if self.estimated else ""
+        if self.kind == "power":
+            return f"like t^{-self.pace:.3g}{sure}"
+        return f"like {self.pace:.3g}^t{sure}" if self.pace > 1e-6 else f"at once{sure}"
+
+
+def worked_out(rounds: Rounds, blocks: Blocks) -> Law | None:
+    """The law by the derivative of a round at the stable point; None where that is dear, or rounds are random."""
+    point, slow = blocks.point, averaging(rounds.dynamics)
+    if len(point) > _SMALL:
+        return None
+    try:
+        rest = rounds.at_rest(point.unsqueeze(0))
+    except Unsettled:
+        return Law("unknown")
+    if slow.any():
+        known = not rounds.dynamics.layout.minds  # the blocks are those of flows
+        return Law("power", 1 - slow_growth(blocks, slow)) if known else None
+    if rounds.random:
+        return None
+    linear = LinearRound(rounds, rest, frozen=slow)
+    numbers = len(linear.flat)
+    return Law("geometric", linear.rate()) if numbers <= _SMALL and numbers * rounds.period <= _LONG else None
+
+
+def estimated(rounds: Rounds, distances: Sequence[float]) -> Law:
+    """The law that the ``distances`` after rounds 0, 1, ... show in their later half."""
+    last = max((t for t, d in enumerate(distances) if _ROUNDING < d < math.inf), default=0)
+    first = last - max(_FEWEST, last // 2) // rounds.period * rounds.period  # whole hyper-periods
+    if last < _FEWEST or not 0 < first < last:
+        return Law("unknown")
+    factor = math.log(distances[last] / distances[first])
+    if averaging(rounds.dynamics).any():
+        return Law("power", -factor / math.log(last / first), estimated=True)
+    return Law("geometric", math.exp(factor / (last - first)), estimated=True)
+
+
+def averaging(dynamics: Dynamics) -> np.ndarray:
+    """Which members train on everything they have ever seen, ``[members]``."""
+    return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
+
+
+def slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
+    """The largest real part of the eigenvalues that accumulating members feel.
+
+    Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.
+    """
+    matrix, own = blocks.dense(), torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
+    for fit in (fit for fit in blocks.fits if fit.incomplete):  # what is averaged is what they are fitted to
+        for member, kept in zip(fit.task.members.tolist(), fit.inertia, strict=True):
+            if slow[member]:
+                span = blocks.dynamics.layout.span(member)
+                matrix[span, span] -= kept
+                matrix[span] = torch.linalg.solve(torch.eye(len(kept), dtype=kept.dtype) - kept, matrix[span])
+    inner = matrix[~own][:, ~own]
+    eye = torch.eye(len(inner), dtype=matrix.dtype)
+    reduced = matrix[own][:, own] + matrix[own][:, ~own] @ torch.linalg.solve(eye - inner, matrix[~own][:, own])
+    return float(torch.linalg.eigvals(reduced).real.max())
