@@ -56,7 +56,9 @@ def _after(dynamics: Dynamics, sources: list[str], targets: list[str], rounds: i
     )
     ended = _played(dynamics, shares, rounds).reshape(len(sources), 5, -1)  # [sources, levels, targets]
     rows = [dynamics.targets.index(name) for name in targets]
-    values = ended[..., rows].numpy()
+    own = torch.tensor([int(np.flatnonzero(places == 0)[0]) for _, (places, _) in rules])
+    moved = ended - ended[torch.arange(len(sources)), own].unsqueeze(1)  # what a level does not reach stays 0.0
+    values = moved[..., rows].numpy()
     slopes = [np.tensordot(w / step, v, 1) for v, (step, (_, w)) in zip(values, rules, strict=True)]
     for name, v, slope, (step, rule) in zip(sources, values, slopes, rules, strict=True):
         if rule is _INSIDE:
