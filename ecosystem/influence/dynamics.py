@@ -36,6 +36,7 @@ from ecosystem.retention import replace as newest
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
+from ecosystem.scenario.shares import share_rate
 from ecosystem.schedules import is_never
 
 _STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
@@ -160,17 +161,13 @@ class Dynamics:
     def level_tangent(self, name: str, tangent: Tensor) -> None:
         """Write into ``tangent [components, 1, 1]`` how the shares of a member move with its curation level.
 
-        Curated shares grow by ``share/λ`` (from level 0 all of it on the flow ``like``), others by ``−share/(1−λ)``.
+        See :func:`~ecosystem.scenario.shares.share_rate`; from level 0 all curation is on the flow ``like``.
         """
         level = self.scenario.curation(name)
         for i in self.wiring.components_of(self.index[name]):
-            component, share = self.wiring.components[i], self.shares[i]
-            if component.group != CURATED:
-                tangent[i] = -share / (1 - level)
-            elif level > 0:
-                tangent[i] = share / level
-            elif component.flow == self.like.get(name):
-                tangent[i] = 1.0
+            component = self.wiring.components[i]
+            first = None if level > 0 else float(component.flow == self.like.get(name))
+            tangent[i] = share_rate(self.shares[i], component.group == CURATED, level, first)
 
     def _shares(self) -> Tensor:
         shares = self._wired.first.shares.clone()
