@@ -52,7 +52,7 @@ def test_the_best_paths_are_those_of_all_walks(seed: int, family: str) -> None:
     names, blocks = result.dynamics.names, result.blocks.by_pair
     source, target = result.sources[0], result.targets[-1]
     spans = [result.dynamics.layout.span(i) for i in range(len(names))]
-    walks = [((names.index(source),), result.pushes[spans[names.index(source)]])]
+    walks = [((names.index(source),), result.pushed(source)[source])]
     every = []
     for _ in range(6):
         every += [(w, float(result.gradients[spans[w[-1]]] @ v)) for w, v in walks if names[w[-1]] == target]

@@ -6,7 +6,7 @@ where an ecosystem has its replicates, so one call moves many parameter vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -28,7 +28,7 @@ from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.step import play
 from ecosystem.engine.waves import Plan, Task, compile_plan
-from ecosystem.engine.wiring import CURATED, REAL
+from ecosystem.engine.wiring import CURATED, REAL, filled
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.layout import Layout
 from ecosystem.retention import Unsettled, settled
@@ -36,22 +36,25 @@ from ecosystem.retention import replace as newest
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
+from ecosystem.scenario.copies import put_flows
 from ecosystem.scenario.shares import share_rate
 from ecosystem.schedules import is_never
 
 _STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
 Like = Mapping[str, tuple[str, str]]
+Part = tuple[str, str | None, int]  # reader, producer (None for real data) and group: a component by names
 INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"
 
 
 class Dynamics:
     """A scenario's retraining map on vectors ``[columns, size]``.
 
-    ``like`` names, for members at curation level 0, the flow on which curation would arise (as ``with_curation``).
+    ``like`` names, for members at curation level 0, the flow on which curation would arise (as ``with_curation``);
+    ``arising`` are other shares of 0 that are to be looked at.
     """
 
-    def __init__(self, scenario: Scenario, like: Like | None = None) -> None:
-        self.like = dict(like or {})
+    def __init__(self, scenario: Scenario, like: Like | None = None, arising: Set[Part] = frozenset()) -> None:
+        self.like, self.arising = dict(like or {}), arising
         _check_like(scenario, self.like)
         self.given = scenario
         self.scenario = scenario.replace(samples=None)
@@ -59,6 +62,9 @@ class Dynamics:
         wired = self.scenario
         for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
             wired = wired.with_curation(name, 0.5, like=flow)
+        if any(group == CURATED for _, _, group in arising):
+            wired = _chosen_from(wired, arising)
+            _check(wired)
         self._wired = replace(compiled([wired], [(0, 0)]), stops=False)  # solvers want to see where it leads
         self._programs: dict[tuple[int, bool, bool], Program] = {}
         self.wiring = self._wired.first.wiring
@@ -174,12 +180,19 @@ class Dynamics:
         for name in self.like:
             for i in self.wiring.components_of(self.index[name]):  # undo ``with_curation(name, 0.5)``
                 shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
+        if self.arising:
+            for i, component in enumerate(self.wiring.components):
+                if component.flow is not None:
+                    flow = self.scenario.flow(*component.flow)
+                    shares[i] = flow.curated if component.group == CURATED else flow.raw
+            shares = filled(self.wiring, shares)
         return shares
 
     def _arising(self) -> np.ndarray:
-        """The components on which curation would arise."""
-        arising = [(flow, CURATED) for flow in self.like.values()]
-        return np.array([(c.flow, c.group) in arising for c in self.wiring.components], dtype=bool)
+        """The components that have no share yet and would get one."""
+        arising = {(v, u, CURATED) for u, v in self.like.values()} | self.arising
+        names = [(self.names[c.target], c.flow and c.flow[0], c.group) for c in self.wiring.components]
+        return np.array([name in arising for name in names], dtype=bool)
 
     def _targets(self) -> list[str]:
         """Members whose alignment is known exactly."""
@@ -215,6 +228,26 @@ def _check_like(scenario: Scenario, like: Like) -> None:
         level = scenario.curation(name)
         if level > 0:
             raise ValueError(f"like is for members at curation level 0, {name!r} has {level:.4g}; drop it there")
+
+
+def _chosen_from(scenario: Scenario, arising: Set[Part]) -> Scenario:
+    """The scenario with some curated share on each flow on which choosing would arise, so that its component exists.
+
+    It is taken from the raw share of the flow, or where there is none from real data.
+    """
+    new = scenario.replace()
+    readers: dict[str, list[str]] = {}
+    for v, u in sorted((v, str(u)) for v, u, group in arising if group == CURATED):
+        readers.setdefault(v, []).append(u)
+    for v, producers in readers.items():
+        spare = scenario.real_share(v) / (1 + len(producers))
+        flows = {}
+        for u in producers:
+            flow = scenario.flow(u, v)
+            some = {"raw": flow.raw / 2, "curated": flow.raw / 2} if flow.raw > 0 else {"curated": spare}
+            flows[u] = replace(flow, **some)
+        put_flows(new, v, flows)
+    return new
 
 
 def _check(scenario: Scenario) -> None:

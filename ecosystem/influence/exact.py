@@ -5,7 +5,9 @@ At a stable point ``Θ* = T(Θ*)`` the implicit function theorem gives, with ``B
     M_jk = dJ_j/dλ_k = ∇J_jᵀ [(I − B)⁻¹]_jk b_k
 
 (Zhang, Wei, Zhang 2026, arXiv 2605.29267, for two models; here for any network). ``T`` is the engine's own population
-round and all derivatives are taken through it, so every family with a population law is covered.
+round and all derivatives are taken through it, so every family with a population law is covered. Of any other
+number that moves shares it is the same with another push ``b``, on any other differentiable number of a member's law
+the same with another gradient.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 import torch
@@ -22,7 +25,9 @@ from ecosystem.influence import after, propagation, verdicts, walks
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.dynamics import Dynamics, Like
 from ecosystem.influence.findings import Findings
+from ecosystem.influence.goals import Goal, Measure, as_goal
 from ecosystem.influence.knockout import KnockOut, solved_without
+from ecosystem.influence.numbers import Numbers, as_numbers
 from ecosystem.influence.response import Response
 from ecosystem.influence.stability import Stability, assess
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
@@ -32,20 +37,39 @@ from ecosystem.scenario import Scenario
 class Influence(Response):
     """The influence matrix of a scenario and everything that follows from it; made by :func:`influence`.
 
-    ``matrix`` is ``M`` as a DataFrame, rows targets, columns sources; ``table`` the same as one row a pair with the
-    verdicts; ``welfare`` adds up what each source does to itself and to others. ``hops``, ``edges`` and ``paths``
-    follow the effect through the network. ``formal`` is empty, or says why no dynamics leads there. ``skipped`` names
-    members that have no column, ``unjudged`` those that have no row, and why.
+    ``of`` says what is moved, ``measure`` what is looked at. ``matrix`` is ``M`` as a DataFrame, rows targets, columns
+    sources; ``table`` the same as one row a pair with the verdicts; ``welfare`` adds up what each source does to itself
+    and to others. ``hops``, ``edges`` and ``paths`` follow the effect through the network. ``formal`` is empty, or says
+    why no dynamics leads there. ``skipped`` names sources that have no column, ``unjudged`` members that have no row,
+    and why.
     """
 
-    def __init__(self, dynamics: Dynamics, point: StablePoint, sources: list[str], targets: list[str]) -> None:
-        super().__init__(dynamics, vector_of(dynamics, point), sources, targets)
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        point: StablePoint,
+        sources: list[str],
+        targets: list[str],
+        numbers: Numbers | None = None,
+        goal: Goal | None = None,
+    ) -> None:
+        super().__init__(dynamics, vector_of(dynamics, point), sources, targets, numbers, goal)
         self.scenario = dynamics.scenario
         self.point = point
         self.skipped: dict[str, str] = {}
         self.unjudged: dict[str, str] = {}
 
     # -- what people read --------------------------------------------------------------------------------------------
+
+    @property
+    def of(self) -> str:
+        """What of the sources is moved: curation, real, raw, curated, producers' users."""
+        return self.numbers.of
+
+    @property
+    def measure(self) -> str:
+        """What of the targets is looked at."""
+        return self.goal.name
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -54,9 +78,10 @@ class Influence(Response):
         ``effect`` is ``M_jk`` (per unit of share). On the diagonal (``kind`` self) ``isolated`` is ``I_k``,
         ``amplification`` ``M_kk/I_k`` and ``network`` what the network does to it: unchanged, amplified, dampened,
         inverted or undefined. ``backfires``: the member's own curation lowers its own alignment; ``harms``: the effect
-        is negative, whosever it is.
+        is negative, whosever it is. A flow is no member: its rows are all cross. First columns ``of`` and ``measure``
+        say what was moved and looked at, where that is not curation and alignment.
         """
-        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling, self.scale)
+        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling, self.scale, self.of, self.measure)
 
     @property
     def welfare(self) -> pd.DataFrame:
@@ -90,10 +115,13 @@ class Influence(Response):
     def rho(self, target: str, source: str) -> float:
         """The alignment proxy: ``cos(∇J_k, b_k)`` for a member itself, ``cos(∇J_j, C b_k)`` for another.
 
-        Is curation at the source locally aligned with the target's users?
+        Is curation at the source locally aligned with the target's users? What moves several members arrives from all.
         """
-        push, gradient = self.pushes[self._span(source)], self.gradients[self._span(target)]
-        arriving = push if target == source else self.C(target, source) @ push
+        propagation.check_known(self.sources, [source], "source")
+        gradient = self.gradients[self._span(target)]
+        arriving = torch.zeros_like(gradient)
+        for member, push in self.pushed(source).items():
+            arriving = arriving + (push if target == member else self.C(target, member) @ push)
         return float(torch.nn.functional.cosine_similarity(gradient, arriving, dim=0, eps=1e-300))
 
     def _resolved_rows(self, target: str) -> Tensor:
@@ -137,11 +165,11 @@ class Influence(Response):
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
         scenario, point = solved_without(self.scenario, u, v, self.vector)
-        like = {name: flow for name, flow in self.dynamics.like.items() if flow != (u, v)}
-        left = [name for name in self.sources if scenario.curation(name) > 0 or name in like]
+        numbers = self.numbers.without(u, v)
+        left = [name for name in self.sources if not numbers.refusal(scenario, name)]
         matrix = self.matrix * math.nan
         if left:
-            new = influence(scenario, left, self.targets, like=like, at=point).matrix
+            new = _solved(scenario, numbers, self.goal.measure, left, self.targets, point).matrix
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
@@ -163,6 +191,8 @@ class Influence(Response):
             flows=tables["flows"],
             settings={
                 "scenario": self.scenario.name,
+                "of": self.of,
+                "measure": self.measure,
                 "formal": self.formal,
                 "seen": self.point.seen,
                 "rounds": self.scenario.rounds,
@@ -180,8 +210,10 @@ class Influence(Response):
         )
 
     def __repr__(self) -> str:
+        usual = (self.of, self.measure) == ("curation", "alignment")
+        what = "" if usual else f"d {self.measure} / d {self.of}, "
         size = f"{len(self.sources)} sources, {len(self.targets)} targets"
-        return f"Influence({self.scenario.name!r}: {size}, at {self.point.message})"
+        return f"Influence({self.scenario.name!r}: {what}{size}, at {self.point.message})"
 
 
 def influence(
@@ -189,19 +221,41 @@ def influence(
     sources: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     *,
+    of: Any = "curation",
+    measure: Measure | None = None,
     like: Like | None = None,
     at: StablePoint | None = None,
 ) -> Influence:
-    """The exact influence of curation at every source on every target, at the scenario's stable point.
+    """The exact influence of curation (or another number) at every source on every target, at the stable point.
 
-    ``sources`` are members with a curation level strictly between 0 and 1 (default: all of those); for a member at
-    level 0, ``like={name: (u, name)}`` says which flow would be curated, and the derivative is the right-hand one.
-    ``targets`` are members with a reward whose expectation is exact (default: all). The stable point is the one that
-    the scenario's own start leads to; ``at`` gives it, or another. The level is that of a member's diet, whoever
-    chooses (:meth:`Scenario.with_curation`); effects are per unit of share: 0.01 of one for a percentage point.
+    Effects are derivatives, per unit of what is moved: 0.01 of one for a percentage point. Where a share that grows is
+    0 the derivative is the right-hand one.
 
-    ValueError where there is no stable point, no population law or no derivative: the message names the place and what
-    to use instead.
+    Parameters
+    ----------
+    sources: members whose number can be moved; by default all of them.
+    targets: members whose alignment (or ``measure``) is known exactly; by default all of them.
+    of: what is moved, with what is given up for it.
+
+        - ``"curation"``: the curation level ``λ_k`` of a member's diet, whoever chooses: curated shares grow in
+          proportion, all others shrink in proportion (:meth:`Scenario.with_curation`). Strictly between 0 and 1; from
+          0, ``like={name: (u, name)}`` says which flow would be curated.
+        - ``"real"``: the share ``ρ_k`` of real data in a member's diet: all that it takes from others scales by
+          ``(1 − ρ')/(1 − ρ)``. Below 1, of a member that has real data.
+        - ``("raw", u, v)``, ``("curated", u, v)``: one share of the flow ``u → v``; the real share of ``v`` shrinks by
+          as much, so there must be some. The source is called ``"u → v"``; a list of such has several.
+        - ``"producers' users"``: the users of ``k`` choose more for everybody who reads it: on all flows ``k → v`` with
+          ``chosen_by="producer"`` at once, a fraction ``t`` of what is taken raw is chosen by them instead
+          (``raw·(1−t)``, ``curated + t·raw``); by ``t``, at ``t = 0``.
+    measure: what is looked at instead of alignment: an object with ``of(stack, real) -> [*batch]``, or a function of a
+        stack. ``stack`` is a family in closed form with batch ``[members, 1, columns]``, ``real`` the real data of
+        these members (None where there are none); torch must be able to differentiate it.
+    at: the stable point; by default the one that the scenario's own start leads to.
+
+    Raises
+    ------
+    ValueError where there is no stable point, no population law or no derivative, and where a number cannot be raised:
+    the message names the place and what to use instead. KeyError for unknown names.
 
     >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
     >>> s = Scenario("loop", rounds=1)
@@ -209,10 +263,26 @@ def influence(
     >>> s.connect("a", "a", Flow(raw=0.3, curated=0.2))  # θ* = λ / (0.625 (1 − λ))
     >>> round(float(influence(s).matrix.at["a", "a"]), 9)
     2.5
+    >>> round(float(influence(s, of=("raw", "a", "a")).matrix.at["a", "a → a"]), 9)  # θ* = λ / (1 − λ − raw)
+    0.8
     """
-    dynamics, point = prepared(scenario, like, at)
-    chosen, skipped = movable(dynamics, sources)
-    wanted, unjudged = judged(dynamics, targets)
-    result = Influence(dynamics, point, chosen, wanted)
+    numbers = as_numbers(scenario, of, like)
+    return _solved(scenario, numbers, measure, numbers.wanted(sources), targets, at)
+
+
+def _solved(
+    scenario: Scenario,
+    numbers: Numbers,
+    measure: Measure | None,
+    sources: Sequence[str] | None,
+    targets: Sequence[str] | None,
+    at: StablePoint | None,
+) -> Influence:
+    """See :func:`influence`."""
+    dynamics, point = prepared(scenario, numbers.like, at, numbers.arising(scenario, sources))
+    chosen, skipped = movable(scenario, numbers, sources)
+    goal = as_goal(dynamics, measure)
+    wanted, unjudged = judged(scenario, goal, targets)
+    result = Influence(dynamics, point, chosen, wanted, numbers, goal)
     result.skipped, result.unjudged = skipped, unjudged
     return result

@@ -24,12 +24,12 @@ def hops(response: Response, most: int = 8, sources: list[str] | None = None) ->
     """
     if most < 0:
         raise ValueError(f"hops(most) is a number of hops, at least 0, got {most!r}")
-    sources = response.sources if sources is None else _known(response.sources, sources, "source")
+    sources = response.sources if sources is None else check_known(response.sources, sources, "source")
     targets = response.targets
     effects = np.empty((most + 1, len(targets), len(sources)))
     remaining = np.empty((most + 1, len(sources)))
     for part in response.resolvent.batches(len(sources)):
-        walkers = response.selected(response.pushes, sources[part])
+        walkers = response.pushes.rows(sources[part])
         for hop in range(most + 1):
             effects[hop, :, part] = response.summed(walkers, response.gradients, targets).T.numpy()
             walkers = response.resolvent.push(walkers)
@@ -78,16 +78,16 @@ def edges(
 ) -> pd.DataFrame:
     """What each flow carries: traffic, and what happens without it.
 
-    Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from the
-    curation of the member ``source`` to the alignment of ``target``, summed over all of them where none is named. Over
-    all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no flow).
-    With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at the new
+    Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from what
+    ``source`` moves (curation of a member) to the alignment of ``target``, summed over all of them where none is named.
+    Over all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no
+    flow). With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at the new
     stable point when the flow's share is given back to real data (NaN where the reader has none, or where no stable
     point is found any more; ``attrs["refused"]`` says which and why).
     """
-    sources = response.sources if source is None else _known(response.sources, [source], "source")
-    targets = response.targets if target is None else _known(response.targets, [target], "target")
-    push = response.selected(response.pushes, sources).sum(0, keepdim=True)
+    sources = response.sources if source is None else check_known(response.sources, [source], "source")
+    targets = response.targets if target is None else check_known(response.targets, [target], "target")
+    push = response.pushes.rows(sources).sum(0, keepdim=True)
     goal = response.selected(response.gradients, targets).sum(0, keepdim=True)
     moved = response.resolvent.forward(push)[0]
     weight = response.resolvent.adjoint(goal)[0]
@@ -103,7 +103,7 @@ def edges(
     return frame
 
 
-def _known(known: list[str], names: list[str], what: str) -> list[str]:
+def check_known(known: list[str], names: list[str], what: str) -> list[str]:
     for name in names:
         if name not in known:
             raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")

@@ -8,27 +8,27 @@ import torch
 from torch import Tensor
 
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.influence.goals import Goal
 from ecosystem.influence.jacobian import derivative
 
 _STEP = 1e-6
 _TOLERANCE = 1e-3
 
 
-def check_smooth(dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Tensor]) -> None:
-    """Refuse rewards and retraining that are not differentiable at ``Θ [size]``, naming the member.
+def check_smooth(dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Tensor], goal: Goal) -> None:
+    """Refuse goals (rewards, measures) and retraining that are not differentiable at ``Θ [size]``, naming the member.
 
     Along a direction that stays inside the families, the one-sided difference quotients are compared with each other
     and with the derivative; ``push`` is that of retraining.
     """
     point, layout = vector.unsqueeze(0), dynamics.layout
     direction = _direction(dynamics, point)
-    value, slope = derivative(dynamics.alignment, point, direction)
-    column = _worst(dynamics.alignment, value, slope, slope.abs(), point, direction)
+    value, slope = derivative(goal.values, point, direction)
+    column = _worst(goal.values, value, slope, slope.abs(), point, direction)
     if column is not None:
-        name = dynamics.targets[column]
         raise ValueError(
-            f"the reward of {name!r}, {dynamics.scenario.member(name).reward}, is not differentiable at the stable "
-            f"point; use a smooth one, or {INSTEAD}"
+            f"{goal.described(goal.targets[column])} is not differentiable at the stable point; use a smooth one, or "
+            f"{INSTEAD}"
         )
     slope = push(direction)
     column = _worst(dynamics.retrained, dynamics.retrained(point), slope, layout.largest(slope), point, direction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
@@ -16,7 +17,7 @@ from torch import Tensor
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
-from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like
+from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like, Part
 from ecosystem.influence.jacobian import dense
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds
@@ -257,17 +258,21 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return bool((a - b).abs().max() <= 1e-6 * (1 + torch.maximum(a.abs().max(), b.abs().max())))
 
 
-def prepared(scenario: Scenario, like: Like | None, point: StablePoint | None) -> tuple[Dynamics, StablePoint]:
+def prepared(
+    scenario: Scenario, like: Like | None, point: StablePoint | None, arising: Set[Part] = frozenset()
+) -> tuple[Dynamics, StablePoint]:
     """The dynamics of a scenario and its stable point: the one given, checked, or the one that is found.
 
-    A point of this very scenario has its dynamics already. ValueError where there is none, or it is another's.
+    A point of this very scenario has its dynamics already. ``arising``: see :class:`Dynamics`. ValueError where
+    there is none, or it is another's.
     """
     if point is None:
-        dynamics = Dynamics(scenario, like)
+        dynamics = Dynamics(scenario, like, arising)
         point = find(dynamics)
     else:
         known = point.dynamics
-        dynamics = known if known is not None and known.given is scenario and not like else Dynamics(scenario, like)
+        same = known is not None and known.given is scenario and not like and arising <= known.arising
+        dynamics = known if known is not None and same else Dynamics(scenario, like, arising)
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
     worst = residual(dynamics, vector_of(dynamics, point))

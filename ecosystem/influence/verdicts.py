@@ -12,10 +12,13 @@ _NOTHING = 1e-12  # of how large an effect could be: below it, there is none
 _SAME = 1e-7  # relative difference below which two effects are one
 
 
-def table(matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: float) -> pd.DataFrame:
+def table(
+    matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: float, of: str, measure: str
+) -> pd.DataFrame:
     """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph.
 
-    ``scale`` is how large effects could be; what is nothing beside it is rounding.
+    ``scale`` is how large effects could be; what is nothing beside it is rounding. Where it is not curation that is
+    moved, or not alignment that is looked at, first columns ``of`` or ``measure`` say so.
     """
     alone = _alone(graph)
     nothing = _NOTHING * scale
@@ -32,7 +35,9 @@ def table(matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: f
     negative = effect < 0
     long["backfires"] = own & negative
     long["harms"] = negative
-    return long[[*_FIRST, "isolated", "amplification", "network", "backfires", "harms"]]
+    said = {"of": of} if of != "curation" else {}
+    said |= {"measure": measure} if measure != "alignment" else {}
+    return long.assign(**said)[[*said, *_FIRST, "isolated", "amplification", "network", "backfires", "harms"]]
 
 
 _FIRST = ["target", "source", "kind", "effect"]

@@ -19,6 +19,7 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
 
     A walk ``source = v_0 → v_1 → … → v_h = target`` carries ``∇J_jᵀ B_{v_h v_{h−1}} ⋯ B_{v_1 v_0} b_k``; all walks of
     ``h`` hops together are ``M^(h)``. Columns: rank, hops, path (a tuple of names), effect, share (of ``M_jk``).
+    A source that moves other members (a flow, what a producer's users choose) has walks from each of those it moves.
     Largest ``|effect|`` first, exactly: beginnings are extended in the order of the most that they can still become.
     """
     for name, known, what in ((source, response.sources, "source"), (target, response.targets, "target")):
@@ -29,7 +30,8 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
             f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {k!r} and {longest!r}"
         )
     names = response.dynamics.names
-    found = _best(response, names.index(source), names.index(target), k, longest)
+    begins = {names.index(name): push for name, push in response.pushed(source).items()}
+    found = _best(response, begins, names.index(target), k, longest)
     total = response.matrix.at[target, source]
     rows = [
         {
@@ -45,10 +47,12 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
     return frame.astype({"rank": int, "hops": int, "effect": float, "share": float})
 
 
-def _best(response: Response, begin: int, end: int, k: int, longest: int) -> list[tuple[tuple[int, ...], float]]:
+def _best(
+    response: Response, begins: dict[int, Tensor], end: int, k: int, longest: int
+) -> list[tuple[tuple[int, ...], float]]:
     """Best-first search: a heap of walks and of beginnings, by what they carry or can carry at most."""
     layout, blocks = response.dynamics.layout, response.blocks.by_pair
-    gradient, push = response.gradients[layout.span(end)], response.pushes[layout.span(begin)]
+    gradient = response.gradients[layout.span(end)]
     readers: dict[int, list[int]] = {}
     for target, producer in blocks:
         readers.setdefault(producer, []).append(target)
@@ -64,7 +68,8 @@ def _best(response: Response, begin: int, end: int, k: int, longest: int) -> lis
         if left > 0 and most > 0:
             heapq.heappush(heap, (-most, next(tie), False, walk, vector))
 
-    extend((begin,), push)
+    for begin, push in begins.items():
+        extend((begin,), push)
     found: list[tuple[tuple[int, ...], float]] = []
     for _ in range(_TRIED):
         if not heap or len(found) == k:

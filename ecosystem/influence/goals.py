@@ -1,0 +1,162 @@
+"""What is looked at: a number of each member's law, differentiable, exact on the population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from ecosystem.core.laws import NoPopulationLaw
+from ecosystem.engine.wiring import REAL
+from ecosystem.generators import ClosedForm
+from ecosystem.influence.dynamics import INSTEAD, Dynamics
+
+Measure = Callable[..., Any]
+
+
+class Goal(Protocol):
+    """A number for each of some members, ``targets``; ``reasons`` say why others have none, ``name`` what it is."""
+
+    name: str
+    targets: list[str]
+    reasons: dict[str, str]
+
+    @property
+    def measure(self) -> Measure | None:
+        """One's own, of which it was made."""
+        ...
+
+    def values(self, vector: Tensor) -> Tensor:
+        """``[columns, targets]`` at parameters ``[columns, size]``."""
+        ...
+
+    def described(self, target: str) -> str:
+        """The number of one member, for a sentence."""
+        ...
+
+
+class Alignment:
+    """``J = E r(x)`` by the taste of a member's own users as it is now."""
+
+    name = "alignment"
+    measure: Measure | None = None
+
+    def __init__(self, dynamics: Dynamics) -> None:
+        self.dynamics = dynamics
+        self.targets = dynamics.targets
+        self.reasons: dict[str, str] = {}
+        known = set(self.targets)
+        for name in dynamics.names:
+            reward = dynamics.scenario.member(name).reward
+            if reward is None:
+                self.reasons[name] = "it has no reward; give it one: Member(..., reward=...)"
+            elif name not in known:
+                self.reasons[name] = f"the expectation of its reward {reward} is not known exactly; {INSTEAD}"
+
+    def values(self, vector: Tensor) -> Tensor:
+        return self.dynamics.alignment(vector)
+
+    def described(self, target: str) -> str:
+        return f"the reward of {target!r}, {self.dynamics.scenario.member(target).reward},"
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Members of one cohort whose real data are of one kind, or who have none."""
+
+    cohort: int
+    rows: Tensor
+    names: list[str]
+    real: ClosedForm | None  # batch [rows, 1, 1]
+
+
+class Measured:
+    """A measure of one's own: an object with ``of(stack, real)``, or a function of a stack.
+
+    ``stack`` is a family with batch ``[members, 1, columns]``, ``real`` the real data of these members with the same
+    batch, None where they have none; each entry of the answer, of shape ``stack.batch_shape``, is a number of that
+    entry of the batch alone. :class:`NoPopulationLaw` where it is not known: these members are no targets.
+    """
+
+    def __init__(self, dynamics: Dynamics, measure: Measure) -> None:
+        of = getattr(measure, "of", None)
+        if of is None and not callable(measure):
+            raise TypeError(f"influence(measure) is an object with of(stack, real), or a function; got {measure!r}")
+        self._of = of or (lambda stack, real: measure(stack))
+        found = getattr(measure, "name", None) or getattr(measure, "__name__", None)
+        self.name = str(found or type(measure).__name__.lower())
+        self.dynamics, self.measure = dynamics, measure
+        self.reasons: dict[str, str] = {}
+        self._groups: list[_Group] = []
+        stacks = dynamics.state([dynamics.start]).now
+        for group in _groups(dynamics):
+            stack = cast(ClosedForm, stacks[group.cohort]).take(group.rows)
+            try:
+                self._check(group, stack)
+            except NoPopulationLaw as error:
+                why = str(error).removesuffix(NoPopulationLaw.REMEDY).strip()
+                self.reasons |= dict.fromkeys(group.names, f"{self.name} is not known exactly: {why}")
+            else:
+                self._groups.append(group)
+        self.targets = [name for name in dynamics.names if name not in self.reasons]
+
+    def values(self, vector: Tensor) -> Tensor:
+        now, found = self.dynamics.state([vector]).now, {}
+        for group in self._groups:
+            values = self._one(group, cast(ClosedForm, now[group.cohort]).take(group.rows))[:, 0]
+            found |= dict(zip(group.names, values.expand(-1, len(vector)), strict=True))
+        return torch.stack([found[name] for name in self.targets], -1) if found else vector.new_zeros(len(vector), 0)
+
+    def described(self, target: str) -> str:
+        return f"{self.name} of {target!r}"
+
+    def _one(self, group: _Group, stack: ClosedForm) -> Tensor:
+        """The measure of a group, ``[rows, 1, columns]``."""
+        real, columns = group.real, stack.batch_shape[2]
+        if real is not None:
+            real = real.map(lambda t: t.expand(-1, -1, columns, *t.shape[3:]))
+        values = self._of(stack, real)
+        if not isinstance(values, Tensor) or values.shape != stack.batch_shape:
+            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ValueError(
+                f"the measure {self.name} gave {shape} for a stack with batch {tuple(stack.batch_shape)}; it must "
+                "return a tensor of this shape, one number for each entry"
+            )
+        return values.to(torch.float64)
+
+    def _check(self, group: _Group, stack: ClosedForm) -> None:
+        """Refuse a measure that mixes members: each must be measured as it would be alone."""
+        values = self._one(group, stack)
+        first = torch.zeros(1, dtype=torch.int64)
+        one = _Group(group.cohort, first, group.names[:1], None if group.real is None else group.real.take(first))
+        alone = self._one(one, stack.take(first))
+        if not torch.allclose(values[:1], alone, rtol=1e-9, atol=1e-12, equal_nan=True):
+            raise ValueError(
+                f"the measure {self.name} of {group.names[0]!r} is {float(alone):.6g} alone and "
+                f"{float(values[0].flatten()[0]):.6g} in a stack with others; it must look at each entry of the batch "
+                "by itself"
+            )
+
+
+def _groups(dynamics: Dynamics) -> Iterator[_Group]:
+    """All members, by cohort and kind of real data."""
+    real = {c.target: c.source for c in dynamics.wiring.components if c.group == REAL}
+    sources = dynamics.program(1).sources
+    for number, cohort in enumerate(dynamics.cohorts):
+        kinds: dict[int | None, list[int]] = {}
+        for row, member in enumerate(cohort.ids):
+            kinds.setdefault(real[member][0] if member in real else None, []).append(row)
+        for kind, rows in kinds.items():
+            data = None
+            if kind is not None:
+                places = torch.tensor([real[cohort.ids[row]][1] for row in rows])
+                data = cast(ClosedForm, sources[kind - len(dynamics.cohorts)]).take(places)
+            yield _Group(number, torch.tensor(rows), [cohort.names[row] for row in rows], data)
+
+
+def as_goal(dynamics: Dynamics, measure: Measure | None) -> Goal:
+    """Alignment, or a measure of one's own."""
+    return Alignment(dynamics) if measure is None else Measured(dynamics, measure)
