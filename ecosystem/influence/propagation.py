@@ -81,9 +81,9 @@ def edges(
     Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from what
     ``source`` moves (curation of a member) to the alignment of ``target``, summed over all of them where none is named.
     Over all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no
-    flow). With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at the new
-    stable point when the flow's share is given back to real data (NaN where the reader has none, or where no stable
-    point is found any more; ``attrs["refused"]`` says which and why).
+    flow). With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at
+    the new stable point when the flow's share is given back to real data (NaN where the reader has none, or where no
+    stable point is found any more; ``attrs["refused"]`` says which and why).
     """
     sources = response.sources if source is None else check_known(response.sources, [source], "source")
     targets = response.targets if target is None else check_known(response.targets, [target], "target")
