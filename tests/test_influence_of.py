@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch import Tensor
 from ecosystem import Categorical, Drift, Flow, Linear, Location, Luce, Member, Scenario, Shift, Tabular, never
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm, Gaussian
-from ecosystem.influence import Influence, influence, resolvent, stable_point
+from ecosystem.influence import influence, resolvent, stable_point
 from ecosystem.influence.numbers import PRODUCERS
 from tests.networks import FAMILIES, random_scenario
 
@@ -177,3 +176,222 @@ def test_by_hand() -> None:
     assert list(result.paths("hub", "hub", k=1)["path"]) == [("a", "hub")]
     assert repr(result) == "Influence('hub': d alignment / d producers' users, 1 sources, 3 targets)"
     np.testing.assert_allclose(influence(s, of="real").matrix, 0.0, atol=1e-12)
+
+
+# -- from the edge, and refused ----------------------------------------------------------------------------------------
+
+
+def edged() -> Scenario:
+    """``a`` has real data and no share of it; ``b`` reads ``a`` with share 0, and ``a`` again curated from 0."""
+    s = Scenario("edged", rounds=1)
+    taste = Tabular([0.0, 1.0, 3.0])
+    for name, p in (("a", [0.2, 0.5, 0.3]), ("b", [0.5, 0.3, 0.2]), ("c", [0.1, 0.3, 0.6])):
+        s.add(name, Member(Categorical(p), reward=taste, curator=Luce(3), real=Categorical(p)))
+    s.connect("b", "a", Flow(raw=0.6, curated=0.3))
+    s.connect("c", "a", Flow(raw=0.1))
+    s.connect("a", "b", Flow(raw=0.0, chosen_by="consumer"))
+    s.connect("c", "b", Flow(raw=0.4))
+    s.connect("a", "c", Flow(raw=0.5))
+    return s
+
+
+def test_derivatives_from_the_edge_are_those_from_the_right() -> None:
+    s = edged()
+    real = influence(s, ["a"], of="real")
+    agrees(real.matrix["a"], derivative(more_real(s, "a"), right=True))
+    for group, u, v in (("raw", "a", "b"), ("curated", "a", "b"), ("curated", "c", "b"), ("curated", "a", "c")):
+        found = influence(s, of=(group, u, v))
+        agrees(found.matrix[f"{u} → {v}"], derivative(more_of_flow(s, group, u, v), right=True))
+        assert (found.vector - real.vector).abs().max() < 1e-12  # a share that may arise moves nothing
+    many = influence(s, of=[("raw", "a", "b"), ("curated", "a", "b"), ("curated", "c", "b")], at=stable_point(s))
+    assert many.sources == ["a → b (raw)", "a → b (curated)", "c → b (curated)"] and many.of == "share"
+    agrees(many.matrix["a → b (raw)"], influence(s, of=("raw", "a", "b")).matrix["a → b"], 1e-9)
+    choosing = influence(s, ["c"], of=PRODUCERS)
+    agrees(choosing.matrix["c"], derivative(more_choosing(s, "c"), right=True))
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ({"of": "curated"}, ValueError, r"influence\(of\) is 'curation', 'real', .* got 'curated'"),
+        ({"of": ("raw", "a")}, ValueError, r"influence\(of\) is"),
+        ({"of": []}, ValueError, r"influence\(of\) is"),
+        ({"of": ("raw", "b", "c")}, KeyError, r"of=\('raw', 'b', 'c'\): there is no flow 'b' → 'c'"),
+        ({"of": ("raw", "b", "a")}, ValueError, "'b → a' cannot be among the sources: 'a' has no real share"),
+        ({"of": ("raw", "a", "still")}, ValueError, "'a → still' cannot be among the sources: 'still' never retrains"),
+        ({"of": ("curated", "plain", "b")}, ValueError, "nobody chooses there: give 'plain' a curator"),
+        ({"of": [("raw", "a", "b")] * 2}, ValueError, "of names the flow a → b twice"),
+        ({"of": ("raw", "a", "b"), "sources": ["a"]}, ValueError, "of names the flows that are moved; leave sources"),
+        ({"of": "real", "like": {"b": ("a", "b")}}, ValueError, "like says where curation arises; with of='real'"),
+        ({"of": "real", "sources": ["still"]}, ValueError, "'still' cannot be among the sources: it never retrains"),
+        ({"of": "real", "sources": ["plain"]}, ValueError, "'plain' cannot .*: it trains on real data alone"),
+        ({"of": "real", "sources": ["poor"]}, ValueError, "'poor' cannot .*: it has no real data"),
+        ({"of": "real", "sources": ["nobody"]}, KeyError, "there is no member 'nobody'"),
+        ({"of": PRODUCERS, "sources": ["plain"]}, ValueError, "'plain' cannot .*: its users do not choose"),
+        ({"of": PRODUCERS, "sources": ["b"]}, ValueError, "nobody who retrains takes raw data from it"),
+        ({"measure": 3}, TypeError, r"influence\(measure\) is an object with of\(stack, real\), or a function; got 3"),
+        ({"measure": lambda stack: stack.vector()}, ValueError, r"gave \(.*\) for a stack with batch"),
+        ({"measure": lambda stack: stack.vector().sum(-1) * len(stack.vector())}, ValueError, "with others; it must"),
+        ({"measure": lambda stack: stack.vector()[..., 0].detach()}, ValueError, "of 'a' is not differentiable"),
+    ],
+)  # fmt: skip
+def test_refusals(how: dict, error: type[Exception], message: str) -> None:
+    s = edged()
+    p = Categorical([0.2, 0.5, 0.3])
+    s.add("still", Member(p, schedule=never))
+    s.add("plain", Member(p, real=p))
+    s.add("poor", Member(p))
+    for u, v, share in (("a", "still", 0.5), ("plain", "b", 0.1), ("b", "poor", 1.0), ("a", "poor", 0.0)):
+        s.connect(u, v, Flow(raw=share, chosen_by="consumer" if u == "b" else "producer"))
+    s = s.with_flow("b", "a", chosen_by="consumer")
+    with pytest.raises(error, match=message):
+        influence(s, **how)
+
+
+# -- large, and with users who move ------------------------------------------------------------------------------------
+
+
+def test_a_large_network_is_solved_sparsely() -> None:
+    """More than 1,200 numbers: what two hubs' users choose reaches everybody; against the linear system itself."""
+    size = 1210
+    s = Scenario("web", rounds=1)
+    zero = Location([0.0])
+    for i in range(size):
+        s.add(str(i), Member(zero, reward=Linear([1.0]), real=zero, curator=Shift([1.0 + i]) if i < 2 else None))
+    matrix, pushes = np.zeros((size, size)), np.zeros((size, 2))
+    for v in range(size):
+        shares = {u: 0.3 - 0.1 * u for u in range(2) if u != v} | {(v - 1) % size: 0.25}
+        for u, share in shares.items():
+            s.connect(str(u), str(v), Flow(raw=share))
+            matrix[v, u] = share
+            if u < 2:
+                pushes[v, u] = share * (1.0 + u)
+    expected = np.linalg.solve(np.eye(size) - matrix, pushes)
+    result = influence(s, of=PRODUCERS)
+    assert type(result.resolvent.operator).__name__ == "Sparse" and result.sources == ["0", "1"]
+    np.testing.assert_allclose(result.matrix, expected, atol=1e-8)
+    few = influence(s, targets=["5"], of=PRODUCERS, at=result.point).matrix
+    np.testing.assert_allclose(few, expected[5:6], atol=1e-8)
+
+
+@pytest.mark.parametrize("of", ["curation", "real", ("raw", "a", "hub"), PRODUCERS])
+def test_users_who_move_are_taken_along(of: str | tuple[str, str, str]) -> None:
+    """Tastes drift towards what users see: they choose otherwise, and judge otherwise."""
+    s = Scenario("drifting", rounds=1)
+    for name, mean in (("hub", [0.3, 0.1]), ("a", [0.0, 0.4]), ("b", [0.2, -0.2])):
+        real = Location(mean, 0.6)
+        taste = Linear([0.3, 0.2]) if name != "b" else Linear([-0.1, 0.3])
+        s.add(name, Member(Location(mean, 0.6), reward=taste, curator=Luce(3), real=real, learn=Drift(0.2)))
+    s.connect("hub", "a", Flow(raw=0.4, curated=0.2))
+    s.connect("hub", "b", Flow(raw=0.3, curated=0.1))
+    s.connect("a", "hub", Flow(raw=0.3, curated=0.2, chosen_by="consumer"))
+    result = influence(s, of=of)
+    changes = {
+        "curation": lambda name: lambda t: s.with_curation(name, s.curation(name) + t),
+        "real": lambda name: more_real(s, name),
+        PRODUCERS: lambda name: more_choosing(s, name),
+    }
+    assert result.dynamics.layout.minds
+    for name in result.sources:
+        changed = more_of_flow(s, *of) if isinstance(of, tuple) else changes[of](name)
+        agrees(result.matrix[name], derivative(changed))
+
+
+# -- on what -----------------------------------------------------------------------------------------------------------
+
+
+class Spread:
+    """The trace of the covariance, of what has one; less that of the real data, where there are some."""
+
+    name = "spread"
+
+    def of(self, stack: ClosedForm, real: ClosedForm | None) -> Tensor:
+        return self._trace(stack) - (0.0 if real is None else self._trace(real))
+
+    @staticmethod
+    def _trace(stack: ClosedForm) -> Tensor:
+        if not isinstance(stack, Gaussian):
+            raise NoPopulationLaw(f"the covariance of {type(stack).__name__}")
+        return stack.tensors()["covariance"].diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+def size(stack: ClosedForm) -> Tensor:
+    return (stack.vector() ** 2).sum(-1).sqrt()
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(FAMILIES), st.sampled_from(["curation", "real", PRODUCERS]))
+def test_any_measure(seed: int, family: str, of: str) -> None:
+    """A function of a stack, against the same function of the solved networks' generators."""
+    s = settling(seed, family, 3)
+    changes = {
+        "curation": lambda name: lambda t: s.with_curation(name, s.curation(name) + t),
+        "real": lambda name: more_real(s, name),
+        PRODUCERS: lambda name: more_choosing(s, name),
+    }
+    try:
+        result = influence(s, of=of, measure=size)
+    except ValueError as error:
+        assert "there are no sources" in str(error)
+        assume(False)
+        raise
+
+    def sizes(s: Scenario) -> pd.Series:
+        parameters = stable_point(s, starts=1).parameters
+        return pd.Series({name: float((v**2).sum().sqrt()) for name, v in parameters.items()})
+
+    assert result.measure == "size" and (result.table["measure"] == "size").all()
+    for name in result.sources[:1]:
+        agrees(result.matrix[name], derivative(changes[of](name), right=of != "curation", values=sizes))
+
+
+def test_a_measure_of_some_families_has_rows_for_these() -> None:
+    """An object that looks at real data too; members without a covariance are no targets, and it is said why."""
+    s = Scenario("bells", rounds=1)
+    bell = Gaussian([0.0, 0.0], [[1.0, 0.2], [0.2, 0.5]])
+    for name in "ab":
+        s.add(name, Member(bell, reward=Linear([1.0, 0.5]), curator=Luce(3), real=bell))
+    s.add("c", Member(bell, reward=Linear([1.0, 0.5]), curator=Luce(3)))
+    s.add("d", Member(Location([0.0, 1.0]), reward=Linear([1.0, 0.0]), real=bell))
+    s.connect("a", "b", Flow(raw=0.3, curated=0.2))
+    s.connect("b", "a", Flow(curated=0.3))
+    s.connect("b", "c", Flow(raw=0.8, curated=0.2))
+    s.connect("b", "d", Flow(raw=0.5))
+    result = influence(s, measure=Spread())
+    assert (
+        result.targets == ["a", "b", "c"] and "spread is not known exactly: the covariance of" in result.unjudged["d"]
+    )
+    assert repr(result) == "Influence('bells': d spread / d curation, 3 sources, 3 targets)"
+
+    def traces(s: Scenario) -> pd.Series:
+        found = stable_point(s, starts=1).generators
+        return pd.Series({n: float(g.covariance.trace()) for n, g in found.items() if isinstance(g, Gaussian)})
+
+    for name in result.sources:
+        agrees(result.matrix[name], derivative(lambda t, n=name: s.with_curation(n, s.curation(n) + t), values=traces))
+    hops = result.hops(60)
+    np.testing.assert_allclose(hops[hops["hop"] == 60]["left"], 0.0, atol=1e-9)
+    gone = result.knock_out("a", "b")
+    without = influence(s.without("a", "b"), ["a", "c"], measure=Spread()).matrix
+    np.testing.assert_allclose(gone.matrix["a"], without["a"] - result.matrix["a"], atol=1e-9)
+    with pytest.raises(ValueError, match="'d' cannot be among the targets: spread is not known exactly"):
+        influence(s, targets=["d"], measure=Spread())
+
+
+def test_findings_say_of_what(tmp_path) -> None:
+    """They are saved and read; the report, whose sentences speak of curation and alignment, refuses them."""
+    from ecosystem.influence import Findings
+    from ecosystem.report import write_findings
+
+    s = hub()
+    found = influence(s, of=[("raw", "hub", "a"), ("raw", "hub", "b")]).findings(knock_out=True)
+    assert (found.influence["of"] == "raw").all() and (found.influence["kind"] == "cross").all()
+    assert found.influence["isolated"].isna().all() and (found.influence["network"] == "").all()
+    assert found.welfare["private"].isna().all() and "J[hub]" in found.edges
+    found.save(tmp_path)
+    read = Findings.load(tmp_path)
+    assert read.settings["of"] == "raw" and read.settings["measure"] == "alignment"
+    with pytest.raises(ValueError, match="these are of raw on alignment"):
+        write_findings(read, tmp_path / "report.html")
+    influence(s.with_flow("hub", "a", curated=0.1)).findings().save(tmp_path / "usual")
+    assert Findings.load(tmp_path / "usual").settings["of"] == "curation"

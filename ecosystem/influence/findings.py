@@ -26,7 +26,8 @@ class Findings:
         target, source, kind (self, cross), effect, isolated, amplification, network (unchanged, amplified, dampened,
         inverted, undefined), backfires, harms, after. What the network does is a question about self-influence: cross
         rows have NaN and "" there. ``effect`` is that of the long run, ``after`` that of the scenario's own rounds from
-        its own start (NaN where they were not played). A source without a derivative has no rows.
+        its own start (NaN where they were not played). A source without a derivative has no rows. First columns of and
+        measure where it is not curation that was moved, or not alignment that was looked at.
     welfare
         source, private, externality, social: what its curation does to itself, to the others, to all.
     hops
@@ -39,9 +40,10 @@ class Findings:
     members, flows
         As :meth:`ecosystem.Scenario.describe` gives them; members with their ``alignment`` at the stable point.
     settings
-        scenario, formal (why no dynamics leads to these numbers, or ""), seen (what the dynamics did), rounds (the
-        scenario's own), distance (how far they leave the network from the stable point, relative to ``1 + |θ*_i|``),
-        law (how the rest shrinks), when (both in words), unplayed (why ``after`` is missing, or ""), radius ``ρ(B)``,
+        scenario, of (what was moved), measure (what was looked at), formal (why no dynamics leads to these numbers, or
+        ""), seen (what the dynamics did), rounds (the scenario's own), distance (how far they leave the network from
+        the stable point, relative to ``1 + |θ*_i|``), law (how the rest shrinks), when (both in words), unplayed (why
+        ``after`` is missing, or ""), radius ``ρ(B)``,
         certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source), unjudged (why none is a
         target).
     """

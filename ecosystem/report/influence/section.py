@@ -25,7 +25,13 @@ TINTS = {"pays": "gained", "helps": "gained", "backfires": "lost", "harms": "los
 
 
 def section(findings: "Findings") -> dict[str, Any]:
-    """All that the template of the section asks for."""
+    """All that the template of the section asks for; findings that its sentences do not speak of are refused."""
+    of, measure = (findings.settings.get(key, usual) for key, usual in (("of", "curation"), ("measure", "alignment")))
+    if (of, measure) != ("curation", "alignment"):
+        raise ValueError(
+            f"a report tells of the influence of curation on alignment, and these are of {of} on {measure}; look at the "
+            "tables themselves: Findings.load(folder).influence"
+        )
     notices = limits(findings)
     return {
         "headline": headline(findings),
