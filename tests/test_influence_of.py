@@ -14,7 +14,7 @@ from torch import Tensor
 from ecosystem import Categorical, Drift, Flow, Linear, Location, Luce, Member, Scenario, Shift, Tabular, never
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm, Gaussian
-from ecosystem.influence import influence, resolvent, stable_point
+from ecosystem.influence import influence, resolvent, stability, stable_point
 from ecosystem.influence.numbers import PRODUCERS
 from tests.networks import FAMILIES, random_scenario
 
@@ -74,7 +74,7 @@ def settling(seed: int, family: str, members: int, density: float = 0.6) -> Scen
     s = random_scenario(seed, members=members, family=family, density=density)
     point = stable_point(s, starts=1)
     assume(point.found and point.seen == "settles")
-    assume(resolvent.Resolvent(point.dynamics, point.vector).radius < 0.9)
+    assume(stability(s, at=point).radius < 0.9)
     return s
 
 

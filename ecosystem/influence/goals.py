@@ -14,7 +14,16 @@ from ecosystem.engine.wiring import REAL
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 
-Measure = Callable[..., Any]
+
+class OfStack(Protocol):
+    """A measure that looks at the members' real data too."""
+
+    def of(self, stack: Any, real: Any, /) -> Tensor:
+        """``[*batch]``; see :class:`Measured`."""
+        ...
+
+
+Measure = Callable[[Any], Tensor] | OfStack
 
 
 class Goal(Protocol):
@@ -82,10 +91,7 @@ class Measured:
     """
 
     def __init__(self, dynamics: Dynamics, measure: Measure) -> None:
-        of = getattr(measure, "of", None)
-        if of is None and not callable(measure):
-            raise TypeError(f"influence(measure) is an object with of(stack, real), or a function; got {measure!r}")
-        self._of = of or (lambda stack, real: measure(stack))
+        self._of = _asking(measure)
         found = getattr(measure, "name", None) or getattr(measure, "__name__", None)
         self.name = str(found or type(measure).__name__.lower())
         self.dynamics, self.measure = dynamics, measure
@@ -155,6 +161,15 @@ def _groups(dynamics: Dynamics) -> Iterator[_Group]:
                 places = torch.tensor([real[cohort.ids[row]][1] for row in rows])
                 data = cast(ClosedForm, sources[kind - len(dynamics.cohorts)]).take(places)
             yield _Group(number, torch.tensor(rows), [cohort.names[row] for row in rows], data)
+
+
+def _asking(measure: Any) -> Callable[[ClosedForm, ClosedForm | None], Any]:
+    """How a measure is asked about a stack and its real data."""
+    if hasattr(measure, "of"):
+        return measure.of
+    if not callable(measure):
+        raise TypeError(f"influence(measure) is an object with of(stack, real), or a function; got {measure!r}")
+    return lambda stack, real: measure(stack)
 
 
 def as_goal(dynamics: Dynamics, measure: Measure | None) -> Goal:

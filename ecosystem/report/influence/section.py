@@ -29,8 +29,8 @@ def section(findings: "Findings") -> dict[str, Any]:
     of, measure = (findings.settings.get(key, usual) for key, usual in (("of", "curation"), ("measure", "alignment")))
     if (of, measure) != ("curation", "alignment"):
         raise ValueError(
-            f"a report tells of the influence of curation on alignment, and these are of {of} on {measure}; look at the "
-            "tables themselves: Findings.load(folder).influence"
+            f"a report tells of the influence of curation on alignment, and these are of {of} on {measure}; look at "
+            "their tables: Findings.load(folder).influence"
         )
     notices = limits(findings)
     return {
