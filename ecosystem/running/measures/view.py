@@ -1,0 +1,193 @@
+"""What a measure sees of an ecosystem after a round; whatever it does to it changes nothing in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.samples import Samples
+from ecosystem.core.streams import Stream
+from ecosystem.curation import Users
+from ecosystem.engine.audience import in_cell
+from ecosystem.engine.judging import alignments, answers, opinion
+from ecosystem.engine.looped import Looped, copied
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State
+from ecosystem.engine.step import Played
+from ecosystem.running.measures.archive import Archive, Part
+
+
+@dataclass(eq=False)
+class Stage:
+    """What the views of all measures of one round show, and what they share; nothing here is a copy.
+
+    ``before`` and ``played`` are None at the start; ``seen`` is what measures that watch have kept of the round.
+    """
+
+    program: Program
+    state: State
+    before: State | None
+    played: Played | None
+    judged: int
+    archive: Archive
+    seen: dict[int, list[Any]] = field(default_factory=dict)  # by the measure's id
+    drawn: dict[tuple[str, int], Samples] = field(default_factory=dict)
+
+    def samples(self, name: str, n: int) -> Samples:
+        """``n`` samples of a member, ``[variants, replicates, n, *event]``, drawn once; their address is their own."""
+        if (name, n) not in self.drawn:
+            (c, row), program = self.program.places[name], self.program
+            rng = program.rng.at("measured").at(self.state.round).at(name)
+            keys = Stream(rng.keys.reshape(1, 1, -1))
+            questions = [program.questions[program.index[name]]]
+            stack = self.state.now[c].take(torch.tensor([row]))
+            self.drawn[name, n] = answers(stack, keys, n, questions)[0]
+        return self.drawn[name, n]
+
+
+class View:
+    """An ecosystem after ``round`` rounds, as a measure sees it.
+
+    Tensors have the shape ``[members, variants, replicates]``, members in the order of ``names``: who was ``updated``
+    in the round, the training ``losses`` (NaN where there is none), who is ``present`` (there, in a replicate that has
+    not diverged); ``alive [variants, replicates]``. ``judged`` is how many samples are asked for unless a measure says
+    otherwise. All that a view gives is a copy.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.names = stage.program.names
+        self.round = stage.state.round
+        self.judged = stage.judged
+
+    @cached_property
+    def events(self) -> dict[str, tuple[tuple[int, ...], int | None]]:
+        """By member: the shape of one sample, and how many symbols there are (None where they are vectors)."""
+        scenario = self._stage.program.scenarios[0]
+        models = {name: scenario.member(name).generator for name in self.names}
+        return {name: (tuple(model.event_shape), model.symbols) for name, model in models.items()}
+
+    @cached_property
+    def updated(self) -> Tensor:
+        played, state = self._stage.played, self._stage.state
+        return torch.zeros_like(state.active) if played is None else played.updated.clone()
+
+    @cached_property
+    def losses(self) -> Tensor:
+        played, state = self._stage.played, self._stage.state
+        blank = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
+        return blank if played is None else played.losses.clone()
+
+    @cached_property
+    def alive(self) -> Tensor:
+        return self._stage.state.alive.clone()
+
+    @cached_property
+    def present(self) -> Tensor:
+        return self._stage.state.active & self._stage.state.alive
+
+    # -- generators, data, users -----------------------------------------------------------------------------------
+
+    def generator(self, name: str, before: bool = False) -> Any:
+        """A member's generator, batch ``[variants, replicates]``; as it was ``before`` the round: None at the start.
+
+        Families in closed form are one object; of others ``.models [variants, replicates]`` holds the modules.
+        """
+        c, row = self._place(name)
+        state = self._stage.before if before else self._stage.state
+        return None if state is None else copied(state.now[c].take(row))
+
+    def law(self, name: str) -> Law | None:
+        """The exact law of what a member makes, ``[variants, replicates]``; None where nobody knows it."""
+        c, row = self._place(name)
+        stack = self._stage.state.now[c]
+        if isinstance(stack, Looped):
+            return None
+        try:
+            return stack.take(row).map(torch.clone).law()
+        except NoPopulationLaw:
+            return None
+
+    def real(self, name: str) -> Any:
+        """A member's source of real data, batch ``[variants, 1]``, as :meth:`generator`; None where it has none."""
+        self._place(name)
+        source = self._stage.archive.source(name)
+        return None if source is None else copied(source)
+
+    def users(self, name: str, variant: int = 0, replicate: int = 0) -> Users | None:
+        """A member's users as they are now, in one variant and replicate; None where it has no taste."""
+        self._place(name)
+        state = self._stage.state
+        for judge in state.wiring.judges[self._stage.program.index[name]]:
+            if judge.where is None or bool(judge.where[variant, replicate]):
+                return in_cell(state.audience.at(judge.place), variant, replicate).map(torch.clone)
+        return None
+
+    def parts(self) -> list[Part]:
+        """All members, those of one kind of generator and of real data together, for measures of laws."""
+        return self._stage.archive.parts(self._stage.state)
+
+    # -- what they make --------------------------------------------------------------------------------------------
+
+    def samples(self, n: int | None = None, names: Sequence[str] | None = None) -> dict[str, Samples]:
+        """Samples of members, ``[variants, replicates, n, *event]`` each; pairs of conditional models.
+
+        They are drawn once, whoever asks, and are other ones in every round; sample ``i`` is the same for every ``n``
+        where the model's draws are addressed.
+        """
+        for name in names or ():
+            self._place(name)
+        return {name: self._stage.samples(name, n or self.judged).clone() for name in names or self.names}
+
+    def real_samples(self, name: str, n: int | None = None) -> Samples | None:
+        """Real data of a member, ``[variants, replicates, n, *event]``, the same in every round; None without any."""
+        self._place(name)
+        x = self._stage.archive.samples(name, n or self.judged)
+        return None if x is None else x.clone()
+
+    def opinion(self, judge: str, of: str) -> Tensor:
+        """The expected reward of a member's output by the taste of another's users, ``[variants, replicates]``.
+
+        ValueError where the judge has no reward.
+        """
+        stage = self._stage
+        return opinion(stage.program, stage.state, self.round, self.judged, judge, of).clone()
+
+    def alignment(self) -> Tensor:
+        """Everybody's by the taste of its own users, ``[members, variants, replicates]``; NaN where there is none."""
+        return alignments(self._stage.program, self._stage.state, self.round, self.judged)
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def seen(self, measure: Callable[..., Any]) -> list[Any]:
+        """What the functions that a measure ``watches`` with have returned in this round, in the order of events."""
+        return list(self._stage.seen.get(id(measure), ()))
+
+    def frame(self, column: str, values: Tensor | np.ndarray, **axes: Sequence[Any]) -> pd.DataFrame:
+        """A tidy frame of ``values [*axes, variants, replicates]`` for a measure to return; NaN has no row.
+
+        >>> view.frame("distance", values, member=view.names, other=view.names)  # doctest: +SKIP
+        """
+        array = np.moveaxis(np.asarray(values), (-2, -1), (0, 1))  # [variants, replicates, *axes]
+        known = ~np.isnan(array)
+        columns: dict[str, Any] = {}
+        for axis, (name, labels) in enumerate(axes.items(), start=2):
+            shape = tuple(-1 if i == axis else 1 for i in range(array.ndim))
+            columns[name] = np.broadcast_to(np.array(labels).reshape(shape), array.shape)[known]
+        for axis, name in enumerate(("variant", "replicate")):
+            columns[name] = known.nonzero()[axis]
+        return pd.DataFrame({**columns, column: array[known]})
+
+    def _place(self, name: str) -> tuple[int, int]:
+        places = self._stage.program.places
+        if name not in places:
+            raise KeyError(f"there is no member {name!r}; the members are {', '.join(self.names[:12])}")
+        return places[name]
