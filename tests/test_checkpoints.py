@@ -283,11 +283,9 @@ def everything(eco: Ecosystem) -> dict[str, Any]:
     stacks = [stack for then in eco.state.past for stack in then]
     models = [getattr(stack, "models", np.array(stack)) for stack in stacks]
     recorder = eco.recorder.state()
-    ledger = {name: dict(table.items()) for name, table in recorder.pop("ledger").items()}
-    arrays = {name: {column: many.to_numpy() for column, many in table.items()} for name, table in ledger.items()}
     kept = [[(m.state(), vars(m)) for m in grid.flat] for grid in models]
     luck = eco.random.getstate(), eco.rng.bit_generator.state
-    rest = {"recorder": recorder, "changes": eco.changes, "luck": luck, "models": kept, "ledger": arrays}
+    rest = {"recorder": recorder, "changes": eco.changes, "luck": luck, "models": kept}
     return {**vars(eco.state), "past": None, **rest}
 
 

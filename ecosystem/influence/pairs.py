@@ -177,7 +177,7 @@ def _run(variants: list[Scenario], seeds: Seeds, targets: list[str], record: Rec
     for _ in range(eco.rounds):  # not run(), which would warn of what diverged
         eco.step()
     rows, kept = [eco.names.index(name) for name in targets], eco.recorder.snapshots
-    arrays = ([s.alignment[rows] for s in kept], [s.present[rows] for s in kept])
+    arrays = ([s.numbers["alignment"][rows] for s in kept], [s.present[rows] for s in kept])
     return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.numpy()
 
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
 from ecosystem.core.samples import Samples
-from ecosystem.engine.judging import alignments, opinion, shown
+from ecosystem.engine.judging import shown
 from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.step import EXPLODED, Played, Watch
 from ecosystem.engine.waves import Task
-from ecosystem.running.ledger import Ledger, Witness
+from ecosystem.running.measures.archive import Archive
+from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
+from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
+from ecosystem.running.measures.view import Stage, View
+from ecosystem.running.measures.watching import EVENTS, Witness
 
 SHOWN = 24  # members whose samples are kept
+ALWAYS = (alignment, change)
+FLAGS = (draws, tastes, sources, choices)
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,27 @@ class Record:
     """What to record: every ``every``-th round (and the start and the end), or only the ``last`` rounds of a run,
     with ``start`` the state before the first too.
 
-    ``draws`` counts where samples came from; ``tastes`` judges every member by every member's reward; ``samples`` keeps
-    so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly spread).
-    ``judged`` samples estimate an alignment that has no closed form. ``sources`` describes, part by part, the data of
-    members that train on data themselves; ``choices`` the rewards of what users saw and of what they kept (both: see
-    :mod:`ecosystem.running.ledger`).
+    ``measures`` are functions of a :class:`~ecosystem.running.measures.View`: of those that return a number for each
+    member the table ``rounds`` has a column, of those that return a frame the run has a table, by their names.
+    ``alignment`` and ``change`` are always among them; ``draws`` (where samples came from), ``tastes`` (every member
+    judged by every member's reward), ``sources`` (the data of members that train on data themselves, part by part) and
+    ``choices`` (the rewards of what users saw and of what they kept) say that those of the same name are.
+
+    ``samples`` keeps so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly
+    spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range, or a measure is no function, or has a name that a run uses otherwise.
+
+    >>> from ecosystem import Location, Member, Scenario
+    >>> def first(view):
+    ...     return torch.stack([view.law(name).mean[..., 0] for name in view.names])
+    >>> s = Scenario("still", rounds=1)
+    >>> s.add("a", Member(Location([3.0, 4.0]), real=Location([0.0, 0.0])))
+    >>> s.run(record=Record(measures=[first])).rounds["first"].tolist()
+    [3.0, 0.0]
     """
 
     every: int = 1
@@ -45,12 +67,20 @@ class Record:
     judged: int = 256
     sources: bool = False
     choices: bool = False
+    measures: Sequence[Measure] = ()
 
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
             whole_number(getattr(self, name), f"Record({name})", low)
         if self.last is not None:
             whole_number(self.last, "Record(last)", 1, instead="or None")
+        object.__setattr__(self, "measures", checked(self.measures, (*ALWAYS, *FLAGS)))
+
+    @property
+    def kept(self) -> tuple[Measure, ...]:
+        """All measures, each once."""
+        named = [measure for measure in FLAGS if getattr(self, name_of(measure))]
+        return tuple(dict.fromkeys((*ALWAYS, *named, *self.measures)))
 
     def wants(self, round: int, rounds: int) -> bool:
         """Whether a round of a run of ``rounds`` is kept."""
@@ -67,19 +97,24 @@ class Record:
 
 @dataclass
 class Snapshot:
-    """One recorded round; arrays ``[members, variants, replicates]``."""
+    """One recorded round; arrays ``[members, variants, replicates]``.
+
+    ``numbers`` and ``frames`` are what measures said, by their names.
+    """
 
     round: int
     updated: np.ndarray
-    alignment: np.ndarray
-    change: np.ndarray
     loss: np.ndarray
     present: np.ndarray
-    counts: list[tuple[list[tuple[int, str]], np.ndarray]]
-    tastes: np.ndarray | None = None  # [members, judges, variants, replicates]
+    numbers: dict[str, np.ndarray]
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def array(self, name: str) -> np.ndarray:
+        """One of the arrays, or what a measure said."""
+        return getattr(self, name) if name in _ARRAYS else self.numbers[name]
 
 
-_ARRAYS = ("updated", "alignment", "change", "loss", "present", "tastes")
+_ARRAYS = ("updated", "loss", "present")
 
 
 @dataclass(frozen=True)
@@ -103,7 +138,7 @@ class History:
     def array(self, name: str, count: int) -> np.ndarray:
         """One array of the first ``count`` snapshots, ``[variants, replicates, rounds, members]``."""
         if (name, count) not in self._arrays:
-            stacked = np.stack([getattr(snapshot, name) for snapshot in self.snapshots[:count]])
+            stacked = np.stack([snapshot.array(name) for snapshot in self.snapshots[:count]])
             self._arrays = {key: value for key, value in self._arrays.items() if key[1] == count}
             self._arrays[name, count] = np.ascontiguousarray(stacked.transpose(2, 3, 0, 1))
         return self._arrays[name, count]
@@ -121,65 +156,47 @@ class Recorder:
         self.snapshots: list[Snapshot] = []
         self.history = History(self.snapshots)
         self.failures: list[Failure] = []
-        self.ledger = Ledger()
-        self._witnesses: list[Witness] = []
         self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
-        self._counts: list[tuple[list[tuple[int, str]], np.ndarray]] = []
+        self._archive = Archive(program)
+        self._watchers = [(measure, getattr(measure, "watches", {})) for measure in record.kept]
+        self._watched: dict[int, list[Any]] = {}  # what measures that watch have kept of this round
 
     def watch(self, state: State, number: int) -> Watch | None:
         """Who is told, of some of the replicates, what is drawn, chosen and used in a round; None where nobody asks."""
-        record = self.record
-        if not record.wants(number, self.rounds) or not (record.draws or record.sources or record.choices):
+        self._watched = {id(measure): [] for measure, watches in self._watchers if watches}
+        if not self.record.wants(number, self.rounds) or not self._watched:
             return None
+        told = {
+            what: [(watches[what], self._watched[id(m)]) for m, watches in self._watchers if what in watches]
+            for what in EVENTS
+        }
 
-        def told(replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Witness | None]:
-            witness = None
-            if record.sources or record.choices:
-                witness = Witness(self.program, state, number, replicates, record.sources, record.choices)
-                self._witnesses.append(witness)
-            return self._counter(state, replicates) if record.draws else None, witness
+        def watched(replicates: Tensor) -> tuple[Callable[[Task, Tensor], None] | None, Witness | None]:
+            witness = Witness(self.program, state, replicates, told)
+            return witness.drawn if told["drawn"] else None, witness if told["chosen"] or told["trained"] else None
 
-        return told
-
-    def _counter(self, state: State, replicates: Tensor) -> Callable[[Task, Tensor], None]:
-        parts = state.wiring.components
-
-        def count(task: Task, counts: Tensor) -> None:
-            labels = [(parts[i].target, parts[i].label) for i in task.components]
-            table = np.zeros((*counts.shape[:2], len(self.seeds)), dtype=np.int64)
-            table[:, :, replicates.numpy()] = counts.numpy()
-            self._counts.append((labels, table))
-
-        return count
+        return watched
 
     def keep(self, state: State, before: State | None = None, played: Played | None = None) -> None:
         """Record the round that has just been played, if it is wanted; without one, the start."""
         number = state.round
-        blank = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
-        updated = torch.zeros_like(state.active) if played is None else played.updated
         if played is not None:
             self._keep_failures(number, played.lost)
-        counts, self._counts = self._counts, []
-        for labels, table in counts:  # what was drawn for members that were not due in a replicate was not used
-            table[~updated.numpy()[[member for member, _ in labels]]] = -1
-        witnesses, self._witnesses = self._witnesses, []
-        self.ledger.close(witnesses, updated.numpy())
         if self.record.wants_samples(number, self.rounds):
             self._keep_samples(state)
         if not self.record.wants(number, self.rounds):
             return
-        self.snapshots.append(
-            Snapshot(
-                number,
-                updated=updated.numpy(),
-                alignment=alignments(self.program, state, number, self.record.judged).numpy(),
-                change=(blank if before is None else _changes(self.program, before, state)).numpy(),
-                loss=(blank if played is None else played.losses).numpy(),
-                present=(state.active & state.alive).numpy(),
-                counts=counts,
-                tastes=self._tastes(state) if self.record.tastes else None,
-            )
-        )
+        watched, self._watched = self._watched, {}
+        stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
+        view = View(stage)
+        snapshot = Snapshot(number, view.updated.numpy(), view.losses.numpy(), view.present.numpy(), {})
+        for measure in self.record.kept:
+            answer = answered(measure, View(stage))
+            (snapshot.frames if isinstance(answer, pd.DataFrame) else snapshot.numbers)[name_of(measure)] = answer
+        if self.snapshots and snapshot.numbers.keys() != self.snapshots[0].numbers.keys():
+            (name, *_) = snapshot.numbers.keys() ^ self.snapshots[0].numbers.keys()
+            raise ValueError(f"the measure {name} returned numbers in one round and a frame in another; always do one")
+        self.snapshots.append(snapshot)
 
     def _keep_failures(self, number: int, lost: Tensor) -> None:
         for i, variant, replicate in lost.nonzero().tolist():
@@ -188,29 +205,28 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """What has been recorded, for a checkpoint."""
-        labels: dict[tuple[tuple[int, str], ...], int] = {}  # most rounds have the same
+        kept = self.snapshots
+        numbers = list(kept[0].numbers) if kept else []
         return {
-            "rounds": [snapshot.round for snapshot in self.snapshots],
-            "arrays": {name: self._stacked(name) for name in _ARRAYS},
-            "counts": [
-                [(labels.setdefault(tuple(parts), len(labels)), table) for parts, table in snapshot.counts]
-                for snapshot in self.snapshots
-            ],
-            "labels": list(labels),
+            "rounds": [snapshot.round for snapshot in kept],
+            "arrays": {
+                name: np.stack([s.array(name) for s in kept]) if kept else None for name in (*_ARRAYS, *numbers)
+            },
+            "frames": [{name: written(frame) for name, frame in s.frames.items()} for s in kept],
             "failures": [tuple(vars(failure).values()) for failure in self.failures],
             "samples": self.samples,
-            "ledger": self.ledger.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
         arrays, rounds = state["arrays"], self.rounds
-        labels = [list(parts) for parts in state["labels"]]
+        numbers = [name for name in arrays if name not in _ARRAYS]
         self.snapshots = [
             Snapshot(
                 round,
-                **{name: many[i] for name, many in arrays.items() if many is not None},
-                counts=[(labels[number], table) for number, table in state["counts"][i]],
+                **{name: arrays[name][i] for name in _ARRAYS},
+                numbers={name: arrays[name][i] for name in numbers},
+                frames={name: read(frame) for name, frame in state["frames"][i].items()},
             )
             for i, round in enumerate(state["rounds"])
             if self.record.wants(round, rounds)
@@ -221,22 +237,6 @@ class Recorder:
             name: {round: drawn for round, drawn in many.items() if self.record.wants_samples(round, rounds)}
             for name, many in state["samples"].items()
         }
-        self.ledger.load_state(state["ledger"], [snapshot.round for snapshot in self.snapshots])
-
-    def _stacked(self, name: str) -> np.ndarray | None:
-        many = [getattr(snapshot, name) for snapshot in self.snapshots]
-        return np.stack(many) if many and many[0] is not None else None
-
-    def _tastes(self, state: State) -> np.ndarray:
-        out = np.full((len(self.names), len(self.names), *state.alive.shape), np.nan)
-        members = [self.program.scenarios[0].member(name) for name in self.names]
-        events = [(tuple(member.generator.event_shape), member.generator.input_shape) for member in members]
-        for j, judge in enumerate(self.names):
-            for i, name in enumerate(self.names):
-                if members[j].reward is not None and events[i] == events[j]:
-                    values = opinion(self.program, state, state.round, self.record.judged, judge, name)
-                    out[i, j] = values.numpy()
-        return out
 
     def _keep_samples(self, state: State) -> None:
         for i, name in enumerate(self.names[:SHOWN]):
@@ -251,17 +251,3 @@ class Recorder:
                 else:
                     drawn.append(one.sample(self.record.samples, rng)[0, 0, 0])
             self.samples.setdefault(name, {})[state.round] = drawn
-
-
-def _changes(program: Program, before: State, after: State) -> Tensor:
-    """``‖Δθ‖/‖θ‖`` of every member, ``[members, variants, replicates]``."""
-    out = torch.full(after.active.shape, torch.nan, dtype=torch.float64)
-    for cohort, old, new in zip(program.cohorts, before.now, after.now, strict=True):
-        out[cohort.index] = _relative_change(old.vector(), new.vector())
-    return out
-
-
-def _relative_change(old: Tensor, new: Tensor) -> Tensor:
-    """``‖Δθ‖/‖θ‖``, NaN from 0."""
-    size = old.norm(dim=-1)
-    return torch.where(size > 0, (new - old).norm(dim=-1) / size, torch.nan)

@@ -32,11 +32,7 @@ def run_of(
 ) -> Run:
     """The run of a variant up to now; ``settings`` are added to those that describe it."""
     scenario, names = program.scenarios[variant], recorder.names
-    edges = scenario.graph.edges(data="flow")
-    absent = {(v, f"{u} (curated)") for u, v, flow in edges if not flow.curated}
-    absent |= {(v, u) for u, v, flow in edges if not flow.raw}
-    absent |= {(v, "real") for v in names if not scenario.real_share(v)}
-    tables = Tables(recorder, changes, variant, absent)
+    tables = Tables(recorder, changes, variant)
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in names}
     return Run(
@@ -54,12 +50,9 @@ def run_of(
         members=lambda: scenario.describe()["members"],
         flows=lambda: scenario.describe()["flows"],
         rounds=tables.rounds,
-        draws=tables.draws,
         changes=tables.changes,
         failures=tables.failures,
-        tastes=tables.tastes,
-        sources=tables.sources,
-        choices=tables.choices,
+        **{name: partial(tables.frame, name) for name in tables.measured},
         texts=partial(_texts, generators, recorder.seeds[0], kept),
         samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},
         inputs={

@@ -14,8 +14,15 @@ from torch import Tensor
 from ecosystem.core import storage
 
 FACTS = "run.json"
-_TABLES = ("members", "flows", "rounds", "draws", "changes", "failures", "tastes")
-_ON_REQUEST = ("sources", "choices", "texts")  # empty where nobody asked
+_TABLES = ("members", "flows", "rounds", "changes", "failures")
+_PLACE = ("seed", "replicate", "round")
+_ON_REQUEST = {  # empty where nobody asked
+    "draws": (*_PLACE, "member", "component", "count"),
+    "tastes": (*_PLACE, "member", "judge", "reward"),
+    "sources": (*_PLACE, "member", "source", "curated", "born", "count", "reward", "deviation"),
+    "choices": (*_PLACE, "source", "target", "quantile", "before", "after"),
+    "texts": (*_PLACE, "member", "input", "output"),
+}
 
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
@@ -24,20 +31,23 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 def _table(name: str) -> Any:
     """A table as an attribute, made when it is first read."""
 
-    def read(self: Run) -> pd.DataFrame:
-        table = self._tables[name]
-        if not isinstance(table, pd.DataFrame):
-            table = self._tables[name] = table()
-        return table
+    return property(lambda self: _made(self, name), doc=f"The table ``{name}``.")
 
-    return property(read, doc=f"The table ``{name}``.")
+
+def _made(run: Run, name: str) -> pd.DataFrame:
+    table = run._tables[name]
+    if not isinstance(table, pd.DataFrame):
+        table = run._tables[name] = table()
+    return table
 
 
 class Run:
     """One scenario, run with any number of replicates: tables as pandas, samples and parameters as tensors.
 
     ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
-    ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖`` and its training ``loss``. Row ``round = r`` is after ``r`` rounds.
+    ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖``, its training ``loss``, and what the measures of its record say. Row
+    ``round = r`` is after ``r`` rounds. Measures that return frames have tables of their own (``run.distances``), whose
+    names are in ``measured``.
     ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
     in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
     parameters, ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
@@ -63,13 +73,24 @@ class Run:
         parameters: dict[str, dict[str, Tensor]] | None = None,
         **tables: Table,
     ) -> None:
-        if set(tables) - set(_ON_REQUEST) != set(_TABLES):
-            raise TypeError(f"a Run has the tables {', '.join(_TABLES)}, got {', '.join(tables)}")
+        if missing := set(_TABLES) - set(tables):
+            raise TypeError(f"a Run has the tables {', '.join(_TABLES)}; {', '.join(sorted(missing))} is missing")
         self.settings = settings
         self.samples = samples or {}
         self.inputs = {member: rounds for member, rounds in (inputs or {}).items() if rounds}
         self.parameters = parameters or {}
-        self._tables: dict[str, Table] = dict.fromkeys(_ON_REQUEST, pd.DataFrame) | tables
+        blank = {name: pd.DataFrame(columns=list(columns)) for name, columns in _ON_REQUEST.items()}
+        self._tables: dict[str, Table] = blank | tables
+
+    @property
+    def measured(self) -> list[str]:
+        """The tables of measures of one's own, each an attribute."""
+        return [name for name in self._tables if name not in (*_TABLES, *_ON_REQUEST)]
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name.startswith("_") or name not in self._tables:
+            raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}")
+        return _made(self, name)
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
@@ -86,7 +107,7 @@ class Run:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        for name in _TABLES + _ON_REQUEST:
+        for name in self._tables:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
         parameters = {f"{m}/{n}": x.contiguous() for m, many in self.parameters.items() for n, x in many.items()}
         for name in ("samples", "inputs"):
@@ -106,8 +127,8 @@ class Run:
             raise FileNotFoundError(
                 f"{folder} holds no run: there is no {FACTS} in it; give a folder that a run was saved to"
             )
-        there = [*_TABLES, *(name for name in _ON_REQUEST if (source / f"{name}.parquet").is_file())]
-        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in there}
+        others = sorted(path.stem for path in source.glob("*.parquet") if path.stem not in _TABLES)
+        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in (*_TABLES, *others)}
         parameters: dict[str, dict[str, Tensor]] = {}
         for key, value in load_file(source / "parameters.safetensors").items():
             member, _, name = key.rpartition("/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,27 +10,18 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.engine.diets import Change
-from ecosystem.running.ledger import choices_table, sources_table
 from ecosystem.running.recording import Recorder
 
 
 class Tables:
-    """The tables of one variant, of what has been recorded up to now.
+    """The tables of one variant, of what has been recorded up to now."""
 
-    ``absent`` are components (member, label) without a share at first: they may be there for the sake of other
-    variants, so they count where something was drawn.
-    """
-
-    def __init__(
-        self, recorder: Recorder, changes: Sequence[Change], variant: int, absent: Set[tuple[str, str]] = frozenset()
-    ) -> None:
-        self._absent = absent
+    def __init__(self, recorder: Recorder, changes: Sequence[Change], variant: int) -> None:
         self.variant = variant
         self.names = recorder.names
         self.seeds = recorder.seeds
         self.snapshots = list(recorder.snapshots)
         self._history = recorder.history
-        self._ledger = recorder.ledger
         self._failures = list(recorder.failures)
         self._changes = list(changes)
 
@@ -42,61 +33,28 @@ class Tables:
         present = self._array("present")
         columns = self._columns(present.shape, present)
         columns["member"] = self._members(present.shape, present)
-        for name in ("updated", "alignment", "change", "loss"):
+        first = ("updated", "alignment", "change", "loss")
+        for name in (*first, *(name for name in self.snapshots[0].numbers if name not in first)):
             columns[name] = self._array(name)[present]
         return pd.DataFrame(columns)
 
-    def draws(self) -> pd.DataFrame:
-        """The table ``draws``."""
-        parts = []
-        for snapshot in self.snapshots:
-            for labels, counts in snapshot.counts:
-                here = counts[:, self.variant, :].T  # [replicates, components]
-                seed, replicate = np.array(self.seeds).T[:, :, None].repeat(len(labels), 2)
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "seed": seed.ravel(),
-                            "replicate": replicate.ravel(),
-                            "round": snapshot.round,
-                            "member": [self.names[m] for m, _ in labels] * len(self.seeds),
-                            "component": [label for _, label in labels] * len(self.seeds),
-                            "count": here.ravel(),
-                        }
-                    )
-                )
-        columns = ["seed", "replicate", "round", "member", "component", "count"]
-        if not parts:
-            return pd.DataFrame(columns=columns)
-        table = pd.concat(parts, ignore_index=True)
-        table = table[table["count"] >= 0]
-        table = table.groupby(columns[:-1], sort=False, as_index=False)["count"].sum()
-        pairs = pd.MultiIndex.from_frame(table[["member", "component"]])
-        table = table[(table["count"] > 0) | ~pairs.isin(list(self._absent))]
-        return table.sort_values(columns[:3], kind="stable", ignore_index=True)
+    @property
+    def measured(self) -> list[str]:
+        """The measures that returned frames."""
+        return list(dict.fromkeys(name for snapshot in self.snapshots for name in snapshot.frames))
 
-    def tastes(self) -> pd.DataFrame:
-        """The table ``tastes``: every member's output under every judge's reward."""
-        columns = ["seed", "replicate", "round", "member", "judge", "reward"]
-        if not self.snapshots or self.snapshots[0].tastes is None:
-            return pd.DataFrame(columns=columns)
-        values = np.stack([s.tastes[:, :, self.variant] for s in self.snapshots if s.tastes is not None])
-        values = values.transpose(3, 0, 1, 2)  # [replicates, rounds, members, judges]
-        known = ~np.isnan(values)
-        columns = self._columns(values.shape, known)
-        names = np.array(self.names, dtype=object)
-        columns["member"] = np.broadcast_to(names[:, None], values.shape)[known]
-        columns["judge"] = np.broadcast_to(names, values.shape)[known]
-        columns["reward"] = values[known]
-        return pd.DataFrame(columns)
-
-    def sources(self) -> pd.DataFrame:
-        """The table ``sources``: what members trained on, part by part."""
-        return sources_table(self._ledger, self.variant, self.names, self.seeds)
-
-    def choices(self) -> pd.DataFrame:
-        """The table ``choices``: rewards before and after users chose."""
-        return choices_table(self._ledger, self.variant, self.names, self.seeds)
+    def frame(self, name: str) -> pd.DataFrame:
+        """The table of a measure."""
+        frames = [(s.round, s.frames[name]) for s in self.snapshots if name in s.frames]
+        parts = [frame.assign(round=round) for round, frame in frames if len(frame)]
+        table = pd.concat(parts or [frame.assign(round=round) for round, frame in frames[:1]], ignore_index=True)
+        table = table[table.pop("variant") == self.variant]
+        pairs = np.array(self.seeds, dtype=np.int64)[table.pop("replicate").astype(np.int64)].reshape(-1, 2)
+        for place, (column, values) in enumerate(
+            {"seed": pairs[:, 0], "replicate": pairs[:, 1], "round": table.pop("round")}.items()
+        ):
+            table.insert(place, column, values)
+        return table.sort_values(["seed", "replicate", "round"], kind="stable", ignore_index=True)
 
     def failures(self) -> pd.DataFrame:
         """The table ``failures``."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecosystem.core.identity import differing, digest, label, without_addresses
+from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.study.work import Job, built_point
@@ -23,7 +24,8 @@ def identity(job: Job) -> dict[str, Any]:
         {
             "build": {"name": told(job.build), "code": digest(job.build)},
             "measures": {measure.name: digest((measure.function, measure.of)) for measure in job.measures},
-            "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()},
+            "record": {name: list(v) if isinstance(v, tuple | range) else v for name, v in vars(job.record).items()}
+            | {"measures": {name_of(measure): digest(measure) for measure in job.record.measures}},
             "versions": made_with(),
             "torch default": str(job.dtype),
         }

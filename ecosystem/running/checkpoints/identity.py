@@ -15,6 +15,7 @@ from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.checkpoints.host import Host
+from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Flow, Member
@@ -32,11 +33,13 @@ def description(eco: Host) -> dict[str, Any]:
     """
     told = _Told()
     record = vars(eco.recorder.record)
+    measures = {name_of(measure): told(measure) for measure in record["measures"]}
     chosen = None if record["sample_rounds"] is None else [int(r) for r in record["sample_rounds"]]
     whole = {
         "rounds": eco.rounds,
         "seeds": eco.seeds,
-        "record": {name: told(value) for name, value in {**record, "sample_rounds": chosen}.items()},
+        "record": {name: told(value) for name, value in {**record, "sample_rounds": chosen}.items()}
+        | {"measures": measures},
         "build_samples": eco.program.build_samples,
         "default type": str(torch.get_default_dtype()),
         "scenario": [_scenario(scenario, told) for scenario in eco.scenarios],

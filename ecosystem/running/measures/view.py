@@ -69,11 +69,17 @@ class View:
         self.judged = stage.judged
 
     @cached_property
-    def events(self) -> dict[str, tuple[tuple[int, ...], int | None]]:
-        """By member: the shape of one sample, and how many symbols there are (None where they are vectors)."""
+    def events(self) -> dict[str, tuple[tuple[int, ...], tuple[int, ...] | None]]:
+        """By member: the shape of one sample, and that of what it answers (None where it answers nothing)."""
         scenario = self._stage.program.scenarios[0]
         models = {name: scenario.member(name).generator for name in self.names}
-        return {name: (tuple(model.event_shape), model.symbols) for name, model in models.items()}
+        return {name: (tuple(model.event_shape), model.input_shape) for name, model in models.items()}
+
+    @cached_property
+    def judges(self) -> list[str]:
+        """The members with a reward."""
+        scenario = self._stage.program.scenarios[0]
+        return [name for name in self.names if scenario.member(name).reward is not None]
 
     @cached_property
     def updated(self) -> Tensor:
@@ -164,6 +170,16 @@ class View:
     def alignment(self) -> Tensor:
         """Everybody's by the taste of its own users, ``[members, variants, replicates]``; NaN where there is none."""
         return alignments(self._stage.program, self._stage.state, self.round, self.judged)
+
+    def change(self) -> Tensor:
+        """Everybody's ``‖Δθ‖/‖θ‖`` over the round, ``[members, variants, replicates]``; NaN from 0 and at the start."""
+        before, state = self._stage.before, self._stage.state
+        out = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
+        for cohort, old, new in zip(self._stage.program.cohorts, before.now if before else (), state.now, strict=False):
+            first, last = old.vector(), new.vector()
+            size = first.norm(dim=-1)
+            out[cohort.index] = torch.where(size > 0, (last - first).norm(dim=-1) / size, torch.nan)
+        return out
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
