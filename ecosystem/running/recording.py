@@ -117,6 +117,17 @@ class Snapshot:
 _ARRAYS = ("updated", "loss", "present")
 
 
+def measured(snapshots: Sequence[Snapshot]) -> list[str]:
+    """The measures that returned frames."""
+    return list(dict.fromkeys(name for snapshot in snapshots for name in snapshot.frames))
+
+
+def joined(snapshots: Sequence[Snapshot], name: str) -> pd.DataFrame:
+    """The frames of a measure as one, with a column ``round``; empty ones only say which columns there are."""
+    frames = [s.frames[name].assign(round=s.round) for s in snapshots if name in s.frames]
+    return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Failure:
     """A replicate that diverged."""
@@ -212,7 +223,7 @@ class Recorder:
             "arrays": {
                 name: np.stack([s.array(name) for s in kept]) if kept else None for name in (*_ARRAYS, *numbers)
             },
-            "frames": [{name: written(frame) for name, frame in s.frames.items()} for s in kept],
+            "frames": {name: written(joined(kept, name)) for name in measured(kept)},
             "failures": [tuple(vars(failure).values()) for failure in self.failures],
             "samples": self.samples,
         }
@@ -226,11 +237,16 @@ class Recorder:
                 round,
                 **{name: arrays[name][i] for name in _ARRAYS},
                 numbers={name: arrays[name][i] for name in numbers},
-                frames={name: read(frame) for name, frame in state["frames"][i].items()},
             )
             for i, round in enumerate(state["rounds"])
             if self.record.wants(round, rounds)
         ]
+        for name, many in state["frames"].items():
+            table = read(many)
+            for i, snapshot in enumerate(self.snapshots):
+                here = table[table["round"] == snapshot.round].drop(columns="round").reset_index(drop=True)
+                if len(here) or i == 0:  # an empty one still says that there is such a table
+                    snapshot.frames[name] = here
         self.history = History(self.snapshots)
         self.failures = [Failure(*failure) for failure in state["failures"]]
         self.samples = {

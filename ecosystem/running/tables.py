@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.engine.diets import Change
-from ecosystem.running.recording import Recorder
+from ecosystem.running.recording import Recorder, joined, measured
 
 
 class Tables:
@@ -41,13 +41,11 @@ class Tables:
     @property
     def measured(self) -> list[str]:
         """The measures that returned frames."""
-        return list(dict.fromkeys(name for snapshot in self.snapshots for name in snapshot.frames))
+        return measured(self.snapshots)
 
     def frame(self, name: str) -> pd.DataFrame:
         """The table of a measure."""
-        frames = [(s.round, s.frames[name]) for s in self.snapshots if name in s.frames]
-        parts = [frame.assign(round=round) for round, frame in frames if len(frame)]
-        table = pd.concat(parts or [frame.assign(round=round) for round, frame in frames[:1]], ignore_index=True)
+        table = joined(self.snapshots, name)
         table = table[table.pop("variant") == self.variant]
         pairs = np.array(self.seeds, dtype=np.int64)[table.pop("replicate").astype(np.int64)].reshape(-1, 2)
         for place, (column, values) in enumerate(
