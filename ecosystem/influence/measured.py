@@ -13,6 +13,8 @@ from scipy.stats import t as student
 
 from ecosystem.influence.dynamics import Like
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
+from ecosystem.running.measures import alignment
+from ecosystem.running.measures.named import Measure, name_of
 from ecosystem.running.recording import Record
 from ecosystem.scenario import Scenario
 
@@ -52,6 +54,7 @@ def measure_influence(
     burn_in: int | None = None,
     confidence: float = 0.95,
     judged: int = 256,
+    measure: Measure = alignment,
 ) -> Measured:
     """By how much more curation at each source changes the long-run alignment of each target, from paired runs.
 
@@ -82,6 +85,9 @@ def measure_influence(
     burn_in: rounds left out before averaging; half of them by default.
     confidence: of the intervals, between 0 and 1.
     judged: samples that estimate an alignment without closed form (the same noise on both sides).
+    measure: what is read instead of alignment, a function of a :class:`~ecosystem.running.measures.View` that returns a
+        number for each member; of all members, unless ``targets`` says of which. Rounds in which it is NaN do not
+        count.
 
     Warns
     -----
@@ -117,11 +123,12 @@ def measure_influence(
     """
     burn_in = check_numbers(scenario, delta, confidence, burn_in)
     varied = as_sources(scenario, sources, like or {}, delta)
-    read = as_targets(scenario, targets)
-    addresses, certain = as_replicates(scenario, seeds, read)
+    read = as_targets(scenario, targets, measure)
+    addresses, certain = as_replicates(scenario, seeds, read, measure)
+    record = Record(judged=judged, measures=[measure])
     tables, responses, lost, drifting = [], [], [], []
     sure = 1 - _ALARM / (len(varied) * len(read))  # of each pair, so that it holds for the call
-    for pairs in paired(scenario, varied, read, addresses, Record(judged=judged)):
+    for pairs in paired(scenario, varied, read, addresses, record, measure):
         tables.append(_table(pairs, read, certain, confidence, burn_in))
         responses.append(_response(pairs, read, certain, confidence))
         lost += _lost(pairs)
@@ -129,8 +136,8 @@ def measure_influence(
     if lost:
         where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
         warnings.warn(
-            f"paired runs that diverged, or whose alignment is not finite, were left out: {where}; effects and "
-            "intervals are those of the others",
+            f"paired runs that diverged, or whose {name_of(measure)} is not finite, were left out: {where}; effects "
+            "and intervals are those of the others",
             RuntimeWarning,
             stacklevel=2,
         )

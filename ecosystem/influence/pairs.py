@@ -12,8 +12,11 @@ import numpy as np
 from ecosystem.core.check import whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
+from ecosystem.generators.sources import as_source
 from ecosystem.influence.dynamics import Like
 from ecosystem.running.ecosystem import Ecosystem
+from ecosystem.running.measures import Exact, alignment
+from ecosystem.running.measures.named import Measure, name_of
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs, as_seeds, randomly_timed
 from ecosystem.scenario import Scenario
@@ -108,8 +111,10 @@ def _source(name: str, level: float, like: tuple[str, str] | None, delta: float)
     return Source(name, max(low, 0.0), min(high, 1.0))
 
 
-def as_targets(scenario: Scenario, targets: Sequence[str] | None) -> list[str]:
-    """Whose alignment is read."""
+def as_targets(scenario: Scenario, targets: Sequence[str] | None, measure: Measure = alignment) -> list[str]:
+    """Whose alignment, or other measure, is read."""
+    if measure is not alignment:
+        return _names(scenario, scenario.names if targets is None else targets, "targets")
     judging = [name for name in scenario.names if scenario.member(name).reward is not None]
     if targets is None and not judging:
         raise ValueError(f"no member of scenario {scenario.name!r} has a reward; give one: Member(..., reward=...)")
@@ -119,19 +124,28 @@ def as_targets(scenario: Scenario, targets: Sequence[str] | None) -> list[str]:
     return names
 
 
-def as_replicates(scenario: Scenario, seeds: Any, targets: list[str]) -> tuple[Seeds, np.ndarray]:
+def as_replicates(
+    scenario: Scenario, seeds: Any, targets: list[str], measure: Measure = alignment
+) -> tuple[Seeds, np.ndarray]:
     """The replicates to run, and for which targets ``[targets]`` one alone is certain."""
     given = as_pairs(seeds, f"{_HERE}(seeds)")
     if scenario.samples is not None or randomly_timed(scenario):
         return as_seeds(given, scenario), np.zeros(len(targets), dtype=bool)
-    return as_seeds(given[:1], scenario), np.array([_is_exact(scenario, name) for name in targets])
+    return as_seeds(given[:1], scenario), np.array([_is_exact(scenario, name, measure) for name in targets])
 
 
-def _is_exact(scenario: Scenario, name: str) -> bool:
-    """Whether an alignment has a closed form."""
+def _is_exact(scenario: Scenario, name: str, measure: Measure) -> bool:
+    """Whether an alignment, or another measure, has a closed form: one that does not say so has none."""
     member = scenario.member(name)
     try:
-        return isinstance(member.generator, ClosedForm) and member.generator.expect(member.reward) is not None
+        if not isinstance(member.generator, ClosedForm):
+            return False
+        if measure is alignment:
+            return member.generator.expect(member.reward) is not None
+        real = None if member.real is None else as_source(member.real, member.generator, repr(name))
+        if not isinstance(measure, Exact) or not isinstance(real, ClosedForm | None):
+            return False
+        return measure.of(member.generator, real) is not None
     except NoPopulationLaw:
         return False
 
@@ -153,7 +167,12 @@ class Pairs:
 
 
 def paired(
-    scenario: Scenario, sources: list[Source], targets: list[str], seeds: Seeds, record: Record
+    scenario: Scenario,
+    sources: list[Source],
+    targets: list[str],
+    seeds: Seeds,
+    record: Record,
+    measure: Measure = alignment,
 ) -> Iterator[Pairs]:
     """Some sources at a time, as variants of one ecosystem, so that memory stays bounded."""
     fit = max(1, _NUMBERS // (2 * _numbers(scenario)))  # pairs of runs
@@ -161,7 +180,7 @@ def paired(
     for i in range(0, len(sources), few):
         here = sources[i : i + few]
         variants = [side for source in here for side in source.sides(scenario)]
-        parts = [_run(variants, seeds[k : k + many], targets, record) for k in range(0, len(seeds), many)]
+        parts = [_run(variants, seeds[k : k + many], targets, record, measure) for k in range(0, len(seeds), many)]
         alignment, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
         width = np.array([source.high - source.low for source in here]).reshape(-1, 1, 1, 1)
         with np.errstate(invalid="ignore"):
@@ -171,13 +190,22 @@ def paired(
         yield Pairs([source.name for source in here], quotients, there & whole[:, :, None], whole)
 
 
-def _run(variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record) -> tuple[np.ndarray, ...]:
-    """Alignments and who is there, ``[variants, targets, rounds, seeds]``, and what lives, ``[variants, seeds]``."""
+def _run(
+    variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record, measure: Measure
+) -> tuple[np.ndarray, ...]:
+    """What is measured and who is there, ``[variants, targets, rounds, seeds]``, and what lives, ``[variants, seeds]``.
+
+    An alignment that is NaN is one that was lost; where another measure is NaN it says nothing of a member.
+    """
     eco = Ecosystem(variants, seeds=seeds, record=record)
     for _ in range(eco.rounds):  # not run(), which would warn of what diverged
         eco.step()
     rows, kept = [eco.names.index(name) for name in targets], eco.recorder.snapshots
-    arrays = ([s.numbers["alignment"][rows] for s in kept], [s.present[rows] for s in kept])
+    if (asked := name_of(measure)) not in kept[0].numbers:
+        raise ValueError(f"{_HERE}(measure): {asked} returns a frame; a number for each member can be read")
+    values = [s.numbers[asked][rows].astype(float) for s in kept]
+    said = [s.present[rows] & ((measure is alignment) | ~np.isnan(x)) for s, x in zip(kept, values, strict=True)]
+    arrays = (values, said)
     return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.numpy()
 
 

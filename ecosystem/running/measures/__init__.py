@@ -6,7 +6,25 @@ and ``replicate`` (:meth:`View.frame` makes one), which becomes a table of the r
 """
 
 from ecosystem.running.measures.contract import Exact, exact
+from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
 from ecosystem.running.measures.laws import data_distance, distances, effective_number, entropy, total_variance
 from ecosystem.running.measures.view import View
+from ecosystem.running.measures.watching import watching
 
-__all__ = ["Exact", "View", "data_distance", "distances", "effective_number", "entropy", "exact", "total_variance"]
+__all__ = [
+    "Exact",
+    "View",
+    "alignment",
+    "change",
+    "choices",
+    "data_distance",
+    "distances",
+    "draws",
+    "effective_number",
+    "entropy",
+    "exact",
+    "sources",
+    "tastes",
+    "total_variance",
+    "watching",
+]
