@@ -104,11 +104,7 @@ def _continued(
             f"{', '.join(design.names) or 'none'}; choose another folder"
         )
     before = facts.identity
-    now["point"] = before["point"]
-    if before["point"]["key"] in design.keys:
-        place = design.keys.index(before["point"]["key"])
-        now["point"] = portrait(job, design.keys[place], design.parameters[place])
-    changes = differences(before, now)
+    changes = compared(facts, design, job, now)
     other_tables = set(before["measures"]) != set(now["measures"])
     if changes and (other_tables or not accept_changes):
         leave = "" if other_tables else ", or accept the changes (accept_changes=True) if what is finished stands"
@@ -119,6 +115,16 @@ def _continued(
         facts.accepted.append({"when": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "changes": changes})
         facts.identity = now
     return facts
+
+
+def compared(facts: Facts, design: Design, job: Job, now: dict[str, Any]) -> list[str]:
+    """What differs between what a folder holds and an identity ``now``, which is given the portrait of its point."""
+    before = facts.identity
+    now["point"] = before["point"]
+    if before["point"]["key"] in design.keys:
+        place = design.keys.index(before["point"]["key"])
+        now["point"] = portrait(job, design.keys[place], design.parameters[place])
+    return differences(before, now)
 
 
 def _probes(design: Design, job: Job) -> dict[int, Scenario]:

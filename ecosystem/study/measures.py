@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecosystem.running.measures import (
+    Exact,
+    choices,
+    data_distance,
+    distances,
+    draws,
+    effective_number,
+    entropy,
+    sources,
+    tastes,
+    total_variance,
+)
+from ecosystem.running.measures.named import name_of
 from ecosystem.running.recording import Record
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
 
-RUN_TABLES = ("rounds", "draws", "tastes", "changes")  # those with a row for each seed
+RUN_TABLES = ("rounds", "draws", "tastes", "sources", "choices", "distances", "changes")  # with a row for each seed
+COLUMNS = {m.__name__: m for m in (entropy, effective_number, total_variance, data_distance)}  # of `rounds`
+_RECORDED = {m.__name__: m for m in (draws, tastes, sources, choices, distances)}
 SCENARIO_TABLES = ("members", "flows", "influence", "welfare", "stable_point")
 OWN_TABLES = ("failures", "blocks")  # every study has them
 
@@ -51,36 +66,51 @@ def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
     return Measure(_name(function), function, "scenario")
 
 
-def as_measures(given: Any) -> tuple[Measure, ...]:
-    """Names of tables, functions ``run -> DataFrame`` and measures of scenarios, as measures; checked."""
+def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record]:
+    """Names of tables and columns, functions ``run -> DataFrame`` and measures of scenarios, as measures; checked.
+
+    And what to record so that they find it. Names of numbers (``"entropy"``) and exact measures add a column to
+    ``rounds``, which is kept then; frames that the ``record`` measures can be kept by their names.
+    """
     items = [given] if isinstance(given, str | Measure) or callable(given) else list(given)
-    measures = tuple(map(_as_measure, items))
+    viewing = [item for item in items if isinstance(item, Exact) or (isinstance(item, str) and item in COLUMNS)]
+    if viewing:
+        more = [COLUMNS[item] if isinstance(item, str) else item for item in viewing]
+        record = replace(record, measures=tuple(dict.fromkeys((*record.measures, *more))))
+        items = [item for item in items if not any(item is one for one in viewing)]
+        items = items if "rounds" in items else ["rounds", *items]
+    mine = {name_of(measure) for measure in record.measures}
+    measures = tuple(_as_measure(item, mine) for item in items)
     names = [measure.name for measure in measures]
     for name in names:
         if names.count(name) > 1 or name in ("points", *OWN_TABLES):
             raise ValueError(f"Study(measure): there are two tables {name!r}; give your function another __name__")
         if not name.isidentifier():
             raise ValueError(f"Study(measure): a table is named after its function, and {name!r} is no name; use def")
-    return measures
+    return measures, _recording(measures, record)
 
 
-def as_record(measures: Iterable[Measure], record: Record | None) -> Record:
-    """What to record so that the measures find it."""
-    names = {measure.name for measure in measures if measure.of == "run"}
-    record = record or Record()
-    return replace(record, draws=record.draws or "draws" in names, tastes=record.tastes or "tastes" in names)
+def _recording(measures: Iterable[Measure], record: Record) -> Record:
+    """A record with what named tables are made of."""
+    names = [measure.name for measure in measures if measure.of == "run" and not measure.own]
+    flags = {name: True for name in names if name in _RECORDED and hasattr(record, name)}
+    more = [_RECORDED[name] for name in names if name in _RECORDED and name not in flags]
+    return replace(record, **flags, measures=tuple(dict.fromkeys((*record.measures, *more))))
 
 
-def _as_measure(item: Any) -> Measure:
+def _as_measure(item: Any, recorded: Set[str]) -> Measure:
     if isinstance(item, Measure):
         return item
     if isinstance(item, str):
-        if item in RUN_TABLES:
+        if item in RUN_TABLES or item in recorded:
             return Measure(item, _TableOfRun(item), "run")
         if item in SCENARIO_TABLES:
             return Measure(item, _TableOfScenario(item), "scenario")
         choice = ", ".join((*RUN_TABLES, *SCENARIO_TABLES))
-        raise ValueError(f"Study(measure): there is no table {item!r}; there are {choice}, and functions of your own")
+        raise ValueError(
+            f"Study(measure): there is no table {item!r}; there are {choice}, columns of rounds "
+            f"({', '.join(COLUMNS)}), and functions of your own"
+        )
     if callable(item):
         return Measure(_name(item), item, "run")
     raise TypeError(f"Study(measure) takes names of tables and functions run -> DataFrame, got {item!r}")

@@ -170,8 +170,12 @@ class Store:
         for file, text in parcel.tracebacks.items():
             self.write(self.folder / file, text.encode(errors="backslashreplace"))
         for name in facts.tables:
-            data, path = parcel.tables[name], self.path(name, block.number)
-            self.write(path if data else _empty(path), data)
+            self.put(name, block.number, parcel.tables[name])
+
+    def put(self, table: str, block: int, data: bytes) -> None:
+        """Write one table of a block."""
+        path = self.path(table, block)
+        self.write(path if data else _empty(path), data)
 
     def tidy(self, facts: Facts) -> None:
         """Remove what a killed process has left: tables of blocks that are not finished, rows that were replaced."""

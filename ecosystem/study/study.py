@@ -13,11 +13,12 @@ from ecosystem.core.check import whole_number
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
+from ecosystem.study.adding import add
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
 from ecosystem.study.engines import Engine, Local, Lost, Ray
 from ecosystem.study.identity import told
-from ecosystem.study.measures import as_measures, as_record
+from ecosystem.study.measures import as_measures
 from ecosystem.study.plan import Block, Seed, pending
 from ecosystem.study.progress import Clock, Progress
 from ecosystem.study.results import Results
@@ -36,11 +37,14 @@ class Study:
         (its rows). None is one point with the defaults of ``build``.
     seeds: ``n`` for the seeds ``0..n−1``, or ints and pairs ``(seed, replicate)``; all points share them. A scenario
         on the population without random order has one replicate.
-    measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"changes"`` of each run; ``"members"``,
-        ``"flows"``, ``"influence"``, ``"welfare"``, ``"stable_point"`` of each point's scenario; functions
-        ``run -> DataFrame``; and ``of_scenario(function)``. A function sees a run with some of the seeds, so it keeps
-        the columns seed and replicate; a row about several seeds gets a column ``seeds`` that says which.
-    record: which rounds to record (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends alone.
+    measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"sources"``, ``"choices"``,
+        ``"distances"``, ``"changes"`` of each run, and what else its record measures; ``"members"``, ``"flows"``,
+        ``"influence"``, ``"welfare"``, ``"stable_point"`` of each point's scenario; functions ``run -> DataFrame``;
+        and ``of_scenario(function)``. A function sees a run with some of the seeds, so it keeps the columns seed and
+        replicate; a row about several seeds gets a column ``seeds`` that says which. ``"entropy"``,
+        ``"effective_number"``, ``"total_variance"``, ``"data_distance"`` are columns of ``rounds``.
+    record: which rounds to record, and which measures (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends
+        alone.
     block: points in a block, which is computed and written at once; by default as many as take seconds.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
@@ -74,8 +78,7 @@ class Study:
         self.design = Design(grid)
         self.design.check(build, told(build))
         self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
-        measures = as_measures(measure)
-        self.job = Job(build, measures, as_record(measures, record))
+        self.job = Job(build, *as_measures(measure, record or Record()))
 
     @property
     def points(self) -> pd.DataFrame:
@@ -106,7 +109,8 @@ class Study:
         """Compute what the folder does not have yet, and return all that it has then.
 
         Call it again to go on after any interruption: finished blocks stay, the others are computed, to the same bits
-        with any engine and number of workers. More points or seeds are added to a folder; a changed scenario, measure
+        with any engine and number of workers. More points or seeds are added to a folder, and measures that need no
+        more than is kept there: of scenarios, and functions of runs that read kept tables. A changed scenario, measure
         or version is refused with what differs, unless ``accept_changes`` (which is noted in the folder).
 
         Parameters
@@ -121,13 +125,14 @@ class Study:
         chosen = as_engine(engine, workers)
         store = Store(folder)
         with store.locked():
+            added = add(store, self.design, self.job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
             asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
             if retry:
                 ask_again(store, asked)
             told = self._compute(store, asked, chosen, progress or (lambda _: None), stop)
         results = Results(folder)
-        _say(results, told)
+        _say(results, [*added, *told])
         return results
 
     def _compute(

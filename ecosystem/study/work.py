@@ -25,6 +25,7 @@ from ecosystem.running.recording import Record
 from ecosystem.running.run import Run
 from ecosystem.running.variants import shape
 from ecosystem.scenario import Scenario
+from ecosystem.study.kept import kept_run
 from ecosystem.study.measures import Measure
 from ecosystem.study.plan import Block, in_words
 from ecosystem.study.sizing import closed, replicates, stack_width
@@ -62,6 +63,7 @@ class Task:
 
     block: Block
     parameters: tuple[Mapping[str, Any], ...]
+    kept: Mapping[str, bytes] | None = None  # the tables of the block, where it has run: measures look at these
 
 
 @dataclass
@@ -93,6 +95,9 @@ def play(job: Job, task: Task) -> Parcel:
             for unheard in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
                 warnings.simplefilter("ignore", unheard)  # as Python does by itself
             for group in _groups(job, task, kept):
+                if task.kept is not None:
+                    kept.again(group, task.kept)
+                    continue
                 for point in () if task.block.seeds else group:
                     kept.measure(point, None)
                 for eco, points in _simulated(group, job.record, task.block, kept) if task.block.seeds else ():
@@ -122,6 +127,12 @@ class Harvest:
                 diverged = run.failures.to_dict("records")
                 self._failures += [{"point": point.number, "kind": "diverged", **failure} for failure in diverged]
             self.measure(point, run)
+
+    def again(self, points: Sequence[Point], tables: Mapping[str, bytes]) -> None:
+        """The tables of points that have run before, made of the tables that were kept of them."""
+        frames = {name: pq.read_table(io.BytesIO(data)).to_pandas() for name, data in tables.items() if data}
+        for point in points:
+            self.measure(point, kept_run(point.scenario, point.number, point.parameters, self.block, frames))
 
     def measure(self, point: Point, run: Run | None) -> None:
         """The tables of one point; without a run those of its scenario alone."""

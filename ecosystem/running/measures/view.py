@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Law, NoPopulationLaw
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
@@ -111,8 +111,8 @@ class View:
         state = self._stage.before if before else self._stage.state
         return None if state is None else copied(state.now[c].take(row))
 
-    def law(self, name: str) -> Law | None:
-        """The exact law of what a member makes, ``[variants, replicates]``; None where nobody knows it."""
+    def law(self, name: str) -> Any:
+        """The exact law of what a member makes, batch ``[variants, replicates]``; None where nobody knows it."""
         c, row = self._place(name)
         stack = self._stage.state.now[c]
         if isinstance(stack, Looped):
@@ -143,7 +143,7 @@ class View:
 
     # -- what they make --------------------------------------------------------------------------------------------
 
-    def samples(self, n: int | None = None, names: Sequence[str] | None = None) -> dict[str, Samples]:
+    def samples(self, n: int | None = None, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Samples of members, ``[variants, replicates, n, *event]`` each; pairs of conditional models.
 
         They are drawn once, whoever asks, and are other ones in every round; sample ``i`` is the same for every ``n``
@@ -153,7 +153,7 @@ class View:
             self._place(name)
         return {name: self._stage.samples(name, n or self.judged).clone() for name in names or self.names}
 
-    def real_samples(self, name: str, n: int | None = None) -> Samples | None:
+    def real_samples(self, name: str, n: int | None = None) -> Any:
         """Real data of a member, ``[variants, replicates, n, *event]``, the same in every round; None without any."""
         self._place(name)
         x = self._stage.archive.samples(name, n or self.judged)

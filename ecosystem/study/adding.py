@@ -1,0 +1,110 @@
+"""Measures that come later: made for what a folder holds already, of what was kept, without playing a run again."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from ecosystem.study.asking import compared
+from ecosystem.study.design import Design
+from ecosystem.study.engines import Engine, Lost
+from ecosystem.study.identity import identity
+from ecosystem.study.kept import NotKept
+from ecosystem.study.measures import OWN_TABLES, Measure
+from ecosystem.study.store import Facts, Store, StudyFolderError
+from ecosystem.study.work import Job, Parcel, Task, as_bytes, failures_table, no_failures
+
+
+def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
+    """Make the tables of new measures for all finished blocks of a folder; the warnings they gave.
+
+    Nothing happens where anything else is new: that is for others to refuse. The facts are changed last, so that a
+    folder is what it was until all of it is there.
+
+    Raises
+    ------
+    StudyFolderError
+        If a measure reads what was not kept, a worker is lost, or points are there that are not in the design.
+    """
+    facts = store.facts() if store.exists else None
+    if facts is None or not set(facts.identity["measures"]) < {measure.name for measure in job.measures}:
+        return []
+    now = identity(job)
+    new = [measure for measure in job.measures if measure.name not in facts.identity["measures"]]
+    if set(facts.names) != set(design.names) or compared(facts, design, job, now) != [_is_new(m) for m in new]:
+        return []
+    tasks = list(_tasks(store, facts, design, job, new))
+    heard: dict[str, None] = {}
+    outcomes = engine.run(replace(job, measures=tuple(new)), iter(tasks))
+    with contextlib.closing(outcomes):
+        for task, outcome in outcomes:
+            if isinstance(outcome, Lost):
+                raise StudyFolderError(f"{_said(new)}: a worker was lost over it ({outcome.reason}); run it again")
+            _keep(store, task, outcome, new)
+            heard |= dict.fromkeys(outcome.warnings)
+    old = [name for name in facts.tables if name not in OWN_TABLES]
+    facts.tables = [*old, *(measure.name for measure in new), *OWN_TABLES]
+    facts.identity = {**facts.identity, "measures": now["measures"]}
+    store.save(facts, store.points(facts))
+    return list(heard)
+
+
+def _is_new(measure: Measure) -> str:
+    return f"the measure {measure.name!r} is new"
+
+
+def _said(new: Sequence[Measure]) -> str:
+    return "; ".join(map(_is_new, new))
+
+
+def _tasks(store: Store, facts: Facts, design: Design, job: Job, new: Sequence[Measure]) -> Iterator[Task]:
+    """The finished blocks without rows that do not count any more, with the kept tables of their runs."""
+    place = {key: i for i, key in enumerate(design.keys)}
+    parameters = {n: design.parameters[place[key]] for n, key in enumerate(facts.keys) if key in place}
+    replaced = store.replaced(facts)
+    readable = [m.name for m in job.measures if m.of == "run" and not m.own and m not in new]
+    for block in store.blocks(facts):
+        points = tuple(point for point in block.points if point not in replaced.get(block.number, ()))
+        if unknown := [point for point in points if point not in parameters]:
+            raise StudyFolderError(
+                f"{_said(new)}, and {store.folder} holds {len(unknown)} points in one block that are not in this grid: "
+                "give the whole grid, or forget them (forget=True) first"
+            )
+        paths = {name: store.path(name, block.number) for name in (*readable, "failures")}
+        kept = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+        yield Task(replace(block, points=points), tuple(parameters[point] for point in points), kept)
+
+
+def _keep(store: Store, task: Task, parcel: Parcel, new: Sequence[Measure]) -> None:
+    """Write the new tables of a block, and what failed."""
+    number = task.block.number
+    rows = [row for row in _rows(parcel) if row["kind"] == "measure"]
+    for row in rows:
+        if (said := f": {NotKept.__name__}: ") in row["error"]:
+            name, _, why = row["error"].partition(said)
+            raise StudyFolderError(
+                f"the measure {name!r} is new and cannot be made of what {store.folder} has kept: {why}; choose "
+                "another folder, where it is computed with the runs"
+            )
+    names = {file: file.replace(".txt", f"-{new[0].name}.txt") for file in parcel.tracebacks}  # those of before stay
+    for file, text in parcel.tracebacks.items():
+        store.write(store.folder / names[file], text.encode(errors="backslashreplace"))
+    for measure in new:
+        store.put(measure.name, number, parcel.tables[measure.name])
+    if rows or store.may_have_failed(number):
+        before = store.read(store.path("failures", number)).to_pandas()
+        again = tuple(f"{measure.name}: " for measure in new)  # it was broken off before
+        stay = before[(before["kind"] != "measure") | ~before["error"].str.startswith(again)]
+        rows = [{**row, "traceback": names.get(row["traceback"])} for row in rows]
+        table = pd.concat([part for part in (stay, failures_table(rows)) if len(part)] or [stay], ignore_index=True)
+        store.write(store.path("failures", number), as_bytes(table) if len(table) else no_failures())
+
+
+def _rows(parcel: Parcel) -> list[Mapping[str, Any]]:
+    return pq.read_table(io.BytesIO(parcel.tables["failures"])).to_pylist()
