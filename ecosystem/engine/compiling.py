@@ -99,9 +99,8 @@ class Wired:
         if members[0].reward is None:
             return ()
         users = [member.audience for member in members]
-        if (
-            len(users) > 1 and len({one.kind() for one in users}) > 1
-        ):  # they need not choose alike where they choose nothing
+        # variants need not choose alike where they choose nothing
+        if len(users) > 1 and len({one.kind() for one in users}) > 1:
             users = [Users(member.reward, learn=member.learn) for member in members]
         return (Judge(self._placed(users, name, f"the users of {name!r}")),)
 
