@@ -95,6 +95,19 @@ def alignment(run: "Run", table: pd.DataFrame) -> tuple[str, str]:
     return caption, "Line chart of alignment over rounds: " + "; ".join(paths) + "."
 
 
+def measured(run: "Run", column: str) -> tuple[str, str]:
+    """Caption and alternative text of a measure over rounds."""
+    words = column.replace("_", " ")
+    caption = f"What the measure {words} says of each member."
+    if plots.band_words(run):
+        caption += f" {plots.band_words(run).capitalize()}."
+    rounds = finished(run)
+    ends = [
+        rounds.loc[rounds["round"] == at, column].astype(float).mean() for at in (rounds["round"].agg(["min", "max"]))
+    ]
+    return caption, f"Line chart of {words} over rounds. Its mean goes from {number(ends[0])} to {number(ends[1])}."
+
+
 def change(run: "Run") -> tuple[str, str]:
     """Caption and alternative text of relative parameter change."""
     caption = (

@@ -7,6 +7,7 @@ It opens with what happened in plain words and a table of verdicts, then shows t
 with all that is needed to run it again.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,10 @@ def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:
     ]
     if table["change"].notna().any():
         figures.append(_figure(run, "alignment", "Alignment over rounds", captions.alignment(run, table)))
+    for column in plots.measures(run):
+        title = f"{column.replace('_', ' ').capitalize()} over rounds"
+        draw = partial(plots.measured, column=column)
+        figures.append(parts.figure(run, f"measured-{column}", title, draw, captions.measured(run, column)))
     titles = {
         "images": "What they draw",
         "clouds": "Where their samples lie",

@@ -26,7 +26,7 @@ from ecosystem.report.verdict import finished, replicates
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
-__all__ = ["alignment", "change", "choices", "clouds", "coupling", "diets", "images", "sources", "symbols"]
+__all__ = ["alignment", "change", "choices", "clouds", "coupling", "diets", "images", "measured", "sources", "symbols"]
 POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy
 FEW = 10  # replicates: below it a band shows their whole range, from it on the middle 80 %
 
@@ -52,6 +52,19 @@ def change(run: "Run", width: float = WIDE) -> Figure:
         run, table, width, "relative change per round", {"": sorted(set(table["member"]))}, logarithmic=True
     )
     return figure
+
+
+def measured(run: "Run", width: float = WIDE, column: str = "") -> Figure:
+    """A measure's column of `rounds` for each member: mean over replicates, band as `band_words` says."""
+    table = spread(run, column, "mean")
+    return _lines(run, table, width, column.replace("_", " "), {"": sorted(set(table["member"]))})
+
+
+def measures(run: "Run") -> list[str]:
+    """The columns of `rounds` that measures of the record have added, and that have numbers."""
+    known = {"seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"}
+    more = [column for column in run.rounds if column not in known]
+    return [column for column in more if np.isfinite(finished(run)[column].astype(float)).any()]
 
 
 def band_words(run: "Run") -> str:
