@@ -157,10 +157,10 @@ class Influence(Response):
 
         By default the scenario's own: what a run shows of ``matrix`` by then, which it comes near as the network
         settles. Orders and clocks that are random are those of seed 0. By differences of fourth order of the engine's
-        own rounds, exact to about ten digits; ValueError for a level at which the slopes on both sides differ.
+        own rounds, exact to about ten digits; ValueError where the slopes on both sides differ.
         """
         rounds = self.scenario.rounds if rounds is None else rounds
-        return after.after(self.dynamics, self.sources, self.targets, rounds)
+        return after.after(self, rounds)
 
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
@@ -179,7 +179,7 @@ class Influence(Response):
         """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only."""
         tables, stability = self.scenario.describe(), self.stability
         alignment = tables["members"]["member"].map(self.point.alignment)
-        played, unplayed = after.of_pairs(self.dynamics, self.table, self.sources, self.targets)
+        played, unplayed = after.of_pairs(self, self.table)
         approach = self.point.approach
         return Findings(
             influence=self.table.assign(after=played),
