@@ -39,9 +39,9 @@ from matplotlib.ticker import FuncFormatter
 from scipy.stats import t as student
 
 from analysis.plane import opened
+from ecosystem.cli.loading import load_study
 from ecosystem.report import look
 from ecosystem.study import Results
-from ecosystem.study.loading import load_study
 from scenarios import families
 
 COLOURS = dict(zip(families.WHO, (look.COLOURS[0], look.COLOURS[1]), strict=True))

@@ -23,9 +23,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis.plane import intervals, opened
+from ecosystem.cli.loading import load_study, parse_settings
 from ecosystem.report import look
 from ecosystem.study import Results
-from ecosystem.study.loading import load_study, parse_settings
 from scenarios import tinted_digits
 
 NAMES = {"theta": "theta, whose users curate more (J_p)", "phi": "phi (J_q)"}

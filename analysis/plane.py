@@ -36,9 +36,9 @@ from matplotlib.lines import Line2D
 from scipy.stats import t as student
 
 from ecosystem import Study
+from ecosystem.cli.loading import load_study
 from ecosystem.report import look
 from ecosystem.study import Progress, Results
-from ecosystem.study.loading import load_study
 from scenarios import pair
 from scenarios.pair import SYSTEM
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from ecosystem import Run
 from ecosystem.cli import SHOWN, app, main
-from ecosystem.study.loading import ScenarioFileError, load_scenario, one_line, parse_settings
+from ecosystem.cli.loading import ScenarioFileError, load_scenario, one_line, parse_settings
 
 PAIR = '''"""Two members that read each other.
 

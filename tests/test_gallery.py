@@ -23,7 +23,7 @@ from ecosystem import (
     shuffled,
     synchronous,
 )
-from ecosystem.study.loading import load_scenario
+from ecosystem.cli.loading import load_scenario
 from scenarios import adaptive, digits, loop, moons, pair, ring, scale_free
 
 FOLDER = Path(pair.__file__).parent

@@ -15,9 +15,9 @@ import torch
 from analysis import families as families_analysis
 from analysis import figure3, plane
 from ecosystem import Record, Tilt
+from ecosystem.cli.loading import load_study
 from ecosystem.influence import influence, stable_point
 from ecosystem.study import Results
-from ecosystem.study.loading import load_study
 from scenarios import families, pair
 from tests.test_analysis import drawn
 

@@ -15,12 +15,12 @@ import torch
 from scipy.stats import qmc
 
 from ecosystem import Ecosystem, Flow, Linear, LinearMap, Location, Member, ModelAgent, Record, Scenario
+from ecosystem.cli.loading import load_study
 from ecosystem.core.identity import digest
 from ecosystem.influence import influence, stable_point
 from ecosystem.running.variants import shape
 from ecosystem.study import Local, Ray, Results, Study, StudyFolderError, of_scenario
 from ecosystem.study.design import Design, points_table
-from ecosystem.study.loading import load_study
 from scenarios import pair
 
 HERE = Local(workers=0)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Record, Run, Scenario
+from ecosystem.cli.loading import load_study
 from ecosystem.study import Results, Study, of_scenario
-from ecosystem.study.loading import load_study
 from tests.studies import HERE, assert_same, assert_same_values, by_values, files, killed_after, pair, run
 
 GOOD, BAD_BUILD, BAD_RUN, BAD_MEASURE, BAD_SCENARIO, EXPLODES = map(float, range(6))

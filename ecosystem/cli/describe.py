@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, File, Settings, load
+from ecosystem.cli.loading import parse_settings
 from ecosystem.cli.terminal import cell, console, table
-from ecosystem.study.loading import parse_settings
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
-from ecosystem.study.loading import one_line
+from ecosystem.cli.loading import one_line
 
 WRONG, INTERRUPTED = 2, 130  # exit codes
 

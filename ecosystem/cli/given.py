@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecosystem.study.loading import load_scenario
+from ecosystem.cli.loading import load_scenario
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario

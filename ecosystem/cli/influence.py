@@ -11,9 +11,9 @@ import typer
 
 from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
+from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import SHOWN, cell, console, table
-from ecosystem.study.loading import located, parse_settings
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecosystem.study.loading import located
+from ecosystem.cli.loading import located
 
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem

@@ -10,10 +10,10 @@ import typer
 from ecosystem.cli.errors import INTERRUPTED, errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.influence import analysed, show_findings
+from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.playing import CtrlC, simulate
 from ecosystem.cli.report import write
 from ecosystem.cli.terminal import SHOWN, cell, console, table
-from ecosystem.study.loading import located, parse_settings
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints

@@ -12,10 +12,10 @@ import typer
 
 from ecosystem.cli.errors import INTERRUPTED, errors
 from ecosystem.cli.given import Debug
+from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import cell, console, table
-from ecosystem.study.loading import load_build, load_study, parse_settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

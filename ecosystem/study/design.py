@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.identity import digest, label
-from ecosystem.study.parameters import misfits
+from ecosystem.core.parameters import misfits
 
 Grid = Mapping[str, Any] | pd.DataFrame
 _LISTS = (list, range, pd.Series, pd.Index)

@@ -10,9 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from ecosystem import Ecosystem, Record
+from ecosystem.cli.loading import load_scenario
 from ecosystem.engine import rounds
 from ecosystem.running.recording import Recorder
-from ecosystem.study.loading import load_scenario
 from tests.benchmarks.timing import Row, threads
 
 FILE = Path(__file__).parents[2] / "scenarios" / "digits.py"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecosystem.study.parameters import misfits
+from ecosystem.core.parameters import misfits
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario
