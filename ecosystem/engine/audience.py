@@ -86,16 +86,6 @@ class Audience:
         """That of some of the replicates."""
         return Audience(tuple(_columns(stack, index) for stack in self.stacks), self.watched, self.kinds)
 
-    def with_columns(self, part: Audience, index: Tensor, size: int) -> Audience:
-        """With what has become of some of the replicates."""
-        stacks = list(self.stacks)
-        for kind, (old, new) in enumerate(zip(self.stacks, part.stacks, strict=True)):
-            if new is not old and old.learn is not None:
-                fresh = new.tensors()
-                wide = {n: t.expand(*t.shape[:2], size, *t.shape[3:]) for n, t in old.tensors().items()}
-                stacks[kind] = old.rebuild({n: t.index_copy(2, index, fresh[n]) for n, t in wide.items()})
-        return Audience(tuple(stacks), self.watched, self.kinds)
-
 
 def _columns(stack: Users, index: Tensor) -> Users:
     first = next(iter(stack.tensors().values()), None)

@@ -34,7 +34,7 @@ class Bundle:
     owner: Tensor
     component: Tensor
     origin: Tensor
-    source: Tensor  # [origins], row in what ``World.read`` gives
+    source: Tensor  # [origins], row in what ``Round.read`` gives
     fresh: bool | None  # whether origins are read fresh; None: some are
     people: tuple[int, Tensor] | None  # the kind of those who choose, and the row of each origin's
     transform: LinearMap | CustomMap | None  # batch [origins, variants, 1]

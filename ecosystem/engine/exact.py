@@ -4,7 +4,7 @@ A member whose family says ``exact_mean`` is fitted by the mean of its data. Whe
 fixed vectors and linear maps, that mean is known in law once it is known how many samples come from where: of ``c``
 samples of ``N(μ, Σ)`` the sum is ``c μ + √c F ξ``. One normal vector for each flow then stands for all its samples, raw
 and curated alike, so a change of the curation level keeps its noise. Which members are treated so is settled by their
-own declared diet (``Wiring.exact``), never by who shares their task.
+own declared diet (``Wiring.direct``), never by who shares their task.
 """
 
 from __future__ import annotations

@@ -116,12 +116,6 @@ class Wiring:
         own = self.components_of(self.index[flow[1]])
         return [i for i in own if self.components[i].flow == flow and self.components[i].group == group]
 
-    def place_for(self, component: Component) -> int:
-        """Where a new component stands: beside its like."""
-        own = self.components_of(component.target)
-        like = (i for i in own if self.components[i].group <= component.group)
-        return max(like, default=int(self.first[component.target]) - 1) + 1
-
     def changed(self, **parts: object) -> Wiring:
         """Another wiring with some parts changed."""
         return replace(self, **parts)  # type: ignore[arg-type]
