@@ -236,6 +236,21 @@ def test_all_verbs_of_a_decision() -> None:
     assert run.changes["before"].tolist()[0] == "0.25" and run.changes["after"].tolist()[0] == "0.5"
 
 
+def test_an_agent_sees_its_users_as_they_are_now() -> None:
+    s = couple(ModelAgent, samples=3, rounds=2, curated=0.25, raw=0.25, chosen_by="consumer")
+    eco = Ecosystem(s, seeds=[0, 1])
+    agent = eco["b"]
+    agent.set_curator(Shift([10.0]), reward=Linear([-3.0]), where=torch.tensor([[False, True]]))
+    first, second = agent.users(), agent.users(replicate=1)
+    assert first is not None and second is not None
+    x = torch.tensor([[2.0]], dtype=torch.float64)
+    assert second.reward.judge(x).tolist() == [-6.0] and second.curator.vector.tolist() == [10.0]
+    before = first.reward.judge(x).tolist()
+    first.reward.tensors()["direction"].zero_()  # a copy
+    again = agent.users()
+    assert again is not None and again.reward.judge(x).tolist() == before != [0.0]
+
+
 def test_a_curator_may_change_in_some_replicates_only() -> None:
     class Split(ModelAgent):
         def decide(self) -> None:

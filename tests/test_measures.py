@@ -112,6 +112,16 @@ def test_distances_of_laws_by_hand() -> None:
     assert math.isnan(float(data_distance.of(one)))
 
 
+def test_members_of_different_alphabets_stand_in_no_row_of_distances() -> None:
+    s = Scenario("alphabets", rounds=1)
+    for name, law in (("a", [0.5, 0.5]), ("b", [0.2, 0.3, 0.5]), ("c", [0.9, 0.1])):
+        s.add(name, Member(Categorical(law), real=Categorical(law)))
+    s.add("d", Member(Location([0.0]), real=Location([1.0])))
+    table = s.run(record=Record(measures=[distances])).distances
+    assert table[["member", "other"]].drop_duplicates().values.tolist() == [["a", "c"]]
+    assert table["distance"].tolist() == pytest.approx([0.4] * 2, abs=1e-15)
+
+
 def test_frechet_distance_of_laws_that_do_not_commute() -> None:
     import scipy.linalg as linalg
 

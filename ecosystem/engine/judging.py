@@ -15,6 +15,7 @@ from torch import Tensor
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples, concatenated, folded, outputs
 from ecosystem.core.streams import Stream
+from ecosystem.curation import Users
 from ecosystem.engine.audience import in_cell, one
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
@@ -114,12 +115,11 @@ def opinion(program: Program, state: State, number: int, judged: int, judge: str
     return out
 
 
-def taste_of(program: Program, state: State, member: int, variant: int, replicate: int) -> Reward | None:
-    """The taste by which a member is judged in one variant and replicate; None where it has none."""
+def users_of(state: State, member: int, variant: int, replicate: int) -> Users | None:
+    """By whose taste a member is judged in one variant and replicate, as they are now; None where it has no taste."""
     for judge in state.wiring.judges[member]:
         if judge.where is None or bool(judge.where[variant, replicate]):
-            users = state.audience.at(judge.place)
-            return in_cell(users.reward, variant, replicate)
+            return in_cell(state.audience.at(judge.place), variant, replicate)
     return None
 
 

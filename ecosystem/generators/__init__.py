@@ -1,7 +1,8 @@
 """Generators: what a member is made of."""
 
-from ecosystem.generators.base import ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators.base import ConditionalModel, GenerativeModel
 from ecosystem.generators.categorical import Categorical
+from ecosystem.generators.closed_form import ClosedForm
 from ecosystem.generators.flow_matching import FlowMatching
 from ecosystem.generators.gaussian import Gaussian
 from ecosystem.generators.image_flow import ImageFlow

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from ecosystem.core.laws import Finite, Law
 from ecosystem.core.streams import Stream
-from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.generators.closed_form import ClosedForm, parameter
 
 _ROUNDING = 1e-12  # by which a probability may miss 0
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ecosystem.core.laws import Finite, Law, Normal, second_moment
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
-from ecosystem.generators.base import ClosedForm, moved, parameter
+from ecosystem.generators.closed_form import ClosedForm, moved, parameter
 
 
 class Gaussian(ClosedForm):

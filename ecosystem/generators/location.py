@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ecosystem.core.laws import Finite, Law, Normal
 from ecosystem.core.streams import Stream
-from ecosystem.generators.base import ClosedForm, moved, parameter
+from ecosystem.generators.closed_form import ClosedForm, moved, parameter
 
 
 class Location(ClosedForm):

@@ -11,7 +11,7 @@ from torch import Tensor
 from ecosystem.core.laws import Moments, pick
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
-from ecosystem.generators.base import ClosedForm, parameter
+from ecosystem.generators.closed_form import ClosedForm, parameter
 from ecosystem.generators.gaussian import check_covariance, floored
 
 

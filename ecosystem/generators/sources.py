@@ -12,7 +12,8 @@ from torch import Tensor
 from ecosystem.core.laws import Finite, Law, Moments
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
-from ecosystem.generators.base import ClosedForm, GenerativeModel
+from ecosystem.generators.base import GenerativeModel
+from ecosystem.generators.closed_form import ClosedForm
 
 
 class Empirical(ClosedForm):

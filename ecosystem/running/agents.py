@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-import mesa
+import torch
 from torch import Tensor
 
 from ecosystem.core.samples import Samples, TrainingSet
-from ecosystem.curation import Curator
-from ecosystem.engine.diets import Changed, diet, set_curation, set_flow, set_frozen, set_schedule
-from ecosystem.engine.judging import opinion
+from ecosystem.curation import Users
+from ecosystem.engine.diets import diet
+from ecosystem.engine.judging import opinion, users_of
 from ecosystem.engine.looped import copied
-from ecosystem.engine.minds import set_users
-from ecosystem.engine.program import Program
-from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
-from ecosystem.rewards import Reward
-from ecosystem.running.recording import Recorder
-from ecosystem.running.turns import Turns
+from ecosystem.running.acting import Acting, Host
 from ecosystem.scenario.descriptions import Member
-from ecosystem.schedules import Schedule, as_schedule
 
 
-class View(Protocol):
-    """What of an ecosystem its agents ask."""
-
-    program: Program
-    state: State
-    turns: Turns
-    recorder: Recorder
-    steps: int
-
-    def change(self, verb: Callable[..., Changed], *arguments: Any) -> None: ...
-
-
-class ModelAgent(mesa.Agent):
+class ModelAgent(Acting):
     """A member at work: ``agent.generator`` is its torch model, ``agent.model`` the ecosystem.
 
     Subclass it for an experiment and pass the class to ``Member(..., agent=MyAgent)``. ``decide()`` is called before
-    each round and may use the verbs below; ``gather()`` and ``retrain()`` do for one member what its cohort's wave does
-    for all, and may be replaced. An agent that keeps attributes defines ``state() -> dict`` and ``load_state(dict)``,
-    so that checkpoints hold them (they refuse others). Tensors have the shape ``[variants, replicates]``; a verb's
-    ``where`` is such a mask.
+    each round and may use the verbs of :class:`~ecosystem.running.acting.Acting` (``set_curation`` and the like);
+    ``gather()`` and ``retrain()`` do for one member what its cohort's wave does for all, and may be replaced. An agent
+    that keeps attributes defines ``state() -> dict`` and ``load_state(dict)``, so that checkpoints hold them (they
+    refuse others). Tensors have the shape ``[variants, replicates]``; a verb's ``where`` is such a mask.
+    ``agent.member`` is the description that it began with.
 
     >>> class Cautious(ModelAgent):
     ...     def decide(self):
     ...         self.set_frozen(True, where=self.alignment < 0)
     """
 
-    model: View
-
-    def __init__(self, model: View, name: str, member: Member) -> None:
-        super().__init__(model)
-        self.name = name
+    def __init__(self, model: Host, name: str, member: Member) -> None:
+        super().__init__(model, name)
         self.member = member
         self.cohort, self.row = model.program.places[name]
         self.index = model.program.index[name]
@@ -81,18 +60,6 @@ class ModelAgent(mesa.Agent):
         self.model.turns.write(self.name, value)
 
     @property
-    def reward(self) -> Reward | None:
-        return self.member.reward
-
-    @property
-    def curator(self) -> Curator | None:
-        return self.member.curator
-
-    @property
-    def schedule(self) -> Schedule:
-        return self.member.schedule
-
-    @property
     def alignment(self) -> Tensor:
         """``E r(x)`` of its own output under its own users' reward, now, ``[variants, replicates]``."""
         return self.taste(self.name)
@@ -101,6 +68,11 @@ class ModelAgent(mesa.Agent):
         """The expected reward of a member's output under this member's taste, ``[variants, replicates]``."""
         model = self.model
         return opinion(model.program, model.state, int(model.steps), model.recorder.record.judged, self.name, of)
+
+    def users(self, variant: int = 0, replicate: int = 0) -> Users | None:
+        """A copy of its users as they are now, in one variant and replicate; None where it has no taste."""
+        found = users_of(self.model.state, self.index, variant, replicate)
+        return None if found is None else found.map(torch.clone)
 
     @property
     def sources(self) -> dict[str, tuple[Tensor, Tensor]]:
@@ -111,26 +83,6 @@ class ModelAgent(mesa.Agent):
 
     def decide(self) -> None:
         """What the agent does before a round; nothing by default."""
-
-    def set_flow(self, source: str, *, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
-        """Change the shares it takes from a producer; what is given up becomes real data."""
-        self.model.change(set_flow, source, self.name, raw, curated, where)
-
-    def set_curation(self, level: Any, where: Tensor | None = None) -> None:
-        """Change its curation level ``λ``."""
-        self.model.change(set_curation, self.name, level, where)
-
-    def set_curator(self, curator: Curator, reward: Any = None, where: Tensor | None = None) -> None:
-        """Change how its users choose, and by what taste if a ``reward`` is given: then it is judged by that too."""
-        self.model.change(set_users, self.name, curator, reward, where)
-
-    def set_schedule(self, schedule: Any, where: Tensor | None = None) -> None:
-        """Change when it retrains."""
-        self.model.change(set_schedule, self.name, as_schedule(schedule), where)
-
-    def set_frozen(self, frozen: bool, where: Tensor | None = None) -> None:
-        """Stop or resume retraining."""
-        self.model.change(set_frozen, self.name, frozen, where)
 
     # -- training ------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class Ecosystem(mesa.Model):
         self.changes: list[Change] = []
         self.names = list(self.program.names)
         self.turns = Turns(self)
-        self._by_name = {name: self._make_agent(name) for name in self.names}
+        self._by_name = {name: agent_of(self, name) for name in self.names}
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
         getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
         self.recorder = Recorder(self.program, self.seeds, record or Record())
@@ -146,9 +146,11 @@ class Ecosystem(mesa.Model):
         """Take over what :meth:`save` wrote (or a run with checkpoints); refused where scenario or settings differ."""
         restore(self, folder)
 
-    def _make_agent(self, name: str) -> ModelAgent:
-        member = self.scenarios[0].member(name)
-        agent = (member.agent or ModelAgent)(self, name, member)
-        if not isinstance(agent, ModelAgent):
-            raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {member.agent!r}")
-        return agent
+
+def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
+    """A new agent for a member, of the class that it asks for."""
+    member = eco.scenarios[0].member(name)
+    agent = (member.agent or ModelAgent)(eco, name, member)
+    if not isinstance(agent, ModelAgent):
+        raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {member.agent!r}")
+    return agent

@@ -48,6 +48,7 @@ class Record:
     TypeError, ValueError
         If a number is out of range, or a measure is no function, or has a name that a run uses otherwise.
 
+    >>> import torch
     >>> from ecosystem import Location, Member, Scenario
     >>> def first(view):
     ...     return torch.stack([view.law(name).mean[..., 0] for name in view.names])

@@ -52,18 +52,29 @@ def distance_of(one: Law, other: Law) -> Tensor:
 
     Where both laws are the same, up to rounding, there is a kink: the value is right, its derivative NaN.
     """
-    if isinstance(one, Finite) and isinstance(other, Finite):
-        p, q = one.probabilities, other.probabilities
-        if p.shape[-1] != q.shape[-1]:
-            raise ValueError(f"laws on {p.shape[-1]} and on {q.shape[-1]} symbols have no distance")
-        value = (p - q).abs().sum(-1) / 2
+    if isinstance(one, Finite) and isinstance(other, Finite) and comparable(one, other):
+        value = (one.probabilities - other.probabilities).abs().sum(-1) / 2
         return _kinked(value, value, value <= _SAME)
     if isinstance(one, Finite) or isinstance(other, Finite):
-        raise ValueError("symbols and vectors have no distance")
+        raise ValueError(f"{_said(one)} and {_said(other)} have no distance")
     square, doubt = frechet_square(one, other)
     zero = square <= doubt
     root = torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())
     return _kinked(root, square, square <= 4 * doubt + _SAME**2 * (one.trace + other.trace))
+
+
+def comparable(one: Law, other: Law) -> bool:
+    """Whether two laws have a distance: both on equally many symbols, or both on vectors."""
+    return _alphabet(one) == _alphabet(other)
+
+
+def _alphabet(law: Law) -> int | None:
+    return law.probabilities.shape[-1] if isinstance(law, Finite) else None
+
+
+def _said(law: Law) -> str:
+    size = _alphabet(law)
+    return "a law on vectors" if size is None else f"a law on {size} symbols"
 
 
 def frechet_square(one: Moments, other: Moments) -> tuple[Tensor, Tensor]:

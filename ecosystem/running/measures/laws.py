@@ -20,6 +20,7 @@ from ecosystem.engine.looped import Stack
 from ecosystem.generators import ClosedForm
 from ecosystem.running.measures.contract import exact
 from ecosystem.running.measures.formulas import (
+    comparable,
     distance_in,
     distance_of,
     entropy_in,
@@ -92,17 +93,21 @@ def distances(view: View) -> pd.DataFrame:
     """How far the output of every two members is apart: a table with the columns member, other and distance.
 
     As :func:`data_distance`, with the other member for data. Each pair stands once, in the order of the members; pairs
-    whose samples are of different shapes are left out.
+    whose samples are of different shapes, or symbols of different alphabets, are left out.
     """
     names = view.names
     out = np.full((len(names), len(names), *view.alive.shape), np.nan)
     laws = {name: view.law(name) for name in names}
     for i, one in enumerate(names):
         for j, other in enumerate(names[i + 1 :], start=i + 1):
-            if view.events[one] == view.events[other]:
+            if view.events[one] == view.events[other] and _alike(laws[one], laws[other]):
                 value = _apart(view, (one, other), (laws[one], laws[other]))
                 out[i, j] = torch.where(view.present[i] & view.present[j], value, torch.nan).numpy()
     return view.frame("distance", out, member=names, other=names)
+
+
+def _alike(one: Law | None, other: Law | None) -> bool:
+    return one is None or other is None or comparable(one, other)
 
 
 def _apart(view: View, names: tuple[str, str], laws: tuple[Law | None, Law | None]) -> Tensor:

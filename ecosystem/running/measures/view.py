@@ -16,8 +16,7 @@ from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
-from ecosystem.engine.audience import in_cell
-from ecosystem.engine.judging import alignments, answers, opinion
+from ecosystem.engine.judging import alignments, answers, opinion, users_of
 from ecosystem.engine.looped import Looped, copied
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
@@ -131,11 +130,8 @@ class View:
     def users(self, name: str, variant: int = 0, replicate: int = 0) -> Users | None:
         """A member's users as they are now, in one variant and replicate; None where it has no taste."""
         self._place(name)
-        state = self._stage.state
-        for judge in state.wiring.judges[self._stage.program.index[name]]:
-            if judge.where is None or bool(judge.where[variant, replicate]):
-                return in_cell(state.audience.at(judge.place), variant, replicate).map(torch.clone)
-        return None
+        found = users_of(self._stage.state, self._stage.program.index[name], variant, replicate)
+        return None if found is None else found.map(torch.clone)
 
     def parts(self) -> list[Part]:
         """All members, those of one kind of generator and of real data together, for measures of laws."""

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation.base import judged
-from ecosystem.engine.judging import taste_of
+from ecosystem.engine.judging import users_of
 from ecosystem.engine.program import Program
 from ecosystem.engine.slates import Positions
 from ecosystem.engine.state import State
@@ -132,7 +132,8 @@ class Witness:
         if not self.watching["trained"]:
             return
         member, replicate = int(task.members[cell[0]]), int(self.replicates[cell[2]])
-        taste = taste_of(self.program, self.state, member, cell[1], replicate)
+        users = users_of(self.state, member, cell[1], replicate)
+        taste = None if users is None else users.reward
         reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
         if taste is not None:
             reward = taste.judge(given.data).detach().double()
