@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem as Ecosystem
     from ecosystem.running.recording import Record as Record
     from ecosystem.running.run import Run as Run
+    from ecosystem.running.until import settled as settled
     from ecosystem.scenario import Scenario as Scenario
     from ecosystem.scenario.descriptions import Flow as Flow
     from ecosystem.scenario.descriptions import Member as Member
@@ -89,6 +90,7 @@ _HOMES = {
     "ecosystem.core.laws": "NoPopulationLaw",
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.running.recording": "Record",
+    "ecosystem.running.until": "settled",
     "ecosystem.retention": "accumulate replace subsample window",
     "ecosystem.rewards": "Distance HueBand Linear OfPairs Preference Quadratic Realism Tabular TextReward WeightedSum",
     "ecosystem.running.run": "Run",

@@ -29,7 +29,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Scenario.run, the short way through an ecosystem: what it imports inside, and the types of what it takes and gives
 RUN = ("scenario.scenario", "running.ecosystem")
-UPWARD = {RUN, ("scenario.scenario", "running.checkpoints"), ("scenario.scenario", "running.run")}
+TYPES = ("running.checkpoints", "running.recording", "running.run", "running.until")
+UPWARD = {RUN, *(("scenario.scenario", name) for name in TYPES)}
 
 
 def modules() -> dict[str, Path]:

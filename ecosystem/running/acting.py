@@ -9,12 +9,13 @@ import mesa
 from torch import Tensor
 
 from ecosystem.curation import Curator
-from ecosystem.engine.diets import Changed, set_curation, set_flow, set_frozen, set_schedule
+from ecosystem.engine.diets import Changed, intervene, set_curation, set_flow, set_frozen, set_schedule
 from ecosystem.engine.minds import set_users
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.running.recording import Recorder
 from ecosystem.running.turns import Turns
+from ecosystem.scenario.interventions import Leave
 from ecosystem.schedules import as_schedule
 
 
@@ -58,3 +59,7 @@ class Acting(mesa.Agent):
     def set_frozen(self, frozen: bool, where: Tensor | None = None) -> None:
         """Stop or resume retraining."""
         self.model.change(set_frozen, self.name, frozen, where)
+
+    def remove(self) -> None:
+        """Leave the ecosystem, in every replicate, as :class:`~ecosystem.Leave` does; its shares become real data."""
+        self.model.change(intervene, [Leave(self.name)])

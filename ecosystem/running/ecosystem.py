@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 import warnings
@@ -9,19 +10,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import mesa
-import networkx as nx
 from torch import Tensor
 
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
-from ecosystem.engine.step import step
+from ecosystem.engine.step import Played, step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
-from ecosystem.running.recording import Record, Recorder
+from ecosystem.running.measures import View
+from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
 from ecosystem.running.turns import Turns
+from ecosystem.running.until import Condition, check_condition, why_stopped
 from ecosystem.running.variants import as_seeds, check_variants
 from ecosystem.scenario import Scenario
 
@@ -30,9 +32,9 @@ class Ecosystem(mesa.Model):
     """A scenario running; or several *variants* of one shape, whose numbers differ, as one tensor program.
 
     ``seeds`` are ints (replicate 0 of each) or pairs ``(seed, replicate)``; equal ones share every draw, in all
-    variants. One agent for each member (``agents.select(...)``, ``agent.generator``); ``step()`` plays a round;
-    ``result()`` gives the tables at any time. All that rounds change is one value, ``state``; all that they do not is
-    another, ``program``.
+    variants. One agent for each member that is there (``agents.select(...)``, ``agent.generator``; by name,
+    ``eco[name]``, all of them); ``step()`` plays a round; ``result()`` gives the tables at any time. All that rounds
+    change is one value, ``state``; all that they do not is another, ``program``.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=2)
@@ -57,6 +59,7 @@ class Ecosystem(mesa.Model):
         given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
         check_variants(given)
         self.scenarios = [scenario.replace() for scenario in given]  # nobody else's to change
+        self.graph, self.rounds = self.scenarios[0].graph, self.scenarios[0].rounds  # of the first variant
         self.seeds = as_seeds(seeds, self.scenarios[0])
         self.program = compiled(self.scenarios, self.seeds, build_samples)
         self.state: State = self.program.first
@@ -64,9 +67,12 @@ class Ecosystem(mesa.Model):
         self.names = list(self.program.names)
         self.turns = Turns(self)
         self._by_name = {name: agent_of(self, name) for name in self.names}
+        self._last: tuple[State | None, Played | None] = None, None  # the state before the last round, and that round
+        self.stopped = ""  # why the run ended before its last round
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
         getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
-        self.recorder = Recorder(self.program, self.seeds, record or Record())
+        enrol(self)
+        self.recorder = Recorder(self.program, self.seeds, checked_record(record))
         self.recorder.keep(self.state)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -74,15 +80,6 @@ class Ecosystem(mesa.Model):
     def __getitem__(self, name: str) -> ModelAgent:
         """The agent of a member."""
         return self._by_name[name]
-
-    @property
-    def graph(self) -> nx.DiGraph:
-        """The coupling graph of the scenario (of the first variant)."""
-        return self.scenarios[0].graph
-
-    @property
-    def rounds(self) -> int:
-        return self.scenarios[0].rounds
 
     @property
     def completed(self) -> int:
@@ -96,13 +93,22 @@ class Ecosystem(mesa.Model):
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(self, progress: Callable[[int, int], None] | None = None, checkpoints: Checkpoints | None = None) -> None:
+    def run(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        checkpoints: Checkpoints | None = None,
+        until: Condition | None = None,
+    ) -> None:
         """Play the rounds that are left; ``progress(done, all)`` is told after each.
 
-        With ``checkpoints`` the run goes on from the newest one there, if there is any, and is saved as they say.
+        With ``checkpoints`` the run goes on from the newest one there, if there is any, and is saved as they say. It
+        ends before its last round when ``until(view)`` is true after one (see :class:`~ecosystem.running.until.settled`
+        and :class:`~ecosystem.running.measures.View`) or an agent sets ``model.running = False``; ``run.settings`` then
+        say so under ``stopped``, and the round it stopped in is recorded.
         """
+        check_condition(until)
         with keeping(self, checkpoints) as round_played:
-            while self.steps < self.rounds:
+            while self.steps < self.rounds and not self._met(until):
                 self.step()
                 round_played()
                 if progress is not None:
@@ -115,28 +121,61 @@ class Ecosystem(mesa.Model):
                 stacklevel=2,
             )
 
+    def _met(self, until: Condition | None) -> bool:
+        """Whether the run ends here, before its last round; says and records so."""
+        self.stopped = why_stopped(self.running, until, View(self.recorder.stage(self.state, *self._last)))
+        if self.stopped and self.completed not in [snapshot.round for snapshot in self.recorder.snapshots[-1:]]:
+            self.recorder.keep_numbers(self.state, *self._last)
+        return bool(self.stopped)
+
     def step(self) -> None:
         """Play one round: interventions, decisions, then gather, curate, retrain wave by wave, and keep."""
         before, number = self.state, self.state.round + 1
         if interventions := self.scenarios[0].interventions.get(number):
             self.change(intervene, interventions)
         for agent in self._deciders:
-            agent.decide()
+            if agent.name not in self.state.absent:
+                agent.decide()
         watch = self.recorder.watch(self.state, number)
         self.state, played = self.turns.played(step, watch)
+        self._last = before, played
         self.recorder.keep(self.state, before, played)
 
     def change(self, verb: Callable[..., Changed], *arguments: Any) -> None:
         """Let one of the verbs of ``engine.diets`` or ``engine.minds`` change the state, and keep what it says."""
         self.state, changes = verb(self.program, self.state, *arguments)
         self.changes += changes
+        enrol(self)
+
+    def branch(self) -> Ecosystem:
+        """A copy that goes its own way from here: what happens to it happens to it alone.
+
+        Played on without a change it gives the same bits; an intervention in one of the two is an experiment in which
+        they share every draw. Rounds until now are in the tables of both. (``copy.deepcopy`` does the same.)
+
+        >>> from ecosystem import Flow, Location, Member, Scenario
+        >>> s = Scenario("loop", rounds=20)
+        >>> s.add("a", Member(Location([1.0]), real=Location([0.0])))
+        >>> s.connect("a", "a", Flow(raw=0.5))
+        >>> eco = Ecosystem(s)
+        >>> for _ in range(10):
+        ...     eco.step()
+        >>> other = eco.branch()
+        >>> other["a"].set_frozen(True)
+        >>> eco.step(), other.step()
+        (None, None)
+        >>> float(eco["a"].generator.mean), float(other["a"].generator.mean)
+        (0.00048828125, 0.0009765625)
+        """
+        return copy.deepcopy(self)
 
     # -- the result ----------------------------------------------------------------------------------------------
 
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         seconds = round(time.perf_counter() - self.started, 3)
-        return run_of(self.program, self.state, self.recorder, self.changes, variant, {"seconds": seconds, **settings})
+        told = {"seconds": seconds, "stopped": self.stopped, **settings}
+        return run_of(self.program, self.state, self.recorder, self.changes, variant, told)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write all that has happened to a new folder; :meth:`restore` into a new ecosystem of the same goes on."""
@@ -154,3 +193,14 @@ def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
     if not isinstance(agent, ModelAgent):
         raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {member.agent!r}")
     return agent
+
+
+def enrol(eco: Ecosystem) -> None:
+    """Let Mesa's ``agents`` be those whose members are there: who has left, or is still to join, is none of them."""
+    for name in eco.names:
+        agent = eco[name]
+        there, enrolled = name not in eco.state.absent, agent in eco.agents
+        if there and not enrolled:
+            eco.register_agent(agent)
+        elif enrolled and not there:
+            eco.deregister_agent(agent)

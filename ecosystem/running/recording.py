@@ -96,6 +96,13 @@ class Record:
         return round in ({rounds * i // 4 for i in range(5)} if chosen is None else chosen)
 
 
+def checked_record(record: Record | None) -> Record:
+    """What to record; by default what ``Record()`` says."""
+    if record is None or isinstance(record, Record):
+        return record or Record()
+    raise TypeError(f"record must be a Record, record=Record(every=1, samples=16), got {record!r}")
+
+
 @dataclass
 class Snapshot:
     """One recorded round; arrays ``[members, variants, replicates]``.
@@ -196,12 +203,18 @@ class Recorder:
             self._keep_failures(number, played.lost)
         if self.record.wants_samples(number, self.rounds):
             self._keep_samples(state)
-        if not self.record.wants(number, self.rounds):
-            return
+        if self.record.wants(number, self.rounds):
+            self.keep_numbers(state, before, played)
+
+    def keep_numbers(self, state: State, before: State | None, played: Played | None) -> None:
+        """Record what measures say of a round: one that is wanted, or the last of a run that was stopped."""
+        if self.snapshots and not self.record.wants(self.snapshots[-1].round, self.rounds):
+            self.snapshots.pop()  # the run was stopped there, and has gone on
+            self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
-        stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
+        stage = self.stage(state, before, played, watched)
         view = View(stage)
-        snapshot = Snapshot(number, view.updated.numpy(), view.losses.numpy(), view.present.numpy(), {})
+        snapshot = Snapshot(state.round, view.updated.numpy(), view.losses.numpy(), view.present.numpy(), {})
         for measure in self.record.kept:
             answer = answered(measure, View(stage))
             (snapshot.frames if isinstance(answer, pd.DataFrame) else snapshot.numbers)[name_of(measure)] = answer
@@ -209,6 +222,12 @@ class Recorder:
             (name, *_) = snapshot.numbers.keys() ^ self.snapshots[0].numbers.keys()
             raise ValueError(f"the measure {name} returned numbers in one round and a frame in another; always do one")
         self.snapshots.append(snapshot)
+
+    def stage(
+        self, state: State, before: State | None, played: Played | None, seen: dict[int, list[Any]] | None = None
+    ) -> Stage:
+        """What views of a round show."""
+        return Stage(self.program, state, before, played, self.record.judged, self._archive, seen or {})
 
     def _keep_failures(self, number: int, lost: Tensor) -> None:
         for i, variant, replicate in lost.nonzero().tolist():

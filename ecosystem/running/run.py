@@ -92,6 +92,10 @@ class Run:
             raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}")
         return _made(self, name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it, tables made: so that runs come back from a pool of processes."""
+        return vars(self) | {"_tables": {name: _made(self, name) for name in self._tables}}
+
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
 

@@ -17,7 +17,9 @@ from ecosystem.scenario.network import Network
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints
+    from ecosystem.running.recording import Record
     from ecosystem.running.run import Run
+    from ecosystem.running.until import Condition
 
 
 class Scenario(Network):
@@ -180,15 +182,26 @@ class Scenario(Network):
 
     # -- running -------------------------------------------------------------------------------------------------
 
-    def run(self, seed: int = 0, replicates: int = 1, checkpoints: Checkpoints | None = None, **settings: Any) -> Run:
+    def run(
+        self,
+        seed: int = 0,
+        replicates: int = 1,
+        *,
+        record: Record | None = None,
+        checkpoints: Checkpoints | None = None,
+        until: Condition | None = None,
+        build_samples: bool = False,
+    ) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
-        ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and goes on where it was. Keywords go to
-        :class:`ecosystem.Ecosystem` (``record=Record(...)``).
+        ``record=Record(...)`` says what to keep, ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and
+        goes on where it was; ``until=settled()``, or a function of a view, may end it before its last round. Samples
+        whose mean is all that anybody needs are not made one by one, unless ``build_samples``.
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
         whole_number(replicates, "run(replicates)", 1)
-        ecosystem = Ecosystem(self, seeds=[(seed, r) for r in range(replicates)], **settings)
-        ecosystem.run(checkpoints=checkpoints)
+        seeds = [(seed, r) for r in range(replicates)]
+        ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples)
+        ecosystem.run(checkpoints=checkpoints, until=until)
         return ecosystem.result()

@@ -51,6 +51,15 @@ class Stage:
             self.drawn[name, n] = answers(stack, keys, n, questions)[0]
         return self.drawn[name, n]
 
+    def moves(self, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """A function of ``‖Δθ‖`` and ``‖θ‖`` before, ``[members, variants, replicates]``; NaN at the start."""
+        out = torch.full(self.state.active.shape, torch.nan, dtype=torch.float64)
+        then = self.before.now if self.before else ()
+        for cohort, old, new in zip(self.program.cohorts, then, self.state.now, strict=False):
+            first = old.vector()
+            out[cohort.index] = measure((new.vector() - first).norm(dim=-1), first.norm(dim=-1)).double()
+        return out
+
 
 class View:
     """An ecosystem after ``round`` rounds, as a measure sees it.
@@ -169,13 +178,11 @@ class View:
 
     def change(self) -> Tensor:
         """Everybody's ``‖Δθ‖/‖θ‖`` over the round, ``[members, variants, replicates]``; NaN from 0 and at the start."""
-        before, state = self._stage.before, self._stage.state
-        out = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
-        for cohort, old, new in zip(self._stage.program.cohorts, before.now if before else (), state.now, strict=False):
-            first, last = old.vector(), new.vector()
-            size = first.norm(dim=-1)
-            out[cohort.index] = torch.where(size > 0, (last - first).norm(dim=-1) / size, torch.nan)
-        return out
+        return self._stage.moves(lambda moved, size: torch.where(size > 0, moved / size, torch.nan))
+
+    def moved(self) -> Tensor:
+        """Everybody's ``‖Δθ‖ / (1 + ‖θ‖)`` over the round, ``[members, variants, replicates]``; NaN at the start."""
+        return self._stage.moves(lambda moved, size: moved / (1 + size))
 
     # -- tables ----------------------------------------------------------------------------------------------------
 

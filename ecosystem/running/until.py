@@ -1,0 +1,66 @@
+"""When a run ends before its last round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from ecosystem.core.check import whole_number
+from ecosystem.running.measures import View
+
+Condition = Callable[[View], bool]
+
+
+class settled:
+    """True when nobody's parameters have moved by more than ``tolerance`` in each of the last ``rounds`` rounds.
+
+    That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members in all replicates that live; ``rounds`` should be longer than every
+    period of a schedule. A run that is resumed begins to count anew. (With finite samples members never come
+    to rest: give a tolerance above their noise, or write a condition of your own: any function of a
+    :class:`~ecosystem.running.measures.View`.)
+
+    >>> from ecosystem import Flow, Location, Member, Scenario
+    >>> s = Scenario("loop", rounds=1000)
+    >>> s.add("a", Member(Location([2.0]), real=Location([1.0])))
+    >>> s.connect("a", "a", Flow(raw=0.5))
+    >>> run = s.run(until=settled(tolerance=1e-6, rounds=2))
+    >>> run.settings["completed"], run.settings["stopped"]
+    (21, 'after round 21: settled(tolerance=1e-06, rounds=2)')
+    """
+
+    def __init__(self, tolerance: float = 1e-9, rounds: int = 10) -> None:
+        if not 0 <= tolerance < 1:
+            raise ValueError(f"settled(tolerance) must be at least 0 and below 1, got {tolerance!r}")
+        self.tolerance = float(tolerance)
+        self.rounds = whole_number(rounds, "settled(rounds)", 1)
+        self._quiet, self._seen = 0, -1
+
+    def __call__(self, view: View) -> bool:
+        still = bool((view.moved()[view.present] <= self.tolerance).all())  # at the start they are NaN
+        if view.round != self._seen:
+            self._quiet = self._quiet + 1 if still and view.round == self._seen + 1 else int(still)
+        self._seen = view.round
+        return self._quiet >= self.rounds
+
+    def __repr__(self) -> str:
+        return f"settled(tolerance={self.tolerance:g}, rounds={self.rounds})"
+
+
+def check_condition(until: Condition | None) -> None:
+    """Refuse what cannot be asked."""
+    if until is not None and not callable(until):
+        raise TypeError(f"run(until) must be a function of a View that returns True or False, got {until!r}")
+
+
+def why_stopped(running: bool, until: Condition | None, view: View) -> str:
+    """Why a run ends after this round, as ``after round 5: ...``; empty where it goes on."""
+    if not running:
+        return f"after round {view.round}: running was set to False"
+    if until is None:
+        return ""
+    met = until(view)
+    if not isinstance(met, bool | np.bool_ | Tensor):
+        raise TypeError(f"run(until) must return True or False, got {met!r} in round {view.round}")
+    return f"after round {view.round}: {getattr(until, '__name__', repr(until))}" if bool(met) else ""
