@@ -135,11 +135,6 @@ class _Never(Schedule):
 never: Schedule = _Never()
 
 
-def is_never(schedule: Schedule) -> bool:
-    """Whether a schedule is :data:`never` (or a copy of it)."""
-    return schedule.is_never
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class _CustomSchedule(Schedule):
     function: Callable[[int, Stream], Any]

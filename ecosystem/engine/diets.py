@@ -19,7 +19,7 @@ from ecosystem.engine.wiring import CURATED, RAW
 from ecosystem.scenario.descriptions import TOLERANCE
 from ecosystem.scenario.interventions import Intervention, Subject, label
 from ecosystem.scenario.shares import move_share
-from ecosystem.schedules import Schedule, is_never
+from ecosystem.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -233,4 +233,4 @@ def _whole(program: Program, state: State) -> State:
 def _is_fed(program: Program, state: State, member: int) -> bool:
     """Whether a member ever retrains."""
     own = program.scenarios[0].member(state.wiring.names[member]).schedule
-    return any(not is_never(s) for s in (own, *(c.schedule for c in state.clocks if c.member == member)))
+    return any(not s.is_never for s in (own, *(c.schedule for c in state.clocks if c.member == member)))

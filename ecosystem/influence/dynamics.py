@@ -38,7 +38,6 @@ from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
 from ecosystem.scenario.copies import put_flows
 from ecosystem.scenario.shares import share_rate
-from ecosystem.schedules import is_never
 
 _STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
 Like = Mapping[str, tuple[str, str]]
@@ -72,7 +71,7 @@ class Dynamics:
         self.names = list(self._wired.names)
         self.words = self._wired.words
         self.index = self._wired.index
-        self.moves = np.array([not is_never(wired.member(name).schedule) for name in self.names])
+        self.moves = np.array([not wired.member(name).schedule.is_never for name in self.names])
         self.layout = Layout(self.cohorts, self.moves, self._wired.first.audience)
         self.shares = self._shares()
         self.live = (self.shares != 0).flatten(1).any(1).numpy() | self._arising()
@@ -275,5 +274,5 @@ def _check(scenario: Scenario) -> None:
                 f"{name!r} retrains {member.schedule}, then never again: where it ends depends on the way there; "
                 f"give it every(...) or never, or {INSTEAD}"
             )
-    if all(is_never(scenario.member(name).schedule) for name in scenario.names):
+    if all(scenario.member(name).schedule.is_never for name in scenario.names):
         raise ValueError(f"in scenario {scenario.name!r} nobody retrains (schedule=never): there is nothing to solve")

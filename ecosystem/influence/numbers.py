@@ -17,7 +17,6 @@ from ecosystem.influence.dynamics import Dynamics, Part
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import TOLERANCE, curated_by
 from ecosystem.scenario.shares import FULL, share_rate
-from ecosystem.schedules import is_never
 
 GROUPS = {"raw": RAW, "curated": CURATED}
 PRODUCERS = "producers' users"
@@ -83,7 +82,7 @@ class Curation(Numbers):
 
     def refusal(self, scenario: Scenario, name: str) -> str:
         level = scenario.curation(name)
-        if is_never(scenario.member(name).schedule):
+        if scenario.member(name).schedule.is_never:
             return "it never retrains"
         if level == 0 and name not in self.like:
             return f"it has no curated flow; say which would be curated: like={{{name!r}: (u, {name!r})}}"
@@ -106,7 +105,7 @@ class Real(Numbers):
 
     def refusal(self, scenario: Scenario, name: str) -> str:
         member = scenario.member(name)
-        if is_never(member.schedule):
+        if member.schedule.is_never:
             return "it never retrains"
         if member.real is None:
             return "it has no real data; give it some: Member(..., real=...)"
@@ -162,7 +161,7 @@ class Flows(Numbers):
         if not scenario.graph.has_edge(u, v):
             return f"there is no flow {u!r} → {v!r}"
         flow, reader = scenario.flow(u, v), scenario.member(v)
-        if is_never(reader.schedule):
+        if reader.schedule.is_never:
             return f"{v!r} never retrains"
         if scenario.real_share(v) <= TOLERANCE:
             return f"{v!r} has no real share to give up for it; lower another of its shares first"
@@ -213,7 +212,7 @@ class Choices(Numbers):
         graph, found = scenario.graph, []
         for v in graph.successors(name):
             flow = scenario.flow(name, v)
-            if flow.chosen_by == "producer" and flow.raw > 0 and not is_never(scenario.member(v).schedule):
+            if flow.chosen_by == "producer" and flow.raw > 0 and not scenario.member(v).schedule.is_never:
                 found.append(v)
         return found
 

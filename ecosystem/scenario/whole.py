@@ -15,7 +15,6 @@ from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
 from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
 from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import FULL, curation, move_flows
-from ecosystem.schedules import is_never
 
 
 def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
@@ -150,7 +149,7 @@ class Stage:
     def check_diets(self, names: Iterable[str], when: str) -> None:
         for v in names:
             member = self.scenario.member(v)
-            if v not in self.absent and not is_never(member.schedule):
+            if v not in self.absent and not member.schedule.is_never:
                 check_shares(v, self.diet(v), member, complete=True, when=when)
 
 
