@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from ecosystem import Training
-from ecosystem.core.identity import differing, digest, label, made_of
+from ecosystem.core.differences import differing
+from ecosystem.core.identity import digest, label, made_of
 
 
 class Box:

@@ -1,4 +1,4 @@
-"""What a value is: a digest of its content, equal in every process, and where two structures differ.
+"""What a value is: a digest of its content, equal in every process.
 
 Numbers, texts, containers, arrays, graphs, objects with their state; of functions the compiled code with everything
 it refers to, as far as it is the user's own. Comments, docstrings and layout of code do not count, and libraries
@@ -28,7 +28,6 @@ from torch import Tensor
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 _SCALARS = (bool, int, float, str)
-_SHOWN = 240  # characters of a value in an error message
 
 
 def digest(value: Any, known: Mapping[str, Any] | None = None, whole: bool = False) -> str:
@@ -77,24 +76,6 @@ def label(value: Any, letters: int = 60, digits: int = 6) -> str:
         text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
     text = getattr(value, "__name__", None) or text
     return f"{text if len(text) <= letters else text[: letters - 1] + '…'} #{digest(value)[:digits]}"
-
-
-def differing(before: Any, now: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The leaves in which two structures of dicts and lists differ: the way to each, and ``before → now`` in words.
-
-    Lists of equal length are gone through where they are tables or hold one thing.
-
-    >>> list(differing({"a": {"b": 1}, "c": 2}, {"a": {"b": 3}, "c": 2}))
-    [(('a', 'b'), '1 → 3')]
-    """
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in dict.fromkeys((*before, *now)):
-            yield from differing(before.get(key), now.get(key), (*place, str(key)))
-    elif _side_by_side(before, now):
-        for i, (one, other) in enumerate(zip(before, now, strict=True)):
-            yield from differing(one, other, place if len(before) == 1 else (*place, _row(one, i)))
-    elif before != now:
-        yield place, f"{_short(before)} → {_short(now)}"
 
 
 def without_addresses(text: str) -> str:
@@ -262,25 +243,6 @@ def _state(value: Any, whole: bool) -> Any:
     if isinstance(state, dict):
         state = {n: v for n, v in state.items() if n in kept or n not in getattr(value, "__dict__", ())}
     return kept, maker, given, state, [list(part) for part in items[:2] if part is not None]
-
-
-def _side_by_side(before: Any, now: Any) -> bool:
-    if not (isinstance(before, list) and isinstance(now, list) and len(before) == len(now)):
-        return False
-    return len(now) == 1 or all(isinstance(row, Mapping) for row in (*before, *now))
-
-
-def _row(row: Any, number: int) -> str:
-    """Which row of a table."""
-    if "source" in row:
-        return f"{row['source']} → {row['target']}:"
-    return f"{row['member']}:" if "member" in row else f"[{number}]"
-
-
-def _short(value: Any) -> str:
-    rows = isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value)
-    text = f"{len(value)} rows" if rows else "there" if isinstance(value, Mapping) else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_exact(value: Any) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core.identity import differing, digest, label, without_addresses
+from ecosystem.core.differences import differing
+from ecosystem.core.identity import digest, label, without_addresses
 from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario

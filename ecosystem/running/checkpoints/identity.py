@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.identity import differing, digest, is_library, label, made_of
+from ecosystem.core.differences import differing
+from ecosystem.core.identity import digest, is_library, label, made_of
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
 from ecosystem.generators import GenerativeModel
