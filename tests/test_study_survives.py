@@ -21,6 +21,7 @@ import pytest
 
 from ecosystem.core import storage
 from ecosystem.study import Local, Progress, Results, Study, StudyFolderError
+from ecosystem.study.folder import running
 from tests.studies import (
     ALWAYS,
     FINE,
@@ -120,7 +121,7 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
         by(process)
         assert nursery.wait(process) != 0
         if not early:
-            assert Study.load(folder).store.running() == ""  # the lock goes with its process
+            assert running(folder) == ""  # the lock goes with its process
         assert within(60, lambda: not living(process))  # at once, but for those that are still being imported
         assert_whole(folder)
 
@@ -137,14 +138,14 @@ def test_one_process_at_a_time(nursery: Nursery, tmp_path: Path) -> None:
     process = nursery.start(tmp_path, workers=0, points=100)
     assert within(30, lambda: finished_blocks(tmp_path) > 0)
     results = Study.load(tmp_path)  # reading needs no lock
-    assert f"process {process} on " in results.store.running()
+    assert f"process {process} on " in running(results.folder)
     with pytest.raises(StudyFolderError, match=f"is being worked on by process {process} on .*choose another folder"):
         run(slowly(100), tmp_path)
     before = finished_blocks(tmp_path)
     assert within(30, lambda: finished_blocks(tmp_path) > before)  # not disturbed
     os.kill(process, signal.SIGKILL)
     assert nursery.wait(process) == -signal.SIGKILL
-    assert results.store.running() == ""
+    assert running(results.folder) == ""
     assert not run(slowly(100), tmp_path, stop=lambda: True).finished  # the folder is free at once
 
 
@@ -152,12 +153,12 @@ def test_a_study_within_itself_is_refused(tmp_path: Path) -> None:
     told: list[str] = []
 
     def again(_: Progress) -> None:
-        told.append(Study.load(tmp_path).store.running())
+        told.append(running(tmp_path))
         with pytest.raises(StudyFolderError, match=f"worked on by process {os.getpid()} "):
             run(small(), tmp_path)
 
     results = Study("one", pair, grid={"share": [0.1]}).run(tmp_path, engine=HERE, progress=again)
-    assert results.finished and results.store.running() == "" and len(told) == 2
+    assert results.finished and running(results.folder) == "" and len(told) == 2
     assert all(f"process {os.getpid()} on " in text for text in told)
 
 
@@ -176,7 +177,7 @@ def test_an_interruption_from_the_keyboard(flags: Path, tmp_path: Path) -> None:
         assert workers and not any(map(runs, workers))
         assert_whole(folder)
         left = Study.load(folder)
-        assert finished_blocks(folder) == 1 and not left.finished and left.store.running() == ""
+        assert finished_blocks(folder) == 1 and not left.finished and running(left.folder) == ""
         assert run(study, folder).finished
     assert files(tmp_path / "workers 1") == files(tmp_path / "workers 0")
 

@@ -179,6 +179,8 @@ def _shown() -> Iterator[tuple[Bar, Any]]:
 
 def _sum_up(results: Results) -> None:
     """How far a study is, what failed, and what to do about it."""
+    from ecosystem.study.folder import running
+
     now, screen = results.progress(), console()
 
     def say(text: str) -> None:
@@ -186,7 +188,7 @@ def _sum_up(results: Results) -> None:
 
     sizes = f"{now.points} points × {len(results.seeds)} seeds, {now.finished} of {now.blocks} blocks"
     say(f"{results.name}: {now.done} of {now.points} points done ({sizes})")
-    owner = results.store.running()
+    owner = running(results.folder)
     if owner:
         say(f"{owner} is at work on it")
     elif not results.finished:

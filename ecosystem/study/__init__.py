@@ -1,10 +1,10 @@
 """Studies: thousands of ecosystems, here or on a cluster, and nothing lost."""
 
 from ecosystem.study.engines import Engine, Local, Lost, Ray
+from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.measures import Measure, of_scenario
 from ecosystem.study.progress import Progress
 from ecosystem.study.results import Results
-from ecosystem.study.store import StudyFolderError
 from ecosystem.study.study import Study
 
 __all__ = [

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from ecosystem.study.asking import compared
 from ecosystem.study.design import Design
 from ecosystem.study.engines import Engine, Lost
+from ecosystem.study.folder import StudyFolderError, write_text
 from ecosystem.study.identity import identity
 from ecosystem.study.kept import NotKept
 from ecosystem.study.measures import OWN_TABLES, Measure
-from ecosystem.study.store import Facts, Store, StudyFolderError
+from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Parcel, Task, as_bytes, failures_table, no_failures
 
 
@@ -76,7 +77,7 @@ def _tasks(store: Store, facts: Facts, design: Design, job: Job, new: Sequence[M
                 f"{_said(new)}, and {store.folder} holds {len(unknown)} points in one block that are not in this grid: "
                 "give the whole grid, or forget them (forget=True) first"
             )
-        paths = {name: store.path(name, block.number) for name in (*readable, "failures")}
+        paths = {name: store.tables.path(name, block.number) for name in (*readable, "failures")}
         kept = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
         yield Task(replace(block, points=points), tuple(parameters[point] for point in points), kept)
 
@@ -94,16 +95,16 @@ def _keep(store: Store, task: Task, parcel: Parcel, new: Sequence[Measure]) -> N
             )
     names = {file: file.replace(".txt", f"-{new[0].name}.txt") for file in parcel.tracebacks}  # those of before stay
     for file, text in parcel.tracebacks.items():
-        store.write(store.folder / names[file], text.encode(errors="backslashreplace"))
+        write_text(store.folder / names[file], text)
     for measure in new:
-        store.put(measure.name, number, parcel.tables[measure.name])
-    if rows or store.may_have_failed(number):
-        before = store.read(store.path("failures", number)).to_pandas()
+        store.tables.write(measure.name, number, parcel.tables[measure.name])
+    if rows or store.tables.may_have_failed(number):
+        before = store.tables.read("failures", number).to_pandas()
         again = tuple(f"{measure.name}: " for measure in new)  # it was broken off before
         stay = before[(before["kind"] != "measure") | ~before["error"].str.startswith(again)]
         rows = [{**row, "traceback": names.get(row["traceback"])} for row in rows]
         table = pd.concat([part for part in (stay, failures_table(rows)) if len(part)] or [stay], ignore_index=True)
-        store.write(store.path("failures", number), as_bytes(table) if len(table) else no_failures())
+        store.tables.write("failures", number, as_bytes(table) if len(table) else no_failures())
 
 
 def _rows(parcel: Parcel) -> list[Mapping[str, Any]]:

@@ -10,12 +10,13 @@ from typing import Any
 from ecosystem.core.identity import digest
 from ecosystem.scenario import Scenario
 from ecosystem.study.design import Design, points_table
+from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.identity import differences, identity, portrait
 from ecosystem.study.measures import OWN_TABLES
 from ecosystem.study.plan import Block, Request, Seed, dropping, missing, next_number, pending, side_by_side
 from ecosystem.study.results import retriable
 from ecosystem.study.sizing import block_depth, block_width
-from ecosystem.study.store import Facts, Store, StudyFolderError
+from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Task, built_point
 
 PROBES = 16  # points that are built beforehand, to see that they can be, and how heavy they are
@@ -82,8 +83,8 @@ def ask_again(store: Store, asked: Asked) -> None:
     facts = asked.facts
     waiting = {(point, b.seeds) for b in pending(facts.requests, store.finished(facts)) for point in b.points}
     again: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
-    for block in filter(lambda block: store.may_have_failed(block.number), store.blocks(facts)):
-        failed = set(retriable(store.read(store.path("failures", block.number)).to_pandas())["point"])
+    for block in filter(lambda block: store.tables.may_have_failed(block.number), store.blocks(facts)):
+        failed = set(retriable(store.tables.read("failures", block.number).to_pandas())["point"])
         here = [p for p in block.points if p in failed and p in asked.parameters and (p, block.seeds) not in waiting]
         again.setdefault((block.seeds, block.fresh), []).extend(here)
     for (seeds, fresh), points in again.items():

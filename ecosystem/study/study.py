@@ -17,6 +17,7 @@ from ecosystem.study.adding import add
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
 from ecosystem.study.engines import Engine, Local, Lost, Ray
+from ecosystem.study.folder import locked
 from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures
 from ecosystem.study.plan import Block, Seed, pending
@@ -124,7 +125,7 @@ class Study:
         """
         chosen = as_engine(engine, workers)
         store = Store(folder)
-        with store.locked():
+        with locked(store.folder):
             added = add(store, self.design, self.job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
             asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
