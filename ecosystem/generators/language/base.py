@@ -46,27 +46,24 @@ class Base:
     def on(self, device: torch.device | str) -> nn.Module:
         """The frozen network on a device."""
         device = torch.empty(0, device=device).device  # "cuda" is "cuda:0"
-        if device not in self._networks:
+        if (device, None) not in self._networks:
             with torch.random.fork_rng(devices=[]):  # libraries draw weights that are then replaced
-                self._networks[device] = self.read_network().to(device).requires_grad_(False).eval()
-        return self._networks[device]
+                self._networks[device, None] = self.read_network().to(device).requires_grad_(False).eval()
+        return self._networks[device, None]
 
     def adapted(self, device: torch.device | str, lora: Lora) -> nn.Module:
         """The network on a device with a slot for an adapter of this form; its frozen weights are those of ``on``."""
         network = self.on(device)
         key = next(network.parameters()).device, lora
-        if key not in self._adapted:
+        if key not in self._networks:
             frozen = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
             with torch.random.fork_rng(devices=[]):
-                self._adapted[key] = with_slot(copy.deepcopy(network, frozen), lora)
-        return self._adapted[key]
+                self._networks[key] = with_slot(copy.deepcopy(network, frozen), lora)
+        return self._networks[key]
 
     @cached_property
-    def _networks(self) -> dict[torch.device, nn.Module]:
-        return {}
-
-    @cached_property
-    def _adapted(self) -> dict[tuple[torch.device, Lora], nn.Module]:
+    def _networks(self) -> dict[tuple[torch.device, Lora | None], nn.Module]:
+        """Those in use, by device and by the form of the adapter that they have a slot for."""
         return {}
 
     # -- words -----------------------------------------------------------------------------------------------------
