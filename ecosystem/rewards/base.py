@@ -41,7 +41,25 @@ def as_numbers(value: Any, what: str) -> Tensor:
 _VALUES = ("__call__", "judge", "moments", "on_symbols", "vector")
 
 
-class Reward(Stackable, Claims):
+class Named:
+    """Something that can have a name for people to read, as in ``Linear(ones).named("bold strokes")``; else its repr.
+
+    >>> class Taste(Named): ...
+    >>> print(Taste().named("bold strokes"))
+    bold strokes
+    """
+
+    def named(self, name: str) -> Self:
+        """The same under a name."""
+        new = copy.copy(self)
+        new.__dict__["name"] = name
+        return new
+
+    def __str__(self) -> str:
+        return self.__dict__.get("name") or repr(self)
+
+
+class Reward(Named, Stackable, Claims):
     """What every reward offers: a value for samples and an expectation under a law.
 
     Of pairs it judges the outputs, unless ``of_pairs`` says that it wants to see the inputs too. A subclass with a
@@ -64,15 +82,6 @@ class Reward(Stackable, Claims):
             raise TypeError(f"the reward {self} judges pairs of input and output, these samples have no inputs")
         with only_shown(x, "reward", self, "write x = 2 * x instead of x.mul_(2), or judge x.clone()"):
             return self(x if self.of_pairs else outputs(x))  # type: ignore[arg-type]
-
-    def named(self, name: str) -> Self:
-        """The same taste with a name for people to read, as in ``Linear(ones).named("bold strokes")``."""
-        new = copy.copy(self)
-        new.__dict__["name"] = name
-        return new
-
-    def __str__(self) -> str:
-        return self.__dict__.get("name") or repr(self)
 
     def __call__(self, x: Tensor) -> Tensor:
         raise NotImplementedError

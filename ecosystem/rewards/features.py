@@ -70,17 +70,17 @@ class Preference(Reward):
     # -- as a reward -----------------------------------------------------------------------------------------------
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._score(self._features(x))
+        return _score(self.weights, _phi(self, x))
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
         """A function of the user's own is shown one batch dimension, whatever the batch."""
         x = outputs(x)
         if batch == 1:
             return self(x)
-        return self._score(self._features(outputs(flat(x, batch))).reshape(*x.shape[:batch], -1))
+        return _score(self.weights, _phi(self, outputs(flat(x, batch))).reshape(*x.shape[:batch], -1))
 
     def on_symbols(self, law: Finite) -> Tensor:
-        features = self._features(law.symbols)
+        features = _phi(self, law.symbols)
         rows = row_product(self.weights.reshape(-1, self.weights.shape[-1]), features)
         return rows.reshape(*self.weights.shape[:-1], len(features))
 
@@ -97,31 +97,35 @@ class Preference(Reward):
     def features(self) -> Features:
         return self.phi
 
-    def _features(self, x: Tensor) -> Tensor:
-        """``φ(x)``, ``[..., p]``."""
-        if not isinstance(self.phi, Tensor):
-            value = self.phi(x).to(self.weights)
-        elif x.is_floating_point():
-            raise TypeError(
-                f"{self} has a row of features for each symbol, these are vectors of type {x.dtype}; give it a "
-                "function of samples"
-            )
-        else:
-            value = self.phi.to(self.weights.device)[x]
-        if value.shape[-1:] != self.weights.shape[-1:]:
-            raise ValueError(
-                f"{self} has {self.weights.shape[-1]} weights, and its features have shape {tuple(value.shape)} for "
-                f"samples of shape {tuple(x.shape)}; they must end in one number for each weight"
-            )
-        return value
-
-    def _score(self, features: Tensor) -> Tensor:
-        return (aligned(self.weights, 1, features.ndim) * features).sum(-1)
-
     def __repr__(self) -> str:
         p = self.weights.shape[-1]
         of = f"{len(self.phi)} symbols" if isinstance(self.phi, Tensor) else getattr(self.phi, "__name__", "samples")
         return f"Preference({p} features of {of}, norm {float(self.weights.norm(dim=-1).mean()):.4g})"
+
+
+def _phi(taste: Preference, x: Tensor) -> Tensor:
+    """``φ(x)``, ``[..., p]``."""
+    weights, phi = taste.weights, taste.phi
+    if not isinstance(phi, Tensor):
+        value = phi(x).to(weights)
+    elif x.is_floating_point():
+        raise TypeError(
+            f"{taste} has a row of features for each symbol, these are vectors of type {x.dtype}; give it a function "
+            "of samples"
+        )
+    else:
+        value = phi.to(weights.device)[x]
+    if value.shape[-1:] != weights.shape[-1:]:
+        raise ValueError(
+            f"{taste} has {weights.shape[-1]} weights, and its features have shape {tuple(value.shape)} for samples of "
+            f"shape {tuple(x.shape)}; they must end in one number for each weight"
+        )
+    return value
+
+
+def _score(weights: Tensor, features: Tensor) -> Tensor:
+    """``⟨w, φ⟩`` for weights ``[*batch, p]`` and features ``[*batch, ..., p]``."""
+    return (aligned(weights, 1, features.ndim) * features).sum(-1)
 
 
 def _matrix(features: Any, size: int) -> Tensor:
