@@ -12,13 +12,13 @@ import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.streams import Stream
+from ecosystem.core.streams import Stream, as_words
 
 _AGAIN = "drawn again"  # the address below which later draws at one address lie
 _Address = tuple[Hashable, ...]
@@ -42,28 +42,21 @@ class Advancing(Stream):
     False
     """
 
-    dtype: torch.dtype = torch.float64
     address: _Address = ()  # what was folded in since it was handed out
     drawn: _Drawn = field(default_factory=lambda: _Drawn(), repr=False)  # in this call, here and at all addresses
 
+    def at(self, part: int | str | Tensor) -> Self:
+        words = as_words(part)
+        return replace(super().at(words), address=(*self.address, _hashed(words)))
+
     def addressed(self) -> Stream:
         """A plain stream for code that gives each draw an address of its own; another one each time."""
-        return self._plain(self._turn())
+        turn = self.drawn.turns[self.address] = self.drawn.turns.get(self.address, -1) + 1
+        return self._plain(turn)
 
     def seed(self) -> int:
         """A 63-bit seed, another one each time (a stream without batch)."""
         return self.addressed().seed()
-
-    def _turn(self) -> int:
-        turn = self.drawn.turns[self.address] = self.drawn.turns.get(self.address, -1) + 1
-        return turn
-
-    def _dtype(self) -> torch.dtype:
-        return self.dtype
-
-    def _with(self, keys: Tensor, first: int | Tensor, rows: Tensor | None, words: Tensor | None = None) -> Advancing:
-        address = self.address if words is None else (*self.address, _hashed(words))
-        return Advancing(keys, first, rows, self.dtype, address, self.drawn)
 
     def _plain(self, again: int) -> Stream:
         """The plain stream of draw number ``again`` here."""
@@ -143,6 +136,11 @@ def advancing(rng: Stream, dtype: torch.dtype = torch.float64) -> Advancing:
     if isinstance(rng, Advancing):
         return rng if rng.dtype == dtype else replace(rng, dtype=dtype)
     return Advancing(rng.keys, rng.first, rng.rows, dtype)
+
+
+def addressed(rng: Stream) -> Stream:
+    """The stream for code that gives each of its draws an address of its own: of one that advances a plain one."""
+    return rng.addressed() if isinstance(rng, Advancing) else rng
 
 
 class Drawing:

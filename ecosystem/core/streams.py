@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ def word(value: int | str) -> int:
     if isinstance(value, str):
         value = int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big")
     return _signed(value & 0xFFFFFFFFFFFFFFFF)
+
+
+def as_words(part: int | str | Tensor) -> Tensor:
+    """An address part as words; a tensor holds words already."""
+    return part if isinstance(part, Tensor) else torch.tensor(word(part))
 
 
 def _mix(x: np.ndarray, scratch: np.ndarray) -> np.ndarray:
@@ -86,79 +91,52 @@ class Stream:
     keys: Tensor
     first: int | Tensor = 0  # the row that stands as row 0
     rows: Tensor | None = None  # row numbers [n] that stand for 0..n-1
+    dtype: torch.dtype = torch.float64  # of the numbers, unless told otherwise
 
     @classmethod
-    def root(cls, seeds: Sequence[tuple[int, int]]) -> Stream:
+    def root(cls, seeds: Sequence[tuple[int, int]]) -> Self:
         """One stream for each (seed, replicate): keys ``[len(seeds)]``."""
         seed = torch.tensor([word(s) for s, _ in seeds], dtype=torch.int64)
         replicate = torch.tensor([word(r) for _, r in seeds], dtype=torch.int64)
         return cls(_keys(_unsigned(_keys(_unsigned(seed) + _GAMMA)) ^ _unsigned(replicate)))
 
-    def at(self, part: int | str | Tensor) -> Stream:
+    def at(self, part: int | str | Tensor) -> Self:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
-        words = part if isinstance(part, Tensor) else torch.tensor(word(part))
-        return self._with(_keys((_unsigned(self.keys) ^ _unsigned(words)) + _GAMMA), self.first, self.rows, words)
+        return replace(self, keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
 
-    def skip(self, rows: int | Tensor) -> Stream:
+    def skip(self, rows: int | Tensor) -> Self:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""
-        return self._with(self.keys, self.first + rows, self.rows)
+        return replace(self, first=self.first + rows)
 
-    def select(self, rows: Tensor) -> Stream:
+    def select(self, rows: Tensor) -> Self:
         """The stream whose rows 0, 1, ... are this one's rows ``rows`` (int64 ``[n]``)."""
-        return self._with(self.keys, self.first, rows)
+        return replace(self, rows=rows)
 
-    def __getitem__(self, index: Any) -> Stream:
+    def __getitem__(self, index: Any) -> Self:
         first = self.first[index] if isinstance(self.first, Tensor) else self.first
-        return self._with(self.keys[index], first, self.rows)
-
-    def addressed(self) -> Stream:
-        """A stream for code that gives each of its draws an address of its own: this one."""
-        return self
+        return replace(self, keys=self.keys[index], first=first)
 
     def uniform(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``; float64 unless told otherwise."""
-        drawn = self._draw(n, event, lambda u: u)
-        dtype = self._dtype() if dtype is None else dtype
+        drawn = _drawn(self, n, event, lambda u: u)
+        dtype = self.dtype if dtype is None else dtype
         if dtype == torch.float64:
             return drawn
         return drawn.to(dtype).clamp_(max=1 - torch.finfo(dtype).eps / 2)  # rounding must not reach 1
 
     def normal(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Standard normal numbers ``√2·erfinv(2u − 1)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
-        return self._draw(n, event, _normal_).to(self._dtype() if dtype is None else dtype)
+        return _drawn(self, n, event, _normal_).to(self.dtype if dtype is None else dtype)
 
     def gumbel(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
-        return self._draw(n, event, _gumbel_).to(self._dtype() if dtype is None else dtype)
-
-    def _dtype(self) -> torch.dtype:
-        return torch.float64
-
-    def _with(self, keys: Tensor, first: int | Tensor, rows: Tensor | None, words: Tensor | None = None) -> Stream:
-        """Another stream of this kind; ``words`` are what its address has more than this one's."""
-        return Stream(keys, first, rows)
+        return _drawn(self, n, event, _gumbel_).to(self.dtype if dtype is None else dtype)
 
     def _starts(self, n: int) -> np.ndarray:
         """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``."""
         rows = np.arange(n, dtype=np.uint64) if self.rows is None else _unsigned(self.rows[:n])[:, 0]
         first = _unsigned(torch.as_tensor(self.first))
         return (_unsigned(self.keys) + first * _ROW + rows * _ROW).reshape(-1, 1)
-
-    def _draw(self, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
-        """Uniforms in cache-sized pieces, each turned by ``finish`` (in place) into what was asked for."""
-        width = math.prod(event)
-        starts = self._starts(n)
-        columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
-        out = torch.empty(len(starts), width, dtype=torch.float64)
-        step = max(1, _CHUNK // max(1, width))
-        work = np.empty((min(step, len(starts)), width), dtype=np.uint64)
-        scratch = np.empty_like(work)
-        for at in range(0, len(starts), step):
-            block = out[at : at + step]
-            bits = np.add(starts[at : at + step], columns, out=work[: len(block)])
-            block.numpy()[...] = np.right_shift(_mix(bits, scratch[: len(block)]), _11, out=bits)
-            finish(block.add_(0.5).mul_(_SCALE))
-        return out.reshape(*self.keys.shape, n, *event)
 
     def torch(self) -> torch.Generator:
         """A ``torch.Generator`` of this address, for code that wants one (a stream without batch)."""
@@ -173,6 +151,23 @@ class Stream:
         if self.keys.ndim:
             raise ValueError(f"a generator needs one stream, this is a batch of shape {tuple(self.keys.shape)}")
         return int(self.keys) & 0x7FFFFFFFFFFFFFFF
+
+
+def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
+    """Uniforms ``[*batch, n, *event]`` in cache-sized pieces, turned by ``finish`` (in place) into what is asked."""
+    width = math.prod(event)
+    starts = rng._starts(n)
+    columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
+    out = torch.empty(len(starts), width, dtype=torch.float64)
+    step = max(1, _CHUNK // max(1, width))
+    work = np.empty((min(step, len(starts)), width), dtype=np.uint64)
+    scratch = np.empty_like(work)
+    for at in range(0, len(starts), step):
+        block = out[at : at + step]
+        bits = np.add(starts[at : at + step], columns, out=work[: len(block)])
+        block.numpy()[...] = np.right_shift(_mix(bits, scratch[: len(block)]), _11, out=bits)
+        finish(block.add_(0.5).mul_(_SCALE))
+    return out.reshape(*rng.keys.shape, n, *event)
 
 
 def _normal_(uniform: Tensor) -> Tensor:

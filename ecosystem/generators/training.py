@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.core.check import whole_number
+from ecosystem.core.drawing import addressed
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 
@@ -97,7 +98,7 @@ class Trainable(Protocol):
 
 def trained(model: Trainable, data: Samples, rng: Stream) -> float:
     """Train a model in place as its plan says; returns the mean loss of the last tenth of the steps."""
-    plan, rng = model.training_plan, rng.addressed()
+    plan, rng = model.training_plan, addressed(rng)
     optimizer = _optimizer(model)
     last: deque[torch.Tensor] = deque(maxlen=max(1, plan.steps // 10))
     model.train()
