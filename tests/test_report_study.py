@@ -89,7 +89,7 @@ def plot(results: Results, x: str, y: str | None = None, change: bool = False) -
     quantity = subject.change if change else subject.final
     assert quantity is not None
     by_name = {p.name: p for p in subject.sweep.swept}
-    return Plot(subject.sweep, quantity, subject.failed, by_name[x], by_name[y] if y else None)
+    return Plot(subject.sweep, quantity, subject.failures.points, by_name[x], by_name[y] if y else None)
 
 
 # Numbers
@@ -288,7 +288,8 @@ def test_a_measure_that_failed_leaves_the_alignment_alone(studies: Any, pages: A
     assert set(re.findall(r"(\d+) of 24 points failed", seen)) == {str(count)}
     assert "its runs are there, and in the means" in seen and "Red crosses" not in seen
     subject = Subject(results)
-    assert subject.final is not None and not subject.marked(subject.final).any() and subject.failed.sum() == count
+    assert subject.final is not None and not subject.failures.marked(subject.final).any()
+    assert subject.failures.points.sum() == count
     assert np.isfinite(subject.final.sample.mean).all()
 
 
@@ -297,9 +298,8 @@ def test_parameters_with_few_values_have_a_panel_for_each(studies: Any) -> None:
     subject = Subject(results)
     by_name = {p.name: p for p in subject.sweep.swept}
     assert subject.change is not None
-    drawn = Plot(
-        subject.sweep, subject.change, subject.failed, by_name["pull"], by_name["curation"], (by_name["taste"],)
-    )
+    plane, few = (by_name["pull"], by_name["curation"]), (by_name["taste"],)
+    drawn = Plot(subject.sweep, subject.change, subject.failures.points, *plane, few)
     panels = [axes for axes in maps(drawn).axes if axes.get_title(loc="left")][:4]
     table = final(results).reset_index().merge(results.points, on="point")
     asked = [(member, taste) for member in "ab" for taste in ("same", "other")]

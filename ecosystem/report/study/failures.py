@@ -26,7 +26,7 @@ WORDS = {
 
 def section(subject: Subject) -> dict[str, Any] | None:
     """All that the template asks for; None where nothing failed."""
-    table = subject.failures
+    table = subject.failures.table
     if table.empty:
         return None
     return {
@@ -72,13 +72,14 @@ def sentences(subject: Subject) -> list[str]:
     """How many failed, and where they lie."""
     failed = len(subject.results.failed)
     told = [f"{failed:,} of {subject.sweep.points:,} points failed."]
-    points = np.flatnonzero(subject.failed)
+    points = np.flatnonzero(subject.failures.points)
     place = lie(subject, points)
     if place and failed < subject.sweep.points:
         told.append(f"{'They lie' if failed > 1 else 'It lies'} at {place}.")
     elif place is None:
         told.append("No ranges of values hold them alone: see the table below.")
-    runs = subject.failures[subject.failures["kind"] == "diverged"].groupby("point").size()
+    table = subject.failures.table
+    runs = table[table["kind"] == "diverged"].groupby("point").size()
     left = 0 if subject.alignment is None else int(np.isfinite(subject.alignment.end.mean[:, runs.index]).any(0).sum())
     if left:
         told.append(

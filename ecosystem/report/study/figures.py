@@ -61,7 +61,7 @@ def few(ranked: list[Parameter], *plane: Parameter) -> tuple[Parameter, ...]:
 
 
 def _along(subject: Subject, quantity: Quantity, parameter: Parameter, name: str, title: str) -> dict[str, str]:
-    plot = Plot(subject.sweep, quantity, subject.marked(quantity), subject.sweep.levels(parameter))
+    plot = Plot(subject.sweep, quantity, subject.failures.marked(quantity), subject.sweep.levels(parameter))
     return _figure(plot, f"{name}-along", f"{title} along {shortened(parameter.name)}", curves.along, captions.along)
 
 
@@ -74,7 +74,7 @@ def _maps(
     name: str,
     title: str,
 ) -> dict[str, str]:
-    plot = Plot(subject.sweep, quantity, subject.marked(quantity), x, y, few)
+    plot = Plot(subject.sweep, quantity, subject.failures.marked(quantity), x, y, few)
     title = f"{title} over {shortened(x.name)} and {shortened(y.name)}"
     title += f", for each {joined([shortened(p.name) for p in few])}" if few else ""
     return _figure(plot, f"{name}-map", title, maps, captions.maps)
@@ -82,7 +82,7 @@ def _maps(
 
 def _slices(subject: Subject, quantity: Quantity, x: Parameter, y: Parameter, name: str, title: str) -> dict[str, str]:
     levels = subject.sweep.levels(x, 8), subject.sweep.levels(y, 3)
-    plot = Plot(subject.sweep, quantity, subject.marked(quantity), *levels)
+    plot = Plot(subject.sweep, quantity, subject.failures.marked(quantity), *levels)
     where = "for each" if len(curves.cuts(levels[1])) == len(y) else "at a few values of"
     title = f"{title} along {shortened(x.name)}, {where} {shortened(y.name)}"
     return _figure(plot, f"{name}-curves", title, curves.slices, captions.slices)

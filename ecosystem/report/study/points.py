@@ -38,7 +38,7 @@ def _cell(subject: Subject, member: int, point: int) -> str:
     assert subject.final is not None
     if np.isfinite(subject.final.sample.mean[member, point]):
         return value(subject, member, point)
-    return "failed" if subject.stopped[point] else "–"
+    return "failed" if subject.failures.stopped[point] else "–"
 
 
 def code(subject: Subject) -> str:
@@ -52,7 +52,7 @@ def code(subject: Subject) -> str:
     else:
         wanted = '["point", "seed", "replicate", "round", "member", "alignment"]'
         lines.append(f'rounds = results.read("rounds", {wanted})')
-        if (subject.failures["kind"] == "diverged").any():
+        if (subject.failures.table["kind"] == "diverged").any():
             lines += [
                 'gone = results.failures.query("kind == \'diverged\'")[["point", "seed", "replicate"]].astype(int)',
                 'rounds = rounds.merge(gone.drop_duplicates(), how="left", indicator="diverged")',

@@ -108,7 +108,7 @@ def silence(subject: Subject) -> tuple[str, str]:
             "Nothing has been computed yet.",
             "No block of this study is finished yet, so there are no tables to read.",
         )
-    stopped = int(subject.stopped.sum())
+    stopped = int(subject.failures.stopped.sum())
     if stopped and stopped >= progress.done:
         every = {1: "The one point", 2: "Both points"}.get(stopped, f"All {_points(stopped)}") + " failed."
         return every, "No point came to its end, so there is no alignment to speak of; see what failed."
@@ -126,7 +126,7 @@ def _lost(subject: Subject) -> str:
     """That numbers are about a part of the points only."""
     assert subject.final is not None
     seen, points = int(np.isfinite(subject.final.sample.mean).any(0).sum()), subject.sweep.points
-    blank = int((subject.failed & ~np.isfinite(subject.final.sample.mean).any(0)).sum())
+    blank = int((subject.failures.points & ~np.isfinite(subject.final.sample.mean).any(0)).sum())
     if not blank or seen == points:
         return ""
     failed = len(subject.results.failed)

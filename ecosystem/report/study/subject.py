@@ -17,6 +17,37 @@ from ecosystem.study.results import Results
 
 
 @dataclass(frozen=True, eq=False)
+class Failures:
+    """Where a study failed: the table, and which of its ``count`` points it is about."""
+
+    results: Results
+    count: int
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The table of failures, seeds of a point in their order."""
+        return self.results.failures.sort_values(["point", "seed", "replicate"], kind="stable", ignore_index=True)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """Which points failed, ``[points]``, if only in one of their tables."""
+        return np.isin(np.arange(self.count), self.results.failed)
+
+    @cached_property
+    def stopped(self) -> np.ndarray:
+        """Which points failed in more than a measure: they were not built, did not run, diverged or were lost."""
+        return self._of("build", "run", "diverged", "lost")
+
+    def marked(self, quantity: Quantity) -> np.ndarray:
+        """Which points get a cross where a quantity is drawn: failed and without it, or with runs that diverged."""
+        missing = ~np.isfinite(quantity.sample.mean).any(0)
+        return (self.points & missing) | (self._of("diverged") & quantity.played)
+
+    def _of(self, *kinds: str) -> np.ndarray:
+        return np.isin(np.arange(self.count), self.table.loc[self.table["kind"].isin(kinds), "point"].to_numpy(int))
+
+
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A study, read once."""
 
@@ -35,28 +66,8 @@ class Subject:
         return alignment(self.results)
 
     @cached_property
-    def failures(self) -> pd.DataFrame:
-        """The table of failures, seeds of a point in their order."""
-        return self.results.failures.sort_values(["point", "seed", "replicate"], kind="stable", ignore_index=True)
-
-    @cached_property
-    def failed(self) -> np.ndarray:
-        """Which points failed, ``[points]``, if only in one of their tables."""
-        return np.isin(np.arange(self.sweep.points), self.results.failed)
-
-    @cached_property
-    def stopped(self) -> np.ndarray:
-        """Which points failed in more than a measure: they were not built, did not run, diverged or were lost."""
-        return self._failed_by("build", "run", "diverged", "lost")
-
-    def marked(self, quantity: Quantity) -> np.ndarray:
-        """Which points get a cross where a quantity is drawn: failed and without it, or with runs that diverged."""
-        missing = ~np.isfinite(quantity.sample.mean).any(0)
-        return (self.failed & missing) | (self._failed_by("diverged") & quantity.played)
-
-    def _failed_by(self, *kinds: str) -> np.ndarray:
-        table = self.failures
-        return np.isin(np.arange(self.sweep.points), table.loc[table["kind"].isin(kinds), "point"].to_numpy(int))
+    def failures(self) -> Failures:
+        return Failures(self.results, self.sweep.points)
 
     @cached_property
     def final(self) -> Quantity | None:
