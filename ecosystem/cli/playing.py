@@ -37,7 +37,7 @@ class CtrlC:
             raise KeyboardInterrupt
 
 
-def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: Path, round_played: Callable[[], None]) -> int:
+def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: str | Path, round_played: Callable[[], None]) -> int:
     """Play the rounds behind a progress bar, until they are done or Ctrl-C; the number that was completed.
 
     ``round_played()`` is called after each; what goes wrong in one is located in the scenario's ``file``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,9 @@ from ecosystem.cli.report import write
 from ecosystem.cli.terminal import SHOWN, cell, console, table
 
 if TYPE_CHECKING:
+    from ecosystem.influence.findings import Findings
     from ecosystem.running.checkpoints import Checkpoints
+    from ecosystem.running.ecosystem import Ecosystem
     from ecosystem.running.recording import Record
     from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
@@ -52,56 +54,75 @@ def run(
     with errors(debug):
         import torch
 
-        from ecosystem.running.checkpoints import keeping
         from ecosystem.running.ecosystem import Ecosystem
-        from ecosystem.running.recording import Record
-        from ecosystem.running.run import check_folder
 
         torch.set_num_threads(threads)
-        if out is not None:
-            check_folder(out, overwrite)
-        elif influence:
-            raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+        _check_out(out, overwrite, influence)
         plan = _checkpoints(checkpoints, checkpoint_every, keep, out)
         parameters = parse_settings(settings or ())
         scenario, description = load(file, parameters, rounds, samples)
-        record = Record(every=every) if out is None else _for_a_report(scenario, every)
+        record = _record(scenario, every, out)
         with located(file):
             eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
         origin = facts(file, parameters, description)
         findings = analysed(scenario, origin) if influence else None
         with CtrlC() as ctrl_c:
-            with keeping(eco, plan) as round_played:
-                completed = simulate(eco, ctrl_c, file, round_played)
-            result = eco.result(
-                **origin,
-                completed=completed,  # a round that was broken off is not done, though Mesa has counted it
-                finished=completed == eco.rounds,
-            )
+            result = _played(eco, ctrl_c, plan, origin)
             if out is not None:
-                result.save(out, overwrite=overwrite)
-                if findings is not None:
-                    findings.save(out)
-        _show_run(result)
-        if findings is not None:
-            show_findings(findings)
-        if out is not None:
-            typer.echo(f"saved in {out}")
-        if completed < eco.rounds:
-            typer.echo(f"interrupted after {completed} of {eco.rounds} rounds", err=True)
+                _save(out, overwrite, result, findings)
+        _show(result, findings, out)
+        if not result.settings["finished"]:
+            typer.echo("interrupted after {completed} of {rounds} rounds".format(**result.settings), err=True)
             raise typer.Exit(INTERRUPTED)
         if out is not None and report:
             write(out / "report.html", result, findings)
 
 
-def _for_a_report(scenario: Scenario, every: int) -> Record:
-    """What a report shows; rewards flow by flow only of networks that it draws member by member."""
-    from ecosystem.report.look import MANY
+def _check_out(out: Path | None, overwrite: bool, influence: bool) -> None:
+    """Refuse a folder that cannot be written to before anything is computed."""
+    from ecosystem.running.run import check_folder
+
+    if out is not None:
+        check_folder(out, overwrite)
+    elif influence:
+        raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+
+
+def _record(scenario: Scenario, every: int, out: Path | None) -> Record:
+    """What is shown, and saved with a report: rewards flow by flow only of networks that it draws member by member."""
     from ecosystem.running.recording import Record
+
+    if out is None:
+        return Record(every=every)
+    from ecosystem.report.look import MANY
 
     small = len(scenario.names) <= MANY
     samples = min(SAMPLES, scenario.samples or SAMPLES)
     return Record(every=every, draws=True, samples=samples, choices=small, sources=small)
+
+
+def _played(eco: Ecosystem, ctrl_c: CtrlC, plan: Checkpoints | None, origin: dict[str, Any]) -> Run:
+    """All rounds, or those until Ctrl-C, with checkpoints as planned."""
+    from ecosystem.running.checkpoints import keeping
+
+    with keeping(eco, plan) as round_played:
+        completed = simulate(eco, ctrl_c, origin["file"], round_played)
+    # a round that was broken off is not done, though Mesa has counted it
+    return eco.result(**origin, completed=completed, finished=completed == eco.rounds)
+
+
+def _save(out: Path, overwrite: bool, result: Run, findings: Findings | None) -> None:
+    result.save(out, overwrite=overwrite)
+    if findings is not None:
+        findings.save(out)
+
+
+def _show(result: Run, findings: Findings | None, out: Path | None) -> None:
+    _show_run(result)
+    if findings is not None:
+        show_findings(findings)
+    if out is not None:
+        typer.echo(f"saved in {out}")
 
 
 def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: Path | None) -> Checkpoints | None:
