@@ -155,8 +155,8 @@ def test_changing_the_level_moves_only_samples_that_must_move() -> None:
     data = {}
     for level in (0.38, 0.42):
         eco = Ecosystem(_mixed(level, 4000), build_samples=True)
-        world, task, _ = eco.turns._turn_of("a")
-        data[level] = sampling.Sampler(world, task).data().data.flatten()
+        now, task, _ = eco.turns._turn_of("a")
+        data[level] = sampling.Sampler(now, task).data().data.flatten()
     moved = (data[0.38] != data[0.42]).double().mean()
     assert moved <= 0.04 + 4 * np.sqrt(0.04 * 0.96 / 4000)
 

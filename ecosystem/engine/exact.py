@@ -35,7 +35,7 @@ class _Flows:
             of_component = torch.from_numpy(task.flow)
             some = torch.empty(int(of_component.max()) + 1, dtype=torch.int64)
             some[of_component] = torch.arange(len(of_component))  # one component of each flow
-            address = sampler.world.addresses(task.producer[some.numpy()])
+            address = sampler.now.addresses(task.producer[some.numpy()])
             consumer = sampler.members[torch.from_numpy(task.owner)[some]]
             task.memo["flows"] = cls(of_component, consumer, address.reshape(-1, 1, 1))
         return task.memo["flows"]
@@ -46,7 +46,7 @@ def draw_statistic(sampler: Sampler) -> Tensor:
     counts = _counts(sampler)
     flows = _Flows.of(sampler)
     flow_counts = counts.new_zeros(len(flows.address), *counts.shape[1:]).index_add_(0, flows.of_component, counts)
-    stream = sampler.world.stream("statistic", flows.consumer).at(flows.address)
+    stream = sampler.now.stream("statistic", flows.consumer).at(flows.address)
     noise = stream.normal(1, *sampler.stack.event_shape).squeeze(-2)[flows.of_component]
     # a component has c of its flow's C samples and gets c/C of the flow's noise √C ξ
     weight = counts / flow_counts.clamp(min=1).sqrt()[flows.of_component]
@@ -57,8 +57,8 @@ def draw_statistic(sampler: Sampler) -> Tensor:
             part = part.new_zeros(len(sampler.task.rows), *part.shape[1:]).index_add_(0, bundle.owner, part)
         total = part if total is None else total + part
     assert total is not None
-    if sampler.world.count is not None:
-        sampler.world.count(sampler.task, counts)
+    if sampler.now.count is not None:
+        sampler.now.count(sampler.task, counts)
     return total.div_(sampler.n)
 
 
@@ -67,7 +67,7 @@ def _counts(sampler: Sampler) -> Tensor:
     shape = (len(sampler.task.components), sampler.variants, sampler.replicates)
     if shape[0] == len(sampler.task.rows):  # each row has one
         return torch.full(shape, sampler.n)
-    rng = sampler.world.stream("component", sampler.members)
+    rng = sampler.now.stream("component", sampler.members)
     counts = torch.zeros(shape, dtype=torch.int64)
     step = max(1, (1 << 18) // (sampler.variants * sampler.replicates * sampler.n))
     for row in range(0, len(sampler.task.rows), step):
@@ -79,7 +79,7 @@ def _counts(sampler: Sampler) -> Tensor:
 
 def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
     """The sum of the samples of each component of a bundle: ``c μ + weight · F ξ``, moved and mapped."""
-    stack = sampler.world.read(bundle)
+    stack = sampler.now.read(bundle)
     law: Law = stack.law()
     if not isinstance(law, Normal):
         raise TypeError(

@@ -16,19 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, only_shown, placed
-from ecosystem.core.stacking import Stackable
-from ecosystem.core.streams import Stream
-from ecosystem.curation import Users
+from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.engine.audience import NONE
 from ecosystem.engine.choice import Menu
-from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.looped import Looped
+from ecosystem.engine.receiving import receive
 from ecosystem.engine.round import Round
-from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
+from ecosystem.engine.slates import Positions
 from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
 
-NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
 _BLOCK = 1 << 18  # numbers in a block
 _SAMPLES = 1 << 17  # numbers of one member and replicate in a block
 
@@ -49,22 +46,22 @@ class Block:
 class Sampler:
     """Draws the training sets of a task in one round."""
 
-    def __init__(self, world: Round, task: Task) -> None:
-        assert world.samples is not None
-        self.world = world
+    def __init__(self, now: Round, task: Task) -> None:
+        assert now.samples is not None
+        self.now = now
         self.task = task
-        self.n = world.samples
-        self.stack = world.generators[task.cohort]
-        self.variants = world.shares.shape[1]
-        self.replicates = len(world.rng.keys)
+        self.n = now.samples
+        self.stack = now.generators[task.cohort]
+        self.variants = now.shares.shape[1]
+        self.replicates = len(now.rng.keys)
         self.members = torch.from_numpy(task.members)
         self.menu = self._menu()
-        self.producers = world.addresses(task.producer)
+        self.producers = now.addresses(task.producer)
         self.counts = torch.zeros(len(task.components), self.variants, self.replicates, dtype=torch.int64)
 
     def _menu(self) -> Menu:
         """The diets to draw from; kept with the plan where all replicates have the same shares."""
-        shares = self.world.shares
+        shares = self.now.shares
         if shares.shape[2] > 1:
             return Menu.of(shares[self.task.components], self.task.curated, self.task.first)
         if "menu" not in self.task.memo or self.task.memo["menu"][0] is not shares:
@@ -119,11 +116,11 @@ class Sampler:
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
         producer, curated = self.task.producer, self.task.curated
         origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
-        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.world.number))
+        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.now.number))
 
     def _report(self) -> None:
-        if self.world.count is not None:
-            self.world.count(self.task, self.counts)
+        if self.now.count is not None:
+            self.now.count(self.task, self.counts)
 
     # -- blocks ----------------------------------------------------------------------------------------------------
 
@@ -147,14 +144,14 @@ class Sampler:
     def _draw(self, block: Block) -> tuple[Samples, Tensor]:
         """``[rows, variants, replicates, n, *event]`` of a block, and the place of each sample's component."""
         streams = {
-            decision: self.world.stream(decision, self.members[block.rows])[:, :, block.replicates].skip(
+            decision: self.now.stream(decision, self.members[block.rows])[:, :, block.replicates].skip(
                 block.samples.start
             )
             for decision in ("component", "noise", "curation")
         }
         slot = self.menu.choose(block.rows, block.replicates, streams["component"], block.n)
         where = Positions(slot, streams, block.rows, block.replicates.start, self.producers)
-        self._tally(block, where)
+        self._tally(where)
         groups: dict[tuple[int, int, int], list[int]] = {}
         for number, bundle in enumerate(self.task.bundles):
             groups.setdefault(bundle.reading, []).append(number)
@@ -163,104 +160,17 @@ class Sampler:
             here = None if len(groups) == 1 else _which(self.task.bundle[where.slot], numbers)
             if here is not None and not len(here):
                 continue
-            x = self._from_one_reading(numbers, where if here is None else where.take(here))
+            x = receive(self.now, self.task, numbers, where if here is None else where.take(here))
             out = x if here is None else filled(out, len(where), here, x)
         assert out is not None
         return folded(out, *slot.shape), slot
 
-    def _from_one_reading(self, numbers: list[int], where: Positions) -> Samples:
-        """Samples at some positions whose components all read the same stack: raw ones, then what is done to them."""
-        stack = self.world.read(self.task.bundles[numbers[0]])
-        try:
-            x = out = draw(stack, self.task.source, where, self.task.one_producer)
-        except Exception as error:
-            names = ", ".join(self.world.names(self.task.bundles[numbers[0]].cohort)) or "the real data"
-            raise RuntimeError(f"sampling from {names} failed in round {self.world.number}: {error}") from error
-        treated = [n for n in numbers if self.task.bundles[n].users or self.task.bundles[n].transform]
-        bundle_of = self.task.bundle[where.slot] if treated and len(numbers) > 1 else None
-        for number in treated:
-            if isinstance(out, Tensor) and self._shifted(number, where, out):
-                continue
-            here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
-            if here is None:
-                out = self._treated(number, stack, where, x)
-            elif len(here):
-                out = filled(out, len(where), here, self._treated(number, stack, where.take(here), x[here]))
-        return out
-
-    def _shifted(self, number: int, where: Positions, x: Tensor) -> bool:
-        """Shift the curated samples of a whole block in place, where that is all that a bundle does."""
-        bundle = self.task.bundles[number]
-        if bundle.transform is not None or where.index is not None:
-            return False
-        if len(bundle.owner) != len(self.task.rows) or not bundle.one_per_row:
-            return False
-        vectors = bundle.shift(self.variants, tuple(x.shape[1:]))
-        if vectors is None:
-            return False
-        rows = where.rows
-        mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
-        vector = vectors[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
-        if vector.shape[2] > 1:
-            vector = vector[:, :, where.first_replicate : where.first_replicate + where.slots.shape[2]]
-        view = x.view(*where.slots.shape, *x.shape[1:])
-        view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
-        return True
-
-    def _treated(self, number: int, stack: Stack, where: Positions, x: Samples) -> Samples:
-        """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
-        bundle = self.task.bundles[number]
-        origin = self.task.origin[where.slot]
-        if bundle.users is None:
-            return transformed(bundle, where, origin, x)
-        slate = FlowSlate(bundle, stack, self.task.source, where, origin, x, self.world.names(bundle.cohort))
-        users = bundle.users.take((origin, where.variant, where.replicate if wide(bundle.users) else 0 * origin))
-        with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
-            kept = _chosen(users, slate, where.stream("curation") if users.curator.chooses else NOTHING)
-        x = kept
-        if self.world.ledger is not None:
-            self.world.ledger.chosen(self.task, where, users.reward, slate.candidate(0), x)
-        return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
-
-    def _tally(self, block: Block, where: Positions) -> None:
-        if self.world.count is None:
+    def _tally(self, where: Positions) -> None:
+        if self.now.count is None:
             return
         cell = (where.slot * self.variants + where.variant) * self.replicates + where.replicate
         count = torch.bincount(cell, minlength=self.counts.numel())
         self.counts += count.reshape(self.counts.shape)
-
-
-def wide(users: Stackable) -> bool:
-    """Whether users ``[origins, variants, replicates or 1]`` differ between replicates."""
-    return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
-
-
-def _chosen(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
-    """What users keep of a slate; where nobody knows whether they compare samples, they see one pool at a time."""
-    if users.curator.pools is not None:
-        return _kept(users, slate, rng)
-    out: Samples | None = None
-    order, sizes = _by_pool(slate.pool())
-    if len(sizes) < 2:
-        return _kept(users, slate, rng)
-    for here in order.split(sizes):
-        x = _kept(users.take(here), slate.take(here), rng if rng is NOTHING else rng[here])
-        out = filled(out, len(order), here, x)
-    assert out is not None
-    return out
-
-
-def _by_pool(pool: Tensor) -> tuple[Tensor, list[int]]:
-    """The samples ordered by pool, and how many each has."""
-    sizes = torch.unique(pool, return_counts=True)[1]
-    return torch.argsort(pool, stable=True), sizes.tolist()
-
-
-def _kept(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
-    x = users.curate(slate, rng)
-    if len(x) != len(slate.where):
-        raise ValueError(f"{users.curator} kept {len(x)} of {len(slate.where)} samples; it must return one for each")
-    return x
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:

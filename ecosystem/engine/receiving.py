@@ -1,0 +1,106 @@
+"""What consumers receive: raw samples from one stack, what users keep of them, what transforms make of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ecosystem.core.samples import Samples, filled, only_shown
+from ecosystem.core.stacking import Stackable
+from ecosystem.core.streams import Stream
+from ecosystem.curation import Users
+from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.looped import Stack
+from ecosystem.engine.round import Round
+from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
+from ecosystem.engine.waves import Task
+
+_NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
+
+
+def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Samples:
+    """Samples ``[m, *event]`` at some positions of the bundles ``numbers``, which all read the same stack."""
+    stack = now.read(task.bundles[numbers[0]])
+    try:
+        x = out = draw(stack, task.source, where, task.one_producer)
+    except Exception as error:
+        names = ", ".join(now.names(task.bundles[numbers[0]].cohort)) or "the real data"
+        raise RuntimeError(f"sampling from {names} failed in round {now.number}: {error}") from error
+    treated = [n for n in numbers if task.bundles[n].users or task.bundles[n].transform]
+    bundle_of = task.bundle[where.slot] if treated and len(numbers) > 1 else None
+    for number in treated:
+        bundle = task.bundles[number]
+        if isinstance(out, Tensor) and _shifted(task, bundle, where, out):
+            continue
+        here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
+        if here is None:
+            out = _treated(now, task, bundle, stack, where, x)
+        elif len(here):
+            out = filled(out, len(where), here, _treated(now, task, bundle, stack, where.take(here), x[here]))
+    return out
+
+
+def _shifted(task: Task, bundle: Bundle, where: Positions, x: Tensor) -> bool:
+    """Shift the curated samples of a whole block in place, where that is all that a bundle does."""
+    if bundle.transform is not None or where.index is not None:
+        return False
+    if len(bundle.owner) != len(task.rows) or not bundle.one_per_row:
+        return False
+    vectors = bundle.shift(where.slots.shape[1], tuple(x.shape[1:]))
+    if vectors is None:
+        return False
+    rows = where.rows
+    mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
+    vector = vectors[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
+    if vector.shape[2] > 1:
+        vector = vector[:, :, where.first_replicate : where.first_replicate + where.slots.shape[2]]
+    view = x.view(*where.slots.shape, *x.shape[1:])
+    view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
+    return True
+
+
+def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positions, x: Samples) -> Samples:
+    """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
+    origin = task.origin[where.slot]
+    if bundle.users is None:
+        return transformed(bundle, where, origin, x)
+    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort))
+    users = bundle.users.take((origin, where.variant, where.replicate if _wide(bundle.users) else 0 * origin))
+    with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
+        x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else _NOTHING)
+    if now.ledger is not None:
+        now.ledger.chosen(task, where, users.reward, slate.candidate(0), x)
+    return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+
+
+def _wide(users: Stackable) -> bool:
+    """Whether users ``[origins, variants, replicates or 1]`` differ between replicates."""
+    return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
+
+
+def _chosen(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
+    """What users keep of a slate; where nobody knows whether they compare samples, they see one pool at a time."""
+    if users.curator.pools is not None:
+        return _kept(users, slate, rng)
+    out: Samples | None = None
+    order, sizes = _by_pool(slate.pool())
+    if len(sizes) < 2:
+        return _kept(users, slate, rng)
+    for here in order.split(sizes):
+        x = _kept(users.take(here), slate.take(here), rng if rng is _NOTHING else rng[here])
+        out = filled(out, len(order), here, x)
+    assert out is not None
+    return out
+
+
+def _by_pool(pool: Tensor) -> tuple[Tensor, list[int]]:
+    """The samples ordered by pool, and how many each has."""
+    sizes = torch.unique(pool, return_counts=True)[1]
+    return torch.argsort(pool, stable=True), sizes.tolist()
+
+
+def _kept(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
+    x = users.curate(slate, rng)
+    if len(x) != len(slate.where):
+        raise ValueError(f"{users.curator} kept {len(x)} of {len(slate.where)} samples; it must return one for each")
+    return x
