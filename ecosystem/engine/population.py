@@ -16,26 +16,26 @@ from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
 
 
-def gather_population(world: Round, task: Task) -> Tensor:
+def gather_population(now: Round, task: Task) -> Tensor:
     """``E_{P_i(Θ)} t(z)`` for each member of a task, ``[rows, variants, replicates, Q]``.
 
     ``P_i = real_i R_i + Σ_j raw_ij A_ij#G_j + Σ_j curated_ij C_ij`` (Zhang, Wei, Zhang 2026).
     """
-    family = world.generators[task.cohort]
+    family = now.generators[task.cohort]
     if not isinstance(family, ClosedForm):
-        raise NoPopulationLaw(f"the generator of {world.program.cohorts[task.cohort].names[int(task.rows[0])]!r}")
+        raise NoPopulationLaw(f"the generator of {now.program.cohorts[task.cohort].names[int(task.rows[0])]!r}")
     total: Tensor | None = None
     for bundle in task.bundles:
-        values = family.statistic_of(bundle_law(world, bundle))
-        part = _mixed(world, task, bundle, values)
+        values = family.statistic_of(bundle_law(now, bundle))
+        part = _mixed(now, task, bundle, values)
         total = part if total is None else total + part
     assert total is not None
     return total
 
 
-def bundle_law(world: Round, bundle: Bundle) -> Law:
+def bundle_law(now: Round, bundle: Bundle) -> Law:
     """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
-    stack = world.read(bundle)
+    stack = now.read(bundle)
     everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
         bundle.source, torch.arange(len(bundle.source))
     )
@@ -54,18 +54,18 @@ def sent(origins: Stack, bundle: Bundle) -> Law:
     return law
 
 
-def _mixed(world: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
-    replicates = len(world.rng.keys)
+def _mixed(now: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
+    replicates = len(now.rng.keys)
     values = values.expand(*values.shape[:2], replicates, values.shape[3])
-    one_number = world.shares.shape[1:] == (1, 1)
-    if not one_number or world.program.differentiable:
-        shares = world.shares[bundle.component]
+    one_number = now.shares.shape[1:] == (1, 1)
+    if not one_number or now.program.differentiable:
+        shares = now.shares[bundle.component]
         return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
 
     def matrix() -> Any:
-        shares = world.shares[bundle.component, 0, 0]
+        shares = now.shares[bundle.component, 0, 0]
         return mixing_matrix(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
 
     flat = values.reshape(len(bundle.source), -1).numpy()
-    mixed = torch.from_numpy(bundle.kept("matrix", world.shares, matrix) @ flat)
+    mixed = torch.from_numpy(bundle.kept("matrix", now.shares, matrix) @ flat)
     return mixed.reshape(len(task.rows), *values.shape[1:])
