@@ -113,11 +113,12 @@ class Layout:
         """Stacks with batch ``[members, 1, columns]`` from ``[columns, size]``."""
         stacks: list[Stack] = list(self.starts)
         columns = len(vector)
+        moving = {block.cohort for block in self.blocks}
         for c, start in enumerate(self.starts):
-            if start.batch_shape[2] == 1 and columns > 1 and c in self._moving_cohorts():
+            if start.batch_shape[2] == 1 and columns > 1 and c in moving:
                 stacks[c] = start.map(lambda t: t.repeat(1, 1, columns, *(1,) * (t.ndim - 3)))
         for block, rows in zip(self.blocks, self.rows(vector), strict=True):
-            stacks[block.cohort] = self._written(cast(ClosedForm, stacks[block.cohort]), block, rows)
+            stacks[block.cohort] = _written(cast(ClosedForm, stacks[block.cohort]), block, rows)
         return stacks
 
     def rows(self, vector: Tensor) -> Iterator[Tensor]:
@@ -126,16 +127,14 @@ class Layout:
             part = vector[:, block.span].unflatten(-1, (len(block.rows), block.width))
             yield part.transpose(0, 1).unsqueeze(1)
 
-    def _moving_cohorts(self) -> set[int]:
-        return {block.cohort for block in self.blocks}
 
-    def _written(self, stack: ClosedForm, block: Block, rows: Tensor) -> ClosedForm:
-        new = with_vector(stack, rows) if len(block.rows) == stack.batch_shape[0] else None
-        if new is not None:
-            return new
-        fresh = with_vector(stack.take(block.rows), rows).moving()
-        merged = {name: old.index_copy(0, block.rows, fresh[name]) for name, old in stack.moving().items()}
-        return stack.rebuild({**stack.tensors(), **merged})
+def _written(stack: ClosedForm, block: Block, rows: Tensor) -> ClosedForm:
+    """A stack with other parameters of the members of a block, ``rows [rows, 1, columns, width]``."""
+    if len(block.rows) == stack.batch_shape[0]:
+        return with_vector(stack, rows)
+    fresh = with_vector(stack.take(block.rows), rows).moving()
+    merged = {name: old.index_copy(0, block.rows, fresh[name]) for name, old in stack.moving().items()}
+    return stack.rebuild({**stack.tensors(), **merged})
 
 
 def with_vector(stack: ClosedForm, vector: Tensor) -> ClosedForm:
