@@ -114,7 +114,7 @@ def test_the_pair_in_the_papers_terms() -> None:
 def test_first_arrival_times_the_loop_is_the_whole_for_any_number_of_models() -> None:
     s = random_scenario(3, members=5, density=0.8)
     result = influence(s)
-    inverse = torch.linalg.inv(torch.eye(10, dtype=torch.float64) - result.blocks.dense())
+    inverse = torch.linalg.inv(torch.eye(10, dtype=torch.float64) - result.resolvent.blocks.dense())
     for q, p in (("m0", "m3"), ("m4", "m1")):
         rows, columns = (result.dynamics.layout.span(s.names.index(name)) for name in (q, p))
         torch.testing.assert_close(result.S(q) @ result.C(q, p), inverse[rows, columns], rtol=1e-9, atol=1e-12)

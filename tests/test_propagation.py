@@ -49,7 +49,7 @@ def test_hops_add_up_and_so_does_traffic(seed: int, family: str) -> None:
 def test_the_best_paths_are_those_of_all_walks(seed: int, family: str) -> None:
     """Against every walk of up to five hops, one by one."""
     result = settling(seed, family)
-    names, blocks = result.dynamics.names, result.blocks.by_pair
+    names, blocks = result.dynamics.names, result.resolvent.blocks.by_pair
     source, target = result.sources[0], result.targets[-1]
     spans = [result.dynamics.layout.span(i) for i in range(len(names))]
     walks = [((names.index(source),), result.pushed(source)[source])]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ecosystem.influence import pace
-from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.pace import Law
 from ecosystem.influence.rounds import Rounds
 
@@ -73,7 +73,7 @@ def away(distance: float) -> str:
 def approached(dynamics: Dynamics, begin: Tensor, point: Tensor) -> Approach:
     """The rounds of a scenario from ``begin [size]``, seen from its stable ``point [size]``."""
     rounds, own = Rounds(dynamics), dynamics.scenario.rounds
-    law = pace.worked_out(rounds, Blocks(dynamics, point))
+    law = pace.worked_out(rounds, LinearFlows(dynamics, point))
     most = min(_PLAYED, max(_FEWEST, _NUMBERS // len(point)))
     distances, rests = _distances(rounds, begin, point, min(most, max(own, _LOOKED) if law is None else own))
     law = law or pace.estimated(rounds, distances)

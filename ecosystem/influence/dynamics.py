@@ -6,11 +6,10 @@ where an ecosystem has its replicates, so one call moves many parameter vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import cast
 
 import networkx as nx
 import numpy as np
@@ -20,28 +19,21 @@ from torch import Tensor
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream
-from ecosystem.engine.cohorts import Cohort
-from ecosystem.engine.judging import tastes
 from ecosystem.engine.looking import looked
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.step import play
 from ecosystem.engine.waves import Plan, Task, compile_plan
-from ecosystem.engine.wiring import CURATED, REAL, filled
-from ecosystem.generators import ClosedForm
+from ecosystem.engine.wiring import CURATED, REAL
+from ecosystem.influence.arising import Like, Part, arise, check_like, chosen_from, curated_like, own_shares
 from ecosystem.influence.layout import Layout
 from ecosystem.retention import Unsettled, settled
-from ecosystem.retention import replace as newest
+from ecosystem.retention import replace as forgetful
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.checks import check_known
-from ecosystem.scenario.copies import put_flows
-from ecosystem.scenario.shares import share_rate
 
 _STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
-Like = Mapping[str, tuple[str, str]]
-Part = tuple[str, str | None, int]  # reader, producer (None for real data) and group: a component by names
 INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"
 
 
@@ -54,15 +46,13 @@ class Dynamics:
 
     def __init__(self, scenario: Scenario, like: Like | None = None, arising: Set[Part] = frozenset()) -> None:
         self.like, self.arising = dict(like or {}), arising
-        _check_like(scenario, self.like)
+        check_like(scenario, self.like)
         self.given = scenario
         self.scenario = scenario.replace(samples=None)
         _check(self.scenario)
-        wired = self.scenario
-        for name, flow in self.like.items():  # so that the curated component exists; its share is put back below
-            wired = wired.with_curation(name, 0.5, like=flow)
+        wired = curated_like(self.scenario, self.like)  # so that all components exist; own_shares puts shares back
         if any(group == CURATED for _, _, group in arising):
-            wired = _chosen_from(wired, arising)
+            wired = chosen_from(wired, arising)
             _check(wired)
         self._wired = replace(compiled([wired], [(0, 0)]), stops=False)  # solvers want to see where it leads
         self._programs: dict[tuple[int, bool, bool], Program] = {}
@@ -73,10 +63,9 @@ class Dynamics:
         self.index = self._wired.index
         self.moves = np.array([not wired.member(name).schedule.is_never for name in self.names])
         self.layout = Layout(self.cohorts, self.moves, self._wired.first.audience)
-        self.shares = self._shares()
-        self.live = (self.shares != 0).flatten(1).any(1).numpy() | self._arising()
+        self.shares = own_shares(self.scenario, self._wired.first, self.like, arising)
+        self.live = (self.shares != 0).flatten(1).any(1).numpy() | arise(self.wiring, self.like, arising)
         self.start = self.layout.pack(self._wired.first.now, self._wired.first.audience)
-        self.targets = self._targets()
 
     # -- the map --------------------------------------------------------------------------------------------------
 
@@ -86,13 +75,14 @@ class Dynamics:
         Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
         they look when models have retrained).
         """
-        now = self.world(vector, shares)
+        now = self.round_at(vector, shares)
+        due = torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, len(vector))
         with any_bits():
-            play(now, self.plan, self.due(len(vector)))
+            play(now, self.plan, due)
             audience = looked(now.program, now.state).audience
         return self.layout.pack(now.generators, audience)
 
-    def world(self, vector: Tensor, shares: Tensor | None = None) -> Round:
+    def round_at(self, vector: Tensor, shares: Tensor | None = None) -> Round:
         """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""
         program = self.program(len(vector), newest=True, differentiable=True)
         return Round(program, self.state([vector], shares=shares), 0, program.rng)
@@ -119,14 +109,12 @@ class Dynamics:
         """
         key = (columns, newest, differentiable)
         if key not in self._programs:
-            cohorts = self._forgetful if newest else self.cohorts
+            cohorts = self.cohorts
+            if newest:
+                cohorts = tuple(replace(cohort, retention=forgetful()) for cohort in cohorts)
             rng = Stream(torch.from_numpy(np.zeros(columns, dtype=np.int64)))  # nothing is drawn on the population
             self._programs[key] = replace(self._wired, cohorts=cohorts, rng=rng, differentiable=differentiable)
         return self._programs[key]
-
-    @cached_property
-    def _forgetful(self) -> tuple[Cohort, ...]:
-        return tuple(replace(cohort, retention=newest()) for cohort in self.cohorts)
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of any round, ``ranks [members]``, ``due [members]``."""
@@ -139,72 +127,9 @@ class Dynamics:
         ranks = np.zeros(len(self.names), dtype=np.int64)
         return compile_plan(self._wired.parts, self.wiring, ranks, self.moves, self.live)
 
-    def due(self, columns: int) -> Tensor:
-        """Everybody who moves, ``[members, 1, columns]``."""
-        return torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, columns)
-
     def tasks(self, now: Round) -> list[Task]:
         """The tasks of a round in which all retrain at once, with the users of that round."""
         return [task.bind(now.state.audience) for wave in self.plan for task in wave]
-
-    def alignment(self, vector: Tensor) -> Tensor:
-        """``J = E r(x)`` of every target, ``[columns, targets]``."""
-        state = self.state([vector])
-        out: list[Tensor] = [torch.empty(0)] * len(self.targets)
-        place = {self.index[name]: i for i, name in enumerate(self.targets)}
-        for c, cohort in enumerate(self.cohorts):
-            for taste in tastes(self._wired, state, c) if place.keys() & set(cohort.ids) else ():
-                judged = cast(ClosedForm, taste.judged(state.now[c]))
-                values = judged.expect(taste.reward)[:, 0].expand(-1, len(vector))
-                for i, row in enumerate(taste.rows.tolist()):
-                    if cohort.ids[row] in place:
-                        out[place[cohort.ids[row]]] = values[i]
-        return torch.stack(out, -1) if out else vector.new_zeros(len(vector), 0)
-
-    # -- shares and levels ----------------------------------------------------------------------------------------
-
-    def level_tangent(self, name: str, tangent: Tensor) -> None:
-        """Write into ``tangent [components, 1, 1]`` how the shares of a member move with its curation level.
-
-        See :func:`~ecosystem.scenario.shares.share_rate`; from level 0 all curation is on the flow ``like``.
-        """
-        level = self.scenario.curation(name)
-        for i in self.wiring.components_of(self.index[name]):
-            component = self.wiring.components[i]
-            first = None if level > 0 else float(component.flow == self.like.get(name))
-            tangent[i] = share_rate(self.shares[i], component.group == CURATED, level, first)
-
-    def _shares(self) -> Tensor:
-        shares = self._wired.first.shares.clone()
-        for name in self.like:
-            for i in self.wiring.components_of(self.index[name]):  # undo ``with_curation(name, 0.5)``
-                shares[i] = 0.0 if self.wiring.components[i].group == CURATED else shares[i] * 2
-        if self.arising:
-            for i, component in enumerate(self.wiring.components):
-                if component.flow is not None:
-                    flow = self.scenario.flow(*component.flow)
-                    shares[i] = flow.curated if component.group == CURATED else flow.raw
-            shares = filled(self.wiring, shares)
-        return shares
-
-    def _arising(self) -> np.ndarray:
-        """The components that have no share yet and would get one."""
-        arising = {(v, u, CURATED) for u, v in self.like.values()} | self.arising
-        names = [(self.names[c.target], c.flow and c.flow[0], c.group) for c in self.wiring.components]
-        return np.array([name in arising for name in names], dtype=bool)
-
-    def _targets(self) -> list[str]:
-        """Members whose alignment is known exactly."""
-        found = set()
-        first = self._wired.first
-        for c, cohort in enumerate(self.cohorts):
-            for taste in tastes(self._wired, first, c):
-                try:
-                    cast(ClosedForm, first.now[c]).take(taste.rows).expect(taste.reward)
-                except NoPopulationLaw:
-                    continue
-                found |= {cohort.names[row] for row in taste.rows.tolist()}
-        return [name for name in self.names if name in found]
 
     def edges(self) -> list[tuple[str, str]]:
         """The flows that carry anything, in the order of the components."""
@@ -219,34 +144,6 @@ class Dynamics:
         graph.add_nodes_from(name for name, moves in zip(self.names, self.moves, strict=True) if moves)
         graph.add_edges_from((u, v) for u, v in self.edges() if u in graph and v in graph)
         return graph
-
-
-def _check_like(scenario: Scenario, like: Like) -> None:
-    for name in like:
-        check_known(name, scenario.graph, "like")
-        level = scenario.curation(name)
-        if level > 0:
-            raise ValueError(f"like is for members at curation level 0, {name!r} has {level:.4g}; drop it there")
-
-
-def _chosen_from(scenario: Scenario, arising: Set[Part]) -> Scenario:
-    """The scenario with some curated share on each flow on which choosing would arise, so that its component exists.
-
-    It is taken from the raw share of the flow, or where there is none from real data.
-    """
-    new = scenario.replace()
-    readers: dict[str, list[str]] = {}
-    for v, u in sorted((v, str(u)) for v, u, group in arising if group == CURATED):
-        readers.setdefault(v, []).append(u)
-    for v, producers in readers.items():
-        spare = scenario.real_share(v) / (1 + len(producers))
-        flows = {}
-        for u in producers:
-            flow = scenario.flow(u, v)
-            some = {"raw": flow.raw / 2, "curated": flow.raw / 2} if flow.raw > 0 else {"curated": spare}
-            flows[u] = replace(flow, **some)
-        put_flows(new, v, flows)
-    return new
 
 
 def _check(scenario: Scenario) -> None:

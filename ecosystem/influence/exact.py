@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from ecosystem.influence import after, propagation, verdicts, walks
+from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
-from ecosystem.influence.dynamics import Dynamics, Like
+from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.goals import Goal, Measure, as_goal
 from ecosystem.influence.knockout import KnockOut, solved_without

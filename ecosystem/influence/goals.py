@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from ecosystem.core.laws import NoPopulationLaw
+from ecosystem.engine.judging import tastes
 from ecosystem.engine.wiring import REAL
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
@@ -55,9 +57,9 @@ class Alignment:
 
     def __init__(self, dynamics: Dynamics) -> None:
         self.dynamics = dynamics
-        self.targets = dynamics.targets
         self.reasons: dict[str, str] = {}
-        known = set(self.targets)
+        known = _known(dynamics)
+        self.targets = [name for name in dynamics.names if name in known]
         for name in dynamics.names:
             reward = dynamics.scenario.member(name).reward
             if reward is None:
@@ -66,10 +68,38 @@ class Alignment:
                 self.reasons[name] = f"the expectation of its reward {reward} is not known exactly; {INSTEAD}"
 
     def values(self, vector: Tensor) -> Tensor:
-        return self.dynamics.alignment(vector)
+        state = self.dynamics.state([vector])
+        out: list[Tensor] = [torch.empty(0)] * len(self.targets)
+        place = {self.dynamics.index[name]: i for i, name in enumerate(self.targets)}
+        for c, cohort in enumerate(self.dynamics.cohorts):
+            for taste in tastes(self.dynamics.program(1), state, c) if place.keys() & set(cohort.ids) else ():
+                judged = cast(ClosedForm, taste.judged(state.now[c]))
+                values = judged.expect(taste.reward)[:, 0].expand(-1, len(vector))
+                for i, row in enumerate(taste.rows.tolist()):
+                    if cohort.ids[row] in place:
+                        out[place[cohort.ids[row]]] = values[i]
+        return torch.stack(out, -1) if out else vector.new_zeros(len(vector), 0)
+
+    def at(self, vector: Tensor) -> pd.Series:
+        """That of every target, by name, at parameters ``[size]``."""
+        index = pd.Index(self.targets, name="member")
+        return pd.Series(self.values(vector.unsqueeze(0))[0].numpy(), index=index, name=self.name)
 
     def described(self, target: str) -> str:
         return f"the reward of {target!r}, {self.dynamics.scenario.member(target).reward},"
+
+
+def _known(dynamics: Dynamics) -> set[str]:
+    """Members whose alignment is known exactly."""
+    found, state = set(), dynamics.state([dynamics.start])
+    for c, cohort in enumerate(dynamics.cohorts):
+        for taste in tastes(dynamics.program(1), state, c):
+            try:
+                cast(ClosedForm, state.now[c]).take(taste.rows).expect(taste.reward)
+            except NoPopulationLaw:
+                continue
+            found |= {cohort.names[row] for row in taste.rows.tolist()}
+    return found
 
 
 @dataclass(frozen=True)

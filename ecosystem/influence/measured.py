@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from ecosystem.influence.dynamics import Like
+from ecosystem.influence.arising import Like
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
 from ecosystem.running.measures import alignment
 from ecosystem.running.measures.named import Measure, name_of

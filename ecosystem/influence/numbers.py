@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.engine.wiring import CURATED, RAW, REAL
-from ecosystem.influence.dynamics import Dynamics, Part
+from ecosystem.influence.arising import Part
+from ecosystem.influence.dynamics import Dynamics
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import TOLERANCE, curated_by
 from ecosystem.scenario.shares import FULL, share_rate
@@ -92,7 +93,11 @@ class Curation(Numbers):
         return [name]
 
     def write(self, dynamics: Dynamics, name: str, tangent: Tensor) -> None:
-        dynamics.level_tangent(name, tangent)
+        level = dynamics.scenario.curation(name)
+        for i in dynamics.wiring.components_of(dynamics.index[name]):
+            component = dynamics.wiring.components[i]
+            first = None if level > 0 else float(component.flow == self.like.get(name))  # all on the flow ``like``
+            tangent[i] = share_rate(dynamics.shares[i], component.group == CURATED, level, first)
 
 
 class Real(Numbers):

@@ -11,6 +11,7 @@ import torch
 
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.rounds import Rounds
 from ecosystem.retention import Unsettled
@@ -53,9 +54,9 @@ class Law:
         return f"like {self.pace:.3g}^t{sure}" if self.pace > 1e-6 else f"at once{sure}"
 
 
-def worked_out(rounds: Rounds, blocks: Blocks) -> Law | None:
+def worked_out(rounds: Rounds, flows: LinearFlows) -> Law | None:
     """The law by the derivative of a round at the stable point; None where that is dear, or rounds are random."""
-    point, slow = blocks.point, averaging(rounds.dynamics)
+    point, slow = flows.point, averaging(rounds.dynamics)
     if len(point) > _SMALL:
         return None
     try:
@@ -64,7 +65,7 @@ def worked_out(rounds: Rounds, blocks: Blocks) -> Law | None:
         return Law("unknown")
     if slow.any():
         known = not rounds.dynamics.layout.minds  # the blocks are those of flows
-        return Law("power", 1 - slow_growth(blocks, slow)) if known else None
+        return Law("power", 1 - slow_growth(flows, slow)) if known else None
     if rounds.random:
         return None
     linear = LinearRound(rounds, rest, frozen=slow)
@@ -89,16 +90,16 @@ def averaging(dynamics: Dynamics) -> np.ndarray:
     return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
 
 
-def slow_growth(blocks: Blocks, slow: np.ndarray) -> float:
+def slow_growth(flows: LinearFlows, slow: np.ndarray) -> float:
     """The largest real part of the eigenvalues that accumulating members feel.
 
     Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.
     """
-    matrix, own = blocks.dense(), torch.from_numpy(slow)[blocks.dynamics.layout.owners()]
-    for fit in (fit for fit in blocks.fits if fit.incomplete):  # what is averaged is what they are fitted to
+    matrix, own = Blocks(flows).dense(), torch.from_numpy(slow)[flows.dynamics.layout.owners()]
+    for fit in (fit for fit in flows.fits if fit.incomplete):  # what is averaged is what they are fitted to
         for member, kept in zip(fit.task.members.tolist(), fit.inertia, strict=True):
             if slow[member]:
-                span = blocks.dynamics.layout.span(member)
+                span = flows.dynamics.layout.span(member)
                 matrix[span, span] -= kept
                 matrix[span] = torch.linalg.solve(torch.eye(len(kept), dtype=kept.dtype) - kept, matrix[span])
     inner = matrix[~own][:, ~own]

@@ -13,7 +13,7 @@ from ecosystem.core.check import whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
 from ecosystem.generators.sources import as_source
-from ecosystem.influence.dynamics import Like
+from ecosystem.influence.arising import Like
 from ecosystem.running.ecosystem import Ecosystem
 from ecosystem.running.measures import Exact, alignment
 from ecosystem.running.measures.named import Measure, name_of

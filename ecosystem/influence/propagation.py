@@ -116,10 +116,10 @@ def _traffic(response: Response, moved: Tensor, weight: Tensor) -> dict[tuple[st
 
     Each flow's part of a reader's statistic moves with its producer; the reader's fit turns that into parameters.
     """
-    blocks, layout = response.blocks, response.dynamics.layout
+    linear, layout = response.resolvent.flows, response.dynamics.layout
     wiring = response.dynamics.wiring
     total: dict[tuple[str, str], float] = {}
-    for fit in blocks.fits:
+    for fit in linear.fits:
         counts = torch.stack([weight[layout.span(member)] for member in fit.task.members.tolist()])
         pull = vjp(lambda s, fit=fit: fit.stack.refit(s).vector(), fit.statistic)[1]
         wanted = pull(counts[:, None, None])[0][:, 0, 0]  # what each number of a statistic counts, [rows, Q]
@@ -129,13 +129,13 @@ def _traffic(response: Response, moved: Tensor, weight: Tensor) -> dict[tuple[st
                 continue
             of_origin = np.empty(len(bundle.source), dtype=np.int64)
             of_origin[bundle.origin.numpy()] = producers
-            vector = torch.zeros_like(blocks.producers(bundle).vector()[:, 0, 0])
+            vector = torch.zeros_like(linear.producers(bundle).vector()[:, 0, 0])
             for i, member in enumerate(of_origin.tolist()):
                 span = layout.span(member)
                 if span is not None:
                     vector[i] = moved[span]
-            sent = blocks.moved(fit, bundle, vector)
-            value = (sent[bundle.origin] * wanted[bundle.owner]).sum(-1) * blocks.shares[bundle.component]
+            sent = linear.moved(fit, bundle, vector)
+            value = (sent[bundle.origin] * wanted[bundle.owner]).sum(-1) * linear.shares[bundle.component]
             for component, amount in zip(bundle.component.tolist(), value.tolist(), strict=True):
                 flow = wiring.components[component].flow
                 assert flow is not None

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ecosystem.engine.population import gather_population
 from ecosystem.engine.round import Round
-from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.numbers import Numbers
 
 _NUMBERS = 1 << 25  # in flight while pushes are worked out
@@ -37,24 +37,24 @@ class Pushes(Protocol):
         ...
 
 
-def pushes_of(numbers: Numbers, blocks: Blocks, names: Sequence[str]) -> Pushes:
+def pushes_of(numbers: Numbers, flows: LinearFlows, names: Sequence[str]) -> Pushes:
     """The pushes of some sources; where each moves a member of its own, all are worked out at once."""
-    readers = {name: numbers.readers(blocks.dynamics.scenario, name) for name in names}
+    readers = {name: numbers.readers(flows.dynamics.scenario, name) for name in names}
     moved = [reader for many in readers.values() for reader in many]
     if all(len(many) == 1 for many in readers.values()) and len(set(moved)) == len(moved):
-        return Apart(numbers, blocks, names, {name: many[0] for name, many in readers.items()})
-    return Spread(numbers, blocks, names)
+        return Apart(numbers, flows, names, {name: many[0] for name, many in readers.items()})
+    return Spread(numbers, flows, names)
 
 
 class Apart:
     """Every source moves one member that no other moves: one derivative along all numbers together gives them all."""
 
-    def __init__(self, numbers: Numbers, blocks: Blocks, names: Sequence[str], homes: dict[str, str]) -> None:
-        self.dynamics, self.names, self.homes = blocks.dynamics, names, homes
+    def __init__(self, numbers: Numbers, flows: LinearFlows, names: Sequence[str], homes: dict[str, str]) -> None:
+        self.dynamics, self.names, self.homes = flows.dynamics, names, homes
         tangent = torch.zeros_like(self.dynamics.shares)
         for name in homes:
             numbers.write(self.dynamics, name, tangent)
-        self.vector = blocks.pushed(tangent)
+        self.vector = flows.pushed(tangent)
 
     def rows(self, names: Sequence[str]) -> Tensor:
         return selected(self.dynamics, self.vector, [self.homes[name] for name in names])
@@ -72,21 +72,21 @@ class Apart:
 class Spread:
     """Pushes of any members, worked out some sources at a time whenever they are asked for."""
 
-    def __init__(self, numbers: Numbers, blocks: Blocks, names: Sequence[str]) -> None:
-        self.numbers, self.blocks, self.names = numbers, blocks, list(names)
-        self.dynamics = blocks.dynamics
-        widest = max((fit.stack.vector().shape[-1] + fit.statistic.shape[-1] for fit in blocks.fits), default=1)
+    def __init__(self, numbers: Numbers, flows: LinearFlows, names: Sequence[str]) -> None:
+        self.numbers, self.flows, self.names = numbers, flows, list(names)
+        self.dynamics = flows.dynamics
+        widest = max((fit.stack.vector().shape[-1] + fit.statistic.shape[-1] for fit in flows.fits), default=1)
         self.batch = max(1, _NUMBERS // max(1, len(self.dynamics.shares) * widest))
 
     def rows(self, names: Sequence[str]) -> Tensor:
         parts = [self._rows(names[at : at + self.batch]) for at in range(0, len(names), self.batch)]
-        return torch.cat(parts) if parts else self.blocks.point.new_zeros(0, len(self.blocks.point))
+        return torch.cat(parts) if parts else self.flows.point.new_zeros(0, len(self.flows.point))
 
     def against(self, weights: Tensor) -> Tensor:
         return torch.cat([weights @ self.rows(part).T for part in self._parts()], 1)
 
     def own(self) -> Tensor:
-        out, layout = torch.zeros_like(self.blocks.point), self.dynamics.layout
+        out, layout = torch.zeros_like(self.flows.point), self.dynamics.layout
         for part in self._parts():
             for name, row in zip(part, self.rows(part), strict=True):
                 span = layout.span(self.dynamics.index[name]) if name in self.dynamics.index else None
@@ -99,20 +99,20 @@ class Spread:
 
     def _parts(self) -> list[list[str]]:
         """Names whose pushes fit the memory together."""
-        step = max(1, min(self.batch, _NUMBERS // len(self.blocks.point)))
+        step = max(1, min(self.batch, _NUMBERS // len(self.flows.point)))
         return [self.names[at : at + step] for at in range(0, len(self.names), step)]
 
     def _rows(self, names: Sequence[str]) -> Tensor:
         """What members train on is linear in shares: the shares of many sources, one a column."""
-        tangents = torch.zeros(len(self.dynamics.shares), 1, len(names), dtype=self.blocks.point.dtype)
+        tangents = torch.zeros(len(self.dynamics.shares), 1, len(names), dtype=self.flows.point.dtype)
         for k, name in enumerate(names):
             self.numbers.write(self.dynamics, name, tangents[:, :, k : k + 1])
         program = self.dynamics.program(len(names), newest=True, differentiable=True)
-        state = self.dynamics.state([self.blocks.point.unsqueeze(0)], shares=tangents)
-        world, layout = Round(program, state, 0, program.rng), self.dynamics.layout
-        out = tangents.new_zeros(len(names), len(self.blocks.point))
-        for fit in self.blocks.fits:
-            moved = gather_population(world, fit.task)[:, 0]  # [rows, names, Q]
+        state = self.dynamics.state([self.flows.point.unsqueeze(0)], shares=tangents)
+        now, layout = Round(program, state, 0, program.rng), self.dynamics.layout
+        out = tangents.new_zeros(len(names), len(self.flows.point))
+        for fit in self.flows.fits:
+            moved = gather_population(now, fit.task)[:, 0]  # [rows, names, Q]
             answers = moved if fit.plain else moved @ fit.matrix.mT
             for member, answer in zip(fit.task.members.tolist(), answers, strict=True):
                 out[:, layout.span(member)] = answer

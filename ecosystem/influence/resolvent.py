@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -13,6 +12,7 @@ from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.jacobian import DENSE, dense, radius_of, radius_of_sparse
+from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.operators import Dense, Operator, Products, Sparse
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
@@ -27,18 +27,19 @@ class Resolvent:
         self.dynamics = dynamics
         self.point = point
         self.accuracy = accuracy
-        self.blocks = Blocks(dynamics, point)
+        self.flows = LinearFlows(dynamics, point)
+        self.blocks = Blocks(self.flows)
 
     @cached_property
     def operator(self) -> Operator:
         """``B``: written out where Θ is small, sparse where the flows' blocks fit, else as products with the map."""
         size, function = len(self.point), self.dynamics.retrained
-        columns = _SCRATCH // (krylov.RESTART * size + 4 * self._along_flows(lambda own, other: own))
+        columns = _SCRATCH // (krylov.RESTART * size + 4 * self.flows.total(lambda own, other: own))
         if size <= DENSE:
             matrix = dense(function, self.point, max(1, columns))
             self._check(torch.isfinite(matrix).all(-1))
             return Dense(matrix)
-        small = self._along_flows(lambda own, other: own * other) <= 2 * _SPARSE  # raw and curated flows share a block
+        small = self.flows.total(lambda own, other: own * other) <= 2 * _SPARSE  # raw and curated flows share a block
         if small and not self.dynamics.layout.minds:  # blocks are those of flows
             matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
@@ -80,20 +81,6 @@ class Resolvent:
         """``(I − B)⁻ᵀ g``: how much each number counts for a goal, ``[columns, size]``."""
         return self._solved(g, transposed=True)
 
-    def alone(self, b: Tensor) -> Tensor:
-        """``(I − B_ii)⁻¹ b_i`` of every member, everybody else frozen (but for users who look at it): ``[size]``."""
-        if not self.dynamics.layout.minds:
-            return self.blocks.alone(b)
-        out, owners = torch.zeros_like(b), self.dynamics.layout.owners()
-        for member in owners.unique():
-            own = (owners == member).nonzero().squeeze(-1)
-            eye = torch.eye(len(b), dtype=b.dtype)[own]
-            columns = torch.cat([self.push(part) for part in eye.split(max(1, self.operator.batch() or len(own)))])
-            inner = torch.eye(len(own), dtype=b.dtype) - columns[:, own].T
-            solved, info = torch.linalg.solve_ex(inner, b[own])
-            out[own] = solved if not bool(info) else torch.nan
-        return out
-
     def batches(self, count: int) -> list[slice]:
         """Slices of right-hand sides that fit the memory together."""
         step = self.operator.batch() or max(1, count)
@@ -114,15 +101,6 @@ class Resolvent:
                 stacklevel=3,
             )
         return x
-
-    def _along_flows(self, numbers: Callable[[int, int], int]) -> int:
-        """``numbers(width of the reader, width of the producer)`` summed over everything that flows."""
-        widths = {block.cohort: block.width for block in self.dynamics.layout.blocks}
-        total = 0
-        for task in self.dynamics.tasks(self.blocks.world):
-            for bundle in task.bundles:
-                total += len(bundle.owner) * numbers(widths[task.cohort], widths.get(bundle.cohort, 0))
-        return total
 
     def _check(self, finite: Tensor) -> None:
         if bool(finite.all()):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.influence.alone import alone
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.goals import Alignment, Goal
 from ecosystem.influence.numbers import Curation, Numbers
@@ -43,9 +44,8 @@ class Response:
         self.numbers = Curation(dynamics.like) if numbers is None else numbers
         self.goal = Alignment(dynamics) if goal is None else goal
         self.resolvent = Resolvent(dynamics, vector)
-        self.blocks = self.resolvent.blocks
         check_smooth(dynamics, vector, self.resolvent.push, self.goal)
-        self.pushes = pushes_of(self.numbers, self.blocks, sources)
+        self.pushes = pushes_of(self.numbers, self.resolvent.flows, sources)
         self.gradients = self._gradients()
         self.matrix = self._matrix()
 
@@ -70,8 +70,7 @@ class Response:
     @cached_property
     def alignment(self) -> pd.Series:
         """``J`` of everybody who has one, at the point."""
-        values = self.dynamics.alignment(self.vector.unsqueeze(0))[0]
-        return pd.Series(values.numpy(), index=pd.Index(self.dynamics.targets, name="member"), name="alignment")
+        return Alignment(self.dynamics).at(self.vector)
 
     @property
     def scale(self) -> float:
@@ -123,6 +122,6 @@ class Response:
         names = [name for name in self.sources if name in asked]
         if not names:
             return pd.Series(dtype=float, index=pd.Index([], name="source"), name="isolated")
-        alone = self.resolvent.alone(self.pushes.own()).unsqueeze(0)
-        values = self.summed(alone, self.gradients, names)[0]
+        led = alone(self.resolvent, self.pushes.own()).unsqueeze(0)
+        values = self.summed(led, self.gradients, names)[0]
         return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")

@@ -86,13 +86,13 @@ class Rounds:
         At rest their contents are the same, whatever the clocks; of those who average everything ever seen there are
         none. :class:`Unsettled` where a memory does not come to rest.
         """
-        state, world = self.begin(vector), self.dynamics.world(vector)
-        for task in self.dynamics.tasks(world):
+        state, now = self.begin(vector), self.dynamics.round_at(vector)
+        for task in self.dynamics.tasks(now):
             cohort = self.dynamics.cohorts[task.cohort]
             if cohort.retention.averages:
                 continue
             with any_bits():
-                fresh = gather_population(world, task)
+                fresh = gather_population(now, task)
             memory, rows = state.memories[task.cohort], torch.from_numpy(task.rows)
             for name, value in settled(cohort.retention, fresh).items():
                 blank = value.new_zeros(len(cohort.ids), *value.shape[1:])

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.core.streams import Stream
-from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.pace import Law, averaging, slow_growth
 from ecosystem.influence.resolvent import Resolvent
@@ -100,20 +100,19 @@ def stability(
 
 def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
     """See :func:`stability`."""
-    blocks = resolvent.blocks
     many = [Rounds(resolvent.dynamics, ordering) for ordering in (None, *orderings)]
     note = ""
     try:
-        rest: State | None = many[0].at_rest(blocks.point.unsqueeze(0))
+        rest: State | None = many[0].at_rest(resolvent.point.unsqueeze(0))
     except Unsettled as error:
         rest, note = None, str(error)
-    rows = [_row(rounds, blocks, tolerance, rest) for rounds in many]
+    rows = [_row(rounds, resolvent.flows, tolerance, rest) for rounds in many]
     return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance, note)
 
 
-def _row(rounds: Rounds, blocks: Blocks, tolerance: float, rest: State | None) -> dict[str, Any]:
+def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | None) -> dict[str, Any]:
     """One ordering: how fast, whether at all, in how many rounds; without a state at ``rest`` by playing alone."""
-    vector = blocks.point
+    vector = flows.point
     slow = averaging(rounds.dynamics)
     row: dict[str, Any] = {
         "ordering": repr(rounds.ordering),
@@ -132,7 +131,7 @@ def _row(rounds: Rounds, blocks: Blocks, tolerance: float, rest: State | None) -
     else:
         rate = linear.rate()
     if slow.any():
-        row["exponent"] = 1 - slow_growth(blocks, slow)
+        row["exponent"] = 1 - slow_growth(flows, slow)
         row["settles"] = bool(rate < 1 and row["exponent"] > 0)
         row["left"] = Law("power", row["exponent"]).left(1, rounds.dynamics.scenario.rounds)
         row["predicted"] = tolerance ** (-1 / row["exponent"]) if row["settles"] else math.nan

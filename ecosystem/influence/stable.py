@@ -15,7 +15,9 @@ from torch import Tensor
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
-from ecosystem.influence.dynamics import INSTEAD, Dynamics, Like, Part
+from ecosystem.influence.arising import Like, Part
+from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.influence.goals import Alignment
 from ecosystem.influence.roots import residual, root
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.trajectory import Trajectory, follow
@@ -121,8 +123,8 @@ def find(
     ways = follow(Rounds(dynamics), begins, rounds)
     # a scattered start that explodes says nothing; the scenario's own is searched from all the same
     ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
-    solved = [root(dynamics, way, tolerance) for way in ways]
-    points = [_described(dynamics, way, vector, tolerance) for way, vector in zip(ways, solved, strict=True)]
+    goal = Alignment(dynamics)
+    points = [_described(goal, way, root(dynamics, way, tolerance), tolerance) for way in ways]
     first, different = points[0], []
     for point in points[1:]:
         known = [p for p in (first, *different) if p.found]
@@ -150,7 +152,8 @@ def _starts(dynamics: Dynamics, count: int) -> Tensor:
     return torch.stack(vectors)
 
 
-def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: float) -> StablePoint:
+def _described(goal: Alignment, way: Trajectory, vector: Tensor, tolerance: float) -> StablePoint:
+    dynamics = goal.dynamics
     worst = residual(dynamics, vector)
     found = worst <= tolerance
     seen = way.seen(vector if found else None)
@@ -160,14 +163,12 @@ def _described(dynamics: Dynamics, way: Trajectory, vector: Tensor, tolerance: f
     for cohort, stack in zip(dynamics.cohorts, stacks, strict=True):
         for row, name in enumerate(cohort.names):
             generators[name] = cast(ClosedForm, stack).take((row, 0, 0))
-    alignment = dynamics.alignment(shown.unsqueeze(0))[0]
-    index = pd.Index(dynamics.targets, name="member")
     return StablePoint(
         found,
         seen,
         way.rounds,
         worst,
-        pd.Series(alignment.numpy(), index=index, name="alignment"),
+        goal.at(shown),
         {name: generators[name].vector() for name in dynamics.names},
         {name: generators[name] for name in dynamics.names},
         dynamics.layout.minds.named(dynamics.names, shown),

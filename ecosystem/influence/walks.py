@@ -51,7 +51,7 @@ def _best(
     response: Response, begins: dict[int, Tensor], end: int, k: int, longest: int
 ) -> list[tuple[tuple[int, ...], float]]:
     """Best-first search: a heap of walks and of beginnings, by what they carry or can carry at most."""
-    layout, blocks = response.dynamics.layout, response.blocks.by_pair
+    layout, blocks = response.dynamics.layout, response.resolvent.blocks.by_pair
     gradient = response.gradients[layout.span(end)]
     readers: dict[int, list[int]] = {}
     for target, producer in blocks:
@@ -89,7 +89,7 @@ def _best(
 
 def _bounds(response: Response, end: int, gradient: float, longest: int) -> list[np.ndarray]:
     """``bounds[left][i]``: the most that a unit vector at ``i`` can still carry by up to ``left`` more hops."""
-    norms = response.blocks.norms().tocoo()
+    norms = response.resolvent.blocks.norms().tocoo()
     size = len(response.dynamics.names)
     readers, producers, strength = *norms.coords, norms.data
     arrived = np.zeros(size)
