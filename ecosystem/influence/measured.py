@@ -68,10 +68,9 @@ def measure_influence(
     with Student's interval over seeds. It estimates ``dJ_j/dλ_k`` up to a bias of ``O(delta²)``, at the scenario's own
     number of samples. That is not quite the derivative on the population: where rewards are not linear, the variance
     that finite samples leave in the parameters counts too, and that of the counts of curated samples is curved in the
-    level. For ``scenarios/pair.py`` at coupling .9 the population has 1.4849 for theta and −.8773 for phi; 4 samples a
-    round add −.2007 and −.0951, 64 samples −.0125 and −.0059.
+    level (``scenarios/pair.py`` at coupling .9: 1.4849 for theta; 4 samples a round add −.2007, 64 add −.0125).
 
-    It works with every generator, agent, schedule, ordering and intervention; whatever sets the level of a source to a
+    It works with every generator, agent, schedule, ordering and intervention; what sets the level of a source to a
     fixed value during the run ends the difference there.
 
     Parameters
@@ -91,17 +90,16 @@ def measure_influence(
 
     Warns
     -----
-    RuntimeWarning of responses that are still drifting: the mean of the later half of the averaged rounds differs from
-    that of the earlier half by more than 2 % of the effect, and, where there is chance, by more than chance over seeds
-    (paired, by Student's t: a call without any drift warns with a probability of at most 1 in 1,000, however many pairs
-    of source and target it has). Effects are not those of the long run then.
+    RuntimeWarning of pairs that diverged and are left out, and of responses that still drift, so that effects are not
+    those of the long run: the later half of the averaged rounds differs from the earlier by more than 2 % of the effect
+    and, where there is chance, by more than chance over seeds (paired, by Student's t: a call without any drift warns
+    with a probability of at most 1 in 1,000).
 
     Returns
     -------
     A :class:`Measured`. In ``response`` the rounds before the change has reached a target are 0.0 exactly, and those in
-    which it is absent are missing. Pairs of which one side diverged are left out, with a warning. With fewer than two
-    pairs low and high are NaN, except on the population without random orders or clocks: there is one pair and nothing
-    is random, so low = high = effect (NaN still for an alignment that samples estimate).
+    which it is absent are missing. With fewer than two pairs low and high are NaN, except on the population without
+    random orders or clocks, where nothing is random: low = high = effect (NaN for an alignment that samples estimate).
 
     Raises
     ------
@@ -133,25 +131,36 @@ def measure_influence(
         responses.append(_response(pairs, read, certain, confidence))
         lost += _lost(pairs)
         drifting += _drifting(pairs, read, certain, sure, burn_in)
+    _warn_of_lost(lost, measure)
+    _warn_of_drift(drifting, burn_in + 1, scenario.rounds)
+    table, response = (pd.concat(parts, ignore_index=True) for parts in (tables, responses))
+    return Measured(table, response, delta, confidence, burn_in)
+
+
+# -- warnings about the call -------------------------------------------------------------------------------------------
+
+
+def _warn_of_lost(lost: list[str], measure: Measure) -> None:
     if lost:
         where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
         warnings.warn(
             f"paired runs that diverged, or whose {name_of(measure)} is not finite, were left out: {where}; effects "
             "and intervals are those of the others",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def _warn_of_drift(drifting: list[str], first: int, last: int) -> None:
     if drifting:
         where = "; ".join(drifting[:4]) + (f"; and {len(drifting) - 4} more" if len(drifting) > 4 else "")
         warnings.warn(
-            f"the long run has not been reached: over rounds {burn_in + 1} to {scenario.rounds} the effect of {where}; "
+            f"the long run has not been reached: over rounds {first} to {last} the effect of {where}; "
             "play more rounds, scenario.replace(rounds=...), or average the last ones only, burn_in=...; "
             "where every law is known, influence(scenario).after() has the exact effect of so many rounds",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    table, response = (pd.concat(parts, ignore_index=True) for parts in (tables, responses))
-    return Measured(table, response, delta, confidence, burn_in)
 
 
 # -- the tables --------------------------------------------------------------------------------------------------------
