@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ecosystem import Flow, Linear, Location, Luce, Member, Scenario
 from ecosystem.study import Local, Results, Study
 
 HERE = Local(workers=0)
+GATE = "STUDY_GATE"  # environment: a folder of tokens, of which a worker needs one for every point
 FLAGS, PARENT = "STUDY_FLAGS", "STUDY_PARENT"  # environment: a folder for notes, the process that is no worker
 
 
@@ -42,8 +44,22 @@ def pair(share: float = 0.4, level: float = 0.3, samples: int | None = 4, rounds
 
 def slow(share: float) -> Scenario:
     """A pair that takes its time to be built."""
+    gate = os.environ.get(GATE)
+    while gate and os.getpid() != int(os.environ[PARENT]) and not _admitted(Path(gate)):
+        time.sleep(0.01)
     time.sleep(0.05)
     return pair(share)
+
+
+def _admitted(gate: Path) -> bool:
+    """Whether a point may begin: all may where the gate is open, else one for each token."""
+    if (gate / "open").exists():
+        return True
+    for token in gate.glob("token*"):
+        with suppress(FileNotFoundError):  # another was quicker
+            token.unlink()
+            return True
+    return False
 
 
 FINE, ONCE, ALWAYS = 0.0, 1.0, 2.0
@@ -172,9 +188,9 @@ class Nursery:
         self._process = subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True, cwd=root, env=env)
         assert self._answer() == "ready"
 
-    def start(self, folder: Path, workers: int, points: int = 16) -> int:
-        """Start a study; the number of its process and session."""
-        return self.ask(folder=str(folder), workers=workers, points=points)
+    def start(self, folder: Path, workers: int, points: int = 16, gate: Path | None = None) -> int:
+        """Start a study, behind a gate if one is given; the number of its process and session."""
+        return self.ask(folder=str(folder), workers=workers, points=points, gate=str(gate or ""))
 
     def wait(self, process: int) -> int:
         """How a process ended: 0, or minus the signal that killed it."""
@@ -208,7 +224,8 @@ def nurse() -> None:
         print(answer, flush=True)
 
 
-def _child(folder: str, workers: int, points: int) -> None:
+def _child(folder: str, workers: int, points: int, gate: str) -> None:
+    os.environ |= {GATE: gate, PARENT: str(os.getpid())}
     os.setsid()
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     os.dup2(2, 1)

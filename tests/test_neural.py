@@ -280,7 +280,7 @@ def test_precision_is_that_of_the_loss_alone() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: HoldThenDecay(-1), r"HoldThenDecay\(hold\) must be a whole number of retrainings, got -1"),
+        (lambda: HoldThenDecay(-1), r"HoldThenDecay\(hold\) must be a whole number of retrainings, at least 0, got -1"),
         (lambda: HoldThenDecay(3, factor=0.0), r"HoldThenDecay\(factor\) must lie in \(0, 1\], got 0.0"),
         (lambda: Training(precision=torch.float16), r"Training\(precision\) is None, torch.float32 or torch.bfloat16"),
     ],

@@ -107,12 +107,16 @@ def test_killed_at_any_moment(nursery: Nursery, unharmed: Results, tmp_path: Pat
 
 
 def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: Path) -> None:
-    folder, moments = tmp_path / "study", random.Random(7)
+    """A gate holds the study's points back, so that it cannot end before it is killed, however slow the killer is."""
+    folder, gate, moments = tmp_path / "study", tmp_path / "gate", random.Random(7)
+    gate.mkdir()
 
     def stopped(early: bool, by: Callable[[int], None]) -> None:
         """Start it, and stop it: while its workers start, or after the next block."""
         before = finished_blocks(folder)
-        process = nursery.start(folder, workers=2)
+        process = nursery.start(folder, workers=2, gate=gate)
+        for number in range(0 if early else 3):  # two workers with blocks of two points: one of them ends its block
+            (gate / f"token {number}").touch()
         if early:
             assert within(60, lambda: len(living(process)) > 1) or not Path("/proc").exists()
         else:
@@ -129,7 +133,8 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
     stopped(False, lambda process: os.kill(process, signal.SIGKILL))
     stopped(False, lambda process: os.killpg(process, signal.SIGINT))  # Ctrl-C in a terminal goes to all of them
     assert not Study.load(folder).finished
-    assert nursery.wait(nursery.start(folder, workers=2)) == 0
+    (gate / "open").touch()
+    assert nursery.wait(nursery.start(folder, workers=2, gate=gate)) == 0
     assert_same(Study.load(folder), unharmed)
     assert files(folder) == files(unharmed.folder)
 
