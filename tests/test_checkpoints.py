@@ -192,7 +192,7 @@ class Fickle(ModelAgent):
         if round in (2, 5):
             self.set_curator(Luce(round), where=self.patience < 2)
         if round == 3:
-            self.set_curator(BestOf(2), reward=self.model["a"].reward)  # a function: it is the scenario's
+            self.set_curator(BestOf(2), reward=self.model["a"].member.reward)  # a function: it is the scenario's
         if round == 4:
             self.set_schedule(every(2, start=3), where=self.patience >= 1)
         if round == 6:
