@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ecosystem.orderings import synchronous as synchronous
     from ecosystem.retention import accumulate as accumulate
     from ecosystem.retention import replace as replace
+    from ecosystem.retention import resample as resample
     from ecosystem.retention import subsample as subsample
     from ecosystem.retention import window as window
     from ecosystem.rewards import Distance as Distance
@@ -91,7 +92,7 @@ _HOMES = {
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.running.recording": "Record",
     "ecosystem.running.until": "settled",
-    "ecosystem.retention": "accumulate replace subsample window",
+    "ecosystem.retention": "accumulate replace resample subsample window",
     "ecosystem.rewards": "Distance HueBand Linear OfPairs Preference Quadratic Realism Tabular TextReward WeightedSum",
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",

@@ -131,10 +131,12 @@ class window(Retention):
 
 @dataclass(frozen=True)
 class subsample(Retention):
-    """At most ``n`` samples, uniformly without replacement from everything seen so far.
+    """At most ``n`` samples, uniformly without replacement from everything seen so far: a reservoir.
 
-    Every sample draws a lot when it arrives and those with the smallest lots stay, so only ``n`` are ever kept.
-    On the population, where ``n`` is infinite, this is :class:`accumulate`.
+    Every sample draws a lot when it arrives and those with the smallest lots stay, so only ``n`` are ever kept, and
+    what was once dropped never comes back: training sets of later rounds share most of their samples. For a set that is
+    drawn afresh each time see :class:`resample`. On the population, where ``n`` is infinite, this is
+    :class:`accumulate`.
     """
 
     n: int
@@ -152,6 +154,33 @@ class subsample(Retention):
         data, lots = (concatenated([kept[0], fresh]), concatenated([kept[1], lots])) if kept else (fresh, lots)
         stay = lots.argsort()[: self.n].sort().values
         return [data[stay], lots[stay]]
+
+    def data(self, kept: list[Any]) -> Any:
+        return kept[0]
+
+
+@dataclass(frozen=True)
+class resample(Retention):
+    """At most ``n`` samples of everything seen so far, drawn afresh at each retraining, uniformly without replacement.
+
+    The *accumulate-subsample* of Kazdan et al. 2024 (2410.16713): everything is kept, and memory grows with it, while
+    what one retraining costs does not. On the population, where ``n`` is infinite, this is :class:`accumulate`.
+    """
+
+    n: int
+    on_data = True
+    averages = True
+
+    def __post_init__(self) -> None:
+        whole_number(self.n, "resample(n)", 1)
+
+    def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
+        return accumulate().pool(memory, fresh)
+
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
+        everything = concatenated([kept[1], fresh]) if kept else fresh
+        drawn = rng.uniform(len(everything)).argsort()[: self.n].sort().values
+        return [everything[drawn], everything]
 
     def data(self, kept: list[Any]) -> Any:
         return kept[0]

@@ -94,6 +94,38 @@ def test_luce_against_enumeration(seed: int, n: int, k: int, spread: float) -> N
     assert kept(Luce(k), p, Tabular(r)) == pytest.approx(enumerate_luce(p, r, k), abs=1e-10)
 
 
+@_quick
+@given(seed=seeds, n=st.integers(2, 6), k=st.integers(1, 5))
+def test_opposite_users_choose_by_minus_their_reward_whosever_it_is(seed: int, n: int, k: int) -> None:
+    """``opposite`` was not heard of rewards that a crowd brings itself."""
+    p, r = probabilities(seed, n), normals(seed + 1, n)
+    expected = kept(Luce(k), p, Tabular(-r))
+    for crowd, own in (
+        (Crowd(Luce(k), rewards=[Tabular(r)], opposite=[True]), None),
+        (Crowd(Luce(k), rewards=[None], opposite=[True]), Tabular(r)),
+        (Crowd(Luce(k), rewards=[lambda x: r[x]], opposite=[True]), None),
+    ):
+        np.testing.assert_allclose(kept(crowd, p, own), expected, rtol=0, atol=1e-12)
+    stay = Crowd((Luce(k), Luce(k)), (Tabular(r), Tabular(r)), [0.25, 0.75], (True, False))
+    mixture = 0.25 * expected + 0.75 * kept(Luce(k), p, Tabular(r))
+    np.testing.assert_allclose(kept(stay, p, None), mixture, rtol=0, atol=1e-12)
+
+
+def test_the_opposite_of_three_rewards_by_hand() -> None:
+    """2 of (.2, .3, .5) by r = −(1, 0, −.5): pair by pair."""
+    p, r = np.array([0.2, 0.3, 0.5]), np.array([1.0, 0.0, -0.5])
+    crowd = Crowd(Luce(2), rewards=[Tabular(r)], opposite=[True])
+    np.testing.assert_allclose(kept(crowd, p, None), enumerate_luce(p, -r, 2), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kept(crowd, p, None), [0.109, 0.291, 0.600], atol=5e-4)
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e6, 1e12, 1e18, 1e300])
+def test_luce_at_huge_gaps_keeps_the_best(scale: float) -> None:
+    """Gaps of more than 2⁵³ were rounded away: the law that survived was ``p``."""
+    p, r = np.array([0.2, 0.3, 0.5, 0.0]), np.array([-1.0, 0.5, -0.5, 0.75]) * scale
+    np.testing.assert_allclose(kept(Luce(3), p, Tabular(r)), kept(BestOf(3), p, Tabular(r)), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("k", [2, 3, 10, 100, 3000])
 @pytest.mark.parametrize("gap", [0.0, 1e-6, 0.5, 3.9, 4.1, 12.0, 40.0, 300.0, 700.0])
 def test_luce_for_any_number_of_candidates(k: int, gap: float) -> None:

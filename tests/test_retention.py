@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecosystem import Location, Member, Stream, accumulate, replace, subsample, window
+from ecosystem import Location, Member, Stream, accumulate, replace, resample, subsample, window
 from ecosystem.retention import Retention, as_retention
 from tests.drawn import normals
 
@@ -44,6 +44,7 @@ def test_pooled_statistics(seed: int, rounds: int, size: int, batch: tuple) -> N
     for t in range(rounds):
         torch.testing.assert_close(pooled(accumulate(), history)[t], history[: t + 1].mean(0))
         torch.testing.assert_close(pooled(subsample(3), history)[t], history[: t + 1].mean(0))
+        torch.testing.assert_close(pooled(resample(3), history)[t], history[: t + 1].mean(0))
         torch.testing.assert_close(pooled(window(size), history)[t], history[max(0, t + 1 - size) : t + 1].mean(0))
 
 
@@ -68,6 +69,22 @@ def test_subsamples_have_their_size_and_forget_for_good(seed: int, rounds: int, 
         if t:
             assert {x for x in now if x < t * n} <= set(sets[t - 1])
     assert subsample(size).on_data and not accumulate().on_data
+
+
+def test_resamples_take_back_what_was_dropped() -> None:
+    """3 of 8 samples of 4 rounds: each as often (chi-square, p > 1e-4), and two draws are independent.
+
+    Of the 3 of round 2 (of 6) those that are there in round 3 are 3·3/8 on average, if they are drawn anew.
+    """
+    counts, common, repeats = torch.zeros(8), 0, 2000
+    for seed in range(repeats):
+        *_, before, last = kept(resample(3), 4, 2, seed)
+        assert len(set(before)) == len(set(last)) == 3 and before == sorted(before) and last == sorted(last)
+        counts[last] += 1
+        common += len(set(before) & set(last))
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-4
+    assert abs(common / repeats - 9 / 8) < 5 * 0.7 / repeats**0.5
+    assert any(set(b) - set(a) - {6, 7} for s in range(9) for *_, a, b in [kept(resample(3), 4, 2, s)])
 
 
 def test_subsamples_are_uniform_over_everything_seen() -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ecosystem.core.products import congruent, row_product, safe_factor
 
@@ -185,6 +186,13 @@ class Finite:
 
     def take(self, index: Any) -> Finite:
         return Finite(self.probabilities[index])
+
+    def within(self, n: int) -> Finite:
+        """The same law on the symbols ``0..n−1``; ValueError where it has larger ones."""
+        p = self.probabilities
+        if p.shape[-1] > n and bool((p[..., n:] != 0).any()):
+            raise ValueError(f"a consumer knows the symbols 0..{n - 1}, and its flow carries larger ones; map them")
+        return Finite(pad(p, (0, n - p.shape[-1])))
 
     def select(self, reward: Taste | None, curator: Selection, memo: dict[Any, Any] | None = None) -> Finite:
         """The law of what a curator keeps by a reward; ``memo`` keeps what depends on the reward alone."""

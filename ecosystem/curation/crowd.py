@@ -19,7 +19,8 @@ from ecosystem.rewards import Reward, as_numbers, as_reward, negated
 class Crowd(Curator):
     """A population of users: each comparison is judged by one of them, drawn with ``weights``.
 
-    ``curators[i]`` chooses by ``rewards[i]``, or by the member's own reward where that is ``None``.
+    ``curators[i]`` chooses by ``rewards[i]``, or by the member's own reward where that is ``None``; where
+    ``opposite[i]``, by minus that.
 
     >>> from ecosystem.curation import Luce
     >>> Crowd.adversarial(Luce(2), 0.2)             # a fifth prefers what the others dislike
@@ -110,16 +111,18 @@ class Crowd(Curator):
         return kept
 
     def _users(self, reward: Reward | None) -> list[tuple[Curator, Reward | None]]:
-        own = negated(reward) if reward is not None and any(self.opposite) else None
-        tastes = [
-            (own if flip else reward) if taste is None else taste
-            for taste, flip in zip(self.rewards, self.opposite, strict=True)
+        tastes = [reward if taste is None else taste for taste in self.rewards]
+        flipped = [
+            negated(taste) if flip and taste is not None else taste
+            for taste, flip in zip(tastes, self.opposite, strict=True)
         ]
-        return list(zip(self.curators, tastes, strict=True))
+        return list(zip(self.curators, flipped, strict=True))
 
     def __repr__(self) -> str:
         weights = self.weights.reshape(-1, len(self.curators)).mean(0).tolist()
         parts = []
         for weight, curator, taste, flip in zip(weights, self.curators, self.rewards, self.opposite, strict=True):
-            parts.append(f"{weight:.4g} {'opposite ' if flip else ''}{curator}{f' by {taste}' if taste else ''}")
+            parts.append(
+                f"{weight:.4g} {'opposite ' if flip else ''}{curator}{f' by {taste}' if taste is not None else ''}"
+            )
         return f"Crowd({', '.join(parts)})"

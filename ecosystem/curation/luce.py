@@ -100,9 +100,12 @@ def _power(x: Tensor, n: int) -> Tensor:
 def _narrowed(rewards: Tensor) -> Tensor:
     """Rewards whose gaps, from one to the next, are at most ``_GAP``: no choice can tell, and nothing overflows."""
     ordered, order = rewards.sort(-1, descending=True)
-    excess = (ordered[..., :-1] - ordered[..., 1:] - _GAP).clamp(min=0).cumsum(-1)
-    excess = torch.cat([torch.zeros_like(ordered[..., :1]), excess], -1)
-    return rewards + torch.zeros_like(rewards).scatter(-1, order, excess)
+    gaps = ordered[..., :-1] - ordered[..., 1:]
+    first = torch.zeros_like(ordered[..., :1])
+    excess = torch.cat([first, (gaps - _GAP).clamp(min=0).cumsum(-1)], -1)
+    # summed up gap by gap: taking the excess off would cancel all that large rewards have of digits
+    narrow = ordered[..., :1] - torch.cat([first, gaps.clamp(max=_GAP).cumsum(-1)], -1)
+    return torch.zeros_like(rewards).scatter(-1, order, torch.where(excess > 0, narrow, ordered))
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:

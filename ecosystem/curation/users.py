@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from ecosystem.core.laws import Law
+from ecosystem.core.laws import Finite, Law
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -102,6 +102,20 @@ class Users(Stackable):
         if len(mine) != len(theirs) or any(a != b and 1 not in (a, b) for a, b in pairs):
             raise ValueError(f"users of batch {mine} cannot look at what a batch {theirs} makes; give both one batch")
         return tuple(b if a == 1 else a for a, b in pairs)
+
+
+def received(law: Law, users: Users | None, transform: Any, after: bool, symbols: int | None) -> Law:
+    """The law of what a consumer gets of a producer's ``law``: curated by ``users`` and transformed, in either order.
+
+    Consumers who know so many ``symbols`` choose, ``after`` the transform, among these, whatever alphabet the producer
+    has.
+    """
+    if users is not None and not after:
+        law = users.law(law)
+    if transform is not None:
+        law = transform.law(law)
+        law = law.within(symbols) if symbols is not None and isinstance(law, Finite) else law
+    return users.law(law) if users is not None and after else law
 
 
 def _form(item: Stackable) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.products import mix_rows, mixing_matrix
+from ecosystem.curation.users import received
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.round import Round
@@ -26,32 +27,25 @@ def gather_population(now: Round, task: Task) -> Tensor:
         raise NoPopulationLaw(f"the generator of {now.program.cohorts[task.cohort].names[int(task.rows[0])]!r}")
     total: Tensor | None = None
     for bundle in task.bundles:
-        values = family.statistic_of(bundle_law(now, bundle))
+        values = family.statistic_of(bundle_law(now, bundle, family.symbols))
         part = _mixed(now, task, bundle, values)
         total = part if total is None else total + part
     assert total is not None
     return total
 
 
-def bundle_law(now: Round, bundle: Bundle) -> Law:
+def bundle_law(now: Round, bundle: Bundle, symbols: int | None) -> Law:
     """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
     stack = now.read(bundle)
     everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
         bundle.source, torch.arange(len(bundle.source))
     )
-    return sent(stack if everything else stack.take(bundle.source), bundle)
+    return sent(stack if everything else stack.take(bundle.source), bundle, symbols)
 
 
-def sent(origins: Stack, bundle: Bundle) -> Law:
-    """The law of what the consumers of a bundle get from each of its origins: curated and transformed."""
-    law = origins.law()
-    if bundle.users is not None and not bundle.after:
-        law = bundle.users.law(law)
-    if bundle.transform is not None:
-        law = bundle.transform.law(law)
-    if bundle.users is not None and bundle.after:
-        law = bundle.users.law(law)
-    return law
+def sent(origins: Stack, bundle: Bundle, symbols: int | None) -> Law:
+    """The law of what the consumers of a bundle, who know so many ``symbols``, get from each of its origins."""
+    return received(origins.law(), bundle.users, bundle.transform, bundle.after, symbols)
 
 
 def _mixed(now: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:

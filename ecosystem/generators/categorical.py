@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from ecosystem.core.laws import Finite, Law
 from ecosystem.core.streams import Stream
@@ -56,10 +55,7 @@ class Categorical(ClosedForm):
     def statistic_of(self, law: Law) -> Tensor:
         if not isinstance(law, Finite):
             raise TypeError("Categorical learns from symbols, this flow carries vectors")
-        own, other = self.probabilities.shape[-1], law.probabilities.shape[-1]
-        if other > own and bool((law.probabilities[..., own:] != 0).any()):
-            raise ValueError(f"Categorical knows the symbols 0..{own - 1}, this flow carries larger ones; map them")
-        return pad(law.probabilities, (0, own - other))  # an alphabet may be larger or smaller before its map
+        return law.within(self.symbols).probabilities
 
     def refit(self, statistic: Tensor) -> Self:
         return self.rebuild({"probabilities": statistic / statistic.sum(-1, keepdim=True)})

@@ -92,7 +92,7 @@ class LinearFlows:
         Q]``.
         """
         origins = with_vector(widened(self.producers(bundle), vector.shape[2]), vector)
-        return fit.stack.statistic_of(sent(origins, bundle))
+        return fit.stack.statistic_of(sent(origins, bundle, fit.stack.symbols))
 
     def moved(self, fit: Fit, bundle: Bundle, v: Tensor) -> Tensor:
         """How what each origin of a bundle sends moves, ``[origins, Q]``, when its producer moves by ``v [origins,

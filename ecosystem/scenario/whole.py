@@ -8,6 +8,7 @@ import torch
 
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
+from ecosystem.curation.users import received
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario.checks import check_known, check_round, kind_of
@@ -189,14 +190,7 @@ def _try_law(
     try:
         if not isinstance(source, ClosedForm):
             raise NoPopulationLaw(type(source).__name__)
-        law = source.law()
-        if users is not None and not after:
-            law = users.law(law)
-        if transform is not None:
-            law = transform.law(law)
-        if users is not None and after:
-            law = users.law(law)
-        statistic = fit.statistic_of(law)
+        statistic = fit.statistic_of(received(source.law(), users, transform, after, fit.symbols))
         if not bool(torch.isfinite(statistic).all()):
             raise ValueError(f"the law of what {users} keep is not finite; use a higher temperature, or BestOf(k)")
     except (ValueError, TypeError) as error:
