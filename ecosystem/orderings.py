@@ -8,20 +8,25 @@ ranks are ``[members]``, or ``[members, replicates]`` where each replicate has i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.streams import Stream, word
 
 
-class Ordering(Drawing):
-    """The contract: ranks for the members of a scenario, and a check of the names it was given."""
+class Ordering(Claims, Drawing):
+    """The contract: ranks for the members of a scenario, and a check of the names it was given.
 
+    ``random`` says whether ranks differ from round to round or between replicates; so they do unless it says no.
+    """
+
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"random": ("ranks",)}
     DRAWING = ("ranks",)
-    random = False
+    random: bool = True
 
     def kind(self) -> Hashable:
         """What orderings share that are the same; by default only one with itself."""
@@ -41,6 +46,8 @@ class Ordering(Drawing):
 class _Synchronous(Ordering):
     """Everybody reads what was there when the round began."""
 
+    random = False
+
     def kind(self) -> Hashable:
         return type(self)
 
@@ -56,6 +63,8 @@ class sequential(Ordering):
 
     ``sequential("a", ("b", "c"))``: ``b`` and ``c`` both read the new ``a``, and each other's old.
     """
+
+    random = False
 
     def __init__(self, *names: str | tuple[str, ...]) -> None:
         for name in names:
@@ -92,8 +101,6 @@ class sequential(Ordering):
 class _Shuffled(Ordering):
     """One after the other in an order drawn anew for each round and replicate."""
 
-    random = True
-
     def kind(self) -> Hashable:
         return type(self)
 
@@ -108,8 +115,6 @@ class _Shuffled(Ordering):
 
 
 class _CustomOrdering(Ordering):
-    random = True
-
     def __init__(self, function: Callable[[Sequence[str], int, Stream], Any]) -> None:
         self.function = function
 

@@ -248,7 +248,7 @@ def test_members_at_rest_at_zero_are_settled() -> None:
     ("settings", "message"),
     [
         ({"until": 5}, "run(until) must be a function of a View"),
-        ({"until": lambda view: None}, "must return True or False, got None in round 0"),
+        ({"until": lambda view: None}, "must return True or False, got None in round 1"),
         ({"record": {"every": 5}}, "record must be a Record"),
         ({"seeds": 10}, "unexpected keyword argument 'seeds'"),
         ({"recrod": 1}, "unexpected keyword argument 'recrod'"),

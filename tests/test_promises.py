@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import ecosystem.engine.sampling as sampling
@@ -91,8 +91,7 @@ def test_a_replicate_is_the_same_alone_and_among_others(seed, family, ordering, 
 def test_a_variant_is_the_same_alone_and_among_others(seed, family, samples) -> None:
     base = random_scenario(seed, 4, family, samples=samples)
     curated = [name for name in base.names if 0 < base.curation(name) < 1]
-    if not curated:
-        return
+    assume(curated)
     level = base.curation(curated[0])
     variants = [base.with_curation(curated[0], level * factor) for factor in (0.5, 1.0, 0.9)]
     seeds = [(1, 0)] if samples is None else [(1, 0), (1, 1)]
@@ -158,7 +157,10 @@ def test_changing_the_level_moves_only_samples_that_must_move() -> None:
         now, task, _ = eco.turns._turn_of("a")
         data[level] = sampling.Sampler(now, task).data().data.flatten()
     moved = (data[0.38] != data[0.42]).double().mean()
-    assert moved <= 0.04 + 4 * np.sqrt(0.04 * 0.96 / 4000)
+    producer = {level: (x / 10).round() for level, x in data.items()}
+    # what moves is chosen by others than before: half of it keeps its first candidate, which is the raw sample
+    assert 0.02 - 4 * np.sqrt(0.02 * 0.98 / 4000) <= moved <= 0.04 + 4 * np.sqrt(0.04 * 0.96 / 4000)
+    assert torch.equal(producer[0.38], producer[0.42])
 
 
 def test_same_seed_same_tables_and_other_seeds_differ() -> None:

@@ -20,6 +20,7 @@ from torch.func import jacfwd, jacrev, vmap
 
 from ecosystem import (
     BestOf,
+    Categorical,
     Crowd,
     Distance,
     Drift,
@@ -27,6 +28,7 @@ from ecosystem import (
     Learner,
     Linear,
     Luce,
+    Member,
     NoPopulationLaw,
     Pairs,
     Preference,
@@ -345,12 +347,12 @@ def test_ones_own_learners_do_what_drift_does(learn: Learner, symbols: bool) -> 
 
 def test_users_of_one_replicate_look_at_many() -> None:
     """Lengths of 1 serve all, and afterwards every number has the full batch; ``β`` is each variant's own."""
-    items = [users(UNIFORM, Drift(beta), Luce(2, temperature)) for beta, temperature in ((0.0, 1.0), (1.0, 2.0))]
+    items = [users(UNIFORM, Drift(beta), Luce(2, temperature)) for beta, temperature in ((0.25, 1.0), (1.0, 2.0))]
     before = stack(items).map(lambda t: t.reshape(1, 2, 1, *t.shape[1:]))
     law = Finite(torch.softmax(normals(12, 1, 2, 3, 10), -1))
     after = before.look(OfLaw(law))
     assert all(t.shape[:3] == (1, 2, 3) for t in after.tensors().values())
-    assert torch.equal(after.reward.state()[0, 0], UNIFORM.expand(3, 10))
+    torch.testing.assert_close(after.reward.state()[0, 0], 0.75 * UNIFORM + 0.25 * law.probabilities[0, 0])
     torch.testing.assert_close(after.reward.state()[0, 1], law.probabilities[0, 1])
     again = after.look(OfLaw(Finite(law.probabilities[:, :, :1])))
     torch.testing.assert_close(again.reward.state()[0, 1], law.probabilities[0, 1, :1].expand(3, 10))
@@ -360,6 +362,13 @@ def test_users_of_one_replicate_look_at_many() -> None:
     one = after.take((0, 1, 2)).law(law.take((0, 1, 2)))
     assert isinstance(one, Finite)
     torch.testing.assert_close(kept.probabilities[0, 1, 2], one.probabilities, rtol=1e-13, atol=1e-15)
+
+
+def test_a_drift_of_nothing_is_no_drift() -> None:
+    """As a learner it gave the solvers unknowns that nothing determines: a wrong influence, a singular ``I − B``."""
+    frozen, plain = users(learn=Drift(0.0)), users()
+    assert frozen.learn is None and frozen.kind() == plain.kind()
+    assert Member(Categorical(UNIFORM), reward=Tabular(FIRST), learn=Drift(0.0)).audience.learn is None
 
 
 def test_what_moves_and_what_stays() -> None:
@@ -385,7 +394,7 @@ def test_what_moves_and_what_stays() -> None:
 
 
 def test_users_who_learn_stack_and_come_apart() -> None:
-    items = [users(0.1 * i * FIRST, Drift(0.1 * i), Luce(2, 1.0 + i)) for i in range(3)]
+    items = [users(0.1 * i * FIRST, Drift(0.1 + 0.1 * i), Luce(2, 1.0 + i)) for i in range(3)]
     assert len({item.kind() for item in items}) == 1
     many = stack(items)
     assert many.learn.beta.shape == (3,) and many.reward.weights.shape == (3, 10) and many.reward.phi.shape == (10, 10)
@@ -397,7 +406,7 @@ def test_users_who_learn_stack_and_come_apart() -> None:
             "learn.beta",
         ]
         assert all(torch.equal(part.tensors()[name], value) for name, value in item.tensors().items())
-    assert many.take(torch.tensor([2, 0])).learn.beta.tolist() == pytest.approx([0.2, 0.0])
+    assert many.take(torch.tensor([2, 0])).learn.beta.tolist() == pytest.approx([0.3, 0.1])
     x = torch.tensor([[0, 1], [0, 1], [0, 1]])
     assert many.reward(x).tolist() == [[0.0, 0.0], [0.1, 0.0], [0.2, 0.0]]
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 _CHUNK = 1 << 16  # words mixed at a time: scratch of 512 KB stays in the cache
 _SCALE = 2.0**-53
+_BELOW_ONE = 1 - 2.0**-53
 
 
 def _signed(value: int) -> int:
@@ -166,7 +167,7 @@ def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor
         block = out[at : at + step]
         bits = np.add(starts[at : at + step], columns, out=work[: len(block)])
         block.numpy()[...] = np.right_shift(_mix(bits, scratch[: len(block)]), _11, out=bits)
-        finish(block.add_(0.5).mul_(_SCALE))
+        finish(block.add_(0.5).mul_(_SCALE).clamp_(max=_BELOW_ONE))  # the largest of all would round to 1
     return out.reshape(*rng.keys.shape, n, *event)
 
 

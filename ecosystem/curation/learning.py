@@ -27,8 +27,9 @@ class Learner(Stackable, Claims):
     own does not inherit that.
     """
 
-    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"batched": ("learn",)}
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"batched": ("learn",), "still": ("learn",)}
     batched: bool = False
+    still: bool = False  # never moves a taste: users who learn by it do not learn
 
     def learn(self, reward: Reward, seen: Seen) -> Tensor:
         """The new state ``[*batch, p]`` of a taste whose users look at the new output."""
@@ -51,7 +52,9 @@ class Drift(Learner):
     """Users move towards what they saw: ``w⁺ = Proj_ball((1 − β) w + β E[φ])`` (Wei, Xie, Zhu, Zhang 2026, 2610.09415).
 
     ``φ`` are the features in which their reward is linear: the sample itself for ``Linear``, one-hot symbols for
-    ``Tabular``, its own for ``Preference``. The ball has radius 1, and tastes start in it. ``β = 0`` never moves.
+    ``Tabular``, its own for ``Preference``. The ball has radius 1, and tastes start in it. ``β = 0`` never moves,
+    and counts as no learner; for every other the long run is the same: without an anchor, users who drift come to want
+    what they get.
 
     Raises
     ------
@@ -76,6 +79,10 @@ class Drift(Learner):
         if number.ndim or not 0 <= number <= 1:
             raise ValueError(f"Drift(beta) must be one number between 0 (never moves) and 1 (forgets), got {beta!r}")
         object.__setattr__(self, "beta", number)
+
+    @property
+    def still(self) -> bool:  # type: ignore[override]
+        return bool((self.beta == 0).all())
 
     def learn(self, reward: Reward, seen: Seen) -> Tensor:
         state, mean = reward.state(), seen.mean(reward.features())

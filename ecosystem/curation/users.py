@@ -58,6 +58,8 @@ class Users(Stackable):
         if self.reward is None:
             raise ValueError(f"users who learn by {self.learn} need a reward that moves: Users(reward, curator, learn)")
         self.learn.check(self.reward)
+        if self.learn.still:
+            object.__setattr__(self, "learn", None)
 
     @cached_property
     def _memo(self) -> dict[Any, Any]:

@@ -112,6 +112,12 @@ def kind_of(users: Users) -> Hashable:
     return one(users).kind()
 
 
+def as_wide(users: Users) -> Users:
+    """Users ``[rows, variants, replicates or 1]`` whose numbers are all as wide as the widest of them."""
+    width = max((tensor.shape[2] for tensor in users.tensors().values()), default=1)
+    return users.map(lambda tensor: tensor.expand(*tensor.shape[:2], width, *tensor.shape[3:]))
+
+
 def _alike(*tensors: Tensor) -> list[Tensor]:
     """Tensors ``[rows, variants, replicates or 1, ...]``, all of them as wide as the widest."""
     width = max(tensor.shape[2] for tensor in tensors)

@@ -63,7 +63,7 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
         if isinstance(start, Looped):
             start.ask([[m.prompts for m in row] for row in members])
         ids = [index[name] for name in names]
-        cohorts.append(Cohort(names, ids, start, first.retention, _own_behaviour(first.agent)))
+        cohorts.append(Cohort(names, ids, start, first.retention, _acts(first.agent)))
     return cohorts
 
 
@@ -93,14 +93,13 @@ def generator_kind(generator: GenerativeModel) -> Hashable:
 def member_kind(member: Member) -> Hashable:
     """What members must share to stand in one cohort."""
     reward = None if member.reward is None else member.reward.kind()
-    agent = member.agent if _own_behaviour(member.agent) else None
+    agent = member.agent if _acts(member.agent) else None
     return generator_kind(member.generator), reward, member.retention, hidden(member.retention), agent
 
 
-def _own_behaviour(agent: type | None) -> bool:
-    return agent is not None and any(
-        getattr(agent, name).__qualname__.split(".")[0] != "ModelAgent" for name in ("gather", "retrain")
-    )
+def _acts(agent: type | None) -> bool:
+    """Whether agents gather or retrain in ways of their own, as their class says."""
+    return agent is not None and getattr(agent, "acts", True)
 
 
 def _differing(members: Sequence[Member]) -> str:

@@ -128,14 +128,24 @@ def set_schedule(program: Program, state: State, name: str, schedule: Schedule, 
     """Another schedule from this round on."""
     where, member = everywhere(state, where), state.wiring.index[name]
     own = [clock for clock in state.clocks if clock.member == member]
-    before = str(own[-1].schedule if own else program.scenarios[0].member(name).schedule)
-    if before == str(schedule) and bool(where.all()):
+    before = {str(program.scenarios[0].member(name).schedule): torch.ones_like(where)}
+    for clock in own:  # the newest counts
+        said = str(clock.schedule)
+        before = {text: here & ~clock.where for text, here in before.items()}
+        before[said] = before.get(said, clock.where) | clock.where
+    changes = [
+        change
+        for text, here in before.items()
+        if text != str(schedule)
+        for change in _logged(state, name, "schedule", text, str(schedule), where & here)
+    ]
+    if not changes:
         return state, []
     one = schedule.map(lambda t: t.reshape(1, 1, 1, *t.shape))
     hidden = [clock for clock in own if bool((where | ~clock.where).all())]  # nothing is left of these
     kept = tuple(clock for clock in state.clocks if all(clock is not old for old in hidden))
     new = state.changed(clocks=(*kept, Clock(member, one, where)))
-    return _whole(program, new), _logged(state, name, "schedule", before, str(schedule), where)
+    return _whole(program, new), changes
 
 
 def set_frozen(program: Program, state: State, name: str, frozen: bool, where: Tensor | None = None) -> Changed:
@@ -166,8 +176,9 @@ def _curated(state: State, v: str, level: Any, where: Tensor | None) -> Changed:
     old = declared[curated].sum(0)
     if bool((where & ~((old > 0) & (old < 1) & (target >= 0) & (target <= 1))).any()):  # a NaN is none of these
         raise ValueError(
-            f"round {state.round + 1}: the curation level of {v!r} can go from strictly between 0 and 1 to between 0 "
-            f"and 1, asked was {old[where].tolist()} → {target[where].tolist()}"
+            f"round {state.round + 1}: the curation level of {v!r} was to go from {old[where].tolist()} to "
+            f"{target[where].tolist()}; it must lie between 0 and 1, and be neither of them before (then nobody knows "
+            "what to curate: use set_flow)"
         )
     safe = torch.where(where, old, 0.5)
     for places, chosen in ((raw, False), (curated, True)):

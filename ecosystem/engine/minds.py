@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.curation import Curator, Users
-from ecosystem.engine.audience import Audience, Place, in_cell, kind_of, one
+from ecosystem.engine.audience import Audience, Place, as_wide, in_cell, kind_of, one
 from ecosystem.engine.diets import Change, Changed, everywhere
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect
@@ -34,6 +34,11 @@ def set_users(
     """
     where, member = everywhere(state, where), state.wiring.index[name]
     changes: list[Change] = []
+    if not _places(state.wiring, member):
+        raise ValueError(
+            f"round {state.round + 1}: {name!r} has no users whose mind could change; give it some in the scenario: "
+            "Member(..., reward=..., curator=...)"
+        )
     for place in _places(state.wiring, member):
         here = where & _chooses(state, member, place)
         if not bool(here.any()):
@@ -72,7 +77,7 @@ def _changed_mind(old: Users, curator: Curator | None, reward: Any, variants: in
         value = getattr(given, part)
         spread = value if value is None else value.map(lambda t: t.expand(1, variants, 1, *t.shape))
         new.__dict__[part] = spread if asked else getattr(old, part)
-    return new
+    return as_wide(new)
 
 
 def _told(state: State, name: str, old: Users, new: Users, where: Tensor) -> list[Change]:
@@ -144,7 +149,8 @@ def _moved(state: State, member: int, old: Place, new: Place, where: Tensor) -> 
             declared = torch.cat([declared[:at], share.unsqueeze(0), declared[at:]])
         i += 1
     judges = list(state.wiring.judges)
-    judges[member] = _judged_by(judges[member], old, new, where)
+    judged = bool(judges[member]) or state.audience.at(new).reward is None
+    judges[member] = _judged_by(judges[member], old, new, where) if judged else (Judge(new, where),)
     wiring = state.wiring.changed(components=tuple(components), judges=tuple(judges))
     return state.changed(wiring=wiring, declared=declared)
 

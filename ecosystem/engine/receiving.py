@@ -30,7 +30,7 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
     bundle_of = task.bundle[where.slot] if treated and len(numbers) > 1 else None
     for number in treated:
         bundle = task.bundles[number]
-        if isinstance(out, Tensor) and _shifted(task, bundle, where, out):
+        if isinstance(out, Tensor) and now.ledger is None and _shifted(task, bundle, where, out):
             continue
         here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
         if here is None:

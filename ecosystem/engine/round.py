@@ -34,6 +34,7 @@ class Round:
     ledger: Any = None  # told what users chose and what members trained on, where somebody asked for it
     generators: list[Stack] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
+    index: Tensor | None = None  # which replicates of the ecosystem these are; None is all
     streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
 
     def __post_init__(self) -> None:

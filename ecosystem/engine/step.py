@@ -139,7 +139,7 @@ def _played(
     for order in range(orders.shape[1]):
         index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == order))
         told = (None, None) if watch is None else watch(index)
-        now = Round(program, state.columns(index), number, program.rng[index], *told)
+        now = Round(program, state.columns(index), number, program.rng[index], *told, index=index)
         here = asked[:, :, index]
         losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
         merged(stacks, memories, (now.generators, now.memories), index, len(everyone))

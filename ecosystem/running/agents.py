@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,12 @@ class ModelAgent(Acting):
     ...         self.set_frozen(True, where=self.alignment < 0)
     """
 
+    acts: ClassVar[bool] = False  # whether gathering or retraining are its own: then it has turns of its own
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        cls.acts = cls.gather is not ModelAgent.gather or cls.retrain is not ModelAgent.retrain
+
     def __init__(self, model: Host, name: str, member: Member) -> None:
         super().__init__(model, name)
         self.member = member
@@ -47,7 +53,7 @@ class ModelAgent(Acting):
         Batch dimensions ``[variants, replicates]`` of length 1 are left out. To change the member, write it back:
         ``agent.generator = model``.
         """
-        part = copied(self.model.state.now[self.cohort].take(self.row))
+        part = copied(self.model.turns.now.now[self.cohort].take(self.row))
         for dim in (1, 0):
             if part.batch_shape[dim : dim + 1] == (1,):
                 part = part.take((0,) if dim == 0 else (slice(None), 0))
@@ -67,7 +73,7 @@ class ModelAgent(Acting):
     def taste(self, of: str) -> Tensor:
         """The expected reward of a member's output under this member's taste, ``[variants, replicates]``."""
         model = self.model
-        return opinion(model.program, model.state, int(model.steps), model.recorder.record.judged, self.name, of)
+        return opinion(model.program, model.turns.now, int(model.steps), model.recorder.record.judged, self.name, of)
 
     def users(self, variant: int = 0, replicate: int = 0) -> Users | None:
         """A copy of its users as they are now, in one variant and replicate; None where it has no taste."""

@@ -15,15 +15,14 @@ from torch import Tensor
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
-from ecosystem.engine.step import Played, step
+from ecosystem.engine.step import step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
-from ecosystem.running.measures import View
 from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
 from ecosystem.running.turns import Turns
-from ecosystem.running.until import Condition, check_condition, why_stopped
+from ecosystem.running.until import Condition, check_condition, is_over, why_stopped
 from ecosystem.running.variants import as_seeds, check_variants
 from ecosystem.scenario import Scenario
 
@@ -67,7 +66,7 @@ class Ecosystem(mesa.Model):
         self.names = list(self.program.names)
         self.turns = Turns(self)
         self._by_name = {name: agent_of(self, name) for name in self.names}
-        self._last: tuple[State | None, Played | None] = None, None  # the state before the last round, and that round
+        self.until: Condition | None = None
         self.stopped = ""  # why the run ended before its last round
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
         getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
@@ -78,7 +77,9 @@ class Ecosystem(mesa.Model):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> ModelAgent:
-        """The agent of a member."""
+        """The agent of a member; KeyError where there is none of that name."""
+        if name not in self._by_name:
+            raise KeyError(f"there is no member {name!r}; the members are {', '.join(self.names[:12])}")
         return self._by_name[name]
 
     @property
@@ -104,12 +105,17 @@ class Ecosystem(mesa.Model):
         With ``checkpoints`` the run goes on from the newest one there, if there is any, and is saved as they say. It
         ends before its last round when ``until(view)`` is true after one (see :class:`~ecosystem.running.until.settled`
         and :class:`~ecosystem.running.measures.View`) or an agent sets ``model.running = False``; ``run.settings`` then
-        say so under ``stopped``, and the round it stopped in is recorded.
+        say so under ``stopped``, and that round is recorded (``draws``, ``sources`` and ``choices`` only where the
+        record asks for it).
         """
         check_condition(until)
+        self.until, self.stopped = until, ""
         with keeping(self, checkpoints) as round_played:
-            while self.steps < self.rounds and not self._met(until):
+            enrol(self)
+            ended = is_over(self.stopped, until)  # as a checkpoint says
+            while self.running and not ended and self.steps < self.rounds:
                 self.step()
+                ended = bool(self.stopped)
                 round_played()
                 if progress is not None:
                     progress(self.steps, self.rounds)
@@ -121,12 +127,9 @@ class Ecosystem(mesa.Model):
                 stacklevel=2,
             )
 
-    def _met(self, until: Condition | None) -> bool:
-        """Whether the run ends here, before its last round; says and records so."""
-        self.stopped = why_stopped(self.running, until, View(self.recorder.stage(self.state, *self._last)))
-        if self.stopped and self.completed not in [snapshot.round for snapshot in self.recorder.snapshots[-1:]]:
-            self.recorder.keep_numbers(self.state, *self._last)
-        return bool(self.stopped)
+    def run_model(self) -> None:
+        """Mesa's word for :meth:`run`."""
+        self.run()
 
     def step(self) -> None:
         """Play one round: interventions, decisions, then gather, curate, retrain wave by wave, and keep."""
@@ -138,8 +141,10 @@ class Ecosystem(mesa.Model):
                 agent.decide()
         watch = self.recorder.watch(self.state, number)
         self.state, played = self.turns.played(step, watch)
-        self._last = before, played
         self.recorder.keep(self.state, before, played)
+        self.stopped = why_stopped(self.running, self.until, lambda: self.recorder.view(self.state, before, played))
+        if self.stopped:
+            self.recorder.keep_last(self.state, before, played)
 
     def change(self, verb: Callable[..., Changed], *arguments: Any) -> None:
         """Let one of the verbs of ``engine.diets`` or ``engine.minds`` change the state, and keep what it says."""
@@ -184,6 +189,7 @@ class Ecosystem(mesa.Model):
     def restore(self, folder: str | os.PathLike[str]) -> None:
         """Take over what :meth:`save` wrote (or a run with checkpoints); refused where scenario or settings differ."""
         restore(self, folder)
+        enrol(self)
 
 
 def agent_of(eco: Ecosystem, name: str) -> ModelAgent:

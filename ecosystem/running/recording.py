@@ -204,15 +204,24 @@ class Recorder:
         if self.record.wants_samples(number, self.rounds):
             self._keep_samples(state)
         if self.record.wants(number, self.rounds):
-            self.keep_numbers(state, before, played)
+            self._keep_numbers(state, before, played)
 
-    def keep_numbers(self, state: State, before: State | None, played: Played | None) -> None:
-        """Record what measures say of a round: one that is wanted, or the last of a run that was stopped."""
+    def keep_last(self, state: State, before: State | None, played: Played | None) -> None:
+        """Record the round in which a run was stopped, as far as that has not been done."""
+        if self.snapshots[-1:] and self.snapshots[-1].round == state.round:
+            return
+        self._keep_numbers(state, before, played)
+
+    def view(self, state: State, before: State | None, played: Played | None) -> View:
+        """What measures see of a round."""
+        return View(Stage(self.program, state, before, played, self.record.judged, self._archive))
+
+    def _keep_numbers(self, state: State, before: State | None, played: Played | None) -> None:
         if self.snapshots and not self.record.wants(self.snapshots[-1].round, self.rounds):
             self.snapshots.pop()  # the run was stopped there, and has gone on
             self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
-        stage = self.stage(state, before, played, watched)
+        stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
         view = View(stage)
         snapshot = Snapshot(state.round, view.updated.numpy(), view.losses.numpy(), view.present.numpy(), {})
         for measure in self.record.kept:
@@ -222,12 +231,6 @@ class Recorder:
             (name, *_) = snapshot.numbers.keys() ^ self.snapshots[0].numbers.keys()
             raise ValueError(f"the measure {name} returned numbers in one round and a frame in another; always do one")
         self.snapshots.append(snapshot)
-
-    def stage(
-        self, state: State, before: State | None, played: Played | None, seen: dict[int, list[Any]] | None = None
-    ) -> Stage:
-        """What views of a round show."""
-        return Stage(self.program, state, before, played, self.record.judged, self._archive, seen or {})
 
     def _keep_failures(self, number: int, lost: Tensor) -> None:
         for i, variant, replicate in lost.nonzero().tolist():
@@ -259,7 +262,7 @@ class Recorder:
                 numbers={name: arrays[name][i] for name in numbers},
             )
             for i, round in enumerate(state["rounds"])
-            if self.record.wants(round, rounds)
+            if self.record.wants(round, rounds) or round == state["rounds"][-1]  # a run may have been stopped there
         ]
         for name, many in state["frames"].items():
             table = read(many)

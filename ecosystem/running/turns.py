@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.engine.diets import Changed
+from ecosystem.engine.looking import looked
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
 from ecosystem.engine.round import Round
-from ecosystem.engine.stacks import put
+from ecosystem.engine.stacks import columns, put, with_columns
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played, Watch, gather, retrain
 from ecosystem.engine.waves import Task, make_tasks
@@ -50,6 +51,18 @@ class Turns:
         self._host = host
         self._turn: tuple[Round, Task, Tensor] | None = None
 
+    @property
+    def now(self) -> State:
+        """The state as agents find it: in a turn, with what has become of the models in this round up to now."""
+        state = self._host.state
+        if self._turn is None:
+            return state
+        now, size = self._turn[0], state.alive.shape[1]
+        if now.index is None:
+            return state.with_now(now.generators)
+        pairs = zip(state.now, now.generators, strict=True)
+        return state.with_now([with_columns(old, new, now.index, size) for old, new in pairs])
+
     # -- rounds ------------------------------------------------------------------------------------------------------
 
     def played(self, step: Callable[..., tuple[State, Played]], watch: Watch | None) -> tuple[State, Played]:
@@ -57,8 +70,11 @@ class Turns:
         before = self._host.state
         after, played = step(self._host.program, before, own=self._own_turn, watch=watch)
         decided = {name: getattr(self._host.state, name) for name in _DECIDED}
-        if any(part is not getattr(before, name) for name, part in decided.items()):
+        decided = {name: part for name, part in decided.items() if part is not getattr(before, name)}
+        if decided:
             after = after.changed(**decided)
+        if "audience" in decided:  # it has not looked at this round yet
+            after = looked(self._host.program, after)
         return after, played
 
     def _own_turn(self, now: Round, task: Task, asked: Tensor) -> Tensor:
@@ -103,12 +119,13 @@ class Turns:
     def write(self, name: str, value: GenerativeModel) -> None:
         """See :attr:`ModelAgent.generator`; between rounds it is the state that everybody reads."""
         c, row = self._host.program.places[name]
-        if self._turn is not None:
-            self._turn[0].generators[c] = _with_model(self._turn[0].generators[c], row, value, name)
-            return
-        stacks = list(self._host.state.now)
+        stacks = list(self.now.now)
         stacks[c] = _with_model(stacks[c], row, value, name)
-        self._host.state = self._host.state.with_now(stacks)
+        if self._turn is None:
+            self._host.state = self._host.state.with_now(stacks)
+            return
+        now = self._turn[0]
+        now.generators[c] = stacks[c] if now.index is None else columns(stacks[c], now.index)
 
 
 def _with_model(old: Stack, row: int, value: GenerativeModel, name: str) -> Stack:

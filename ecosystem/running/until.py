@@ -11,15 +11,17 @@ from ecosystem.core.check import whole_number
 from ecosystem.running.measures import View
 
 Condition = Callable[[View], bool]
+_STOPPED = "running was set to False"
 
 
 class settled:
-    """True when nobody's parameters have moved by more than ``tolerance`` in each of the last ``rounds`` rounds.
+    """True when nobody has moved by more than ``tolerance`` in each of the last ``rounds`` rounds.
 
-    That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members in all replicates that live; ``rounds`` should be longer than every
-    period of a schedule. A run that is resumed begins to count anew. (With finite samples members never come
-    to rest: give a tolerance above their noise, or write a condition of your own: any function of a
-    :class:`~ecosystem.running.measures.View`.)
+    That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members, and of tastes that learn, in all replicates that live; ``rounds``
+    should be longer than every period of a schedule. Small steps do not mean that the end is near: where
+    ``stable_point`` knows it, ask that. With finite samples nobody comes to rest: give a tolerance above the noise, or write a condition of
+    your own, any function of a :class:`~ecosystem.running.measures.View`. What it has counted is its ``state()``, which
+    checkpoints keep, as they do that of a condition of your own which has one (and ``load_state``).
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=1000)
@@ -44,23 +46,44 @@ class settled:
         self._seen = view.round
         return self._quiet >= self.rounds
 
+    def state(self) -> dict[str, int]:
+        return {"quiet": self._quiet, "seen": self._seen}
+
+    def load_state(self, state: dict[str, int]) -> None:
+        self._quiet, self._seen = state["quiet"], state["seen"]
+
     def __repr__(self) -> str:
         return f"settled(tolerance={self.tolerance:g}, rounds={self.rounds})"
 
 
 def check_condition(until: Condition | None) -> None:
     """Refuse what cannot be asked."""
-    if until is not None and not callable(until):
-        raise TypeError(f"run(until) must be a function of a View that returns True or False, got {until!r}")
+    if until is not None and (not callable(until) or isinstance(until, type)):
+        given = f"the class {until.__name__}" if isinstance(until, type) else repr(until)
+        raise TypeError(f"run(until) must be a function of a View, or settled(), got {given}")
 
 
-def why_stopped(running: bool, until: Condition | None, view: View) -> str:
+def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]) -> str:
     """Why a run ends after this round, as ``after round 5: ...``; empty where it goes on."""
-    if not running:
-        return f"after round {view.round}: running was set to False"
-    if until is None:
+    if running and until is None:
         return ""
-    met = until(view)
-    if not isinstance(met, bool | np.bool_ | Tensor):
-        raise TypeError(f"run(until) must return True or False, got {met!r} in round {view.round}")
-    return f"after round {view.round}: {getattr(until, '__name__', repr(until))}" if bool(met) else ""
+    seen = view()
+    if not running:
+        return f"after round {seen.round}: {_STOPPED}"
+    assert until is not None
+    met = until(seen)
+    if not isinstance(met, bool | np.bool_) and not (isinstance(met, Tensor) and met.numel() == 1):
+        raise TypeError(
+            f"run(until) must return True or False, got {met!r} in round {seen.round}; of numbers of all members and "
+            "replicates say whether .all() or .any() are meant"
+        )
+    return f"after round {seen.round}: {_named(until)}" if bool(met) else ""
+
+
+def is_over(stopped: str, until: Condition | None) -> bool:
+    """Whether a run that comes back from a checkpoint had met this very condition."""
+    return until is not None and stopped.partition(": ")[2] == _named(until)
+
+
+def _named(until: Condition) -> str:
+    return getattr(until, "__name__", repr(until))

@@ -30,7 +30,7 @@ def member_table(scenario: Network) -> pd.DataFrame:
                 "parameters": parameter_count(member.generator),
                 "curation": scenario.curation(name),
                 "real": scenario.real_share(name),
-                "reward": tastes[name],
+                "reward": tastes[name] + (f", {member.learn}" if member.learn is not None else ""),
                 "curator": str(member.curator or "none"),
                 "schedule": str(member.schedule),
                 "retention": str(member.retention),

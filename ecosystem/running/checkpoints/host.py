@@ -23,6 +23,9 @@ class Host(Protocol):
     changes: list[Change]
     recorder: Recorder
     started: float  # when it was built, on the clock of time.perf_counter
+    stopped: str  # why the run ended before its last round
+    running: Any  # Mesa's
+    until: Any  # the condition that ends it
     steps: Any  # rounds begun, as Mesa counts them
     random: Any  # Mesa's two generators, for agents that draw from them
     rng: Any

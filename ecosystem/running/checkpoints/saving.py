@@ -104,6 +104,9 @@ def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, 
         "changes": [tuple(vars(change).values()) for change in eco.changes],
         "mesa": (eco.random.getstate(), eco.rng.bit_generator.state),  # for agents that draw from it
         "seconds": time.perf_counter() - eco.started,
+        "stopped": eco.stopped,
+        "running": bool(eco.running),
+        "until": eco.until.state() if hasattr(eco.until, "state") else None,
     }
     parts: dict[str, Callable[[str], Any]] = {
         "state": lambda _: write_state(writer, eco.program, eco.state),
@@ -133,6 +136,9 @@ def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> No
     eco.random.setstate(rest["mesa"][0])
     eco.rng.bit_generator.state = rest["mesa"][1]
     eco.started = time.perf_counter() - rest["seconds"]
+    eco.stopped, eco.running = rest["stopped"], rest["running"]
+    if rest["until"] is not None and hasattr(eco.until, "load_state"):
+        eco.until.load_state(rest["until"])
     agents = reader.read(given["agents"])
     for agent in watch.speaking:
         agent.load_state(agents[agent.name])

@@ -181,8 +181,24 @@ class View:
         return self._stage.moves(lambda moved, size: torch.where(size > 0, moved / size, torch.nan))
 
     def moved(self) -> Tensor:
-        """Everybody's ``‖Δθ‖ / (1 + ‖θ‖)`` over the round, ``[members, variants, replicates]``; NaN at the start."""
-        return self._stage.moves(lambda moved, size: moved / (1 + size))
+        """How far everybody has moved in the round, ``[members, variants, replicates]``; NaN at the start.
+
+        ``‖Δθ‖ / (1 + ‖θ‖)``, or the same of the taste of users who look at the member, if that has moved further.
+        """
+        out = self._stage.moves(lambda moved, size: moved / (1 + size))
+        before, state = self._stage.before, self._stage.state
+        for old, new, watched in zip(
+            before.audience.stacks if before else (), state.audience.stacks, state.audience.watched, strict=False
+        ):
+            if new.learn is None:
+                continue
+            first, last = old.reward.state(), new.reward.state()
+            if first.shape[:1] != last.shape[:1]:  # users have come in: by an agent, before this round
+                first = torch.full_like(last, torch.inf)
+            taste = (last - first).norm(dim=-1) / (1 + first.norm(dim=-1))
+            for row, member in enumerate(watched):
+                out[member] = torch.maximum(out[member], taste[row])
+        return out
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
