@@ -1,4 +1,4 @@
-"""The single walks through the network that carry most of an response."""
+"""The single walks through the network that carry most of a response."""
 
 from __future__ import annotations
 

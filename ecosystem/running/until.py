@@ -19,9 +19,10 @@ class settled:
 
     That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members, and of tastes that learn, in all replicates that live; ``rounds``
     should be longer than every period of a schedule. Small steps do not mean that the end is near: where
-    ``stable_point`` knows it, ask that. With finite samples nobody comes to rest: give a tolerance above the noise, or write a condition of
-    your own, any function of a :class:`~ecosystem.running.measures.View`. What it has counted is its ``state()``, which
-    checkpoints keep, as they do that of a condition of your own which has one (and ``load_state``).
+    ``stable_point`` knows it, ask that. With finite samples nobody comes to rest: give a tolerance above the noise, or
+    write a condition of your own, any function of a :class:`~ecosystem.running.measures.View`. What it has counted is
+    its ``state()``, which checkpoints keep, as they do that of a condition of your own which has one (and
+    ``load_state``).
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=1000)

@@ -20,6 +20,7 @@ from ecosystem.schedules import Schedule, as_schedule, every
 from ecosystem.transforms import as_transform
 
 TOLERANCE = 1e-9  # by which shares may miss 1 through rounding
+_ANYBODY = Blind()  # the curator of those who only judge: one object, so that equal tastes are one
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class Member:
     @property
     def audience(self) -> Users:
         """By whose taste it is judged: its users, whether they choose or not."""
-        return Users(self.reward, self.curator or Blind(), self.learn)
+        return Users(self.reward, self.curator or _ANYBODY, self.learn)
 
 
 @dataclass(frozen=True, eq=False)
