@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecosystem import Flow, Linear, Location, Luce, Member, Scenario
+from ecosystem.core import storage
 from ecosystem.study import Local, Results, Study
 
 HERE = Local(workers=0)
@@ -155,8 +156,17 @@ class Killed(BaseException):
 
 
 def killed_after(write: int | str, study: Study, folder: Path, **how: Any) -> bool:
-    """Run until so many files are written, or a file or table of that name; whether it came so far."""
-    written, real = itertools.count(), os.replace
+    """Run until so many files are written, or a file or table of that name; whether it came so far.
+
+    ``"line 1"``: until half of that line of the manifest is written.
+    """
+    written, lines, real, append = itertools.count(), itertools.count(), os.replace, storage.append
+
+    def half(path: Path, data: bytes) -> None:
+        if write == f"line {next(lines)}":
+            append(path, data[: len(data) // 2])
+            raise Killed
+        append(path, data)
 
     def replace(source: Path, target: Path) -> None:
         real(source, target)
@@ -165,6 +175,8 @@ def killed_after(write: int | str, study: Study, folder: Path, **how: Any) -> bo
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", replace)
+        patch.setattr(storage, "append", half)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)  # who is killed tidies up nothing
         try:
             run(study, folder, **how)
         except Killed:

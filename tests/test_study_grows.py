@@ -148,11 +148,13 @@ def test_points_that_nobody_computed_are_not_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("less", [{"shares": SHARES[:1]}, {"seeds": 1}], ids=["points", "seeds"])
-@pytest.mark.parametrize("write", ["rounds", "members", "failures"])
+@pytest.mark.parametrize("write", ["line 1", "rounds", "members", "failures"])
 def test_killed_within_a_block_and_less_in_between(tmp_path: Path, less: dict[str, Any], write: str) -> None:
-    """Tables of a block that was never finished are in nobody's way, also where others read the files themselves."""
+    """A block is finished with its line in the manifest: before it nothing counts, after it nothing is lost."""
     assert killed_after(write, study(), tmp_path / "study")
-    assert Study.load(tmp_path / "study").rounds.empty and rows_on_disk(tmp_path / "study", "rounds") > 0
+    assert_whole(tmp_path / "study")
+    blocks = Study.load(tmp_path / "study").blocks
+    assert len(blocks) == (0 if write == "line 1" else 1)
     run(study(**less), tmp_path / "study")
     results, whole = run(study(), tmp_path / "study"), run(study(), tmp_path / "whole")
     assert_same_values(results, whole)
@@ -163,14 +165,15 @@ def test_killed_within_a_block_and_less_in_between(tmp_path: Path, less: dict[st
 def test_killed_while_points_are_added(tmp_path: Path, then: tuple[float, ...]) -> None:
     """What was written of the question that was not finished does not count."""
     shares = (0.2, 0.1)
-    for write in ("points.parquet", "study.json", "rounds"):
+    for write in ("line 0", "points.parquet", "study.json", "rounds"):
         folder = tmp_path / write
         run(study(shares), folder)
         assert killed_after(write, study((*shares, 0.4, 0.6)), folder)
         assert_whole(folder)
         results = run(study((*shares, *then)), folder)
-        added = () if write == "points.parquet" else (0.4, 0.6)  # it is asked when study.json says so
-        known = [share for share in added if share in then]  # the others were never computed
+        added = () if write == "line 0" else (0.4, 0.6)  # it is asked when the manifest says so
+        computed = write == "rounds"  # the block is in the manifest, so it is finished
+        known = [share for share in added if share in then or computed]  # the others were never computed
         assert results.points["share"].tolist() == list(dict.fromkeys((*shares, *known, *then)))
         asked = results.points[results.points["share"].isin((*shares, *then))]["point"]
         assert set(asked) <= set(results.rounds["point"]) and results.finished

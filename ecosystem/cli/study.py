@@ -117,7 +117,7 @@ def failures(
         cells = [["" if pd.isna(value) else cell(value) for value in row] for row in rows]
         console().print(table(f"{results.name}: failures", columns, cells))
         for file in found["traceback"].dropna().unique() if traces else ():
-            typer.echo(f"\n{(folder / file).read_text(encoding='utf-8')}")
+            typer.echo(f"\n{results.traceback(file)}")
 
 
 def _asked(

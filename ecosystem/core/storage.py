@@ -7,22 +7,60 @@ A folder that is replaced steps aside for that moment (``.name.old``): a process
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ecosystem.core import manifest
+
 LOCK = ".lock"
+_claimed: dict[Path, int] = {}  # places that are held with :func:`claimed`, and by which thread
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def named(place: str | os.PathLike[str]) -> Path:
+    """A place that somebody names, with ``~`` as the home of the user: the shell leaves it in ``--out=~/runs``.
+
+    >>> named("~/runs") == Path.home() / "runs", named("runs")
+    (True, PosixPath('runs'))
+
+    Raises
+    ------
+    ValueError
+        If there is no such user.
+    """
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{place}: {error}; write the folder out") from None
+
+
+def settled(place: Path) -> Path:
+    """The same place without ``..`` and links on the way to it: its neighbours are written beside it.
+
+    Raises
+    ------
+    OSError
+        If it is a link itself: what lies elsewhere is not written through it.
+    """
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, f"it is a link to {os.readlink(place)}; give the folder or file itself", str(place))
+    return place.resolve()
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
 def write(path: Path, data: bytes, mend: str) -> None:
-    """Write a file, whole or not at all; its folder is made where there is none.
+    """Write a file, whole or not at all; its folder is made where there is none. A link in its place is replaced.
 
     Its numbers are on the disk when this returns, its name soon after, never before them.
 
@@ -31,29 +69,56 @@ def write(path: Path, data: bytes, mend: str) -> None:
     OSError
         Where there is no room or no permission, with ``mend`` and the path.
     """
-    beside = _beside(path)
-    with _told(path, mend):
+    with told(path, mend):
+        beside = put_beside(path, data)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(beside, "wb") as file:
-                file.write(data)
-            flush(beside)
             os.replace(beside, path)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
 
 
+def put_beside(path: Path, data: bytes) -> Path:
+    """Write what is to stand at a path beside it, and flush it; the place. Nothing stays where that fails."""
+    beside = partial(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside.unlink(missing_ok=True)  # what was left there, or a link that somebody has put there
+    try:
+        # not there a moment ago, so it must be new: no link is followed
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "wb") as f:
+            f.write(data)
+        flush(beside)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to a file, and have it on the disk; where that fails it is what it was before."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags, 0o666), "ab") as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            with suppress(OSError):
+                os.truncate(path, before)
+            raise
+
+
 @contextmanager
 def folder(place: Path, mend: str) -> Iterator[Path]:
-    """A new folder to write into, which afterwards stands in its place: whole and on the disk, or not at all.
+    """A new folder to write into, which afterwards stands in its place: whole, sealed with its manifest, on the disk.
 
     What stood there before goes when the new one is in place, and stays where anything fails.
 
     Raises
     ------
     OSError
-        Where there is no room or no permission, with ``mend`` and the place.
+        Where there is no room or no permission, with ``mend`` and the place; where the place is a link.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
@@ -63,13 +128,15 @@ def folder(place: Path, mend: str) -> Iterator[Path]:
     ...     (Path(home) / "saved" / "text").read_text(), [path.name for path in Path(home).iterdir()]
     ('two', ['saved'])
     """
-    beside, aside = _beside(place), _aside(place)
-    with _told(place, mend):
+    place = settled(place)
+    beside, aside = partial(place), _aside(place)
+    with told(place, mend):
         try:
             _settle(place)
-            shutil.rmtree(beside, ignore_errors=True)
+            _clear(beside)
             beside.mkdir(parents=True)
             yield beside
+            manifest.seal(beside)
             for path in beside.rglob("*"):
                 flush(path)
             flush(beside)
@@ -86,12 +153,12 @@ def folder(place: Path, mend: str) -> Iterator[Path]:
 
 def remove(place: Path) -> None:
     """Remove a folder: its name goes in one step, for half a folder must not look like a whole one."""
-    _drop(place, _beside(place))
+    _drop(place, partial(place))
 
 
 def found(place: Path) -> Path:
     """Where a folder is read: in its place, or aside where a process died in the moment of replacing it."""
-    aside = _aside(place)
+    aside = _aside(place.resolve())  # as `q/..` leads nowhere in that moment
     return aside if not place.exists() and aside.exists() else place
 
 
@@ -110,18 +177,29 @@ def _settle(place: Path) -> None:
     """End a replacement that was broken off: the old folder comes back, or goes where the new one is in place."""
     aside = _aside(place)
     if place.exists() and aside.exists():
-        _drop(aside, _beside(place))
+        _drop(aside, partial(place))
     elif aside.exists():
         os.replace(aside, place)
 
 
 def _drop(place: Path, going: Path) -> None:
-    shutil.rmtree(going, ignore_errors=True)
+    if place.is_symlink():
+        place.unlink()  # what it leads to is somebody else's
+        return
+    _clear(going)
     os.replace(place, going)
     shutil.rmtree(going)
 
 
-def _beside(path: Path) -> Path:
+def _clear(going: Path) -> None:
+    """Whatever was left under the name of a part; of a link that somebody has put there only the link."""
+    if going.is_symlink() or going.is_file():
+        going.unlink()
+    shutil.rmtree(going, ignore_errors=True)
+
+
+def partial(path: Path) -> Path:
+    """Where stands what is written for a path, until it is whole."""
     return path.with_name(f".{path.name}.partial")
 
 
@@ -130,11 +208,13 @@ def _aside(path: Path) -> Path:
 
 
 @contextmanager
-def _told(path: Path, mend: str) -> Iterator[None]:
+def told(path: Path, mend: str) -> Iterator[None]:
     """Errors of the disk inside say what to do, and where."""
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ELOOP:  # a link, which has a mend of its own
+            raise
         raise OSError(error.errno, f"{error.strerror or error}: {mend}", str(path)) from error
 
 
@@ -152,21 +232,67 @@ def locked(place: Path, busy: Callable[[], Exception], mend: str) -> Iterator[No
     OSError
         Where the folder cannot be made or written, with ``mend``.
     """
-    lock = FileLock(place / LOCK, timeout=1)  # a moment: who looks whether it is held does so for an instant
-    with _told(place, mend):
+    with told(place, mend):
         place.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise busy() from None
+        lock = _acquired(place / LOCK, busy)
     try:
         yield
     finally:
         lock.release()
 
 
+@contextmanager
+def claimed(place: Path, mend: str) -> Iterator[None]:
+    """Hold a place that is going to be written to alone, whether something is there already or not.
+
+    The lock lies beside it and is taken away at the end. Who holds a place may claim it once more.
+
+    Raises
+    ------
+    FileExistsError
+        Where another process, or another thread, writes to it.
+    OSError
+        Where nothing can be written there, with ``mend``.
+    """
+    place = settled(place)
+    if _claimed.get(place) == threading.get_ident():
+        yield
+        return
+    lock = place.with_name(f".{place.name}.lock")
+    why = f"{place} is being written by another process; wait for it, or choose another folder"
+    with told(place, mend):
+        new = [above for above in place.parents if not above.exists()]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        held = _acquired(lock, lambda: FileExistsError(why))
+    _claimed[place] = threading.get_ident()
+    try:
+        yield
+    finally:
+        del _claimed[place]
+        with suppress(OSError):  # where open files cannot be removed it stays
+            lock.unlink()
+        held.release()
+        for above in new:
+            with suppress(OSError):  # something is in it
+                above.rmdir()
+
+
+def _acquired(lock: Path, busy: Callable[[], Exception]) -> FileLock:
+    """A lock, held; never one behind a link, which would be made, or emptied, elsewhere."""
+    if lock.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, so it cannot be locked; take it away", str(lock))
+    file = FileLock(lock, timeout=1)  # a moment: who looks whether it is held does so for an instant
+    try:
+        file.acquire()
+    except Timeout:
+        raise busy() from None
+    return file
+
+
 def held(place: Path) -> bool:
     """Whether somebody holds a folder; nobody holds one that cannot be written."""
+    if not place.is_dir() or (place / LOCK).is_symlink():
+        return False
     try:
         with FileLock(place / LOCK, timeout=0):
             return False
@@ -196,10 +322,11 @@ def refuse_foreign(
         raise error(f"{place} {why.format(', '.join(strange[:3]))}")
 
 
-def refuse_taken(place: Path, sign: str, why: str, overwrite: bool) -> None:
+def refuse_taken(place: Path, sign: str, why: str, overwrite: bool, beside: tuple[str, ...] = ()) -> None:
     """Refuse a place where :func:`folder` must not write: what is there already goes only with leave.
 
-    And only if it has the file ``sign`` or nothing in it; ``why`` is what is said of others.
+    And only if it has the file ``sign`` or nothing in it (``why`` is what is said of others), and nothing that nobody
+    wrote with it: ``beside`` are names that may go as well.
 
     Raises
     ------
@@ -208,11 +335,17 @@ def refuse_taken(place: Path, sign: str, why: str, overwrite: bool) -> None:
     PermissionError
         If the place cannot be written to.
     """
-    above = place.parent
+    above = settled(place).parent
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise PermissionError(f"{place} cannot be written: {above} is not a folder you can write to; choose another")
-    refuse_foreign(found(place), why, (sign,))
-    if found(place).exists() and not overwrite:
+    there = found(place)
+    refuse_foreign(there, why, (sign,))
+    if not there.exists():
+        return
+    if not overwrite:
         raise FileExistsError(f"{place} exists already; choose another folder, or overwrite it")
+    known = {*manifest.known(there), *beside}
+    if more := sorted(path.name for path in there.iterdir() if path.name not in known and path.name[0] != "."):
+        raise FileExistsError(f"{place} holds {', '.join(more[:3])} as well, which would be lost; move it away first")

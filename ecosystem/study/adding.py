@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ecosystem.study.asking import compared
 from ecosystem.study.design import Design
 from ecosystem.study.engines import Engine, Lost
-from ecosystem.study.folder import StudyFolderError, write_text
+from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.identity import identity
 from ecosystem.study.kept import NotKept
 from ecosystem.study.measures import OWN_TABLES, Measure
@@ -77,8 +77,8 @@ def _tasks(store: Store, facts: Facts, design: Design, job: Job, new: Sequence[M
                 f"{_said(new)}, and {store.folder} holds {len(unknown)} points in one block that are not in this grid: "
                 "give the whole grid, or forget them (forget=True) first"
             )
-        paths = {name: store.tables.path(name, block.number) for name in (*readable, "failures")}
-        kept = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+        tables = {name: store.tables.bytes(name, block.number) for name in (*readable, "failures")}
+        kept = {name: data for name, data in tables.items() if data}
         yield Task(replace(block, points=points), tuple(parameters[point] for point in points), kept)
 
 
@@ -94,17 +94,15 @@ def _keep(store: Store, task: Task, parcel: Parcel, new: Sequence[Measure]) -> N
                 "another folder, where it is computed with the runs"
             )
     names = {file: file.replace(".txt", f"-{new[0].name}.txt") for file in parcel.tracebacks}  # those of before stay
-    for file, text in parcel.tracebacks.items():
-        write_text(store.folder / names[file], text)
-    for measure in new:
-        store.tables.write(measure.name, number, parcel.tables[measure.name])
+    tables = {measure.name: parcel.tables[measure.name] for measure in new}
     if rows or store.tables.may_have_failed(number):
         before = store.tables.read("failures", number).to_pandas()
         again = tuple(f"{measure.name}: " for measure in new)  # it was broken off before
         stay = before[(before["kind"] != "measure") | ~before["error"].str.startswith(again)]
         rows = [{**row, "traceback": names.get(row["traceback"])} for row in rows]
         table = pd.concat([part for part in (stay, failures_table(rows)) if len(part)] or [stay], ignore_index=True)
-        store.tables.write("failures", number, as_bytes(table) if len(table) else no_failures())
+        tables["failures"] = as_bytes(table) if len(table) else no_failures()
+    store.put(number, tables, {names[file]: text for file, text in parcel.tracebacks.items()})
 
 
 def _rows(parcel: Parcel) -> list[Mapping[str, Any]]:

@@ -4,11 +4,13 @@
 
     study.json                   what was asked, and what all numbers come from
     points.parquet               a row a point
-    tables/rounds/000000.parquet a file a block and table; a block is finished when all its tables are there
+    tables/rounds/000000.parquet a file a block and table; a block is finished when the manifest has them
     tracebacks/                  of points that raised
+    manifest.jsonl               sizes and digests of all of these, a line a step
 
-Every file is written beside its place, flushed to the disk and moved there in one step. The lock belongs to the
-process that computes and goes with it, however it ends; reading needs no lock.
+Every file is written beside its place, flushed to the disk and announced in the manifest before it gets its name (see
+:mod:`ecosystem.core.journal`). The lock belongs to the process that computes and goes with it, however it ends;
+reading needs no lock.
 """
 
 from __future__ import annotations
@@ -17,65 +19,40 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from ecosystem.core import manifest, storage
+from ecosystem.core.manifest import Damaged
 
-from ecosystem.core import storage
-
-FACTS, POINTS, TABLES = "study.json", "points.parquet", "tables"
+FACTS, POINTS, TABLES, TRACEBACKS = "study.json", "points.parquet", "tables", "tracebacks"
 _OWNER = ".running.json"
-_OURS = {FACTS, POINTS, TABLES, storage.LOCK, _OWNER, "tracebacks", "report.html"}
+_OURS = {FACTS, POINTS, TABLES, TRACEBACKS, manifest.FILE, storage.LOCK, _OWNER, "report.html"}
 _FOREIGN = "holds no study, but {}; choose another folder, or an empty one"
 _UNWRITABLE = "the study's folder cannot be made or written; make room, or choose another folder"
-_FULL = "could not write to the study's folder; make room and run it again, what is finished stays"
+FULL = "could not write to the study's folder; make room and run it again, what is finished stays"
+_AGAIN = "run the study again: its block will be computed again, to the same numbers"
+_COPY = "bring it back from a copy, or read what lies there unchecked: Study.load(folder, check=False)"
 
 
 class StudyFolderError(ValueError):
     """A folder that is no study's, is damaged, or is at work already; the message says what to do."""
 
 
-# -- files -------------------------------------------------------------------------------------------------------------
-
-
-def write(path: Path, data: bytes) -> None:
-    """A file, whole or not at all."""
-    storage.write(path, data, _FULL)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text that may hold anything, such as a traceback."""
-    write(path, text.encode(errors="backslashreplace"))
-
-
-def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """One Parquet file, its checksums verified."""
-    with _readable(path):
-        names = None if columns is None else list(columns)
-        return pq.ParquetFile(path, page_checksum_verification=True).read(names)
-
-
-def schema(path: Path) -> pa.Schema:
-    """The columns of a Parquet file."""
-    with _readable(path):
-        return pq.read_schema(path)
-
-
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a Parquet file, in words."""
+def mended() -> Iterator[None]:
+    """What is wrong with a file, with what to do about it."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        mend = "bring it back from a copy"
-        if path.name != POINTS:
-            mend = "delete it and run the study again: its block will be computed again, to the same numbers"
-        what = "damaged" if path.exists() else "missing"
-        raise StudyFolderError(f"{path} is {what} ({str(error).splitlines()[0]}); {mend}") from error
+    except Damaged as error:
+        mend = _COPY
+        if error.stranger:
+            mend = f"take it away, or bring {manifest.FILE} back from a copy"
+        elif error.file.parent.parent.name == TABLES:
+            mend = _AGAIN if error.missing else f"delete it and {_AGAIN}"
+        raise StudyFolderError(f"{error}; {mend}") from error
 
 
 # -- who works on it ---------------------------------------------------------------------------------------------------
@@ -89,9 +66,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             owner = {"host": socket.gethostname(), "process": os.getpid(), "since": since}
-            write(folder / _OWNER, json.dumps(owner).encode())
-            for path in folder.rglob(".*.partial"):  # what a killed process had begun to write
-                path.unlink(missing_ok=True)
+            storage.write(folder / _OWNER, json.dumps(owner).encode(), FULL)
             yield
         finally:
             (folder / _OWNER).unlink(missing_ok=True)

@@ -26,12 +26,14 @@ class Results:
 
     ``name`` and ``folder`` are the study's, ``parameters`` the names of its parameters (columns of ``points``),
     ``tables`` those that were kept, without ``points``, and ``seeds`` every pair (seed, replicate) that was asked for.
+    Every file is compared with its digest when it is read, and refused where it is not what was written; without
+    ``check`` files are read as they lie there.
     """
 
     points: pd.DataFrame  # a table like the others
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.store = Store(folder)
+    def __init__(self, folder: str | os.PathLike[str], check: bool = True) -> None:
+        self.store = Store(folder, check)
         self.facts = self.store.facts()
         self.folder: Path = self.store.folder
         self.name = self.facts.name
@@ -102,6 +104,10 @@ class Results:
     def dataset(self, table: str) -> ds.Dataset:
         """A table of the finished blocks as a pyarrow dataset: to scan and aggregate more than fits in memory."""
         return self._rows.dataset(table)
+
+    def traceback(self, file: str) -> str:
+        """What a point raised, in full: ``file`` is what the table ``failures`` has in the column ``traceback``."""
+        return self.store.traceback(file)
 
     def __repr__(self) -> str:
         p = self.progress()

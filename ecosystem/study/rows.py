@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from ecosystem.study.folder import schema
 from ecosystem.study.plan import Block
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import failures_table
@@ -61,15 +61,14 @@ class Rows:
         files = [self.store.tables.path(table, block.number) for block in self._blocks(table)]
         if not files:
             return ds.dataset(pa.Table.from_pandas(self.read(table, None, None), preserve_index=False))
-        together = pa.unify_schemas([schema(file) for file in files], promote_options="permissive")
+        together = pa.unify_schemas([pq.read_schema(file) for file in files], promote_options="permissive")
         return ds.dataset([str(file) for file in files], schema=together, format="parquet")
 
     def _blocks(self, table: str) -> list[Block]:
         """The finished blocks with a file of a table: one that has not even columns has none."""
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
-        tables = self.store.tables
-        return [block for block in self.store.blocks(self.facts) if tables.path(table, block.number).exists()]
+        return [block for block in self.store.blocks(self.facts) if self.store.tables.has(table, block.number)]
 
     @cached_property
     def _replaced(self) -> dict[int, list[int]]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from ecosystem.study.folder import FACTS, POINTS, TABLES, StudyFolderError, read, write, write_text
+from ecosystem.core import storage
+from ecosystem.core.journal import Journal
+from ecosystem.study.folder import FACTS, FULL, POINTS, TRACEBACKS, StudyFolderError, mended
 from ecosystem.study.plan import Block, Request, Seed
-from ecosystem.study.tables import Tables
-from ecosystem.study.work import Parcel, as_bytes
+from ecosystem.study.tables import Tables, name_of, parts_of, read
+from ecosystem.study.work import Parcel, as_bytes, parquet
 
-FORMAT = 1
+FORMAT, READABLE = 2, (1, 2)  # those of format 1 have no manifest: they can be read unchecked
+_TRACEBACK = re.compile(rf"{TRACEBACKS}/[\w-]+\.txt")
 
 
 @dataclass
@@ -54,29 +60,40 @@ class Facts:
 
 
 class Store:
-    """A study's folder, read and written: the facts, the points, and the ``tables`` of its blocks."""
+    """A study's folder, read and written: the facts, the points, and the ``tables`` of its blocks.
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-        self.tables = Tables(self.folder / TABLES)
+    Without ``check`` it is read as it lies there, whatever its manifest says.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], check: bool = True) -> None:
+        self.folder = storage.named(folder)
+        self.journal = Journal(self.folder, check)
+        self.tables = Tables(self.journal)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     @property
     def exists(self) -> bool:
-        return (self.folder / FACTS).is_file()
+        """Whether anything of a study is there, whole or not."""
+        with mended():
+            known = FACTS in self.journal.entries
+        return known or os.path.lexists(self.folder / FACTS) or any(self.tables.lying())
 
     def facts(self) -> Facts:
-        """What was asked; refused where the folder is none of ours or damaged."""
+        """What was asked; refused where the folder is none of ours or damaged, or holds what nobody wrote there."""
         path = self.folder / FACTS
-        if not path.is_file():
+        if not self.exists:
             raise StudyFolderError(f"{self.folder} holds no study: there is no {FACTS} in it; give a study's folder")
+        with mended():
+            text = self.journal.read(FACTS)
+            if self.journal.check:
+                self.journal.refuse_strangers(self.tables.lying())
         try:
-            given = json.loads(path.read_text(encoding="utf-8"))
-            if (found := given.pop("format")) != FORMAT:
+            given = json.loads(text)
+            if (found := given.pop("format")) not in READABLE:
                 raise StudyFolderError(f"{path} has format {found!r}; this version reads format {FORMAT}")
             return Facts.from_json(given)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, StudyFolderError):
                 raise
             raise StudyFolderError(
@@ -85,13 +102,24 @@ class Store:
             ) from error
 
     def points(self, facts: Facts) -> pd.DataFrame:
-        """The table of points, also forgotten ones; what the facts do not know is from a start that was broken off."""
-        return read(self.folder / POINTS).to_pandas().head(len(facts.keys))
+        """The table of points, also forgotten ones."""
+        with mended():
+            return read(self.journal, POINTS).to_pandas().head(len(facts.keys))
+
+    def traceback(self, file: str) -> str:
+        """What a point raised, by the name that the table ``failures`` has for it."""
+        if (
+            not _TRACEBACK.fullmatch(file)
+            or (self.folder / file).is_symlink()
+            or (self.folder / file).parent.is_symlink()
+        ):
+            raise StudyFolderError(f"{self.folder} has no traceback {file!r}: it is none of its files")
+        with mended():
+            return self.journal.read(file).decode(errors="backslashreplace")
 
     def finished(self, facts: Facts) -> set[int]:
-        """The blocks whose tables are all there."""
-        numbers = [self.tables.blocks(name) for name in facts.tables]
-        return set.intersection(*numbers) if numbers else set()
+        """The blocks whose tables were all written."""
+        return self.tables.blocks() if facts.tables else set()
 
     def blocks(self, facts: Facts) -> list[Block]:
         """The finished blocks."""
@@ -112,25 +140,51 @@ class Store:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
+    def begin(self, digests: bool = True) -> int:
+        """Make the folder ready to be written: end what was broken off, and refuse what is damaged.
+
+        Without ``digests`` files are told by their sizes alone. Blocks of which files are missing are put back to be
+        computed again; how many.
+        """
+        with mended():
+            self.journal.recover(FULL)
+            if self.exists:
+                self.facts()
+            names = list(self.journal.entries)
+            gone = {name for name in names if not os.path.lexists(self.folder / name)}
+            blocks = {number for name in gone for _, number in parts_of(name)}
+            again = [name for name in names if blocks & {number for _, number in parts_of(name)}]
+            lost = {name for name in gone if _TRACEBACK.fullmatch(name)}  # nothing is computed of it
+            self.journal.verify([name for name in names if name not in lost and name not in again], digests)
+            self.journal.drop(again, FULL)
+        return len(blocks)
+
     def save(self, facts: Facts, points: pd.DataFrame) -> None:
-        """Write down what is asked: the points first, for they are known only through the facts."""
-        write(self.folder / POINTS, as_bytes(points))
-        write(self.folder / FACTS, json.dumps(facts.to_json(), indent=1, default=str).encode())
+        """Write down what is asked, and the points that it is asked of."""
+        told = json.dumps(facts.to_json(), indent=1, default=str).encode()
+        self.journal.put({POINTS: as_bytes(points), FACTS: told}, FULL)
 
     def keep(self, facts: Facts, block: Block, parcel: Parcel) -> None:
-        """Write the tables of a block; it is finished with the last of them."""
-        for file, text in parcel.tracebacks.items():
-            write_text(self.folder / file, text)
-        for name in facts.tables:
-            self.tables.write(name, block.number, parcel.tables[name])
+        """Write the tables of a block, which is finished with that, and its tracebacks."""
+        self.put(block.number, {name: parcel.tables[name] for name in facts.tables}, parcel.tracebacks)
+
+    def put(
+        self, block: int, tables: Mapping[str, bytes], tracebacks: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Write tables of a block, all or none; no data are a table that has not even columns."""
+        files = {file: text.encode(errors="backslashreplace") for file, text in tracebacks.items()}
+        files |= {name_of(name, block): data for name, data in tables.items() if data}
+        self.journal.put(files, FULL)
 
     def tidy(self, facts: Facts) -> None:
-        """Remove what a killed process has left: tables of blocks that are not finished, rows that were replaced."""
-        finished = {block.number for block in self.blocks(facts)}
-        for name in facts.tables:
-            for number in self.tables.blocks(name) - finished:
-                self.tables.remove(name, number)
+        """Take out the rows that were replaced: whoever reads the files themselves should not find them."""
         for block, points in self.replaced(facts).items():
+            fewer = {}
             for name in facts.tables:
-                if name != "blocks":  # its rows are about no point
-                    self.tables.remove_rows(name, block, points)
+                if name != "blocks" and self.tables.has(name, block):  # its rows are about no point
+                    rows = self.tables.read(name, block)
+                    keep = [point not in points for point in rows["point"].to_pylist()]
+                    if not all(keep):
+                        fewer[name] = parquet(rows.filter(pa.array(keep)))
+            if fewer:
+                self.put(block, fewer)

@@ -91,9 +91,13 @@ class Study:
         return f"Study({self.name!r}: {len(self.design)} points × {len(self.seeds)} seeds, {kept})"
 
     @staticmethod
-    def load(folder: str | os.PathLike[str]) -> Results:
-        """What a study has found so far."""
-        return Results(folder)
+    def load(folder: str | os.PathLike[str], check: bool = True) -> Results:
+        """What a study has found so far; refused where a file is damaged, missing or a stranger's.
+
+        Without ``check`` files are read as they lie there: for huge studies, whose digests take long, and for folders
+        that nothing else can save.
+        """
+        return Results(folder, check)
 
     def run(
         self,
@@ -104,6 +108,7 @@ class Study:
         retry: bool = False,
         accept_changes: bool = False,
         forget: bool = False,
+        check: bool = True,
         progress: Callable[[Progress], object] | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Results:
@@ -119,6 +124,7 @@ class Study:
         engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``.
         workers: of the engine that is named by a text; 0 with ``"local"`` is this process.
         retry: compute the points that failed once more (but those that diverged, which would do it again).
+        check: compare every file that is there with its digest before anything is added; else sizes alone.
         forget: take points and their rows out of the folder that are not in the grid any more; else they stay.
         progress: is told how far it is, at the start and after every block.
         stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
@@ -126,6 +132,9 @@ class Study:
         chosen = as_engine(engine, workers)
         store = Store(folder)
         with locked(store.folder):
+            if again := store.begin(check):
+                text = f"files of {again} blocks are missing from {store.folder}: these are computed again"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
             added = add(store, self.design, self.job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
             asked = ask(store, self.name, self.design, self.seeds, self.job, **how)

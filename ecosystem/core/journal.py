@@ -1,0 +1,167 @@
+"""A folder that grows: every file is announced in the manifest before it gets its name.
+
+A step writes its files beside their places, adds a line with their sizes and digests to the manifest, and then gives
+them their names. Whatever moment a process dies in, the line is there, and so are all files of the step (under one
+name or the other), or it is not, and none of them count. So a file that has its name and is not announced was put
+there by somebody else, and one that is announced and missing was taken away.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ecosystem.core import manifest, storage
+from ecosystem.core.manifest import FILE, Damaged, Entry
+
+
+class Journal:
+    """The manifest of a folder that grows, and its files by their names in it (``tables/rounds/000000.parquet``).
+
+    One process may write at a time, others may read. Without ``check`` files are read as they are, also where there is
+    no manifest at all.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     Journal(Path(home)).put({"a/b": b"one", "c": b"two"}, "make room")
+    ...     sorted(Journal(Path(home)).entries), Journal(Path(home)).read("a/b")
+    (['a/b', 'c'], b'one')
+    """
+
+    def __init__(self, folder: Path, check: bool = True) -> None:
+        self.folder, self.check = folder, check
+        self._read: tuple[int, dict[str, Entry]] = -1, {}
+
+    @property
+    def file(self) -> Path:
+        return self.folder / FILE
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The files that count, by their names; read again where there is more by now."""
+        size = self.file.stat().st_size if self.file.is_file() else 0
+        if size != self._read[0]:
+            found = {} if self.check else self._lying()
+            if os.path.lexists(self.file):
+                with suppress(*() if self.check else (Damaged,)):
+                    found |= manifest.parsed(self.file, manifest.read(self.file), grows=True)
+            self._read = size, found
+        return self._read[1]
+
+    def read(self, name: str) -> bytes:
+        """What is in a file.
+
+        Raises
+        ------
+        Damaged
+            If it is not what was written, or not announced.
+        """
+        if not self.check:
+            return manifest.read(self.place(name))
+        for last in (False, True):  # whoever writes may give it its name, or write it anew, while it is looked for
+            wanted = self._wanted(name)
+            try:
+                return manifest.read(self.place(name), wanted)
+            except Damaged:
+                self._read = -1, {}
+                if last and self._wanted(name) == wanted:
+                    raise
+        return self.read(name)
+
+    def place(self, name: str) -> Path:
+        """Where a file stands: beside its place where a process died before it had its name."""
+        path = self.folder / name
+        beside, wanted = storage.partial(path), self.entries.get(name)
+        if wanted is not None and os.path.lexists(beside) and not beside.is_symlink():
+            with suppress(Damaged):
+                manifest.compare(beside, wanted)
+                return beside
+        return path
+
+    def verify(self, names: Iterable[str], digests: bool = True) -> None:
+        """Refuse files that are not what was written; without ``digests`` by their sizes alone."""
+        for name in names:
+            manifest.compare(self.place(name), self._wanted(name), digests)
+
+    def refuse_strangers(self, names: Iterable[str]) -> None:
+        """Refuse names that lie in the folder and were never announced."""
+        lying = list(names)  # before the manifest is read, which has what was announced since
+        known = self.entries
+        for name in lying:
+            if name not in known:
+                raise manifest.stranger(self.folder / name)
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def put(self, files: Mapping[str, bytes], mend: str) -> None:
+        """Write files, all of them or none; errors of the disk say ``mend``."""
+        waiting: list[Path] = []
+        with storage.told(self.folder, mend):
+            try:
+                for name, data in files.items():
+                    self._refuse_links(self.folder / name)
+                    waiting.append(storage.put_beside(self.folder / name, data))
+                storage.append(self.file, manifest.line({name: manifest.entry(data) for name, data in files.items()}))
+            except BaseException:
+                for beside in waiting:
+                    beside.unlink(missing_ok=True)
+                raise
+            self._name(files)
+
+    def drop(self, names: Iterable[str], mend: str) -> None:
+        """Remove files; what is lost on the way is missing, and can be dropped again."""
+        gone = list(names)
+        with storage.told(self.folder, mend):
+            for name in gone:
+                (self.folder / name).unlink(missing_ok=True)
+            if gone:
+                storage.append(self.file, manifest.line(dict.fromkeys(gone)))
+
+    def recover(self, mend: str) -> None:
+        """Bring to an end what a process that died had begun: announced files get their names, others go."""
+        with storage.told(self.folder, mend):
+            if os.path.lexists(self.file):
+                data = manifest.read(self.file)
+                manifest.parsed(self.file, data, grows=True)
+                if not data.endswith(b"\n"):  # a line that was broken off
+                    storage.write(self.file, data[: data.rfind(b"\n") + 1], mend)
+            self._name(self.entries)
+            for path in self.folder.rglob(".*.partial"):
+                path.unlink(missing_ok=True)
+
+    def _name(self, names: Iterable[str]) -> None:
+        """Give announced files their names; tried twice, for they are announced."""
+        failed: OSError | None = None
+        for name in names:
+            path = self.folder / name
+            if (beside := self.place(name)) != path:
+                try:
+                    os.replace(beside, path)
+                except OSError as error:
+                    failed = error
+                    os.replace(beside, path)
+        if failed is not None:
+            raise failed
+
+    def _wanted(self, name: str) -> Entry:
+        entries = self.entries
+        if name not in entries:
+            what = f"is not in {FILE}" if entries else f"cannot be told whole: {FILE} is missing or empty"
+            raise Damaged(self.folder / name, what)
+        return entries[name]
+
+    def _lying(self) -> dict[str, Entry]:
+        """The files that lie there, of which nothing is known."""
+        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
+        return {path.as_posix(): (0, "") for path in found if not any(part.startswith(".") for part in path.parts)}
+
+    def _refuse_links(self, path: Path) -> None:
+        """No folder on the way may be a link: what lies elsewhere is not written to."""
+        for above in path.parents:
+            if above == self.folder:
+                return
+            if above.is_symlink():
+                raise OSError(errno.ELOOP, f"{above.name} is a link to {os.readlink(above)}; take it away", str(above))
