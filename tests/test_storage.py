@@ -13,7 +13,7 @@ import pytest
 import synthetic_findings
 import synthetic_runs
 
-from ecosystem.core import storage
+from ecosystem.core import locks, storage
 from ecosystem.influence.findings import Findings, saved_in
 from ecosystem.running.run import Run
 
@@ -153,14 +153,14 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
     place = tmp_path / "new"
-    with storage.locked(place, lambda: RuntimeError("busy"), "choose another"):
-        assert storage.held(place)
-        with pytest.raises(RuntimeError, match="busy"), storage.locked(place, lambda: RuntimeError("busy"), ""):
+    with locks.locked(place, lambda: RuntimeError("busy"), "choose another"):
+        assert locks.held(place)
+        with pytest.raises(RuntimeError, match="busy"), locks.locked(place, lambda: RuntimeError("busy"), ""):
             pass
-    assert not storage.held(place)
+    assert not locks.held(place)
     (tmp_path / "file").touch()
     with (
         pytest.raises(OSError, match="choose another"),
-        storage.locked(tmp_path / "file" / "new", lambda: RuntimeError("busy"), "choose another"),
+        locks.locked(tmp_path / "file" / "new", lambda: RuntimeError("busy"), "choose another"),
     ):
         pass

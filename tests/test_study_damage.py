@@ -73,10 +73,11 @@ def test_whatever_is_done_to_a_file_is_seen(done: Results, tmp_path: Path) -> No
         for fault in FAULTS:
             folder = Path(shutil.copytree(done.folder, tmp_path / "study"))
             other = folder / names[(names.index(name) + 1) % len(names)]
+            alike = other.read_bytes() == (folder / name).read_bytes() and fault in ("swapped", "overwritten")
             damage(folder / name, fault, other)
             line = refused(folder, whole)
             known = str(name) in ("tables/failures/000000.parquet", "tables/failures/000001.parquet")
-            assert line or known, (name, fault)  # of blocks where nothing failed the manifest says so
+            assert line or known or alike, (name, fault)  # of blocks where nothing failed the manifest says so
             if line and fault in ("emptied", "halved"):
                 assert str(name) in line or name.name == manifest.FILE
             seen.append(line)

@@ -10,18 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ecosystem.core import manifest
-
-LOCK = ".lock"
-_claimed: dict[Path, int] = {}  # places that are held with :func:`claimed`, and by which thread
-
 
 # -- places ------------------------------------------------------------------------------------------------------------
 
@@ -218,88 +211,7 @@ def told(path: Path, mend: str) -> Iterator[None]:
         raise OSError(error.errno, f"{error.strerror or error}: {mend}", str(path)) from error
 
 
-# -- guarding ----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(place: Path, busy: Callable[[], Exception], mend: str) -> Iterator[None]:
-    """Hold a folder alone; it is made where there is none. The lock goes with the process, however it ends.
-
-    Raises
-    ------
-    Exception
-        What ``busy()`` gives, where another process (or another part of this one) holds it.
-    OSError
-        Where the folder cannot be made or written, with ``mend``.
-    """
-    with told(place, mend):
-        place.mkdir(parents=True, exist_ok=True)
-        lock = _acquired(place / LOCK, busy)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def claimed(place: Path, mend: str) -> Iterator[None]:
-    """Hold a place that is going to be written to alone, whether something is there already or not.
-
-    The lock lies beside it and is taken away at the end. Who holds a place may claim it once more.
-
-    Raises
-    ------
-    FileExistsError
-        Where another process, or another thread, writes to it.
-    OSError
-        Where nothing can be written there, with ``mend``.
-    """
-    place = settled(place)
-    if _claimed.get(place) == threading.get_ident():
-        yield
-        return
-    lock = place.with_name(f".{place.name}.lock")
-    why = f"{place} is being written by another process; wait for it, or choose another folder"
-    with told(place, mend):
-        new = [above for above in place.parents if not above.exists()]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        held = _acquired(lock, lambda: FileExistsError(why))
-    _claimed[place] = threading.get_ident()
-    try:
-        yield
-    finally:
-        del _claimed[place]
-        with suppress(OSError):  # where open files cannot be removed it stays
-            lock.unlink()
-        held.release()
-        for above in new:
-            with suppress(OSError):  # something is in it
-                above.rmdir()
-
-
-def _acquired(lock: Path, busy: Callable[[], Exception]) -> FileLock:
-    """A lock, held; never one behind a link, which would be made, or emptied, elsewhere."""
-    if lock.is_symlink():
-        raise OSError(errno.ELOOP, "it is a link, so it cannot be locked; take it away", str(lock))
-    file = FileLock(lock, timeout=1)  # a moment: who looks whether it is held does so for an instant
-    try:
-        file.acquire()
-    except Timeout:
-        raise busy() from None
-    return file
-
-
-def held(place: Path) -> bool:
-    """Whether somebody holds a folder; nobody holds one that cannot be written."""
-    if not place.is_dir() or (place / LOCK).is_symlink():
-        return False
-    try:
-        with FileLock(place / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
+# -- refusals ----------------------------------------------------------------------------------------------------------
 
 
 def refuse_foreign(

@@ -24,12 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core import manifest, storage
+from ecosystem.core import locks, manifest, storage
 from ecosystem.core.manifest import Damaged
 
 FACTS, POINTS, TABLES, TRACEBACKS = "study.json", "points.parquet", "tables", "tracebacks"
 _OWNER = ".running.json"
-_OURS = {FACTS, POINTS, TABLES, TRACEBACKS, manifest.FILE, storage.LOCK, _OWNER, "report.html"}
+_OURS = {FACTS, POINTS, TABLES, TRACEBACKS, manifest.FILE, locks.LOCK, _OWNER, "report.html"}
 _FOREIGN = "holds no study, but {}; choose another folder, or an empty one"
 _UNWRITABLE = "the study's folder cannot be made or written; make room, or choose another folder"
 FULL = "could not write to the study's folder; make room and run it again, what is finished stays"
@@ -62,7 +62,7 @@ def mended() -> Iterator[None]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder alone; made if it is not there. Refused where something else is in it, or somebody."""
     storage.refuse_foreign(folder, _FOREIGN, (FACTS,), _is_ours, StudyFolderError)
-    with storage.locked(folder, lambda: _busy(folder), _UNWRITABLE):
+    with locks.locked(folder, lambda: _busy(folder), _UNWRITABLE):
         try:
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             owner = {"host": socket.gethostname(), "process": os.getpid(), "since": since}
@@ -74,7 +74,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def running(folder: Path) -> str:
     """Who is at work on a folder, in words; empty if nobody is."""
-    return _owner(folder) if storage.held(folder) else ""
+    return _owner(folder) if locks.held(folder) else ""
 
 
 def _owner(folder: Path) -> str:

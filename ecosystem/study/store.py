@@ -22,6 +22,7 @@ from ecosystem.study.tables import Tables, name_of, parts_of, read
 from ecosystem.study.work import Parcel, as_bytes, parquet
 
 FORMAT, READABLE = 2, (1, 2)  # those of format 1 have no manifest: they can be read unchecked
+_NONE: Mapping[str, str] = MappingProxyType({})
 _TRACEBACK = re.compile(rf"{TRACEBACKS}/[\w-]+\.txt")
 
 
@@ -108,12 +109,11 @@ class Store:
 
     def traceback(self, file: str) -> str:
         """What a point raised, by the name that the table ``failures`` has for it."""
-        if (
-            not _TRACEBACK.fullmatch(file)
-            or (self.folder / file).is_symlink()
-            or (self.folder / file).parent.is_symlink()
-        ):
-            raise StudyFolderError(f"{self.folder} has no traceback {file!r}: it is none of its files")
+        links = [path for path in ((self.folder / file).parent, self.folder / file) if path.is_symlink()]
+        if links or not _TRACEBACK.fullmatch(file):
+            raise StudyFolderError(
+                f"{self.folder} has no traceback {file!r}: it is none of its files; what is known is in `failures`"
+            )
         with mended():
             return self.journal.read(file).decode(errors="backslashreplace")
 
@@ -168,9 +168,7 @@ class Store:
         """Write the tables of a block, which is finished with that, and its tracebacks."""
         self.put(block.number, {name: parcel.tables[name] for name in facts.tables}, parcel.tracebacks)
 
-    def put(
-        self, block: int, tables: Mapping[str, bytes], tracebacks: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def put(self, block: int, tables: Mapping[str, bytes], tracebacks: Mapping[str, str] = _NONE) -> None:
         """Write tables of a block, all or none; no data are a table that has not even columns."""
         files = {file: text.encode(errors="backslashreplace") for file, text in tracebacks.items()}
         files |= {name_of(name, block): data for name, data in tables.items() if data}

@@ -23,7 +23,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ecosystem.core import storage
+from ecosystem.core import locks, storage
 from ecosystem.core.check import whole_number
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
@@ -66,7 +66,7 @@ class Checkpoints:
     def locked(self) -> Iterator[None]:
         """Hold the folder alone; it is made if it is not there, and what killed processes left is removed."""
         storage.refuse_foreign(self.folder, _FOREIGN, ours=_is_ours, error=CheckpointError)
-        with storage.locked(self.folder, self._busy, _UNWRITABLE):
+        with locks.locked(self.folder, self._busy, _UNWRITABLE):
             for entry in self.folder.iterdir():
                 if _LEFT.fullmatch(entry.name):
                     shutil.rmtree(entry)
@@ -93,7 +93,7 @@ class Checkpoints:
 
 
 def _is_ours(name: str) -> bool:
-    return name == storage.LOCK or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
+    return name == locks.LOCK or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
 
 
 def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
