@@ -61,6 +61,7 @@ from ecosystem import (
     window,
 )
 from ecosystem.cli import app
+from ecosystem.core import manifest
 from ecosystem.core.identity import digest
 from ecosystem.retention import Retention
 from ecosystem.running.checkpoints import CheckpointError
@@ -382,7 +383,9 @@ def test_every_and_keep_bound_the_folder(tmp_path: Path) -> None:
         folder = tmp_path / "inner" / str(keep)
         ecosystem("deciding").run(checkpoints=Checkpoints(folder, keep=keep))
         assert names(folder) == [f"round-{r:05d}" for r in range(9 - keep, 9)]
-    assert {path.name for path in (tmp_path / "inner/2/round-00008").iterdir()} == {"state.json", "tensors.safetensors"}
+    assert {path.name for path in (tmp_path / "inner/2/round-00008").iterdir()} == {
+        *("state.json", "tensors.safetensors", "manifest.jsonl")
+    }
 
 
 def test_what_is_unchanged_is_written_once(tmp_path: Path) -> None:
@@ -601,6 +604,8 @@ def test_other_versions_are_a_warning(tmp_path: Path) -> None:
     state = json.loads(path.read_text())
     state["description"]["made with"]["torch"] = "1.0"
     path.write_text(json.dumps(state))
+    (path.parent / manifest.FILE).unlink()
+    manifest.seal(path.parent)
     with pytest.warns(UserWarning, match=r"other versions \(torch: 1\.0 → .*\): the run goes on, its last bits"):
         Ecosystem(couple()).run(checkpoints=Checkpoints(tmp_path))
 
@@ -618,10 +623,15 @@ def test_folders_that_are_none_of_ours(tmp_path: Path) -> None:
     with saved.locked(), pytest.raises(CheckpointError, match="another run is saving its checkpoints in"):
         couple().run(checkpoints=saved)
     for name, data, why in (
-        ("tensors.safetensors", b"", "is damaged .SafetensorError.*; delete it, and the run goes on from the one bef"),
-        ("state.json", b'{"format": 9}', "has format 9; this version reads format 2"),
+        (
+            "tensors.safetensors",
+            b"",
+            "tensors.safetensors is damaged.*; delete .*, and the run goes on from the one bef",
+        ),
+        ("state.json", b'{"format": 9}', "state.json is damaged.*"),
+        ("manifest.jsonl", None, "has format 9; this version reads format 3"),
     ):
-        (saved.path(2) / name).write_bytes(data)
+        (saved.path(2) / name).unlink() if data is None else (saved.path(2) / name).write_bytes(data)
         with pytest.raises(CheckpointError, match=why):
             couple().run(checkpoints=saved)
     shutil.rmtree(saved.path(2))

@@ -12,12 +12,14 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 FILE = "manifest.jsonl"
 DATA = (".parquet", ".safetensors", ".json")  # what is read from a folder; other files in it are nobody's business
+T = TypeVar("T")
 Entry = tuple[int, str]  # bytes, and their SHA-256
 
 _UNSEALED = "what earlier versions wrote has none: read it unchecked (check=False), or bring it back from a copy"
@@ -26,9 +28,13 @@ _UNSEALED = "what earlier versions wrote has none: read it unchecked (check=Fals
 class Damaged(ValueError):
     """A ``file`` that is not what was written, or ``missing``, or a ``stranger``: nobody wrote it with the others."""
 
-    def __init__(self, file: Path, what: str, missing: bool = False, stranger: bool = False) -> None:
-        super().__init__(f"{file} {what}")
-        self.file, self.missing, self.stranger = file, missing, stranger
+    def __init__(self, file: Path, what: str, missing: bool = False, stranger: bool = False, mend: str = "") -> None:
+        super().__init__(f"{file} {what}{mend and '; '}{mend}")
+        self.file, self.what, self.missing, self.stranger, self.mend = file, what, missing, stranger, mend
+
+    def mended(self, mend: str) -> Damaged:
+        """The same with what to do about it, where that is not said yet."""
+        return Damaged(self.file, self.what, self.missing, self.stranger, self.mend or mend)
 
 
 def entry(data: bytes) -> Entry:
@@ -159,7 +165,7 @@ def whole(folder: Path, check: bool = True) -> Iterator[list[str]]:
         yield sorted(path.name for path in folder.iterdir() if path.suffix in DATA)
         return
     if not os.path.lexists(folder / FILE):
-        raise Damaged(folder / FILE, f"is missing; {_UNSEALED}", True)
+        raise Damaged(folder / FILE, "is missing", True, mend=_UNSEALED)
     before = read(folder / FILE)
     found = parsed(folder / FILE, before)
     if not found:
@@ -169,12 +175,27 @@ def whole(folder: Path, check: bool = True) -> Iterator[list[str]]:
     for path in sorted(folder.iterdir()):
         if path.suffix in DATA and path.name not in found:
             raise Damaged(path, "does not belong here: it was not written with the others; take it away")
-    try:
-        yield list(found)
-    except OSError as error:
-        raise Damaged(folder, f"was changed while it was read ({error}); read it again") from error
+    yield list(found)
     if not (folder / FILE).exists() or read(folder / FILE) != before:
-        raise Damaged(folder, "was replaced while it was read; read it again")
+        raise Damaged(folder, "was replaced while it was read", mend="read it again")
+
+
+def opened(file: Path, reader: Callable[[Path], T]) -> T:
+    """What a reader of some library makes of a file; whatever it raises is :class:`Damaged`."""
+    regular(file)
+    try:
+        return reader(file)
+    except Exception as error:  # every format has errors of its own, and those of the values in it come on top
+        why = (str(error).splitlines() or [""])[0]
+        raise Damaged(file, f"cannot be read ({type(error).__name__}: {why})") from error
+
+
+def facts(file: Path) -> dict[str, Any]:
+    """The settings in a JSON file."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise TypeError(f"it holds a {type(found).__name__}")
+    return found
 
 
 def _same_size(file: Path, size: int, wanted: Entry) -> None:
@@ -184,7 +205,8 @@ def _same_size(file: Path, size: int, wanted: Entry) -> None:
 
 def stranger(file: Path) -> Damaged:
     """The refusal of a file that nobody wrote with the others."""
-    return Damaged(file, "does not belong here: it was not written with the others", stranger=True)
+    what = "does not belong here: it was not written with the others"
+    return Damaged(file, what, stranger=True, mend=f"take it away, or bring {FILE} back from a copy")
 
 
 def _changed(file: Path) -> Damaged:

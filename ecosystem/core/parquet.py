@@ -60,6 +60,5 @@ def admit(about: Any, size: int) -> None:
 
 def _width(chunk: Any) -> int:
     """Bytes of a value: eight, of texts as many as the last of them has."""
-    told = chunk.statistics
-    texts = chunk.physical_type == "BYTE_ARRAY" and told is not None and told.has_min_max
-    return max(8, len(told.max or "")) if texts else 8
+    last = getattr(chunk.statistics, "max", None) if chunk.physical_type == "BYTE_ARRAY" else None
+    return max(8, len(last or ""))

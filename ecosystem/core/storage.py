@@ -126,7 +126,7 @@ def folder(place: Path, mend: str) -> Iterator[Path]:
     with told(place, mend):
         try:
             _settle(place)
-            _clear(beside)
+            clear(beside)
             beside.mkdir(parents=True)
             yield beside
             manifest.seal(beside)
@@ -179,12 +179,12 @@ def _drop(place: Path, going: Path) -> None:
     if place.is_symlink():
         place.unlink()  # what it leads to is somebody else's
         return
-    _clear(going)
+    clear(going)
     os.replace(place, going)
     shutil.rmtree(going)
 
 
-def _clear(going: Path) -> None:
+def clear(going: Path) -> None:
     """Whatever was left under the name of a part; of a link that somebody has put there only the link."""
     if going.is_symlink() or going.is_file():
         going.unlink()

@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from ecosystem.core import storage
+from ecosystem.core import locks, manifest, parquet, storage
+from ecosystem.core.manifest import Damaged
 
 TABLES = ("influence", "welfare", "hops", "edges", "stability", "members", "flows")
 FOLDER, FACTS = "influence", "influence.json"
+FULL = "the analysis could not be saved; make room, or choose another folder"
 
 
 @dataclass(frozen=True)
@@ -63,27 +65,36 @@ class Findings:
         It is written beside and moved into place, so an ``influence.json`` always stands among whole tables. Earlier
         findings are refused unless ``overwrite``, and stay until the new ones are in place.
         """
-        target = Path(folder) / FOLDER
+        target = storage.named(folder) / FOLDER
         check_place(target.parent, overwrite)
-        with storage.folder(target, "the analysis could not be saved; make room, or choose another folder") as beside:
-            for name in TABLES:
-                table = getattr(self, name).copy(deep=False)
-                table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
-                table.to_parquet(beside / f"{name}.parquet", index=False)
-            (beside / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
+        with locks.claimed(target, FULL):
+            check_place(target.parent, overwrite)
+            with storage.folder(target, FULL) as beside:
+                self._write(beside)
         return target
 
+    def _write(self, folder: Path) -> None:
+        for name in TABLES:
+            table = getattr(self, name).copy(deep=False)
+            table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
+
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Findings:
-        """Read what was saved to ``folder/influence``."""
-        source = storage.found(Path(folder) / FOLDER)
+    def load(cls, folder: str | os.PathLike[str], check: bool = True) -> Findings:
+        """Read what was saved to ``folder/influence``; ``check`` and errors as of :meth:`ecosystem.Run.load`."""
+        source = storage.found(storage.named(folder) / FOLDER)
         if not saved_in(folder):
             raise FileNotFoundError(
                 f"{folder} holds no influence analysis: there is no {FOLDER}/{FACTS} in it; "
                 "give a folder that one was saved to"
             )
-        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in TABLES}
-        return cls(**tables, settings=json.loads((source / FACTS).read_text(encoding="utf-8")))
+        try:
+            with manifest.whole(source, check):
+                found = {name: manifest.opened(source / f"{name}.parquet", parquet.frame) for name in TABLES}
+                return cls(**found, settings=manifest.opened(source / FACTS, manifest.facts))
+        except Damaged as error:
+            raise error.mended("bring it back from a copy, or analyse the scenario again") from error
 
     def __repr__(self) -> str:
         pairs = self.influence[["target", "source"]].nunique()
@@ -94,14 +105,15 @@ class Findings:
 
 
 def saved_in(folder: str | os.PathLike[str]) -> bool:
-    """Whether findings were saved to a folder."""
-    return (storage.found(Path(folder) / FOLDER) / FACTS).is_file()
+    """Whether findings were saved to a folder, whole or not by now."""
+    source = storage.found(storage.named(folder) / FOLDER)
+    return any(os.path.lexists(source / name) for name in (FACTS, manifest.FILE))
 
 
 def check_place(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that findings cannot be added to: what is overwritten, with leave, is earlier findings only."""
     why = "exists and holds no influence analysis, so it is not overwritten; choose another"
-    storage.refuse_taken(folder / FOLDER, FACTS, why, overwrite)
+    storage.refuse_taken(storage.named(folder) / FOLDER, FACTS, why, overwrite)
 
 
 def _plain(value: Any) -> Any:

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core import storage
+from ecosystem.core import locks, manifest, parquet, storage
+from ecosystem.core.manifest import Damaged
 
 FACTS = "run.json"
+FULL = "the run could not be saved; make room, or choose another folder"
 _TABLES = ("members", "flows", "rounds", "changes", "failures")
 _PLACE = ("seed", "replicate", "round")
 _ON_REQUEST = {  # empty where nobody asked
@@ -99,13 +101,16 @@ class Run:
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
 
-        It is written beside and moved into place, so a folder with ``run.json`` is always whole. An existing folder is
-        refused unless ``overwrite``; what is overwritten must be a run, and stays until the new one is in place.
+        It is written beside and moved into place, so a folder with ``run.json`` is always whole; a manifest says what
+        is in its files. An existing folder is refused unless ``overwrite``; what is overwritten must be a run, alone
+        in its folder, and stays until the new one is in place.
         """
-        target = Path(folder)
+        target = storage.named(folder)
         check_folder(target, overwrite)
-        with storage.folder(target, "the run could not be saved; make room, or choose another folder") as beside:
-            self._write(beside)
+        with locks.claimed(target, FULL):
+            check_folder(target, overwrite)
+            with storage.folder(target, FULL) as beside:
+                self._write(beside)
         return target
 
     def _write(self, folder: Path) -> None:
@@ -122,42 +127,76 @@ class Run:
         (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Run:
-        """Read a run that was saved."""
-        from safetensors.torch import load_file
+    def load(cls, folder: str | os.PathLike[str], check: bool = True) -> Run:
+        """Read a run that was saved.
 
-        source = storage.found(Path(folder))
-        if not (source / FACTS).is_file():
+        Without ``check`` its files are read as they are: those of earlier versions, which have no manifest, or what is
+        left of a run that was damaged.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder holds no run.
+        Damaged
+            If a file is not what was written; the message is one line that names it and the mend.
+        """
+        source = storage.found(storage.named(folder))
+        if not is_run(source):
             raise FileNotFoundError(
                 f"{folder} holds no run: there is no {FACTS} in it; give a folder that a run was saved to"
             )
-        others = sorted(path.stem for path in source.glob("*.parquet") if path.stem not in _TABLES)
-        tables = {name: pd.read_parquet(source / f"{name}.parquet") for name in (*_TABLES, *others)}
-        parameters: dict[str, dict[str, Tensor]] = {}
-        for key, value in load_file(source / "parameters.safetensors").items():
-            member, _, name = key.rpartition("/")
-            parameters.setdefault(member, {})[name] = value
-        settings = json.loads((source / FACTS).read_text(encoding="utf-8"))
-        samples, inputs = _by_round(source / "samples.safetensors"), _by_round(source / "inputs.safetensors")
-        return cls(settings, **tables, samples=samples, inputs=inputs, parameters=parameters)
+        try:
+            with manifest.whole(source, check) as names:
+                return cls._read(source, names)
+        except Damaged as error:
+            raise error.mended("bring it back from a copy, or run it again") from error
+
+    @classmethod
+    def _read(cls, source: Path, names: list[str]) -> Run:
+        settings = manifest.opened(source / FACTS, manifest.facts)
+        more = sorted(name.removesuffix(".parquet") for name in names if name.endswith(".parquet"))
+        found = {name: source / f"{name}.parquet" for name in dict.fromkeys((*_TABLES, *more))}
+        tables = {name: manifest.opened(path, parquet.frame) for name, path in found.items()}
+        numbers = {name: source / f"{name}.safetensors" for name in ("parameters", "samples", "inputs")}
+        there = {name: path for name, path in numbers.items() if path.name in names or name == "parameters"}
+        tensors = {name: manifest.opened(path, _SPLIT[name]) for name, path in there.items()}
+        return cls(settings, **tables, **tensors)
 
     def __repr__(self) -> str:
         s = self.settings
         return f"Run({s.get('scenario')!r}: {s.get('completed')} rounds, {len(s.get('seeds', []))} replicates)"
 
 
-def _by_round(path: Path) -> dict[str, dict[int, Tensor]]:
-    """Tensors by member and round; none from a run that was saved before there were any."""
+def is_run(folder: Path) -> bool:
+    """Whether a run lies in a folder, whole or not."""
+    try:
+        listed = manifest.parsed(folder / manifest.FILE, manifest.read(folder / manifest.FILE))
+    except Damaged as error:
+        return (folder / FACTS).exists() or not error.missing
+    return FACTS in listed or (folder / FACTS).exists()
+
+
+def _by_name(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Tensors by member and name."""
     from safetensors.torch import load_file
 
-    found: dict[str, dict[int, Tensor]] = {}
-    for key, value in load_file(path).items() if path.is_file() else ():
-        member, _, round = key.rpartition("/")
-        found.setdefault(member, {})[int(round)] = value
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, value in load_file(path).items():
+        member, _, name = key.rpartition("/")
+        found.setdefault(member, {})[name] = value
+    return found
+
+
+def _by_round(path: Path) -> dict[str, dict[int, Tensor]]:
+    """Tensors by member and round."""
+    found = {m: {int(round): x for round, x in many.items()} for m, many in _by_name(path).items()}
     return {member: dict(sorted(rounds.items())) for member, rounds in found.items()}
+
+
+_SPLIT: dict[str, Callable[[Path], Any]] = {"parameters": _by_name, "samples": _by_round, "inputs": _by_round}
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that exists (unless it may be overwritten and holds a run) or cannot be written."""
     why = "exists and is not a run's folder, so it is not overwritten; choose another"
-    storage.refuse_taken(folder, FACTS, why, overwrite)
+    storage.refuse_taken(storage.named(folder), FACTS, why, overwrite, beside=("report.html", "influence"))

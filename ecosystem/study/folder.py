@@ -48,11 +48,9 @@ def mended() -> Iterator[None]:
         yield
     except Damaged as error:
         mend = _COPY
-        if error.stranger:
-            mend = f"take it away, or bring {manifest.FILE} back from a copy"
-        elif error.file.parent.parent.name == TABLES:
+        if error.file.parent.parent.name == TABLES:
             mend = _AGAIN if error.missing else f"delete it and {_AGAIN}"
-        raise StudyFolderError(f"{error}; {mend}") from error
+        raise StudyFolderError(str(error.mended(mend))) from error
 
 
 # -- who works on it ---------------------------------------------------------------------------------------------------

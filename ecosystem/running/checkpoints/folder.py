@@ -3,7 +3,7 @@
 ::
 
     round-00011/            an older one
-    round-00012/            state.json and tensors.safetensors
+    round-00012/            state.json, tensors.safetensors and the manifest that says what is in them
     .round-00013.partial/   being written, or left behind by a process that was killed
 
 A checkpoint is written beside its place, flushed to the disk and moved there in one step; older ones go after that.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ecosystem.core import locks, storage
+from ecosystem.core import locks, manifest, storage
 from ecosystem.core.check import whole_number
+from ecosystem.core.manifest import Damaged
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
-FORMAT = 2
+FORMAT = 3
 _ROUND = re.compile(r"round-(\d{5,})")
 _LEFT = re.compile(r"\.round-\d{5,}\.partial")
 _FOREIGN = "holds {}, which are no checkpoints; choose another folder, or an empty one"
@@ -59,7 +59,7 @@ class Checkpoints:
     def __init__(self, folder: str | os.PathLike[str], every: int = 1, keep: int = 2) -> None:
         for name, value in (("every", every), ("keep", keep)):
             whole_number(value, f"Checkpoints({name})", 1)
-        for name, value in (("folder", Path(folder)), ("every", every), ("keep", keep)):
+        for name, value in (("folder", storage.named(folder)), ("every", every), ("keep", keep)):
             object.__setattr__(self, name, value)
 
     @contextmanager
@@ -69,7 +69,7 @@ class Checkpoints:
         with locks.locked(self.folder, self._busy, _UNWRITABLE):
             for entry in self.folder.iterdir():
                 if _LEFT.fullmatch(entry.name):
-                    shutil.rmtree(entry)
+                    storage.clear(entry)
             yield
 
     def rounds(self) -> list[int]:
@@ -108,18 +108,28 @@ def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> No
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The state and the tensors of one checkpoint."""
-    from safetensors import SafetensorError
+    """The state and the tensors of one checkpoint; refused where a file is not what was written."""
     from safetensors.torch import load_file
 
-    if not (folder / STATE).is_file():
-        raise CheckpointError(f"{folder} holds no checkpoint: there is no {STATE} in it")
+    if not any((folder / name).exists() for name in (STATE, manifest.FILE)):
+        raise CheckpointError(f"{folder} holds no checkpoint: there is no {STATE} in it; choose another folder")
     try:
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if state["format"] != FORMAT:
-            raise CheckpointError(f"{folder} has format {state['format']!r}; this version reads format {FORMAT}")
-        return state, load_file(folder / TENSORS)
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as error:
+        if not (folder / manifest.FILE).exists() and (folder / STATE).exists():
+            _check_format(folder, manifest.opened(folder / STATE, manifest.facts))
+        with manifest.whole(folder):
+            state = manifest.opened(folder / STATE, manifest.facts)
+            _check_format(folder, state)
+            return state, manifest.opened(folder / TENSORS, load_file)
+    except Damaged as error:
+        damaged = Damaged(error.file, error.what)
         raise CheckpointError(
-            f"{folder} is damaged ({type(error).__name__}: {error}); delete it, and the run goes on from the one before"
+            f"{damaged}; delete {folder}, and the run goes on from the one before, or bring it back from a copy"
         ) from error
+
+
+def _check_format(folder: Path, state: dict[str, Any]) -> None:
+    if (found := state.get("format")) != FORMAT:
+        raise CheckpointError(
+            f"{folder} has format {found!r}; this version reads format {FORMAT}: choose another folder, and the run "
+            "begins anew"
+        )

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ecosystem.core import locks, storage
 from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
@@ -29,12 +30,14 @@ _MENDS = {
 
 def save(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.save`."""
-    write(Path(folder), *_written(eco, description(eco), Watch(eco)))
+    place = storage.named(folder)
+    with locks.claimed(place, "the checkpoint could not be written; make room, or choose another folder"):
+        write(place, *_written(eco, description(eco), Watch(eco)))
 
 
 def restore(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.restore`."""
-    _restore(eco, Path(folder), description(eco), Watch(eco))
+    _restore(eco, storage.named(folder), description(eco), Watch(eco))
 
 
 @contextmanager
@@ -69,10 +72,13 @@ class _Keeper:
 
     def _go_on(self) -> None:
         folder = self.checkpoints.path(self.saved)
-        if not self.eco.steps:
-            _restore(self.eco, folder, self.description, self.watch)
-            return
-        _check(self.eco, folder, self.description, read(folder)[0])
+        if self.eco.steps:
+            given = read(folder)[0]
+            _check(self.eco, folder, self.description, given)
+        else:
+            given = _restore(self.eco, folder, self.description, self.watch)
+        if given["round"] != self.saved:
+            raise CheckpointError(f"{folder} holds round {given['round']}: it was renamed; give it its name back")
         if self.saved > self.eco.completed:
             raise CheckpointError(
                 f"{folder} is ahead of this ecosystem, which has played {self.eco.completed} rounds; go on from it "
@@ -122,7 +128,7 @@ def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, 
     return out, writer.tensors()
 
 
-def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> None:
+def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> dict[str, Any]:
     given, tensors = read(folder)
     _check(eco, folder, about, given)
     if eco.steps:
@@ -142,6 +148,7 @@ def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> No
     agents = reader.read(given["agents"])
     for agent in watch.speaking:
         agent.load_state(agents[agent.name])
+    return given
 
 
 def _check(eco: Host, folder: Path, about: dict[str, Any], given: dict[str, Any]) -> None:
