@@ -502,7 +502,7 @@ def test_killed_at_any_moment(name: str, nursery: Nursery, unharmed: dict[str, R
 def test_killed_at_every_step_of_a_write(nursery: Nursery, unharmed: dict[str, Run], tmp_path: Path) -> None:
     """What stands under a final name is always whole, nothing else stays, and the run goes on from it."""
     newest = []
-    for fatal in range(1, 37):
+    for fatal in range(1, 49):
         folder = tmp_path / str(fatal) / "saved"
         folder.parent.mkdir()
         assert nursery.wait(nursery.ask(name="deciding", folder=str(folder), fatal=fatal)) == -signal.SIGKILL

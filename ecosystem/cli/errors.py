@@ -10,13 +10,14 @@ from contextlib import contextmanager
 import typer
 
 from ecosystem.cli.loading import one_line
+from ecosystem.cli.terminal import say
 
 WRONG, INTERRUPTED = 2, 130  # exit codes
 
 
 def complain(message: str) -> int:
     """Print one line on stderr; the exit code that goes with it."""
-    typer.secho(f"error: {message}", fg="red", err=True)
+    say(f"error: {message}", fg="red", err=True)
     return WRONG
 
 
@@ -42,4 +43,4 @@ def errors(debug: bool) -> Iterator[None]:
 
 
 def _warn(message: Warning | str, *_: object) -> None:
-    typer.secho(f"warning: {' '.join(str(message).split())}", fg="yellow", err=True)
+    say(f"warning: {' '.join(str(message).split())}", fg="yellow", err=True)

@@ -13,7 +13,7 @@ from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.report import rewrite
-from ecosystem.cli.terminal import SHOWN, cell, console, table
+from ecosystem.cli.terminal import SHOWN, cell, console, say, table
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
@@ -42,10 +42,12 @@ def influence(
     with errors(debug):
         import torch
 
+        from ecosystem.core.storage import named
+
         torch.set_num_threads(threads)
         parameters = parse_settings(settings or ())
         if out is not None:
-            _check_folder(out, overwrite)
+            _check_folder(out := named(out), overwrite)
         scenario, description = load(file, parameters)
         if out is not None:
             _check_same(out, scenario, parameters)
@@ -61,7 +63,7 @@ def influence(
             findings.save(out, overwrite=overwrite)
         show_findings(findings)
         if out is not None:
-            typer.echo(f"saved in {out}")
+            say(f"saved in {out}")
             rewrite(out, out / "report.html")
 
 
@@ -130,9 +132,10 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 
 def _check_same(folder: Path, scenario: Scenario, parameters: dict[str, Any]) -> None:
     """Refuse to put findings beside the run of another scenario: its report would speak of two."""
-    from ecosystem.running.run import Run
+    from ecosystem.core.storage import found
+    from ecosystem.running.run import Run, is_run
 
-    if not (folder / "run.json").is_file():
+    if not is_run(found(folder)):
         return
     run, tables = Run.load(folder), scenario.describe()
     theirs = run.settings.get("parameters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,13 @@ import typer
 
 from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug
+from ecosystem.cli.terminal import say
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
     from ecosystem.running.run import Run
+
+MARK = b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # in the head of every report
 
 
 def report(
@@ -24,20 +28,35 @@ def report(
 ) -> None:
     """Write the report of a saved run, influence analysis or study again."""
     with errors(debug):
-        rewrite(folder, out or folder / "report.html")
+        from ecosystem.core.storage import named
+
+        folder = named(folder)
+        page = named(out or folder / "report.html")
+        _check_page(page)
+        rewrite(folder, page)
+
+
+def _check_page(page: Path) -> None:
+    """Refuse a place where something else is than a report."""
+    if not page.exists():
+        return
+    start = page.read_bytes()[:2000] if page.is_file() else b""
+    if not start.startswith(b"<!doctype html>") or MARK not in start:
+        raise FileExistsError(f"{page} exists and is no report, so it is not overwritten; choose another file")
 
 
 def rewrite(folder: Path, path: Path) -> None:
     """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both."""
+    from ecosystem.core.storage import found
     from ecosystem.influence.findings import Findings, saved_in
-    from ecosystem.running.run import Run
+    from ecosystem.running.run import Run, is_run
 
-    if (folder / "study.json").is_file():
+    if any(os.path.lexists(folder / name) for name in ("study.json", "points.parquet", "tables")):
         _write_study(folder, path)
         return
 
     findings = Findings.load(folder) if saved_in(folder) else None
-    alone = findings is not None and not (folder / "run.json").is_file()
+    alone = findings is not None and not is_run(found(folder))
     write(path, None if alone else Run.load(folder), findings)
 
 
@@ -46,7 +65,7 @@ def _write_study(folder: Path, path: Path) -> None:
     from ecosystem.study import Study
 
     write_study(Study.load(folder), path)
-    typer.echo(f"report in {path}")
+    say(f"report in {path}")
 
 
 def write(path: Path, run: Run | None, findings: Findings | None) -> None:
@@ -57,4 +76,4 @@ def write(path: Path, run: Run | None, findings: Findings | None) -> None:
         write_report(run, path, findings)
     elif findings is not None:
         write_findings(findings, path)
-    typer.echo(f"report in {path}")
+    say(f"report in {path}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +13,10 @@ import typer
 from ecosystem.cli.errors import INTERRUPTED, errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.influence import analysed, show_findings
-from ecosystem.cli.loading import located, parse_settings
+from ecosystem.cli.loading import located, one_line, parse_settings
 from ecosystem.cli.playing import CtrlC, simulate
 from ecosystem.cli.report import write
-from ecosystem.cli.terminal import SHOWN, cell, console, table
+from ecosystem.cli.terminal import SHOWN, cell, console, say, table
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
@@ -51,13 +54,12 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run a scenario; show how its members fared."""
-    with errors(debug):
+    with errors(debug), _held(out, overwrite, influence) as out:
         import torch
 
         from ecosystem.running.ecosystem import Ecosystem
 
         torch.set_num_threads(threads)
-        _check_out(out, overwrite, influence)
         plan = _checkpoints(checkpoints, checkpoint_every, keep, out)
         parameters = parse_settings(settings or ())
         scenario, description = load(file, parameters, rounds, samples)
@@ -69,7 +71,7 @@ def run(
         with CtrlC() as ctrl_c:
             result = _played(eco, ctrl_c, plan, origin)
             if out is not None:
-                _save(out, overwrite, result, findings)
+                _save(out, overwrite, result, findings, plan)
         _show(result, findings, out)
         if not result.settings["finished"]:
             typer.echo("interrupted after {completed} of {rounds} rounds".format(**result.settings), err=True)
@@ -78,14 +80,21 @@ def run(
             write(out / "report.html", result, findings)
 
 
-def _check_out(out: Path | None, overwrite: bool, influence: bool) -> None:
-    """Refuse a folder that cannot be written to before anything is computed."""
-    from ecosystem.running.run import check_folder
+@contextmanager
+def _held(out: Path | None, overwrite: bool, influence: bool) -> Iterator[Path | None]:
+    """Hold the folder to write to; refused, before anything is computed, where that cannot be or somebody else does."""
+    if out is None:
+        if influence:
+            raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+        yield None
+        return
+    from ecosystem.core import locks, storage
+    from ecosystem.running.run import FULL, check_folder
 
-    if out is not None:
-        check_folder(out, overwrite)
-    elif influence:
-        raise ValueError("--influence saves what it finds with the run; give it a folder: --out FOLDER")
+    out = storage.named(out)
+    check_folder(out, overwrite)
+    with locks.claimed(out, FULL):
+        yield out
 
 
 def _record(scenario: Scenario, every: int, out: Path | None) -> Record:
@@ -111,10 +120,24 @@ def _played(eco: Ecosystem, ctrl_c: CtrlC, plan: Checkpoints | None, origin: dic
     return eco.result(**origin, completed=completed, finished=completed == eco.rounds)
 
 
-def _save(out: Path, overwrite: bool, result: Run, findings: Findings | None) -> None:
-    result.save(out, overwrite=overwrite)
+def _save(out: Path, overwrite: bool, run: Run, findings: Findings | None, plan: Checkpoints | None) -> None:
+    """Save what was found; where there is no room for it, somewhere else, and say so."""
+    try:
+        run.save(out, overwrite=overwrite)
+    except OSError as error:
+        raise OSError(f"{one_line(error)}; {_kept(run, plan)}") from error
     if findings is not None:
         findings.save(out)
+
+
+def _kept(run: Run, plan: Checkpoints | None) -> str:
+    """What becomes of a run that could not be saved where it should."""
+    try:
+        place = run.save(Path(tempfile.mkdtemp(prefix="ecosystem-")) / "run")
+        return f"the run is kept in {place}: move it to where there is room"
+    except OSError:
+        again = "the same command goes on from its checkpoints"
+        return again if plan else "the run is lost: with --checkpoints FOLDER on another disk it would go on"
 
 
 def _show(result: Run, findings: Findings | None, out: Path | None) -> None:
@@ -122,17 +145,19 @@ def _show(result: Run, findings: Findings | None, out: Path | None) -> None:
     if findings is not None:
         show_findings(findings)
     if out is not None:
-        typer.echo(f"saved in {out}")
+        say(f"saved in {out}")
 
 
 def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: Path | None) -> Checkpoints | None:
     """What the options ask for."""
+    from ecosystem.core.storage import named
     from ecosystem.running.checkpoints import Checkpoints
 
     if folder is None:
         if every is not None or keep is not None:
             raise ValueError("--checkpoint-every and --keep say how checkpoints are saved; add --checkpoints FOLDER")
         return None
+    folder = named(folder)
     if out is not None and folder.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"--checkpoints {folder} lies in the folder that the run is saved to; choose one beside it")
     return Checkpoints(folder, 1 if every is None else every, 2 if keep is None else keep)

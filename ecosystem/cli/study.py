@@ -15,7 +15,7 @@ from ecosystem.cli.given import Debug
 from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
-from ecosystem.cli.terminal import cell, console, table
+from ecosystem.cli.terminal import cell, console, say, table
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -60,7 +60,7 @@ def study(
     with errors(debug):
         chosen = _engine(engine, address, workers, gpus)
         asked = _asked(file, settings, grid, seeds, measure)
-        typer.echo(repr(asked))
+        say(repr(asked))
         with CtrlC() as ctrl_c, _shown() as (bar, show):
             ctrl_c.notify = lambda: bar.update(bar.task_ids[0], description="ending (again: at once)")
             ctrl_c.breakable = True
@@ -107,7 +107,7 @@ def failures(
         results = Study.load(folder)
         found = results.with_parameters("failures")
         if found.empty:
-            typer.echo(f"no point of {results.name} has failed")
+            say(f"no point of {results.name} has failed")
             return
         columns = ["point", *results.parameters, "kind", "seed", "round", "member", "error"]
         shown = found.rename(columns={f"{name}_parameter": name for name in results.parameters})
@@ -117,7 +117,7 @@ def failures(
         cells = [["" if pd.isna(value) else cell(value) for value in row] for row in rows]
         console().print(table(f"{results.name}: failures", columns, cells))
         for file in found["traceback"].dropna().unique() if traces else ():
-            typer.echo(f"\n{results.traceback(file)}")
+            say(f"\n{results.traceback(file)}")
 
 
 def _asked(

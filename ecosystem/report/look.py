@@ -20,6 +20,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecosystem.core.words import shown
+
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
@@ -160,7 +162,7 @@ def svg(figure: Figure) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     family = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
-    return target.getvalue().replace("'DejaVu Sans'", family).replace(", sans-serif, sans-serif", ", sans-serif")
+    return shown(target.getvalue()).replace("'DejaVu Sans'", family).replace(", sans-serif, sans-serif", ", sans-serif")
 
 
 def png(figure: Figure, dpi: int = 170) -> bytes:

@@ -33,10 +33,7 @@ def write_report(run: "Run", path: str | Path, findings: "Findings | None" = Non
 
     With findings of an influence analysis of the same scenario, the page has a section on them.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(run, findings), encoding="utf-8")
-    return path
+    return parts.written(path, render(run, findings))
 
 
 def render(run: "Run", findings: "Findings | None" = None) -> str:

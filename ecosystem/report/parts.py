@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecosystem.core import storage
+from ecosystem.core.words import shown
 from ecosystem.report import look
 
 LISTED = 30  # rows of a table on the page; all of them are in the saved tables
@@ -67,3 +69,10 @@ def cell(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4g}" if np.isfinite(value) else "–"
     return look.shortened(value, 240)
+
+
+def written(path: str | Path, page: str) -> Path:
+    """Write a page, whole or not at all, and never through a link that lies in its place; returns the path."""
+    path = storage.named(path)
+    storage.write(path, shown(page).encode(), "the report could not be written; make room, or choose another file")
+    return path

@@ -68,10 +68,7 @@ def render_findings(findings: "Findings") -> str:
 
 def write_findings(findings: "Findings", path: str | Path) -> Path:
     """Write the page of an analysis as one HTML file; makes its folder; returns the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_findings(findings), encoding="utf-8")
-    return path
+    return parts.written(path, render_findings(findings))
 
 
 def _facts(findings: "Findings") -> list[tuple[str, str]]:

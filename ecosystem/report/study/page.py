@@ -23,10 +23,7 @@ from ecosystem.study.results import Results
 
 def write_study(results: Results, path: str | Path) -> Path:
     """Write the report of a study, finished or not, as one HTML file; makes its folder; returns the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_study(results), encoding="utf-8")
-    return path
+    return parts.written(path, render_study(results))
 
 
 def render_study(results: Results) -> str:
