@@ -15,7 +15,10 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FILE = "manifest.jsonl"
 DATA = (".parquet", ".safetensors", ".json")  # what is read from a folder; other files in it are nobody's business
@@ -196,6 +199,13 @@ def facts(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TypeError(f"it holds a {type(found).__name__}")
     return found
+
+
+def tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors in a file, in memory of their own: those of safetensors' file reader change with the file."""
+    from safetensors.torch import load
+
+    return load(file.read_bytes())
 
 
 def _same_size(file: Path, size: int, wanted: Entry) -> None:

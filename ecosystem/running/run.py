@@ -178,10 +178,8 @@ def is_run(folder: Path) -> bool:
 
 def _by_name(path: Path) -> dict[str, dict[str, Tensor]]:
     """Tensors by member and name."""
-    from safetensors.torch import load_file
-
     found: dict[str, dict[str, Tensor]] = {}
-    for key, value in load_file(path).items():
+    for key, value in manifest.tensors(path).items():
         member, _, name = key.rpartition("/")
         found.setdefault(member, {})[name] = value
     return found

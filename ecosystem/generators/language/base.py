@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from ecosystem.core.identity import Content, digest
 from ecosystem.generators.language.adapters import Lora, with_slot
 from ecosystem.generators.language.extra import quiet
 from ecosystem.generators.language.smollm2 import converted
@@ -18,7 +19,7 @@ from ecosystem.generators.language.smollm2 import converted
 _MARK = "\ue000"  # stands for the prompt when a template is cut in two; a character that no text has
 
 
-class Base:
+class Base(Content):
     """A frozen causal language model with its tokenizer: a handle whose copies are itself.
 
     It is read when it is first used, once for each device. :func:`load_base` and
@@ -60,6 +61,17 @@ class Base:
             with torch.random.fork_rng(devices=[]):
                 self._networks[key] = with_slot(copy.deepcopy(network, frozen), lora)
         return self._networks[key]
+
+    def content(self) -> str:
+        """A digest of its weights and words: those in a folder may be others by now."""
+        return self._content
+
+    @cached_property
+    def _content(self) -> str:
+        there = next((network for (_, lora), network in self._networks.items() if lora is None), None)
+        weights = (self.on("cpu") if there is None else there).state_dict()
+        words = self.tokenizer.get_vocab(), self.tokenizer.chat_template
+        return digest([{name: x.cpu() for name, x in weights.items()}, words])
 
     @cached_property
     def _networks(self) -> dict[tuple[torch.device, Lora | None], nn.Module]:

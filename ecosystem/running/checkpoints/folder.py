@@ -109,8 +109,6 @@ def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> No
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The state and the tensors of one checkpoint; refused where a file is not what was written."""
-    from safetensors.torch import load_file
-
     if not any((folder / name).exists() for name in (STATE, manifest.FILE)):
         raise CheckpointError(f"{folder} holds no checkpoint: there is no {STATE} in it; choose another folder")
     try:
@@ -119,7 +117,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with manifest.whole(folder):
             state = manifest.opened(folder / STATE, manifest.facts)
             _check_format(folder, state)
-            return state, manifest.opened(folder / TENSORS, load_file)
+            return state, manifest.opened(folder / TENSORS, manifest.tensors)
     except Damaged as error:
         damaged = Damaged(error.file, error.what)
         raise CheckpointError(

@@ -29,8 +29,8 @@ def description(eco: Host) -> dict[str, Any]:
     """What must be the same when a run goes on, but for ``rounds``, which may grow, and ``made with``.
 
     Names, shares and settings are told as they are, anything else (data, rewards, curators, transforms, schedules,
-    orderings, code of the user's own) in words with a digest. Parameters are in the checkpoint: of generators family,
-    code, shapes and settings count.
+    orderings, code of the user's own) in words with a digest of its content, which is what studies go by. Of generators
+    family, code, shapes and settings count, and the weights that the run starts with.
     """
     told = _Told()
     record = vars(eco.recorder.record)
@@ -109,11 +109,13 @@ def _parts(item: Member | Flow, told: _Told) -> dict[str, Any]:
 
 
 def _generator(model: GenerativeModel, told: _Told) -> dict[str, Any]:
-    """Family, shapes and settings; not what training changes."""
+    """Family, shapes and settings; of what training changes, how it is at the start."""
     shapes = {f"{name} shape": _kind(x) for name, x in model.state_dict().items() if isinstance(x, Tensor)}
     own = {name: told(value) for name, value in made_of(model).items() if name not in _TRAINED}
     layers = nn.Module.__repr__(model)  # a family's own may show parameters
-    return {"family": told(type(model)), "layers": told(layers), "device": str(model.device), **shapes, **own}
+    start = {name: x.cpu() if isinstance(x, Tensor) else x for name, x in model.state_dict().items()}
+    about = {"family": told(type(model)), "layers": told(layers), "device": str(model.device), **shapes, **own}
+    return about | {"start": f"#{digest(start)[:8]}"}
 
 
 class _Told:
