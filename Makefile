@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help setup demo test test-gpu bench clean
+.PHONY: help setup demo test test-gpu fuzz bench clean
 
 help:
 	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
 	@echo "make test   set up, check style and types, run the tests"
 	@echo "make test-gpu  set up, run the tests that need a GPU"
+	@echo "make fuzz   set up, play 10,000 scenarios drawn at random (about half an hour)"
 	@echo "make bench  set up, run the measured comparisons"
 	@echo "make setup  only set up $(VENV)"
 	@echo "make clean  remove $(VENV), caches, builds and the demo's run"
@@ -43,6 +44,10 @@ test: setup
 # On a machine with a GPU; elsewhere they say that they were skipped.
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu -rs
+
+# Each runs, or is refused in one line; exit code 1 where one falls through.
+fuzz: setup
+	$(BIN)/python -m tests.fuzzing 10000
 
 bench: export OMP_NUM_THREADS = 1
 bench: setup
