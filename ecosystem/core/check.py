@@ -1,12 +1,51 @@
-"""Checks of what users give, with one wording."""
+"""Checks of what users give, with one wording: numbers, tensors, switches, and functions of their own.
+
+What comes in is refused by a ValueError or TypeError of one line that names its place, its value and the mend; never
+by whatever Python, NumPy or torch says of it later.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGEST = 2**63 - 1  # a whole number of torch
+_WIDTH = 120  # letters by which a value is shown
 
 
-def whole_number(value: Any, what: str, low: int, of: str = "", instead: str = "") -> int:
-    """The value, which must be a whole number (an int, no bool) from ``low`` on.
+def brief(value: Any) -> str:
+    """A value in one line of an error, whatever it is.
+
+    >>> print(brief(torch.zeros(2, 1)))
+    tensor([[0.], [0.]])
+    """
+    try:
+        line = one_line(repr(value))
+    except Exception:
+        line = f"a {type(value).__name__}"
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."
+
+
+def one_line(text: object) -> str:
+    """A text (an error's) in one line."""
+    try:
+        return " ".join(str(text).split())
+    except Exception:
+        return f"a {type(text).__name__}"
+
+
+# -- one number --------------------------------------------------------------------------------------------------------
+
+
+def whole_number(value: Any, what: str, low: int, of: str = "", instead: str = "", high: int = LARGEST) -> int:
+    """The value, which must be a whole number (an int, no bool) from ``low`` to ``high``.
 
     ``what`` names its place, ``of`` what it counts, ``instead`` what else the place takes.
 
@@ -19,7 +58,150 @@ def whole_number(value: Any, what: str, low: int, of: str = "", instead: str = "
     Traceback (most recent call last):
     ValueError: Flow(delay) must be a whole number of rounds, at least 1, got 0
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         counted, more = f" of {of}" if of else "", f", {instead}" if instead else ""
-        raise ValueError(f"{what} must be a whole number{counted}, at least {low}{more}, got {value!r}")
+        most = f" and at most {high}" if isinstance(value, int) and value > high else ""
+        raise ValueError(f"{what} must be a whole number{counted}, at least {low}{most}{more}, got {brief(value)}")
     return value
+
+
+def real_number(value: Any) -> float:
+    """The value as a float; NaN, which lies in no interval, where it is no single real number.
+
+    So ``if not 0 <= real_number(share) <= 1`` refuses texts, bools, None and arrays along with NaN.
+
+    >>> real_number(0.5), real_number("0.5"), real_number(True)
+    (0.5, nan, nan)
+    """
+    if isinstance(value, Tensor | np.ndarray):
+        if value.ndim or (isinstance(value, Tensor) and value.is_meta):
+            return math.nan
+        value = value.item()
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond all floats
+        return math.inf if cast(Any, value) > 0 else -math.inf
+
+
+def a_seed(value: Any, what: str) -> int:
+    """The value, which must be a seed: a whole number (NumPy's too) from 0 on that fits into 63 bits.
+
+    >>> a_seed(2**63, "run(seed)")
+    Traceback (most recent call last):
+    ValueError: run(seed) must be a whole number from 0 to 2**63 - 1, got 9223372036854775808
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= LARGEST:
+        raise ValueError(f"{what} must be a whole number from 0 to 2**63 - 1, got {brief(value)}")
+    return int(value)
+
+
+def switch(value: Any, what: str) -> bool:
+    """The value, which must be True or False; ValueError else."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{what} is True or False, got {brief(value)}")
+    return bool(value)
+
+
+# -- many numbers ------------------------------------------------------------------------------------------------------
+
+
+def numbers(value: Any, what: str) -> Tensor:
+    """A finite float64 tensor of its own from whatever numbers the user gave: lists, arrays, frames, tensors.
+
+    Raises
+    ------
+    TypeError
+        For what holds no real numbers.
+    ValueError
+        For NaN and infinity.
+
+    >>> numbers([1, 2], "Linear(direction)")
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    tensor = as_tensor(value, what, torch.float64).to(torch.float64).clone()
+    if not bool(torch.isfinite(tensor).all()):
+        raise ValueError(f"{what} must be finite numbers, got {brief(value)}")
+    return tensor
+
+
+def one_number(value: Any, what: str) -> Tensor:
+    """The same of a single number, a tensor without dimensions."""
+    tensor = numbers(value, what)
+    if tensor.ndim:
+        raise ValueError(f"{what} must be one number, got {brief(value)}")
+    return tensor
+
+
+def as_tensor(value: Any, what: str, dtype: torch.dtype | None = None) -> Tensor:
+    """A dense tensor of real numbers without a gradient, in the type it came in (of lists in ``dtype``).
+
+    NaN passes; TypeError for what holds no real numbers, and for what would have to be guessed (missing values).
+    """
+    if isinstance(value, bool | np.bool_ | np.ma.MaskedArray):
+        raise TypeError(f"{what} must be numbers, got {brief(value)}")
+    try:
+        if isinstance(value, Tensor):
+            tensor = value.detach()
+        elif hasattr(value, "__array__"):  # an array may run backwards, which torch does not know
+            tensor = torch.as_tensor(np.array(np.asarray(value), order="C"))
+        else:
+            tensor = torch.as_tensor(value, dtype=dtype)
+    except Exception as error:
+        raise TypeError(f"{what} must be numbers (a tensor, an array, a list), got {brief(value)}") from error
+    if tensor.is_meta or tensor.is_complex() or tensor.is_quantized:
+        raise TypeError(f"{what} must be real numbers, got {brief(value)}")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{what} must be a dense tensor, got a sparse one; give tensor.to_dense()")
+    return tensor
+
+
+def spreads(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a shape broadcasts to another."""
+    return len(shape) <= len(whole) and all(a in (1, b) for a, b in zip(shape[::-1], whole[::-1], strict=False))
+
+
+# -- functions of the user's own ---------------------------------------------------------------------------------------
+
+
+def function(value: Any, what: str) -> Any:
+    """The value, which must be something to call; TypeError else."""
+    if not callable(value):
+        raise TypeError(f"{what}, got {brief(value)}")
+    return value
+
+
+@contextmanager
+def users_code(what: str, mend: str = "") -> Iterator[None]:
+    """An error of the user's code inside becomes a ValueError of one line that says whose it is.
+
+    >>> with users_code("the reward bold", "let it return [n]"):
+    ...     1 / 0
+    Traceback (most recent call last):
+    ValueError: the reward bold fails: division by zero; let it return [n]
+    """
+    try:
+        yield
+    except Exception as error:
+        said = one_line(error) or type(error).__name__
+        raise ValueError(f"{what} fails: {said}{mend and f'; {mend}'}") from error
+
+
+def returned(value: Any) -> str:
+    """What a function of the user's returned, for an error.
+
+    >>> returned(torch.zeros(3, 2)), returned(np.zeros(3)), returned(None)
+    ('shape (3, 2)', 'a NumPy array of shape (3,), no tensor', 'None')
+    """
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array of shape {tuple(value.shape)}, no tensor"
+    if not isinstance(value, Tensor):
+        return brief(value)
+    kind = "" if real_tensor(value) else f"{value.dtype} ({value.layout}, {value.device}) of "
+    return f"{kind}shape {tuple(value.shape)}"
+
+
+def real_tensor(value: Any) -> bool:
+    """Whether it is a dense tensor of real numbers."""
+    return isinstance(value, Tensor) and not (value.is_complex() or value.is_meta) and value.layout == torch.strided
