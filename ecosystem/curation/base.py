@@ -13,13 +13,15 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal, unknown
-from ecosystem.core.samples import Samples
+from ecosystem.core.samples import Samples, outputs
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.rewards import Reward, as_numbers
+from ecosystem.rewards.base import one_each
 
 
 class Slate(Protocol):
@@ -152,15 +154,25 @@ def lawless(curator: Curator, producer: str, kind: str) -> str:
 def positive(value: Any, what: str) -> Tensor:
     tensor = as_numbers(value, what)
     if tensor.ndim or tensor <= 0:
-        raise ValueError(f"{what} must be a positive number, got {value!r}")
+        raise ValueError(f"{what} must be a positive number, got {brief(value)}")
     return tensor
 
 
-def judged(reward: Reward, x: Samples) -> Tensor:
-    value = reward.judge(x).detach()
-    if value.shape != x.shape[:1]:
-        raise ValueError(
-            f"the reward {reward} returned shape {tuple(value.shape)} for samples of shape {tuple(x.shape)}; "
-            f"it must return one number for each sample, shape {tuple(x.shape[:1])}"
-        )
-    return value.to(torch.float64)
+def judged(reward: Reward, x: Samples, slate: Slate | None = None) -> Tensor:
+    """The rewards of one candidate of every sample, ``[m]``; what is NaN is worse than everything.
+
+    The slate is told where a reward of finite samples is no finite number: those replicates are stopped. A slate that
+    cannot be told makes it a ValueError.
+    """
+    value = one_each(reward, reward.judge(x), x).detach().to(torch.float64)
+    if slate is None:  # nobody chooses by it
+        return value
+    wrong = ~torch.isfinite(value)
+    if bool(wrong.any()):
+        wrong &= torch.isfinite(outputs(x).flatten(1)).all(1)
+    tell = getattr(slate, "unjudged", None)
+    if tell is not None:
+        tell(wrong)
+    elif bool(wrong.any()):
+        raise ValueError(f"the reward {reward} is NaN or infinite for finite samples; let it return finite numbers")
+    return torch.where(value.isnan(), -torch.inf, value)

@@ -11,12 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
 from ecosystem.rewards import Reward
+
+_MOST = 1_000_000  # candidates of one sample
+
+
+def candidates(k: Any, what: str) -> int:
+    """How many candidates users see for each sample: a whole number that can be drawn."""
+    if isinstance(k, int) and k > _MOST:
+        raise ValueError(
+            f"{what} draws so many candidates for each sample that is kept, got {brief(k)}; give at most {_MOST}, or "
+            "Tilt(temperature), the limit of Luce's choice among infinitely many"
+        )
+    return whole_number(k, what, 1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +44,7 @@ class Luce(Curator):
     pools = False
 
     def __init__(self, k: int, temperature: Any = 1.0) -> None:
-        object.__setattr__(self, "k", whole_number(k, "Luce(k)", 1))
+        object.__setattr__(self, "k", candidates(k, "Luce(k)"))
         object.__setattr__(self, "temperature", positive(temperature, "Luce(temperature)"))
 
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
@@ -51,7 +63,7 @@ class Luce(Curator):
         assert reward is not None
 
         def score(k: int, x: Samples) -> Tensor:
-            return judged(reward, x) / self.temperature + rng.at("choice").at(k).gumbel(1).squeeze(-1)
+            return judged(reward, x, slate) / self.temperature + rng.at("choice").at(k).gumbel(1).squeeze(-1)
 
         return _best(slate, self.k, score)
 
@@ -67,7 +79,7 @@ class BestOf(Curator):
     pools = False
 
     def __post_init__(self) -> None:
-        whole_number(self.k, "BestOf(k)", 1)
+        candidates(self.k, "BestOf(k)")
 
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
         assert rewards is not None
@@ -82,7 +94,7 @@ class BestOf(Curator):
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
-        return _best(slate, self.k, lambda k, x: judged(reward, x), rng.at("choice"))
+        return _best(slate, self.k, lambda k, x: judged(reward, x, slate), rng.at("choice"))
 
     def __repr__(self) -> str:
         return f"BestOf({self.k})"
@@ -101,7 +113,12 @@ class TopFraction(Curator):
     def __init__(self, fraction: Any) -> None:
         tensor = positive(fraction, "TopFraction(fraction)")
         if tensor > 1:
-            raise ValueError(f"TopFraction(fraction) must be at most 1, got {fraction!r}")
+            raise ValueError(f"TopFraction(fraction) must be at most 1, got {brief(fraction)}")
+        if tensor < 1 / _MOST:
+            raise ValueError(
+                f"TopFraction(fraction) must be at least 1/{_MOST} (more candidates for each sample are too many to "
+                f"draw), got {brief(fraction)}"
+            )
         object.__setattr__(self, "fraction", tensor)
 
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
@@ -123,7 +140,7 @@ class TopFraction(Curator):
         pool = slate.pool()
         shown = math.ceil(float(1 / self.fraction.min())) if len(pool) else 1
         candidates = [slate.candidate(k) for k in range(shown)]
-        rewards = torch.stack([judged(reward, x) for x in candidates])
+        rewards = torch.stack([judged(reward, x, slate) for x in candidates])
         return concatenated(candidates)[_quota(rewards, pool, self.fraction)]
 
     def __repr__(self) -> str:

@@ -160,9 +160,12 @@ def _mean(reward: Reward, value: Tensor, x: Samples) -> Tensor:
             f"the reward {reward} gave {value.numel()} numbers for {x.shape[:4].numel()} samples; it must return one "
             "for each, shape [n] for samples [n, *event]"
         )
-    if bool(value.isnan().any()) and bool(torch.isfinite(outputs(x)).all()):
+    if not bool(torch.isfinite(value).all()) and bool(torch.isfinite(outputs(x)).all()):
         warnings.warn(
-            f"the reward {reward} is NaN for finite samples; alignments are NaN there", RuntimeWarning, stacklevel=2
+            f"the reward {reward} is NaN or infinite for finite samples; alignments are NaN or infinite there, and the "
+            "table `failures` says where",
+            RuntimeWarning,
+            stacklevel=2,
         )
     return value.to(torch.float64).mean(-1)
 

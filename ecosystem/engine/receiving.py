@@ -5,15 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import one_line
 from ecosystem.core.samples import Samples, filled, only_shown
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
+from ecosystem.curation.base import judged
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.round import Round
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
+from ecosystem.rewards import Reward
 
 _NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
 
@@ -25,7 +28,7 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
         x = out = draw(stack, task.source, where, task.one_producer)
     except Exception as error:
         names = ", ".join(now.names(task.bundles[numbers[0]].cohort)) or "the real data"
-        raise RuntimeError(f"sampling from {names} failed in round {now.number}: {error}") from error
+        raise RuntimeError(f"sampling from {names} failed in round {now.number}: {one_line(error)}") from error
     treated = [n for n in numbers if task.bundles[n].users or task.bundles[n].transform]
     bundle_of = task.bundle[where.slot] if treated and len(numbers) > 1 else None
     for number in treated:
@@ -64,13 +67,35 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
     origin = task.origin[where.slot]
     if bundle.users is None:
         return transformed(bundle, where, origin, x)
-    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort))
+    asked: list[bool] = []
+
+    def unjudged(wrong: Tensor) -> None:
+        asked.append(True)
+        if bool(wrong.any()):
+            _spoil(now, task, users.reward, where, wrong)
+
+    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort), unjudged)
     users = bundle.users.take((origin, where.variant, where.replicate if _wide(bundle.users) else 0 * origin))
     with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
         x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else _NOTHING)
+        if users.curator.needs_reward and users.curator.chooses and not asked and len(where):
+            judged(users.reward, x, slate)  # a curator of one's own: what it has kept is judged once more
     if now.ledger is not None:
         now.ledger.chosen(task, where, users.reward, slate.candidate(0), x)
     return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+
+
+def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wrong: Tensor) -> None:
+    """Note whose samples could not be judged: these replicates are stopped when the round is over."""
+    members = torch.from_numpy(task.members)[where.rows][where.row[wrong]]
+    taste = reward and reward.take(0)
+    cells = torch.stack([members, where.variant[wrong], where.replicate[wrong]], 1)
+    for i, variant, replicate in torch.unique(cells, dim=0).tolist():
+        now.spoilt.setdefault(
+            (i, variant, replicate),
+            f"the reward {taste} is NaN or infinite for what {now.program.names[i]!r} was to train on in round "
+            f"{now.number}",
+        )
 
 
 def _wide(users: Stackable) -> bool:

@@ -35,6 +35,7 @@ class Round:
     generators: list[Stack] = field(default_factory=list)
     memories: list[Memory] = field(default_factory=list)
     index: Tensor | None = None  # which replicates of the ecosystem these are; None is all
+    spoilt: dict[tuple[int, int, int], str] = field(default_factory=dict)  # why a member's replicate must be stopped
     streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
 
     def __post_init__(self) -> None:

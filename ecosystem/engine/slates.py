@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -162,6 +163,7 @@ def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Any) -> Any
     if linear is None or not bundle.transform.tensors():  # one function for all of them
         return bundle.transform(x)
     matrices, offsets = linear[0][:, :, 0], linear[1][:, :, 0]  # [origins, variants, ...]
+    x = x.to(matrices.dtype)  # models of one's own make float32
     if where.index is None and bundle.one_per_row:  # one matrix a row (every sample here is of this bundle)
         mine = bundle.origin[where.rows]
         moved = row_product(x.reshape(rows, variants, replicates * n, -1), matrices[mine])
@@ -181,6 +183,7 @@ class FlowSlate:
     origin: Tensor
     raw: Samples
     names: list[str]  # of the producers' cohort
+    unjudged: Callable[[Tensor], None] | None = None  # told of which samples ``[m]`` a reward is no finite number
 
     def candidate(self, k: int) -> Samples:
         x = self.raw if k == 0 else draw_again(self.stack, self.source, self.where, k, self.raw)
@@ -214,6 +217,7 @@ class FlowSlate:
             self.origin[index],
             self.raw[index],
             self.names,
+            None if self.unjudged is None else partial(_told_of_some, self.unjudged, index, len(self.where)),
         )
 
     def _closed(self) -> ClosedForm:
@@ -227,3 +231,10 @@ class FlowSlate:
         kind = type(self.stack.models.flat[0] if isinstance(self.stack, Looped) else self.stack).__name__
         assert self.bundle.users is not None
         return ValueError(lawless(self.bundle.users.curator, who, kind))
+
+
+def _told_of_some(tell: Callable[[Tensor], None], index: Tensor, size: int, wrong: Tensor) -> None:
+    """Tell a slate of ``size`` samples what was found in those at ``index``."""
+    everywhere = torch.zeros(size, dtype=torch.bool)
+    everywhere[index] = wrong
+    tell(everywhere)

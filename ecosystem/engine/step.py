@@ -11,14 +11,15 @@ look              users who move look at what is new: :func:`~ecosystem.engine.l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
 from ecosystem.core.streams import Stream
 from ecosystem.engine.exact import draw_statistic
@@ -50,12 +51,14 @@ class Watch(Protocol):
 class Played:
     """What a round has done besides the next state; tensors ``[members, variants, replicates]``.
 
-    ``updated``: who retrained; ``losses``, NaN where there is none; ``lost``: whose parameters exploded.
+    ``updated``: who retrained; ``losses``, NaN where there is none; ``lost``: whose parameters exploded, or whose data
+    nobody could judge: ``why`` says so by (member, variant, replicate).
     """
 
     updated: Tensor
     losses: Tensor
     lost: Tensor
+    why: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,15 @@ def step(
     """
     number = state.round + 1
     turn = turn or Turn(program.ordering.ranks(program.names, number, program.rng), due(program, state, number))
-    stacks, memories, losses = _played(program, state, turn, own, watch)
-    stacks, lost = _stopped(program, state, stacks, turn.due)
+    stacks, memories, losses, spoilt = _played(program, state, turn, own, watch)
+    stacks, lost = _stopped(program, state, stacks, turn.due, spoilt)
     new = state.changed(
         round=number,
         past=(tuple(stacks), *state.past)[: len(state.past)],
         memories=tuple(memories),
         alive=state.alive & ~lost.any(0),
     )
-    return looked(program, new), Played(turn.due & new.alive, losses, lost)
+    return looked(program, new), Played(turn.due & new.alive, losses, lost, spoilt)
 
 
 # -- who is due --------------------------------------------------------------------------------------------------------
@@ -123,8 +126,8 @@ def _answer(program: Program, schedule: Schedule, number: int, words: Tensor) ->
 
 def _played(
     program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None
-) -> tuple[list[Stack], list[Any], Tensor]:
-    """Every group of replicates that share an order, in its waves: generators, memories and losses."""
+) -> tuple[list[Stack], list[Any], Tensor, dict[tuple[int, int, int], str]]:
+    """Every group of replicates that share an order, in its waves: generators, memories, losses, what is spoilt."""
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
     everyone = torch.arange(program.cell[1])
     if ranks.ndim == 1:
@@ -132,7 +135,8 @@ def _played(
         now = Round(program, state, number, program.rng, *told)
         plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
         losses = play(now, plan, asked, own)
-        return now.generators, now.memories, losses
+        return now.generators, now.memories, losses, now.spoilt
+    spoilt: dict[tuple[int, int, int], str] = {}
     losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
     orders, which = np.unique(ranks, axis=1, return_inverse=True)
     stacks, memories = list(state.now), [dict(memory) for memory in state.memories]
@@ -143,7 +147,8 @@ def _played(
         here = asked[:, :, index]
         losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
         merged(stacks, memories, (now.generators, now.memories), index, len(everyone))
-    return stacks, memories, losses
+        spoilt |= {(i, variant, int(index[column])): why for (i, variant, column), why in now.spoilt.items()}
+    return stacks, memories, losses, spoilt
 
 
 def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) -> Tensor:
@@ -162,9 +167,13 @@ def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) ->
     return losses
 
 
-def _stopped(program: Program, state: State, stacks: list[Stack], asked: Tensor) -> tuple[list[Stack], Tensor]:
-    """Take back the round in replicates where a parameter has become NaN or enormous; and where that is."""
+def _stopped(
+    program: Program, state: State, stacks: list[Stack], asked: Tensor, spoilt: Iterable[tuple[int, int, int]]
+) -> tuple[list[Stack], Tensor]:
+    """Take back the round in replicates where a parameter has become NaN or enormous, or that are spoilt; and where."""
     lost = torch.zeros_like(asked)
+    for cell in spoilt:
+        lost[cell] = asked[cell]
     if not program.stops:
         return stacks, lost
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
@@ -172,7 +181,7 @@ def _stopped(program: Program, state: State, stacks: list[Stack], asked: Tensor)
             continue
         low, high = bounds(new)
         if not bool((high < EXPLODED) & (low > -EXPLODED)):  # a NaN is neither
-            lost[cohort.index] = ~(new.vector().abs().amax(-1) < EXPLODED) & asked[cohort.index]
+            lost[cohort.index] |= ~(new.vector().abs().amax(-1) < EXPLODED) & asked[cohort.index]
     if not bool(lost.any()):
         return stacks, lost
     alive = state.alive & ~lost.any(0)
@@ -285,5 +294,5 @@ def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -
             models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
         except Exception as error:
             name = now.program.cohorts[task.cohort].names[int(task.rows[cell[0]])]
-            raise RuntimeError(f"member {name!r} failed to train in round {now.number}: {error}") from error
+            raise RuntimeError(f"member {name!r} failed to train in round {now.number}: {one_line(error)}") from error
     return Looped(models)

@@ -12,12 +12,14 @@ from typing import Any
 import mesa
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
+from ecosystem.running.costs import check_cost
 from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
@@ -55,11 +57,13 @@ class Ecosystem(mesa.Model):
     ) -> None:
         super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
         self.started = time.perf_counter()
-        given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+        given: list[Any] = list(scenarios) if isinstance(scenarios, Sequence) else [scenarios]
         check_variants(given)
         self.scenarios = [scenario.replace() for scenario in given]  # nobody else's to change
         self.graph, self.rounds = self.scenarios[0].graph, self.scenarios[0].rounds  # of the first variant
         self.seeds = as_seeds(seeds, self.scenarios[0])
+        chosen = checked_record(record)
+        check_cost(self.scenarios, len(self.seeds), chosen)
         self.program = compiled(self.scenarios, self.seeds, build_samples)
         self.state: State = self.program.first
         self.changes: list[Change] = []
@@ -71,7 +75,7 @@ class Ecosystem(mesa.Model):
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
         getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
         enrol(self)
-        self.recorder = Recorder(self.program, self.seeds, checked_record(record))
+        self.recorder = Recorder(self.program, self.seeds, chosen)
         self.recorder.keep(self.state)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
     member = eco.scenarios[0].member(name)
     agent = (member.agent or ModelAgent)(eco, name, member)
     if not isinstance(agent, ModelAgent):
-        raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {member.agent!r}")
+        raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {brief(member.agent)}")
     return agent
 
 

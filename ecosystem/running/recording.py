@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.core.samples import Samples
 from ecosystem.engine.judging import shown
 from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
-from ecosystem.engine.step import EXPLODED, Played, Watch
+from ecosystem.engine.step import Played, Watch
 from ecosystem.engine.waves import Task
+from ecosystem.running.failures import Failure, lost, unjudged
 from ecosystem.running.measures.archive import Archive
 from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
@@ -73,9 +74,22 @@ class Record:
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
             whole_number(getattr(self, name), f"Record({name})", low)
+        for name in ("start", "draws", "tastes", "sources", "choices"):
+            switch(getattr(self, name), f"Record({name})")
+        self._check_sample_rounds()
         if self.last is not None:
             whole_number(self.last, "Record(last)", 1, instead="or None")
         object.__setattr__(self, "measures", checked(self.measures, (*ALWAYS, *FLAGS)))
+
+    def _check_sample_rounds(self) -> None:
+        """Refuse what are no rounds."""
+        chosen = self.sample_rounds
+        if chosen is None:
+            return
+        if not isinstance(chosen, list | tuple | range):
+            raise TypeError(f"Record(sample_rounds) is a list of rounds, or None, got {brief(chosen)}")
+        for round in chosen:
+            whole_number(round, "Record(sample_rounds)", 0)
 
     @property
     def kept(self) -> tuple[Measure, ...]:
@@ -100,7 +114,7 @@ def checked_record(record: Record | None) -> Record:
     """What to record; by default what ``Record()`` says."""
     if record is None or isinstance(record, Record):
         return record or Record()
-    raise TypeError(f"record must be a Record, record=Record(every=1, samples=16), got {record!r}")
+    raise TypeError(f"record must be a Record, record=Record(every=1, samples=16), got {brief(record)}")
 
 
 @dataclass
@@ -134,17 +148,6 @@ def joined(snapshots: Sequence[Snapshot], name: str) -> pd.DataFrame:
     """The frames of a measure as one, with a column ``round``; empty ones only say which columns there are."""
     frames = [s.frames[name].assign(round=s.round) for s in snapshots if name in s.frames]
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A replicate that diverged."""
-
-    round: int
-    member: int
-    variant: int
-    replicate: int
-    error: str
 
 
 class History:
@@ -200,7 +203,7 @@ class Recorder:
         """Record the round that has just been played, if it is wanted; without one, the start."""
         number = state.round
         if played is not None:
-            self._keep_failures(number, played.lost)
+            self.failures += lost(self.names, number, played)
         if self.record.wants_samples(number, self.rounds):
             self._keep_samples(state)
         if self.record.wants(number, self.rounds):
@@ -231,11 +234,7 @@ class Recorder:
             (name, *_) = snapshot.numbers.keys() ^ self.snapshots[0].numbers.keys()
             raise ValueError(f"the measure {name} returned numbers in one round and a frame in another; always do one")
         self.snapshots.append(snapshot)
-
-    def _keep_failures(self, number: int, lost: Tensor) -> None:
-        for i, variant, replicate in lost.nonzero().tolist():
-            error = f"the parameters of {self.names[i]!r} became NaN or larger than {EXPLODED:g} in round {number}"
-            self.failures.append(Failure(number, i, variant, replicate, error))
+        self.failures += unjudged(self.names, state, snapshot.numbers[alignment.__name__], self.failures)
 
     def state(self) -> dict[str, Any]:
         """What has been recorded, for a checkpoint."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.running.measures import View
 
 Condition = Callable[[View], bool]
@@ -35,7 +35,7 @@ class settled:
 
     def __init__(self, tolerance: float = 1e-9, rounds: int = 10) -> None:
         if not 0 <= tolerance < 1:
-            raise ValueError(f"settled(tolerance) must be at least 0 and below 1, got {tolerance!r}")
+            raise ValueError(f"settled(tolerance) must be at least 0 and below 1, got {brief(tolerance)}")
         self.tolerance = float(tolerance)
         self.rounds = whole_number(rounds, "settled(rounds)", 1)
         self._quiet, self._seen = 0, -1
@@ -60,7 +60,7 @@ class settled:
 def check_condition(until: Condition | None) -> None:
     """Refuse what cannot be asked."""
     if until is not None and (not callable(until) or isinstance(until, type)):
-        given = f"the class {until.__name__}" if isinstance(until, type) else repr(until)
+        given = f"the class {until.__name__}" if isinstance(until, type) else brief(until)
         raise TypeError(f"run(until) must be a function of a View, or settled(), got {given}")
 
 
@@ -75,8 +75,8 @@ def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]
     met = until(seen)
     if not isinstance(met, bool | np.bool_) and not (isinstance(met, Tensor) and met.numel() == 1):
         raise TypeError(
-            f"run(until) must return True or False, got {met!r} in round {seen.round}; of numbers of all members and "
-            "replicates say whether .all() or .any() are meant"
+            f"run(until) must return True or False, got {brief(met)} in round {seen.round}; of the numbers of all members "
+            "and replicates say whether .all() or .any() are meant"
         )
     return f"after round {seen.round}: {_named(until)}" if bool(met) else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 from typing import Any
@@ -15,12 +15,15 @@ import networkx as nx
 import numpy as np
 import torch
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import a_seed, brief, whole_number
+from ecosystem.core.memory import affordable
 from ecosystem.core.stacking import Stackable
 from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import curated_by
+
+_PAIR = 25  # numbers of memory that a pair (seed, replicate) takes
 
 
 def check_variants(scenarios: list[Scenario]) -> None:
@@ -28,6 +31,9 @@ def check_variants(scenarios: list[Scenario]) -> None:
     if not scenarios:
         raise ValueError("an ecosystem needs a scenario, or several variants of one; got an empty list")
     first = scenarios[0]
+    for scenario in scenarios:
+        if not isinstance(scenario, Scenario):
+            raise TypeError(f"an ecosystem is made of a Scenario, or a list of variants of one, got {brief(scenario)}")
     for scenario in scenarios:
         scenario.check()
         for what in ("names", "rounds", "samples", "interventions"):
@@ -82,13 +88,21 @@ def has_random_clocks(scenario: Scenario) -> bool:
 def as_pairs(seeds: int | Sequence[int | tuple[int, int]], where: str = "seeds") -> list[tuple[int, int]]:
     """Pairs (seed, replicate) from a number of seeds, from ints (replicate 0 of each) or from pairs."""
     if isinstance(seeds, Integral):
-        whole_number(int(seeds), where, 1)
-    many: Any = range(int(seeds)) if isinstance(seeds, Integral) else seeds
-    given: list[Any] = list(many)
-    pairs = [(int(s), 0) if isinstance(s, Integral) else (int(s[0]), int(s[1])) for s in given]
+        count = whole_number(seeds if isinstance(seeds, bool) else int(seeds), where, 1)
+        affordable(_PAIR * count, f"{where}={count}", "give fewer")
+        seeds = range(count)
+    if isinstance(seeds, str | bytes | dict | set) or not isinstance(seeds, Iterable):
+        raise TypeError(f"{where} is a number of seeds, or a list of seeds or of (seed, replicate), got {brief(seeds)}")
+    given: list[Any] = list(seeds)
+    pairs = [
+        (a_seed(s[0], where), a_seed(s[1], where))
+        if isinstance(s, tuple | list) and len(s) == 2
+        else (a_seed(s, where), 0)
+        for s in given
+    ]
     if not pairs or len(set(pairs)) < len(pairs):
         place = "" if where == "seeds" else f"{where}: "
-        raise ValueError(f"{place}seeds must name at least one replicate and none twice, got {given}")
+        raise ValueError(f"{place}seeds must name at least one replicate and none twice, got {brief(given)}")
     return pairs
 
 

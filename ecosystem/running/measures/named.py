@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.running.measures.view import View
 from ecosystem.running.measures.watching import EVENTS
@@ -30,12 +31,14 @@ def checked(given: Any, built_in: Sequence[Measure]) -> tuple[Measure, ...]:
 
     One of the ``built_in`` may be given again; others may not have their names.
     """
+    if not callable(given) and not isinstance(given, list | tuple):
+        raise TypeError(f"Record(measures) is a function of a View, or a list of some, got {brief(given)}")
     measures = (given,) if callable(given) else tuple(given)
     mine = {name_of(measure): measure for measure in built_in}
     seen: dict[str, Measure] = {}
     for measure in measures:
         if not callable(measure):
-            raise TypeError(f"Record(measures) are functions of a View, got {measure!r}")
+            raise TypeError(f"Record(measures) are functions of a View, got {brief(measure)}")
         name = name_of(measure)
         if not name.isidentifier():
             raise ValueError(

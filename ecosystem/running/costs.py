@@ -1,0 +1,79 @@
+"""What a run would cost: refused where no memory would hold it, told where it would take days."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+from ecosystem.core.memory import affordable
+from ecosystem.generators import ClosedForm
+from ecosystem.running.recording import Record
+from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import parameter_count
+from ecosystem.scenario.descriptions import Member, curated_by
+
+_LONG = 3600.0  # seconds from which a run's length is worth a word
+_ROUND, _DRAW, _STEP = (
+    1e-4,
+    3e-8,
+    5e-4,
+)  # seconds of a member's round, a number drawn, a step of training
+
+
+def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -> None:
+    """Refuse a run that needs more memory than is free (ValueError), and warn of one that takes hours (UserWarning)."""
+    first = scenarios[0]
+    members = [first.member(name) for name in first.names]
+    cells = len(scenarios) * replicates
+    models = sum(parameter_count(member.generator) for member in members) * cells
+    affordable(models, f"{len(members)} members in {cells} replicates", "give fewer replicates")
+    kept = first.rounds if record.last is None else min(record.last, first.rounds)
+    rows = kept // record.every * len(members) * cells
+    affordable(
+        4 * rows, f"recording {kept // record.every} rounds", "record fewer: Record(every=...), Record(last=...)"
+    )
+    for name, member in zip(first.names, members, strict=True):
+        event = math.prod(member.generator.event_shape)
+        for what in ("samples", "judged"):
+            count = getattr(record, what)
+            affordable(count * event * len(scenarios), f"Record({what}={count}) of {name!r}", "give fewer")
+        if first.samples is not None:
+            affordable(
+                first.samples * _held(member, event, cells), f"samples={first.samples} of {name!r}", "give fewer"
+            )
+    seconds = sum(_seconds(first, name, cells) for name in first.names)
+    if seconds > _LONG:
+        warnings.warn(
+            f"scenario {first.name!r} with {first.rounds} rounds, samples={first.samples} and {replicates} replicates "
+            f"takes at least {seconds / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _held(member: Member, event: int, cells: int) -> int:
+    """How many numbers of a sample are in memory at once."""
+    if not isinstance(member.generator, ClosedForm):
+        return event
+    if member.retention.on_data:
+        return event * cells
+    return 2 * cells if member.generator.exact_mean else 0  # else they are drawn block by block
+
+
+def _seconds(scenario: Scenario, name: str, cells: int) -> float:
+    """What a member's rounds take at least."""
+    member, rounds = scenario.member(name), scenario.rounds
+    if member.schedule.is_never:
+        return rounds * _ROUND
+    seconds = _ROUND
+    if scenario.samples is not None:
+        shown = 1.0
+        for u, flow in scenario.incoming(name, dormant=True).items():
+            users = curated_by(flow, scenario.member(u), member)
+            if flow.curated and users is not None:
+                shown += flow.curated * getattr(users.curator, "k", 1)
+        seconds += scenario.samples * cells * shown * _DRAW
+    if not isinstance(member.generator, ClosedForm):
+        seconds += member.generator.training_plan.steps * cells * _STEP
+    return rounds * seconds
