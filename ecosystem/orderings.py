@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from ecosystem.core.check import brief, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.streams import Stream, word
@@ -71,7 +72,7 @@ class sequential(Ordering):
             if not isinstance(name, str) and not (
                 isinstance(name, tuple | list) and all(isinstance(part, str) for part in name)
             ):
-                raise TypeError(f"sequential takes names, and tuples of names that go together, got {name!r}")
+                raise TypeError(f"sequential takes names, and tuples of names that go together, got {brief(name)}")
         self.groups = tuple((name,) if isinstance(name, str) else tuple(name) for name in names)
         self._rank = {name: rank for rank, group in enumerate(self.groups) for name in group}
 
@@ -122,7 +123,13 @@ class _CustomOrdering(Ordering):
         return type(self), self.function
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
-        ranks = np.asarray(self.function(list(names), round, rng.at("order").at(round)))
+        with users_code(f"the ordering {self} in round {round}"):
+            ranks = np.asarray(self.function(list(names), round, rng.at("order").at(round)))
+        if ranks.dtype.kind not in "biuf" or not np.isfinite(ranks).all():
+            raise ValueError(
+                f"the ordering {self} must return ranks that are numbers, one for each member, got {brief(ranks)} in "
+                f"round {round}"
+            )
         if ranks.shape not in ((len(names),), (len(names), *rng.keys.shape)):
             raise ValueError(
                 f"the ordering {self} must return ranks [members] or [members, replicates], "
@@ -144,4 +151,7 @@ def as_ordering(ordering: Any) -> Ordering:
         return ordering
     if callable(ordering) and not isinstance(ordering, type):
         return _CustomOrdering(ordering)
-    raise TypeError(f"an ordering is synchronous, sequential(...), shuffled or a callable, got {ordering!r}")
+    mend = ""
+    if isinstance(ordering, str) and ordering in ("synchronous", "shuffled", "sequential"):
+        mend = f"; give the object, not its name: from ecosystem import {ordering}"
+    raise TypeError(f"an ordering is synchronous, sequential(...), shuffled or a callable, got {brief(ordering)}{mend}")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import NoPopulationLaw
@@ -116,7 +116,7 @@ class window(Retention):
     rounds: int
 
     def __post_init__(self) -> None:
-        whole_number(self.rounds, "window(rounds)", 1)
+        whole_number(self.rounds, "window(rounds)", 1, high=1_000_000)
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         past = memory.get("past", fresh.new_zeros(*fresh.shape, self.rounds - 1))
@@ -221,5 +221,5 @@ def _close(a: Tensor, b: Tensor) -> bool:
 
 def as_retention(retention: Any) -> Retention:
     if not isinstance(retention, Retention):
-        raise TypeError(f"retention is replace(), accumulate(), window(rounds) or subsample(n), got {retention!r}")
+        raise TypeError(f"retention is replace(), accumulate(), window(rounds) or subsample(n), got {brief(retention)}")
     return retention

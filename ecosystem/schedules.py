@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, real_number, spreads, users_code, whole_number
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.stacking import Stackable
@@ -108,9 +108,9 @@ class poisson(Schedule):
     rate: Tensor
 
     def __init__(self, rate: float) -> None:
-        value = torch.as_tensor(rate, dtype=torch.float64)
-        if value.ndim or not value > 0 or not torch.isfinite(value):
-            raise ValueError(f"poisson(rate) must be a positive number of rings a round, got {rate!r}")
+        value = torch.tensor(real_number(rate), dtype=torch.float64)
+        if not value > 0 or not torch.isfinite(value):
+            raise ValueError(f"poisson(rate) must be a positive number of rings a round, got {brief(rate)}")
         object.__setattr__(self, "rate", value)
 
     def due(self, round: int, rng: Stream) -> Tensor:
@@ -140,7 +140,16 @@ class _CustomSchedule(Schedule):
     function: Callable[[int, Stream], Any]
 
     def due(self, round: int, rng: Stream) -> Tensor:
-        return torch.as_tensor(self.function(round, rng.at(round))).bool()
+        with users_code(f"the schedule {self} in round {round}"):
+            answer = self.function(round, rng.at(round))
+            due = torch.as_tensor(answer)
+        fits = due.dtype in (torch.bool, torch.int64, torch.uint8) and not due.is_meta
+        if not fits or not spreads(due.shape, rng.keys.shape) or bool((due > 1).any()) or bool((due < 0).any()):
+            raise ValueError(
+                f"the schedule {self} must return True or False (or bools that broadcast to "
+                f"{tuple(rng.keys.shape)}), got {brief(answer)} in round {round}"
+            )
+        return due.bool()
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
@@ -152,4 +161,6 @@ def as_schedule(schedule: Any) -> Schedule:
         return schedule
     if callable(schedule) and not isinstance(schedule, type):
         return _CustomSchedule(schedule)
-    raise TypeError(f"a schedule is every(...), at(...), poisson(...), never or (round, rng) -> bool, got {schedule!r}")
+    raise TypeError(
+        f"a schedule is every(...), at(...), poisson(...), never or (round, rng) -> bool, got {brief(schedule)}"
+    )

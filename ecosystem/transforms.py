@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief, real_tensor, returned, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
+from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
 from ecosystem.rewards import as_numbers
 
@@ -112,7 +114,12 @@ class CustomMap(Transform, Stackable):
     stacks = True
 
     def __call__(self, x: Any) -> Any:
-        return self.function(x.clone())
+        with users_code(f"the transform {self}"):
+            y = self.function(x.clone())
+        y = y.detach() if isinstance(y, Tensor) else y
+        if not (isinstance(y, Pairs) or real_tensor(y)) or y.shape[:1] != x.shape[:1]:
+            raise ValueError(f"the transform {self} must return one sample for each of {len(x)}, got {returned(y)}")
+        return y
 
     def linear(self) -> Linear | None:
         return self._linear
@@ -141,7 +148,7 @@ class CustomMap(Transform, Stackable):
             return self.function.law(law)
         if isinstance(law, Moments):
             raise NoPopulationLaw(f"the transform {self}")
-        return _on_symbols(self.function, law)
+        return _on_symbols(self, law)
 
     def tensors(self) -> dict[str, Tensor]:
         return {}
@@ -162,7 +169,12 @@ class CustomMap(Transform, Stackable):
 def _on_symbols(function: Callable[[Tensor], Tensor], law: Finite) -> Finite:
     """The law of a function of symbols: those that fall together add their probabilities."""
     image = function(law.symbols)
-    p = law.probabilities
+    if not real_tensor(image) or image.shape != law.symbols.shape or image.is_floating_point() or image.min() < 0:
+        raise ValueError(
+            f"the transform {function} must lead from symbols to symbols 0, 1, ... (an integer tensor), got "
+            f"{brief(image)} of {brief(law.symbols)}"
+        )
+    image, p = image.long(), law.probabilities
     zero = p.new_zeros(*p.shape[:-1], max(p.shape[-1], int(image.max()) + 1))
     return Finite(zero.index_add(-1, image, p))
 
@@ -173,4 +185,4 @@ def as_transform(transform: Any) -> LinearMap | CustomMap:
         return cast(LinearMap | CustomMap, transform)
     if isinstance(transform, Transform) or callable(transform):
         return CustomMap(cast(Callable[[Any], Any], transform))
-    raise TypeError(f"a transform is a callable on samples, got {transform!r}")
+    raise TypeError(f"a transform is a callable on samples, got {brief(transform)}")

@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: scenario(a=plain(reward=torch.sum)),
         "the reward of 'a' returns shape () for samples of shape (3, 2); a reward takes",
     ),
-    "reward number": (lambda: scenario(a=plain(reward=lambda x: 1.0)), "the reward of 'a' returns shape 1.0"),
+    "reward number": (lambda: scenario(a=plain(reward=lambda x: 1.0)), "the reward of 'a' returns 1.0"),
     "reward dimension": (
         lambda: scenario(a=plain(reward=Linear([1.0, 2.0, 3.0]))),
         "the reward of 'a' fails on samples of shape (3, 2): Linear([1, 2, 3]) judges samples of shape (3,); a reward",
@@ -183,7 +183,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "transform count": (
         lambda: scenario(("a", "a", Flow(raw=1.0, transform=lambda x: x[:1])), a=plain()),
-        "the transform <lambda> must return one sample for each of 3, got (1, 2)",
+        "the transform <lambda> must return one sample for each of 3, got shape (1, 2)",
     ),
     "transform type": (
         lambda: scenario(("a", "a", Flow(raw=1.0, transform=lambda x: None)), a=plain()),
@@ -217,7 +217,7 @@ def test_each_kind_is_tried_once() -> None:
     s = Scenario("many", rounds=1)
     for i in range(1000):
         s.add(str(i), real(reward=taste))
-    assert calls == [3]
+    assert calls == [3, 2, 3]  # once, with another number of samples, and as a stack
     with pytest.raises(ValueError, match="the reward of 'odd' fails"):
         s.add("odd", real(reward=Linear([1.0] * 5)))
     with pytest.raises(ValueError, match="the reward of 'other' returns shape"):

@@ -336,7 +336,7 @@ CUBE = as_reward(lambda x: x.sum(-1) ** 3)
         (lambda: Tilt(-2.0), ValueError, r"Tilt\(temperature\) must be a positive number, got -2.0"),
         (lambda: Shift([1.0, math.inf]), ValueError, r"Shift\(vector\) must be finite numbers"),
         (lambda: Crowd((Luce(2), Tilt()), weights=(0.5, 0.6)), ValueError, r"at least 0 and add up to 1, got \[0.5, 0"),
-        (lambda: Crowd.noisy(Luce(2), 1.2), ValueError, r"Crowd\(weights\) must be at least 0 and add up to 1, got"),
+        (lambda: Crowd.noisy(Luce(2), 1.2), ValueError, r"a fraction of a Crowd lies between 0 and 1, got 1.2"),
         (lambda: Crowd((Luce(2), Tilt()), weights=(1.0,)), ValueError, "a Crowd needs as many curators"),
         (lambda: Crowd(Luce(2), [None, None], [1.0]), ValueError, "a Crowd needs as many curators"),
         (lambda: Crowd(Luce(2), ["warm"]), TypeError, "a reward is a callable .* got 'warm'"),

@@ -236,7 +236,7 @@ EYE = np.eye(2)
     [
         (lambda: Location([[1.0]]), r"Location\(mean\) must have 1 dimension\(s\), got shape \(1, 1\)"),
         (lambda: Location(1.0), r"Location\(mean\) must have 1 dimension\(s\), got shape \(\)"),
-        (lambda: Location([math.nan]), r"Location\(mean\) must be finite, got"),
+        (lambda: Location([math.nan]), r"Location\(mean\) must be finite numbers, got"),
         (lambda: Location([1.0], -0.5), r"Location\(scale\) is a standard deviation, at least 0, got -0.5"),
         (lambda: Location([1.0], [1.0]), r"Location\(scale\) must have 0 dimension"),
         (lambda: Gaussian([0.0, 0.0], [[1.0]]), r"covariance\) must have shape \(2, 2\) .* mean of 2 .* got \(1, 1\)"),

@@ -137,7 +137,10 @@ def test_from_graph_takes_the_name_of_the_graph() -> None:
     [
         (nx.path_graph(3), r"the coupling graph is directed; pass graph.to_directed\(\)"),
         (nx.DiGraph([(1, "1")]), r"two nodes of the graph have the same str\(\); relabel them first"),
-        (nx.MultiDiGraph([(1, 2), (1, 2)]), "there is already a flow '1' → '2'"),
+        (
+            nx.MultiDiGraph([(1, 2), (1, 2)]),
+            "and this one may have several; add them up: nx.DiGraph",
+        ),
     ],
 )
 def test_graphs_that_are_refused(graph: nx.Graph, message: str) -> None:

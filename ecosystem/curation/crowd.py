@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from ecosystem.core.check import brief, real_number, switch
 from ecosystem.core.laws import Law, mix, pick
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
@@ -39,7 +40,11 @@ class Crowd(Curator):
         weights: Any = None,
         opposite: Any = None,
     ) -> None:
-        given = [v for v in (rewards, weights, curators, opposite) if isinstance(v, list | tuple | Tensor)]
+        for name, value in (("rewards", rewards), ("opposite", opposite)):
+            if value is not None and not isinstance(value, list | tuple):
+                raise TypeError(f"Crowd({name}) is a list, one for each kind of user, or None, got {brief(value)}")
+        numbers = None if weights is None else as_numbers(weights, "Crowd(weights)").reshape(-1)
+        given = [v for v in (rewards, numbers, curators, opposite) if isinstance(v, list | tuple | Tensor)]
         sizes = sorted({v.numel() if isinstance(v, Tensor) else len(v) for v in given})
         if len(sizes) > 1 or sizes == [0]:
             raise ValueError(
@@ -48,10 +53,12 @@ class Crowd(Curator):
         count = sizes[0] if sizes else 1
         many = tuple(curators) if isinstance(curators, list | tuple) else (curators,) * count
         if not all(isinstance(curator, Curator) for curator in many):
-            raise TypeError(f"a Crowd is made of curators such as Luce(4), got {many!r}")
+            raise TypeError(f"a Crowd is made of curators such as Luce(4), got {brief(many)}")
         tastes = tuple(None if r is None else as_reward(r) for r in (rewards or (None,) * count))
         flips = tuple(opposite or (False,) * count)
-        numbers = as_numbers([1 / count] * count if weights is None else weights, "Crowd(weights)").reshape(-1)
+        for flip in flips:
+            switch(flip, "Crowd(opposite)")
+        numbers = as_numbers([1 / count] * count, "Crowd(weights)") if numbers is None else numbers
         if (numbers < 0).any() or abs(float(numbers.sum()) - 1) > 1e-9:
             raise ValueError(f"Crowd(weights) must be at least 0 and add up to 1, got {numbers.tolist()}")
         object.__setattr__(self, "curators", many)
@@ -62,12 +69,12 @@ class Crowd(Curator):
     @classmethod
     def noisy(cls, curator: Curator, fraction: float) -> Self:
         """A ``fraction`` of the users keeps anything."""
-        return cls((curator, Blind()), weights=[1 - fraction, fraction])
+        return cls((curator, Blind()), weights=_split(fraction))
 
     @classmethod
     def adversarial(cls, curator: Curator, fraction: float, reward: Any = None) -> Self:
         """A ``fraction`` chooses by another reward, by default the opposite ``−r`` of the member's own."""
-        return cls((curator, curator), (None, reward), [1 - fraction, fraction], (False, reward is None))
+        return cls((curator, curator), (None, reward), _split(fraction), (False, reward is None))
 
     @property
     def needs_reward(self) -> bool:  # type: ignore[override]
@@ -126,3 +133,11 @@ class Crowd(Curator):
                 f"{weight:.4g} {'opposite ' if flip else ''}{curator}{f' by {taste}' if taste is not None else ''}"
             )
         return f"Crowd({', '.join(parts)})"
+
+
+def _split(fraction: Any) -> list[float]:
+    """The weights of the others and of a fraction of a crowd."""
+    share = real_number(fraction)
+    if not 0 <= share <= 1:
+        raise ValueError(f"a fraction of a Crowd lies between 0 and 1, got {brief(fraction)}")
+    return [1 - share, share]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.core.check import brief, one_number, real_tensor, returned, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.stacking import Stackable
 from ecosystem.curation.seen import Seen
-from ecosystem.rewards import Reward, as_numbers
+from ecosystem.rewards import Reward
 
 _ROUNDING = 1e-6  # a unit vector in float32
 
@@ -75,9 +76,11 @@ class Drift(Learner):
     batched = True
 
     def __init__(self, beta: Any) -> None:
-        number = as_numbers(beta, "Drift(beta)")
-        if number.ndim or not 0 <= number <= 1:
-            raise ValueError(f"Drift(beta) must be one number between 0 (never moves) and 1 (forgets), got {beta!r}")
+        number = one_number(beta, "Drift(beta)")
+        if not 0 <= number <= 1:
+            raise ValueError(
+                f"Drift(beta) must be one number between 0 (never moves) and 1 (forgets), got {brief(beta)}"
+            )
         object.__setattr__(self, "beta", number)
 
     @property
@@ -140,15 +143,17 @@ class Habit(Learner):
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise TypeError(f"Habit(function) must be a function (w, seen) -> w, got {self.function!r}")
+            raise TypeError(f"Habit(function) must be a function (w, seen) -> w, got {brief(self.function)}")
 
     def learn(self, reward: Reward, seen: Seen) -> Tensor:
         state = reward.state()
         assert state is not None
-        new = self.function(state, seen)
-        if not isinstance(new, Tensor) or new.shape != state.shape:
-            got = f"shape {tuple(new.shape)}" if isinstance(new, Tensor) else repr(new)
-            raise ValueError(f"{self} must return a tensor of the shape of its state, {tuple(state.shape)}, got {got}")
+        with users_code(f"the function of {self}"):
+            new = self.function(state, seen)
+        if not real_tensor(new) or new.shape != state.shape:
+            raise ValueError(
+                f"{self} must return a tensor of the shape of its state, {tuple(state.shape)}, got {returned(new)}"
+            )
         return new.to(state)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import Finite, Law
 from ecosystem.core.samples import Samples
 from ecosystem.core.stacking import Stackable
@@ -46,7 +47,7 @@ class Users(Stackable):
 
     def __post_init__(self) -> None:
         if not isinstance(self.curator, Curator):
-            raise TypeError(f"Users(reward, curator) need a curator such as Luce(4), got {self.curator!r}")
+            raise TypeError(f"Users(reward, curator) need a curator such as Luce(4), got {brief(self.curator)}")
         if self.reward is not None:
             object.__setattr__(self, "reward", as_reward(self.reward))
         if self.curator.needs_reward and self.reward is None:
@@ -54,7 +55,7 @@ class Users(Stackable):
         if self.learn is None:
             return
         if not isinstance(self.learn, Learner):
-            raise TypeError(f"Users(learn) is a learner such as Drift(0.1) or Habit(function), got {self.learn!r}")
+            raise TypeError(f"Users(learn) is a learner such as Drift(0.1) or Habit(function), got {brief(self.learn)}")
         if self.reward is None:
             raise ValueError(f"users who learn by {self.learn} need a reward that moves: Users(reward, curator, learn)")
         self.learn.check(self.reward)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import as_tensor, brief, one_number, spreads, switch
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import Clock, State, in_effect
 from ecosystem.engine.wiring import CURATED, RAW
@@ -39,8 +40,27 @@ Changed = tuple[State, list[Change]]
 
 def everywhere(state: State, where: Tensor | None) -> Tensor:
     """The replicates in which something happens: those asked for that live."""
-    asked = torch.ones_like(state.alive) if where is None else torch.as_tensor(where).bool()
+    if where is None:
+        return state.alive.clone()
+    asked = torch.tensor(where) if isinstance(where, bool) else as_tensor(where, "where")
+    whole = asked.dtype == torch.bool and spreads(asked.shape, state.alive.shape)
+    if not whole:
+        raise ValueError(
+            f"where must be a mask of bools that broadcasts to [variants, replicates] = {tuple(state.alive.shape)}, "
+            f"got {brief(where)}"
+        )
     return asked.expand(state.alive.shape) & state.alive
+
+
+def _levels(state: State, value: Any, what: str) -> Tensor:
+    """A share or level for every replicate, ``[variants, replicates]``."""
+    given = one_number(value, what) if not isinstance(value, Tensor) else as_tensor(value, what).to(torch.float64)
+    if not spreads(given.shape, state.alive.shape):
+        raise ValueError(
+            f"{what} must be a number, or numbers that broadcast to [variants, replicates] = "
+            f"{tuple(state.alive.shape)}, got {brief(value)}"
+        )
+    return given.expand(state.alive.shape)
 
 
 def diet(state: State, name: str) -> dict[str, tuple[Tensor, Tensor]]:
@@ -63,16 +83,17 @@ def set_flow(
     program: Program, state: State, u: str, v: str, raw: Any = None, curated: Any = None, where: Tensor | None = None
 ) -> Changed:
     """Change the shares that ``v`` takes from ``u`` (numbers or ``[variants, replicates]``)."""
-    places = {group: state.wiring.places((u, v), group) for group in (RAW, CURATED)}
+    named = isinstance(u, str)
+    places = {group: state.wiring.places((u, v), group) if named else [] for group in (RAW, CURATED)}
     if not places[RAW] and not places[CURATED]:
-        raise KeyError(f"{v!r} has no flow from {u!r}; declare it in the scenario, with share 0 if need be")
+        raise KeyError(f"{v!r} has no flow from {brief(u)}; declare it in the scenario, with share 0 if need be")
     where, changes = everywhere(state, where), []
     for group, name, value in ((RAW, "raw", raw), (CURATED, "curated", curated)):
         if value is None:
             continue
         if not places[group]:
             raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
-        share = torch.as_tensor(value, dtype=torch.float64)
+        share = _levels(state, value, f"round {state.round + 1}: the {name} share of {u}→{v}")
         state, some = _set_group(state, f"{u}→{v}", name, places[group], share, where)
         changes += some
     return _whole(program, state), changes
@@ -151,6 +172,7 @@ def set_schedule(program: Program, state: State, name: str, schedule: Schedule, 
 def set_frozen(program: Program, state: State, name: str, frozen: bool, where: Tensor | None = None) -> Changed:
     """Stop or resume retraining; others still read the member."""
     where, i = everywhere(state, where), state.wiring.index[name]
+    switch(frozen, f"round {state.round + 1}: whether {name!r} is frozen")
     new = state.frozen.clone()
     new[i] = torch.where(where, torch.tensor(frozen), new[i])
     changes = _logged(state, name, "frozen", str(not frozen), str(frozen), where & (state.frozen[i] != frozen))
@@ -168,7 +190,7 @@ def _spread(state: State) -> Tensor:
 def _curated(state: State, v: str, level: Any, where: Tensor | None) -> Changed:
     """See :func:`set_curation`; whether the diet is whole is not asked."""
     where = everywhere(state, where)
-    target = torch.as_tensor(level, dtype=torch.float64).expand(where.shape)
+    target = _levels(state, level, f"round {state.round + 1}: the curation level of {v!r}")
     parts = state.wiring.components
     here = [i for i in state.wiring.components_of(state.wiring.index[v]) if state.presence(i)]
     curated, raw = ([i for i in here if parts[i].group == group] for group in (CURATED, RAW))
@@ -205,7 +227,9 @@ def _set_group(
     """A new share, divided among the parts of a flow that different users choose as it was."""
     declared, value = _spread(state), value.expand(where.shape)
     if bool((where & ~((value >= 0) & (value <= 1 + TOLERANCE))).any()):
-        raise ValueError(f"round {state.round + 1}: the {what} share of {flow} must lie between 0 and 1, got {value}")
+        raise ValueError(
+            f"round {state.round + 1}: the {what} share of {flow} must lie between 0 and 1, got {brief(value)}"
+        )
     old = declared[places].sum(0)
     for i in places:
         alone = state.wiring.components[i].chooses(where.shape).double()  # from 0, all goes to those who choose now

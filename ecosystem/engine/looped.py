@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.laws import Law, NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.samples import Pairs, Samples, concatenated, folded
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.training import memory_named, seeded, speaking
@@ -71,6 +72,12 @@ class Looped:
 
     def law(self) -> Law:
         raise NoPopulationLaw(type(self.models.flat[0]).__name__)
+
+    def sample(self, n: int, rng: Stream) -> Samples:
+        """``n`` samples of every model, ``[*batch, n, *event]``; ``rng`` has keys of the batch, or one for all."""
+        keys = rng.keys.expand(self.batch_shape).reshape(-1)
+        drawn = [self.sample_one(i, n, replace(rng, keys=keys[i])) for i in range(len(keys))]
+        return folded(concatenated(drawn), *self.batch_shape, n)  # type: ignore[type-var]
 
     def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""

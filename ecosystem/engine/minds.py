@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.curation import Curator, Users
 from ecosystem.engine.audience import Audience, Place, as_wide, in_cell, kind_of, one
 from ecosystem.engine.diets import Change, Changed, everywhere
@@ -33,6 +34,8 @@ def set_users(
     which nobody chooses any more go.
     """
     where, member = everywhere(state, where), state.wiring.index[name]
+    if curator is not None and not isinstance(curator, Curator):
+        raise TypeError(f"set_curator(curator) takes a curator such as Luce(4), got {brief(curator)}")
     changes: list[Change] = []
     if not _places(state.wiring, member):
         raise ValueError(

@@ -11,6 +11,15 @@ from ecosystem.core.laws import Finite, Law
 from ecosystem.core.streams import Stream
 from ecosystem.generators.closed_form import ClosedForm, parameter
 
+
+def known_symbols(data: Tensor, symbols: int, what: str) -> Tensor:
+    """Symbols as int64; a ValueError where they are none of ``0..symbols − 1``."""
+    whole = not data.is_floating_point() and data.dtype != torch.bool
+    if not whole or (data.numel() and not 0 <= int(data.min()) <= int(data.max()) < symbols):
+        raise ValueError(f"{what} must be symbols 0..{symbols - 1} (an integer tensor)")
+    return data.long()
+
+
 _ROUNDING = 1e-12  # by which a probability may miss 0
 
 
@@ -49,6 +58,7 @@ class Categorical(ClosedForm):
 
     def statistic(self, data: Tensor) -> Tensor:
         n = self.probabilities.shape[-1]
+        data = known_symbols(data, n, "what a Categorical is fitted to")
         counts = torch.zeros(*data.shape[:-1], n, dtype=self.probabilities.dtype, device=data.device)
         return counts.scatter_add_(-1, data, torch.ones_like(data, dtype=counts.dtype)) / data.shape[-1]
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import numbers
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -177,11 +178,16 @@ def moved(mean: Tensor, scale: Tensor, rng: Stream) -> Tensor:
     return mean + 3 * size.unsqueeze(-1) * rng.normal(1, mean.shape[-1]).squeeze(-2)
 
 
+def vectors(data: Tensor, like: Tensor) -> Tensor:
+    """Data in the type of a family's parameters: what others make may be of fewer digits, or whole numbers."""
+    return data.to(like.dtype)
+
+
 def parameter(value: Any, rank: int, what: str) -> Tensor:
     """A finite float64 tensor of ``rank`` dimensions."""
-    tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
+    tensor = numbers(value, what)
     if tensor.ndim != rank:
         raise ValueError(f"{what} must have {rank} dimension(s), got shape {tuple(tensor.shape)}")
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{what} must be finite, got {tensor}")
+    if not tensor.numel():
+        raise ValueError(f"{what} must have at least one number, got none, shape {tuple(tensor.shape)}")
     return tensor

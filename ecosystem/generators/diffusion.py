@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
-from ecosystem.generators.training import Training
+from ecosystem.generators.training import Training, check_plan
 
 
 class Diffusion(ImageModel):
@@ -46,8 +47,10 @@ class Diffusion(ImageModel):
         precision: torch.dtype | None = None,
         sampling_batch: int = 1024,
     ) -> None:
+        check_plan(training_plan, "Diffusion(training_plan)")
         plan = training_plan or Training(4000, 128, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
         plan = plan if precision is None else replace(plan, precision=precision)
+        whole_number(seed, "Diffusion(seed)", 0)
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("Diffusion", channels=channels, layers_per_block=layers_per_block)
         check_sizes("Diffusion", timesteps=timesteps, sampling_steps=sampling_steps)

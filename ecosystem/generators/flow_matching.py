@@ -7,10 +7,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import LARGEST, whole_number
+from ecosystem.core.memory import affordable
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import GenerativeModel
-from ecosystem.generators.training import Training
+from ecosystem.generators.training import Training, check_plan
+
+_MOST = 10_000  # layers, and steps of one sample
 
 
 class FlowMatching(GenerativeModel):
@@ -34,7 +37,11 @@ class FlowMatching(GenerativeModel):
     ) -> None:
         super().__init__()
         for name, value in (("dimension", dimension), ("hidden", hidden), ("depth", depth), ("steps", steps)):
-            whole_number(value, f"FlowMatching({name})", 1)
+            whole_number(value, f"FlowMatching({name})", 1, high=_MOST if name in ("depth", "steps") else LARGEST)
+        whole_number(seed, "FlowMatching(seed)", 0)
+        check_plan(training_plan, "FlowMatching(training_plan)")
+        widest = max(dimension, hidden)
+        affordable(dimension * hidden + depth * hidden * widest, f"FlowMatching({dimension=}, {hidden=}, {depth=})")
         self.event_shape = (dimension,)
         self.steps = steps
         self.training_plan = training_plan or Training(steps=200, batch_size=256)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief, real_number
 from ecosystem.core.laws import Finite, Law, Normal, second_moment
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
-from ecosystem.generators.closed_form import ClosedForm, moved, parameter
+from ecosystem.generators.closed_form import ClosedForm, moved, parameter, vectors
 
 
 class Gaussian(ClosedForm):
@@ -47,6 +49,7 @@ class Gaussian(ClosedForm):
         return self.mean.reshape(-1, d)[index] + grouped_product(noise, index, factor)
 
     def statistic(self, data: Tensor) -> Tensor:
+        data = vectors(data, self.mean)
         mean = data.mean(-2)
         centred = data - mean.unsqueeze(-2)
         second = moment(centred, centred) + mean.unsqueeze(-1) * mean.unsqueeze(-2)
@@ -96,8 +99,8 @@ def floored(covariance: Tensor, floor: float) -> Tensor:
 
 def check_covariance(matrix: Tensor, floor: float, what: str) -> None:
     """Refuse what is not symmetric with all variances at least ``floor``."""
-    if floor <= 0:
-        raise ValueError(f"floor must be a positive variance, got {floor!r}")
+    if not 0 < real_number(floor) < math.inf:
+        raise ValueError(f"floor must be a positive variance, got {brief(floor)}")
     if not torch.allclose(matrix, matrix.mT):
         raise ValueError(
             f"{what} must be symmetric, got {matrix.tolist() if matrix.numel() < 30 else 'one that is not'}"

@@ -7,9 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
-from ecosystem.generators.training import Training
+from ecosystem.generators.training import Training, check_plan
 
 _NEAR_END = 0.05  # the velocity divides by 1 − t, at least this much
 
@@ -42,6 +43,8 @@ class ImageFlow(ImageModel):
         sampling_batch: int = 4096,
     ) -> None:
         plan = training_plan or Training(300, 128, partial(torch.optim.AdamW, lr=1e-3, fused=True), keep_optimizer=True)
+        check_plan(training_plan, "ImageFlow(training_plan)")
+        whole_number(seed, "ImageFlow(seed)", 0)
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("ImageFlow", hidden=hidden, depth=depth, steps=steps)
         self.steps = steps

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
@@ -27,7 +28,7 @@ class ImageModel(ConditionalModel):
         super().__init__()
         name = type(self).__name__
         if not isinstance(shape, tuple) or len(shape) != 3:
-            raise ValueError(f"{name}(shape) must be (channels, height, width), got {shape!r}")
+            raise ValueError(f"{name}(shape) must be (channels, height, width), got {brief(shape)}")
         check_sizes(name, shape=shape, classes=classes, sampling_batch=sampling_batch)
         self.event_shape = shape
         self.classes = classes
@@ -110,7 +111,7 @@ def check_sizes(name: str, **sizes: Any) -> None:
     for argument, value in sizes.items():
         for size in (value if isinstance(value, tuple) else (value,)) or (0,):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ValueError(f"{name}({argument}) takes whole numbers, at least 1, got {value!r}")
+                raise ValueError(f"{name}({argument}) takes whole numbers, at least 1, got {brief(value)}")
 
 
 def known_device(name: str, device: torch.device | str) -> torch.device:

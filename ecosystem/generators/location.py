@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import Finite, Law, Normal
 from ecosystem.core.streams import Stream
-from ecosystem.generators.closed_form import ClosedForm, moved, parameter
+from ecosystem.generators.closed_form import ClosedForm, moved, parameter, vectors
 
 
 class Location(ClosedForm):
@@ -32,7 +33,7 @@ class Location(ClosedForm):
         tensor = parameter(mean, 1, "Location(mean)")
         spread = parameter(scale, 0, "Location(scale)")
         if spread < 0:
-            raise ValueError(f"Location(scale) is a standard deviation, at least 0, got {scale!r}")
+            raise ValueError(f"Location(scale) is a standard deviation, at least 0, got {brief(scale)}")
         super().__init__(tuple(tensor.shape), mean=tensor, scale=spread)
 
     def moving(self) -> dict[str, Tensor]:
@@ -42,7 +43,7 @@ class Location(ClosedForm):
         return Normal(self.mean, scale=self.scale).push(noise)
 
     def statistic(self, data: Tensor) -> Tensor:
-        return data.mean(-2)
+        return vectors(data, self.mean).mean(-2)
 
     def statistic_of(self, law: Law) -> Tensor:
         if isinstance(law, Finite):

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import Moments, pick
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
-from ecosystem.generators.closed_form import ClosedForm, parameter
+from ecosystem.generators.closed_form import ClosedForm, parameter, vectors
 from ecosystem.generators.gaussian import check_covariance, floored
 
 
@@ -49,7 +50,10 @@ class GaussianMixture(ClosedForm):
             )
         if (w < 0).any() or abs(float(w.sum()) - 1) > 1e-6:
             raise ValueError(f"GaussianMixture(weights) must be at least 0 and add up to 1, got {w.tolist()}")
-        shape = (d,) if event_shape is None else tuple(event_shape)
+        shape = (d,) if event_shape is None else event_shape
+        if not isinstance(shape, tuple | list | torch.Size) or not all(isinstance(size, int) for size in shape):
+            raise TypeError(f"GaussianMixture(event_shape) is a tuple of whole numbers, got {brief(event_shape)}")
+        shape = tuple(shape)
         if math.prod(shape) != d:
             raise ValueError(f"GaussianMixture(event_shape={shape}) does not hold the {d} coordinates of its means")
         for c in range(count):
@@ -92,7 +96,7 @@ class GaussianMixture(ClosedForm):
         return torch.softmax(log_density + self.weights.log().unsqueeze(-1), -2).mT
 
     def statistic(self, data: Tensor) -> Tensor:
-        x = data.flatten(data.ndim - len(self.event_shape))
+        x = vectors(data, self.means).flatten(data.ndim - len(self.event_shape))
         r = self.responsibilities(x)
         first = moment(r, x)
         weighted = r.mT.unsqueeze(-1) * x.unsqueeze(-3)  # [*batch, C, n, d]

@@ -9,10 +9,12 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import as_tensor, users_code
 from ecosystem.core.laws import Finite, Law, Moments
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import GenerativeModel
+from ecosystem.generators.categorical import known_symbols
 from ecosystem.generators.closed_form import ClosedForm
 
 
@@ -87,7 +89,7 @@ class SampleFunction(GenerativeModel):
     def __init__(self, function: Callable[[int, Stream], Any], like: GenerativeModel) -> None:
         super().__init__()
         self.function = function
-        self.event_shape, self.input_shape = like.event_shape, like.input_shape
+        self.event_shape, self.input_shape, self.symbols = like.event_shape, like.input_shape, like.symbols
         self._draw_type = like.draw_type
 
     @property
@@ -95,8 +97,20 @@ class SampleFunction(GenerativeModel):
         return self._draw_type
 
     def sample(self, n: int, rng: Stream) -> Samples:
-        x = self.function(n, rng)
-        return x if isinstance(x, Pairs) else torch.as_tensor(x)
+        who = getattr(self.function, "__name__", type(self.function).__name__)
+        with users_code(f"the real data function {who}(n, rng)"):
+            x = self.function(n, rng)
+        if isinstance(x, Pairs):
+            return x
+        x = as_tensor(x, f"what the real data function {who}(n, rng) returns")
+        if x.shape != (n, *self.event_shape):
+            raise ValueError(
+                f"SampleFunction.sample(n, rng) must return [n, *event_shape] = {(n, *self.event_shape)} for n = {n}, "
+                f"got shape {tuple(x.shape)} of {who}"
+            )
+        if self.symbols is not None:
+            return known_symbols(x, self.symbols, f"what the real data function {who}(n, rng) returns")
+        return x.to(self._draw_type)
 
 
 def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeModel:
@@ -105,15 +119,14 @@ def as_source(real: Any, generator: GenerativeModel, where: str) -> GenerativeMo
         source = real
     elif isinstance(real, Pairs):
         source = EmpiricalPairs(real)
-    elif callable(real) and not isinstance(real, Tensor):
+    elif callable(real) and not isinstance(real, Tensor | type):
         source = SampleFunction(cast(Callable[[int, Stream], Any], real), generator)
     else:
         try:
-            data = torch.as_tensor(real).detach().clone()
-        except (TypeError, ValueError, RuntimeError) as error:
+            data = as_tensor(real, f"the real data of {where}").clone()
+        except TypeError as error:
             raise TypeError(
-                f"the real data of {where} must be a tensor, Pairs(inputs, outputs), a generator or a function "
-                f"(n, rng) -> samples, got a {type(real).__name__}"
+                f"{error}; real data are a tensor, Pairs(inputs, outputs), a generator, or a function (n, rng)"
             ) from error
         source = _empirical(data, generator, where)
     sizes = [model.symbols for model in (source, generator)]
@@ -163,6 +176,5 @@ def _empirical(data: Tensor, generator: GenerativeModel, where: str) -> Empirica
         return Empirical(data)
     if generator.symbols is None:
         return Empirical(data.to(torch.float64))
-    if data.is_floating_point() or data.min() < 0 or data.max() >= generator.symbols:
-        raise ValueError(f"the real data of {where} must be symbols 0..{generator.symbols - 1} (an integer tensor)")
-    return Empirical(data.long(), symbols=generator.symbols)
+    data = known_symbols(data, generator.symbols, f"the real data of {where}")
+    return Empirical(data, symbols=generator.symbols)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,11 +13,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, function, real_number, switch, users_code, whole_number
 from ecosystem.core.drawing import addressed
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 
+_MOST = 100_000_000  # steps of one retraining, and samples of one batch
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -37,8 +39,9 @@ class HoldThenDecay:
 
     def __post_init__(self) -> None:
         whole_number(self.hold, "HoldThenDecay(hold)", 0, of="retrainings")
-        if not 0 < self.factor <= 1:
-            raise ValueError(f"HoldThenDecay(factor) must lie in (0, 1], got {self.factor!r}")
+        switch(self.keep_weight_decay, "HoldThenDecay(keep_weight_decay)")
+        if not 0 < real_number(self.factor) <= 1:
+            raise ValueError(f"HoldThenDecay(factor) must lie in (0, 1], got {brief(self.factor)}")
 
     def __call__(self, retraining: int) -> float:
         return 1.0 if retraining < self.hold else float(self.factor ** (retraining - self.hold + 1))
@@ -64,12 +67,32 @@ class Training:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size"):
-            whole_number(getattr(self, name), f"Training({name})", 1)
-        if self.precision not in (None, torch.float32, torch.bfloat16):
+            whole_number(getattr(self, name), f"Training({name})", 1, high=_MOST)
+        switch(self.keep_optimizer, "Training(keep_optimizer)")
+        if self.decay is not None:
+            function(self.decay, "Training(decay) is a function of the number of earlier retrainings, or None")
+        _check_optimizer(self.optimizer)
+        if not any(self.precision is known for known in (None, torch.float32, torch.bfloat16)):
             raise ValueError(
                 f"Training(precision) is None, torch.float32 or torch.bfloat16 (which needs no loss scaling), got "
-                f"{self.precision!r}"
+                f"{brief(self.precision)}"
             )
+
+
+def check_plan(plan: Any, what: str) -> None:
+    """Refuse a training plan that is none."""
+    if plan is not None and not isinstance(plan, Training):
+        raise TypeError(f"{what} is Training(steps=..., batch_size=...), or None, got {brief(plan)}")
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    """Refuse what makes no optimizer of parameters, tried on one."""
+    what = "Training(optimizer) is a class of torch.optim, or partial(torch.optim.AdamW, lr=1e-3),"
+    function(optimizer, what[:-1])
+    with users_code(what):
+        made = optimizer([nn.Parameter(torch.zeros(1))])
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"{what} got {brief(optimizer)}, which makes {brief(made)}")
 
 
 class Trainable(Protocol):
@@ -127,6 +150,11 @@ def _optimizer(model: Trainable) -> torch.optim.Optimizer:
     if plan.keep_optimizer and model.optimizer_state is not None:
         optimizer.load_state_dict(model.optimizer_state)
     factor = 1.0 if plan.decay is None else plan.decay(model.retrainings)
+    if not 0 <= real_number(factor) < math.inf:
+        raise ValueError(
+            f"Training(decay) must return by what to scale the learning rate, a number from 0 on, got {brief(factor)} "
+            f"at retraining {model.retrainings}"
+        )
     for group, start in zip(optimizer.param_groups, fresh, strict=True):
         group["lr"] = start["lr"] * factor
         if "weight_decay" in group:

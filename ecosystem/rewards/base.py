@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
-import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief, numbers, real_tensor, returned, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, flat, only_shown, outputs
@@ -23,19 +23,14 @@ from ecosystem.core.stacking import Stackable
 Features = Callable[[Any], Tensor] | Tensor | None  # φ: of samples; a row for each symbol; the sample itself
 
 
+as_numbers = numbers  # a finite float64 tensor of whatever the user gave
+
+
 def aligned(parameter: Tensor, event: int, samples: int) -> Tensor:
     """``parameter [*batch, *event]`` viewed to broadcast against samples ``[*batch, ..., *event]``."""
     batch = parameter.ndim - event
     shape = parameter.shape
     return parameter.reshape((*shape[:batch], *(1,) * (samples - event - batch), *shape[batch:]))
-
-
-def as_numbers(value: Any, what: str) -> Tensor:
-    """A finite float64 tensor from whatever numbers the user gave."""
-    tensor = torch.as_tensor(value, dtype=torch.float64).detach().clone()
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{what} must be finite numbers, got {value!r}")
-    return tensor
 
 
 _VALUES = ("__call__", "judge", "moments", "on_symbols", "vector")
@@ -143,11 +138,18 @@ class Custom(Reward):
     function: Callable[[Tensor], Tensor]
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
-        value = super().judge(x if batch == 1 else flat(x, batch))
-        return value if batch == 1 else value.reshape(x.shape[:batch])
+        if batch == 1:
+            return super().judge(x)
+        every = flat(x, batch)
+        return one_each(self, super().judge(every), every).reshape(x.shape[:batch])
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.function(x.clone())
+        with users_code(f"the reward {self}"):
+            value = self.function(x.clone())
+        return value.detach() if isinstance(value, Tensor) else value
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        return one_each(self, self(law.symbols), law.symbols)
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
@@ -157,6 +159,7 @@ class Custom(Reward):
 class OfPairs(Custom):
     """A callable of the user's own that looks at inputs too: ``Pairs [n] -> [n]``, for conditional generators.
 
+    >>> import torch
     >>> right = OfPairs(lambda pairs: (pairs.outputs == 2 * pairs.inputs).double())
     >>> right.judge(Pairs(torch.tensor([1, 2]), torch.tensor([2, 5])))
     tensor([1., 0.], dtype=torch.float64)
@@ -166,10 +169,20 @@ class OfPairs(Custom):
     function: Callable[[Any], Tensor]
 
 
+def one_each(reward: Reward, value: Any, x: Samples) -> Tensor:
+    """The rewards of samples ``[n, *event]``, which must be one number for each; ValueError else."""
+    if not real_tensor(value) or value.shape != x.shape[:1]:
+        raise ValueError(
+            f"the reward {reward} returned {returned(value)} for samples of shape {tuple(x.shape)}; it must return a "
+            f"tensor of one real number for each sample, shape {tuple(x.shape[:1])}"
+        )
+    return value
+
+
 def as_reward(reward: Any) -> Reward:
     """A :class:`Reward` from one or from any callable."""
     if isinstance(reward, Reward):
         return reward
-    if callable(reward):
+    if callable(reward) and not isinstance(reward, type):
         return Custom(cast(Callable[[Tensor], Tensor], reward))
-    raise TypeError(f"a reward is a callable [..., *event] -> [...], got {reward!r}")
+    raise TypeError(f"a reward is a callable [..., *event] -> [...], got {brief(reward)}")

@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import one_number
 from ecosystem.core.samples import Samples, outputs
 from ecosystem.rewards.base import Reward, aligned, as_numbers
 from ecosystem.rewards.sums import WeightedSum
@@ -68,10 +69,7 @@ class HueBand(Reward):
 
     def __init__(self, low: Any, high: Any, power: Any = 1.5) -> None:
         for name, value in (("low", low), ("high", high), ("power", power)):
-            number = as_numbers(value, f"HueBand({name})")
-            if number.ndim:
-                raise ValueError(f"HueBand({name}) must be one number, got {value!r}")
-            object.__setattr__(self, name, number)
+            object.__setattr__(self, name, one_number(value, f"HueBand({name})"))
         for name, value in (("low", float(self.low)), ("high", float(self.high))):
             if not 0 <= value <= 1:
                 raise ValueError(f"HueBand({name}) must be a hue from 0 to 1, got {value:.4g}; divide degrees by 360")

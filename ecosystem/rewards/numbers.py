@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import one_number
 from ecosystem.core.laws import Finite, Moments
 from ecosystem.core.samples import Samples
 from ecosystem.rewards.base import Features, Reward, aligned, as_numbers
@@ -19,13 +20,6 @@ def _numbers(value: Tensor) -> str:
     if len(flat) <= 4:
         return f"[{', '.join(f'{x:.4g}' for x in flat)}]"
     return f"[{', '.join(f'{x:.3g}' for x in flat[:3])}, ...], norm {float(value.norm()):.4g}"
-
-
-def _one_number(value: Any, what: str) -> Tensor:
-    tensor = as_numbers(value, what)
-    if tensor.ndim:
-        raise ValueError(f"{what} must be one number, got {value!r}")
-    return tensor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +83,7 @@ class Quadratic(Reward):
     def __init__(self, direction: Any, curvature: Any) -> None:
         linear = Linear(direction)
         object.__setattr__(self, "direction", linear.direction)
-        object.__setattr__(self, "curvature", _one_number(curvature, "Quadratic(curvature)"))
+        object.__setattr__(self, "curvature", one_number(curvature, "Quadratic(curvature)"))
         object.__setattr__(self, "rank", linear.rank)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -128,7 +122,7 @@ class Distance(Reward):
     def __init__(self, target: Any, weight: Any = 1.0) -> None:
         tensor = as_numbers(target, "Distance(target)")
         object.__setattr__(self, "target", tensor)
-        object.__setattr__(self, "weight", _one_number(weight, "Distance(weight)"))
+        object.__setattr__(self, "weight", one_number(weight, "Distance(weight)"))
         object.__setattr__(self, "rank", tensor.ndim)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import Finite, Moments
 from ecosystem.core.samples import Samples
 from ecosystem.rewards.base import Reward, aligned, as_numbers, as_reward
@@ -33,6 +34,8 @@ class WeightedSum(Reward):
     weights: Tensor  # [*batch, parts]
 
     def __init__(self, rewards: Sequence[Any], weights: Any) -> None:
+        if not isinstance(rewards, Sequence):
+            raise TypeError(f"WeightedSum(rewards) is a list of rewards, got {brief(rewards)}")
         parts = tuple(as_reward(reward) for reward in rewards)
         numbers = as_numbers(weights, "WeightedSum(weights)")
         if not parts or numbers.shape != (len(parts),):

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.samples import Pairs
 from ecosystem.rewards.base import Reward
 
@@ -137,11 +138,11 @@ class TextReward(Reward):
     def __post_init__(self) -> None:
         for name in ("function", "texts"):
             if not callable(getattr(self, name)):
-                raise TypeError(f"TextReward({name}) must be a function, got {getattr(self, name)!r}")
+                raise TypeError(f"TextReward({name}) must be a function, got {brief(getattr(self, name))}")
         if self.clip is not None:
             bounds = tuple(map(float, self.clip))
             if len(bounds) != 2 or not bounds[0] < bounds[1]:
-                raise ValueError(f"TextReward(clip) must be (low, high) with low < high, got {self.clip!r}")
+                raise ValueError(f"TextReward(clip) must be (low, high) with low < high, got {brief(self.clip)}")
             object.__setattr__(self, "clip", bounds)
 
     def __call__(self, x: Pairs) -> Tensor:  # type: ignore[override]

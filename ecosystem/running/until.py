@@ -75,7 +75,7 @@ def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]
     met = until(seen)
     if not isinstance(met, bool | np.bool_) and not (isinstance(met, Tensor) and met.numel() == 1):
         raise TypeError(
-            f"run(until) must return True or False, got {brief(met)} in round {seen.round}; of the numbers of all members "
+            f"run(until) must return True or False, got {brief(met)} in round {seen.round}; of numbers of many members "
             "and replicates say whether .all() or .any() are meant"
         )
     return f"after round {seen.round}: {_named(until)}" if bool(met) else ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import nullcontext
 from typing import Any
 
 import networkx as nx
+import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, one_line, real_tensor, returned, users_code, whole_number
 from ecosystem.core.laws import NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples
+from ecosystem.core.samples import Pairs, Samples, folded, outputs
+from ecosystem.core.stacking import stack
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.curation.base import lawless
@@ -19,6 +22,7 @@ from ecosystem.generators.base import asked
 from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import speaking
 from ecosystem.rewards import Reward
+from ecosystem.rewards.base import one_each
 from ecosystem.scenario.descriptions import Flow, Member, curated_by
 
 _PROBES = 3
@@ -35,26 +39,29 @@ def check_round(value: Any, what: str, rounds: int) -> None:
 
 
 def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{where}: names of members are strings, got {brief(name)}; use str(node)")
     if name not in graph:
         known = ", ".join(map(repr, list(graph)[:12])) or "none yet; add members before flows"
-        raise KeyError(f"{where}: there is no member {name!r}; the members are {known}")
+        raise KeyError(f"{where}: there is no member {brief(name)}; the members are {known}")
 
 
 def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
     rng = Stream.root([(0, 0)])[0].at("probe")
     verb = "sample(n, rng)"
-    with speaking(generator, rng):
+    what = f"sampling from {type(generator).__name__}"
+    with users_code(what) if not isinstance(generator, ClosedForm) else nullcontext(), speaking(generator, rng):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
             x: Samples = Pairs(inputs, generator.respond(inputs, rng))
         else:
             x = generator.sample(_PROBES, rng)
     expected = (_PROBES, *generator.event_shape)
-    if tuple(x.shape) != expected:
+    if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
         raise ValueError(
             f"{type(generator).__name__}.{verb} must return [n, *event_shape] = {expected} for n = {_PROBES}, "
-            f"got shape {tuple(x.shape)}"
+            f"got {returned(x)}"
         )
     return x
 
@@ -71,9 +78,15 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
     Kinds that are ``known`` to fit are not tried again, so that networks of thousands are built quickly.
     """
     if not isinstance(member, Member):
-        raise TypeError(f"member {name!r} must be a Member(generator, ...), got {member!r}")
+        raise TypeError(f"member {name!r} must be a Member(generator, ...), got {brief(member)}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
+    event = member.generator.event_shape
+    if not isinstance(event, tuple) or not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in event):
+        raise ValueError(
+            f"the event_shape of the generator of {name!r} is a tuple of whole numbers, the shape of one sample, got "
+            f"{brief(event)}"
+        )
     if isinstance(member.real, Pairs):
         check_finite(member.real, repr(name))  # here, once: a source is made of them in every ecosystem
     if member.real is not None:
@@ -95,7 +108,7 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
         if not fits or not member.generator.proven:
-            x = probe(member.generator, member.prompts)
+            x = _examples(member)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
                 _check_symbols(member.reward, member.generator, f"the reward of {name!r}")
@@ -148,17 +161,26 @@ def _check_reward(reward: Reward, x: Samples, what: str) -> None:
     mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
     try:
         value = reward.judge(x)
+        if real_tensor(value) and value.shape == x.shape[:1]:
+            # as a round does: another number of samples, several members at once
+            one_each(reward, reward.judge(x[:2]), x[:2])
+            grid = stack([reward]).map(lambda t: t.reshape(1, 1, *t.shape))
+            grid.judge(folded(x, 1, 1, 1, len(x)), 4).reshape(x.shape[:1])
     except Exception as error:
-        raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {error}; {mend}") from error
-    if not isinstance(value, Tensor) or value.shape != x.shape[:1]:
-        shape = tuple(value.shape) if isinstance(value, Tensor) else value
-        raise ValueError(f"{what} returns shape {shape} for samples of shape {tuple(x.shape)}; {mend}")
+        said = one_line(error.__cause__ or error)
+        raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {said}; {mend}") from error
+    symbols = x.ndim == 1 and not x.dtype.is_floating_point
+    if real_tensor(value) and symbols and not bool(torch.isfinite(value).all()):
+        bad = outputs(x)[~torch.isfinite(value)].tolist()
+        raise ValueError(f"{what} is NaN or infinite for the symbols {bad}; let it return finite numbers")
+    if not real_tensor(value) or value.shape != x.shape[:1]:
+        raise ValueError(f"{what} returns {returned(value)} for samples of shape {tuple(x.shape)}; {mend}")
 
 
 def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -> None:
     """A transform must lead from the producer's samples to the consumer's; a curated share needs users who choose."""
     if not isinstance(flow, Flow):
-        raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {flow!r}")
+        raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {brief(flow)}")
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape
@@ -176,7 +198,8 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"{u!r} generates {event or 'symbols'}; give it a matrix [out, in] that fits"
         )
     elif flow.transform is not None:
-        y = _transformed(flow, probe(producer.generator, producer.prompts), where)
+        y = _transformed(flow, _examples(producer), where)
+        _check_alphabet(y, consumer.generator, f"{where}: the transform {flow.transform}")
         event, inputs = tuple(y.shape[1:]), y.input_shape if isinstance(y, Pairs) else None
     made, known = producer.generator.symbols, consumer.generator.symbols
     if flow.transform is None and made is not None and known is not None and made != known:
@@ -216,6 +239,36 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         raise ValueError(f"{where}: {lawless(users.curator, repr(u), type(producer.generator).__name__)}")
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
         _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
+    elif flow.chosen_by == "consumer" and users.reward is not None and users.reward.event_shape() is None:
+        _check_arrivals(users.reward, flow, producer, consumer, where)
+
+
+def _examples(producer: Member) -> Samples:
+    """A few samples of a producer; where it makes symbols, all of them."""
+    symbols = producer.generator.symbols
+    return probe(producer.generator, producer.prompts) if symbols is None else torch.arange(symbols)
+
+
+def _check_alphabet(y: Samples, generator: GenerativeModel, what: str) -> None:
+    """Refuse symbols that a generator does not know."""
+    known = generator.symbols
+    if known is None or isinstance(y, Pairs) or y.shape[1:] != generator.event_shape:
+        return
+    if y.is_floating_point() or not 0 <= int(y.min()) <= int(y.max()) < known:
+        raise ValueError(f"{what} must lead to symbols 0..{known - 1} (an integer tensor), got {brief(y)}")
+
+
+def _check_arrivals(reward: Reward, flow: Flow, producer: Member, consumer: Member, where: str) -> None:
+    """The consumer's users judge what arrives, which may be of another type than what the consumer makes."""
+    if flow.transform is None and producer.generator.draw_type == consumer.generator.draw_type:
+        return
+    x = _examples(producer)
+    linear = None if flow.transform is None else flow.transform.linear()
+    if linear is not None:
+        x = outputs(x).to(linear[0]) @ linear[0].mT + linear[1]
+    elif flow.transform is not None:
+        x = _transformed(flow, x, where)
+    _check_reward(reward, x, f"the reward of the users of {where}")
 
 
 def _linear(flow: Flow, where: str) -> tuple[Tensor, Tensor] | None:
@@ -238,12 +291,8 @@ def _transformed(flow: Flow, x: Samples, where: str) -> Samples:
     try:
         y = flow.transform(x)
     except Exception as error:
+        said = one_line(error.__cause__ or error)
         raise ValueError(
-            f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {error}"
+            f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {said}"
         ) from error
-    if not isinstance(y, Tensor | Pairs) or y.shape[:1] != x.shape[:1]:
-        shape = tuple(y.shape) if isinstance(y, Tensor | Pairs) else y
-        raise ValueError(
-            f"{where}: the transform {flow.transform} must return one sample for each of {len(x)}, got {shape}"
-        )
     return y

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import as_tensor, brief, real_number, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.curation import Blind, Curator, Users
 from ecosystem.generators import GenerativeModel
@@ -19,6 +18,7 @@ from ecosystem.rewards import as_reward
 from ecosystem.schedules import Schedule, as_schedule, every
 from ecosystem.transforms import as_transform
 
+_LONGEST = 1_000_000  # rounds of delay: so many states are kept
 TOLERANCE = 1e-9  # by which shares may miss 1 through rounding
 _ANYBODY = Blind()  # the curator of those who only judge: one object, so that equal tastes are one
 
@@ -58,9 +58,11 @@ class Member:
         learn: Any = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
-            raise TypeError(f"Member(generator) must be a GenerativeModel, got {generator!r}")
+            raise TypeError(f"Member(generator) must be a GenerativeModel, got {brief(generator)}")
         if curator is not None and not isinstance(curator, Curator):
-            raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {curator!r}")
+            raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {brief(curator)}")
+        if agent is not None and not isinstance(agent, type):
+            raise TypeError(f"Member(agent) is a subclass of ModelAgent (the class itself), got {brief(agent)}")
         fields = {
             "generator": generator,
             "reward": None if reward is None else as_reward(reward),
@@ -69,7 +71,7 @@ class Member:
             "schedule": as_schedule(schedule),
             "retention": as_retention(retention),
             "agent": agent,
-            "asked": None if asked is None else torch.as_tensor(asked),
+            "asked": None if asked is None else as_tensor(asked, "Member(asked)"),
             "learn": learn,
         }
         for name, value in fields.items():
@@ -128,11 +130,14 @@ class Flow:
         delay: int = 0,
     ) -> None:
         for name, value in (("raw", raw), ("curated", curated)):
-            if not 0 <= float(value) <= 1 + TOLERANCE:
-                raise ValueError(f"Flow({name}) is a share between 0 and 1, got {value!r}")
-        whole_number(delay, "Flow(delay)", 0, of="rounds")
-        if not isinstance(chosen_by, Users) and chosen_by not in ("producer", "consumer"):
-            raise ValueError(f"Flow(chosen_by) is 'producer', 'consumer' or Users(reward, curator), got {chosen_by!r}")
+            if not 0 <= real_number(value) <= 1 + TOLERANCE:
+                raise ValueError(f"Flow({name}) is a share between 0 and 1, got {brief(value)}")
+        whole_number(delay, "Flow(delay)", 0, of="rounds", high=_LONGEST)
+        side = isinstance(chosen_by, str) and chosen_by in ("producer", "consumer")
+        if not side and not isinstance(chosen_by, Users):
+            raise ValueError(
+                f"Flow(chosen_by) is 'producer', 'consumer' or Users(reward, curator), got {brief(chosen_by)}"
+            )
         fields = {
             "raw": float(raw),
             "curated": float(curated),

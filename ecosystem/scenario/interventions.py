@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import networkx as nx
 
+from ecosystem.core.check import brief, real_number
 from ecosystem.scenario.descriptions import Flow, Member
 
 Subject = str | tuple[str, str]  # a member, or a flow (u, v)
@@ -70,7 +71,7 @@ class Intervention:
         return type(self) is type(other) and vars(self) == vars(other)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, vars(self).values()))})"
+        return f"{type(self).__name__}({', '.join(map(brief, vars(self).values()))})"
 
     @property
     def label(self) -> str:
@@ -92,9 +93,9 @@ class _OfMember(Intervention):
     def __post_init__(self) -> None:
         kind, given = type(self).__name__, self.subject
         if isinstance(given, tuple | list):
-            raise TypeError(f"{self}: {kind} takes one member, {kind}('a'), got the flow or list {given!r}")
+            raise TypeError(f"{self}: {kind} takes one member, {kind}('a'), got the flow or list {brief(given)}")
         if not isinstance(given, str):
-            raise TypeError(f"{self}: {kind} takes the name of a member, a string, got {given!r}; use str(node)")
+            raise TypeError(f"{self}: {kind} takes the name of a member, a string, got {brief(given)}; use str(node)")
 
 
 class _OfFlow(Intervention):
@@ -105,7 +106,7 @@ class _OfFlow(Intervention):
         if isinstance(u, tuple) and len(u) == 2:
             raise TypeError(f"{kind}({u!r}): give both members as arguments of their own: {kind}{u!r}")
         if not isinstance(u, str) or not isinstance(v, str) or not v:
-            got = f"{u!r}, {v!r}" if v else repr(u)
+            got = brief(u) if isinstance(v, str) and not v else f"{brief(u)}, {brief(v)}"
             raise TypeError(f"{kind}({got}): {kind} takes a flow by two members, {kind}(u, v), got {got}")
         super().__init__((u, v))
 
@@ -180,12 +181,8 @@ def label(subject: Subject) -> str:
 
 def check_level(level: Any, where: str) -> None:
     """A curation level is a share."""
-    try:
-        fits = not isinstance(level, str | bool) and 0 <= float(level) <= 1
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise ValueError(f"{where}: a curation level lies between 0 and 1, got {level!r}")
+    if not 0 <= real_number(level) <= 1:
+        raise ValueError(f"{where}: a curation level lies between 0 and 1, got {brief(level)}")
 
 
 class Effect(NamedTuple):

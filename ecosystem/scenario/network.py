@@ -7,20 +7,24 @@ from typing import Any
 
 import networkx as nx
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
+
+_MOST = 1_000_000_000  # rounds; a round takes a tenth of a millisecond at least, so these take a day
 
 
 class Network:
     """What :class:`ecosystem.Scenario` builds, copies and runs."""
 
     def __init__(self, name: str, *, rounds: int, samples: int | None = None, ordering: Any = synchronous) -> None:
-        whole_number(rounds, "Scenario(rounds)", 0)
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"Scenario(name) is a string, Scenario('pair', rounds=...), got {brief(name)}")
+        whole_number(rounds, "Scenario(rounds)", 0, high=_MOST)
         if samples is not None:
-            whole_number(samples, "Scenario(samples)", 1)
+            whole_number(samples, "Scenario(samples)", 1, high=2**53)
         self.name = name
         self.rounds = rounds
         self.samples = samples

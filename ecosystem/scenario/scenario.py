@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import pandas as pd
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import a_seed, brief, switch, whole_number
+from ecosystem.core.memory import affordable
 from ecosystem.orderings import synchronous
 from ecosystem.scenario import checks, copies, tables, whole
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ecosystem.running.recording import Record
     from ecosystem.running.run import Run
     from ecosystem.running.until import Condition
+
+
+_PAIR = 25  # numbers of memory that a pair (seed, replicate) takes
 
 
 class Scenario(Network):
@@ -41,7 +45,7 @@ class Scenario(Network):
     def add(self, name: str, member: Member, *, joins: int | None = None) -> None:
         """Add a member; with ``joins`` it comes in before that round, and its flows with it."""
         if not isinstance(name, str) or not name:
-            raise TypeError(f"names of members are strings, got {name!r}; use str(node)")
+            raise TypeError(f"names of members are strings, got {brief(name)}; use str(node)")
         if name in ("real", "own"):
             raise ValueError(f"a member cannot be called {name!r}: tables of sources call real or own data so")
         if name in self._graph:
@@ -95,6 +99,13 @@ class Scenario(Network):
 
         Nodes become strings. For an undirected graph pass ``graph.to_directed()``.
         """
+        if not isinstance(digraph, nx.Graph):
+            raise TypeError(f"from_graph(digraph) is a NetworkX DiGraph, got {brief(digraph)}")
+        if digraph.is_multigraph():
+            raise ValueError(
+                "from_graph takes graphs with one edge from u to v, and this one may have several; add them up: "
+                "nx.DiGraph(graph)"
+            )
         if not digraph.is_directed():
             raise ValueError("the coupling graph is directed; pass graph.to_directed() to couple both ways")
         label: dict[Hashable, str] = {node: str(node) for node in digraph}
@@ -200,8 +211,10 @@ class Scenario(Network):
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
-        whole_number(replicates, "run(replicates)", 1)
-        seeds = [(seed, r) for r in range(replicates)]
+        switch(build_samples, "run(build_samples)")
+        first, count = a_seed(seed, "run(seed)"), whole_number(replicates, "run(replicates)", 1)
+        affordable(_PAIR * count, f"run(replicates={count})", "give fewer")
+        seeds = [(first, r) for r in range(count)]
         ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples)
         ecosystem.run(checkpoints=checkpoints, until=until)
         return ecosystem.result()

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 
 import torch
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
 from ecosystem.curation.users import received
@@ -72,7 +73,7 @@ def check_scenario(scenario: Network) -> None:
 def check_intervention(intervention: Intervention, round: int, scenario: Network) -> None:
     """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
     if not isinstance(intervention, Intervention):
-        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {intervention!r}")
+        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}")
     where = f"{intervention} in round {round}"
     check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
     found = effects(intervention)
@@ -83,7 +84,7 @@ def check_intervention(intervention: Intervention, round: int, scenario: Network
         )
     for what, subject, value in found:
         if what != "present" and not isinstance(subject, str):
-            raise TypeError(f"{where}: set_{what} takes the name of a member, got {subject!r}")
+            raise TypeError(f"{where}: set_{what} takes the name of a member, got {brief(subject)}")
         for name in (subject,) if isinstance(subject, str) else subject:
             check_known(name, scenario.graph, where)
         if not isinstance(subject, str) and not scenario.graph.has_edge(*subject):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.generators.language.extra import needed
 
 
@@ -28,9 +28,9 @@ class Lora:
     def __post_init__(self) -> None:
         whole_number(self.rank, "LanguageModel(rank)", 1)
         if not 0 < self.alpha < math.inf:
-            raise ValueError(f"LanguageModel(alpha) must be a positive number, got {self.alpha!r}")
+            raise ValueError(f"LanguageModel(alpha) must be a positive number, got {brief(self.alpha)}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"LanguageModel(dropout) must be at least 0 and below 1, got {self.dropout!r}")
+            raise ValueError(f"LanguageModel(dropout) must be at least 0 and below 1, got {brief(self.dropout)}")
 
 
 def with_slot(network: nn.Module, lora: Lora) -> nn.Module:

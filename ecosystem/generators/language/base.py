@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from ecosystem.core.check import brief
 from ecosystem.core.identity import Content, digest
 from ecosystem.generators.language.adapters import Lora, with_slot
 from ecosystem.generators.language.extra import quiet
@@ -156,7 +157,7 @@ def load_base(source: str | Path = "smollm2", dtype: torch.dtype = torch.float32
     used, without the extra.
     """
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ValueError(f"load_base(dtype) is torch.float32, torch.bfloat16 or the like, got {dtype!r}")
+        raise ValueError(f"load_base(dtype) is torch.float32, torch.bfloat16 or the like, got {brief(dtype)}")
     text, folder = str(source), Path(source).expanduser()
     name = isinstance(source, str) and not folder.exists() and re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", text)
     if text == "smollm2" or name:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
@@ -60,12 +60,12 @@ class LanguageModel(ConditionalModel):
     ) -> None:
         super().__init__()
         if not isinstance(base, Base):
-            raise TypeError(f"LanguageModel(base) is a base, load_base('smollm2') or the like, got {base!r}")
+            raise TypeError(f"LanguageModel(base) is a base, load_base('smollm2') or the like, got {brief(base)}")
         whole_number(sampling_batch, "LanguageModel(sampling_batch)", 1)
         if not 0 <= temperature < math.inf:
-            raise ValueError(f"LanguageModel(temperature) must be a number, at least 0, got {temperature!r}")
+            raise ValueError(f"LanguageModel(temperature) must be a number, at least 0, got {brief(temperature)}")
         if not 0 < top_p <= 1:
-            raise ValueError(f"LanguageModel(top_p) must be above 0 and at most 1, got {top_p!r}")
+            raise ValueError(f"LanguageModel(top_p) must be above 0 and at most 1, got {brief(top_p)}")
         self.base = base
         self.codec = Codec(base, prompt_length, answer_length)
         self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
