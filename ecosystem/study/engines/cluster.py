@@ -25,6 +25,7 @@ import numpy as np
 from ecosystem.core.check import whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
+from ecosystem.study.engines.surroundings import environment, loopback
 from ecosystem.study.identity import made_with
 from ecosystem.study.work import Job, Parcel, Task, play
 
@@ -35,6 +36,8 @@ PATIENCE = 10.0  # seconds that blocks which are stopped may take to be gone
 @dataclass(frozen=True)
 class Ray:
     """Tasks on a Ray cluster: an existing one by ``address`` (``"auto"``, ``"host:port"``), else one is started here.
+
+    One that is started here listens on this machine alone.
 
     Without an address, a Ray that this process has initialised is used and left as it is; else the one that the
     environment variable ``RAY_ADDRESS`` names, which Ray sets in jobs that are submitted to it.
@@ -212,11 +215,13 @@ def _session(ray: Any, engine: Ray) -> Iterator[bool]:
     try:
         if address == "local":
             cores = math.ceil(engine.workers * engine.num_cpus) if engine.workers else available_cores()
-            with _environment(THREADS):
-                ray.init(address="local", num_cpus=max(cores, 1), include_dashboard=False, **quiet)
+            with loopback(ray):
+                with environment(THREADS):
+                    ray.init(address="local", num_cpus=max(cores, 1), include_dashboard=False, **quiet)
+                yield True
         else:
             _connect(ray, address, quiet)
-        yield address == "local"
+            yield False
     finally:
         ray.shutdown()
         ray._private.worker._worker_logs_enabled = talk
@@ -246,19 +251,6 @@ def _check_initialised(ray: Any, engine: Ray) -> None:
         )
     if engine.runtime_env:
         raise ValueError("Ray(runtime_env): this process has initialised Ray already; give it to ray.init() instead")
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            del os.environ[name]
-        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 # -- on the nodes ----------------------------------------------------------------------------------------------------
