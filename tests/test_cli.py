@@ -346,8 +346,9 @@ def test_a_file_that_raises_in_the_midst_of_rounds_is_named_with_its_line(tmp_pa
     file = asking(tmp_path, "raise RuntimeError('no taste today')")
     result = invoke("run", file, "--rounds", 1000)
     number = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "no taste today" in text)
+    told = "the reward taste fails: RuntimeError: no taste today"
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1] == f"error: {file}, line {number}: RuntimeError: no taste today"
+    assert result.stderr.splitlines()[-1] == f"error: {file}, line {number}: ValueError: {told}"
 
 
 def test_report_of_no_run_is_refused(tmp_path: Path) -> None:

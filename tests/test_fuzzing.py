@@ -176,7 +176,7 @@ def failing(*given) -> torch.Tensor:
     [
         (lambda names, r, rng: [NAN] * len(names), "must return ranks that are numbers"),
         (lambda names, r, rng: ["1"] * len(names), "must return ranks that are numbers"),
-        (failing, "the ordering failing in round 1 fails: no idea and more"),
+        (failing, "the ordering failing in round 1 fails: RuntimeError: no idea and more"),
     ],
 )
 def test_ranks_are_numbers(answer, said: str) -> None:

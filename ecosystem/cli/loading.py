@@ -91,11 +91,18 @@ def located(file: str | Path) -> Iterator[None]:
         if isinstance(error, SyntaxError) and error.filename == str(file):
             line, text = error.lineno, error.msg
         else:
-            frames = reversed(traceback.extract_tb(error.__traceback__))
+            frames = [
+                frame for cause in _causes(error) for frame in reversed(traceback.extract_tb(cause.__traceback__))
+            ]
             line = next((frame.lineno for frame in frames if frame.filename == str(file)), None)
             text = one_line(error)
         place = f"{file}, line {line}" if line else f"{file}"
         raise ScenarioFileError(f"{place}: {type(error).__name__}: {text}") from error
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What lies behind an error, from the first cause on."""
+    return [*_causes(error.__cause__), error] if error.__cause__ is not None else [error]
 
 
 def one_line(error: BaseException) -> str:

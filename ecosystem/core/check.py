@@ -179,12 +179,14 @@ def users_code(what: str, mend: str = "") -> Iterator[None]:
     >>> with users_code("the reward bold", "let it return [n]"):
     ...     1 / 0
     Traceback (most recent call last):
-    ValueError: the reward bold fails: division by zero; let it return [n]
+    ValueError: the reward bold fails: ZeroDivisionError: division by zero; let it return [n]
     """
     try:
         yield
     except Exception as error:
-        said = one_line(error) or type(error).__name__
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in one_line(error):
+            raise  # whoever called knows what to make smaller
+        said = f"{type(error).__name__}: {one_line(error)}"
         raise ValueError(f"{what} fails: {said}{mend and f'; {mend}'}") from error
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ecosystem.core.check import brief, real_number, switch
 from ecosystem.core.laws import Law, mix, pick
-from ecosystem.core.samples import Samples
+from ecosystem.core.samples import Samples, placed
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.tilts import Blind
@@ -114,7 +114,7 @@ class Crowd(Curator):
             if len(mine):
                 taste = None if taste is None else taste.take(mine)
                 own = rng[mine].at("users").at(i)  # a crowd within a crowd draws its own users
-                kept[mine] = curator.take(mine).curate(slate.take(mine), taste, own)
+                kept = placed(kept, mine, curator.take(mine).curate(slate.take(mine), taste, own))
         return kept
 
     def _users(self, reward: Reward | None) -> list[tuple[Curator, Reward | None]]:

@@ -173,8 +173,8 @@ def one_each(reward: Reward, value: Any, x: Samples) -> Tensor:
     """The rewards of samples ``[n, *event]``, which must be one number for each; ValueError else."""
     if not real_tensor(value) or value.shape != x.shape[:1]:
         raise ValueError(
-            f"the reward {reward} returned {returned(value)} for samples of shape {tuple(x.shape)}; it must return a "
-            f"tensor of one real number for each sample, shape {tuple(x.shape[:1])}"
+            f"the reward {reward} returned {returned(value)} for samples of shape {tuple(x.shape)}; it must return "
+            f"one number for each sample, shape {tuple(x.shape[:1])}, as a tensor"
         )
     return value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from contextlib import nullcontext
 from typing import Any
 
 import networkx as nx
@@ -51,7 +50,7 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     rng = Stream.root([(0, 0)])[0].at("probe")
     verb = "sample(n, rng)"
     what = f"sampling from {type(generator).__name__}"
-    with users_code(what) if not isinstance(generator, ClosedForm) else nullcontext(), speaking(generator, rng):
+    with speaking(generator, rng), users_code(what):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
             x: Samples = Pairs(inputs, generator.respond(inputs, rng))
