@@ -160,7 +160,7 @@ def test_words(case: str) -> None:
 
 def test_a_run_of_days_is_said_to_be_one() -> None:
     s = scenario(a=real()).replace(rounds=10**8)
-    with pytest.warns(UserWarning, match="takes at least 2.78 hours; for less give it fewer rounds"):
+    with pytest.warns(UserWarning, match="takes about 2.78 hours; for less give it fewer rounds"):
         Ecosystem(s, seeds=[0], record=Record(last=1))
 
 

@@ -13,7 +13,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.descriptions import Member, curated_by
 
-_LONG = 3600.0  # seconds from which a run's length is worth a word
+_LONG = 600.0  # seconds from which a run's length is worth a word
 _ROUND, _DRAW, _STEP = (
     1e-4,
     3e-8,
@@ -22,7 +22,7 @@ _ROUND, _DRAW, _STEP = (
 
 
 def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -> None:
-    """Refuse a run that needs more memory than is free (ValueError), and warn of one that takes hours (UserWarning)."""
+    """Refuse a run that needs more memory than is free (ValueError), and warn of one that takes long (UserWarning)."""
     first = scenarios[0]
     members = [first.member(name) for name in first.names]
     cells = len(scenarios) * replicates
@@ -46,7 +46,7 @@ def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -
     if seconds > _LONG:
         warnings.warn(
             f"scenario {first.name!r} with {first.rounds} rounds, samples={first.samples} and {replicates} replicates "
-            f"takes at least {seconds / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
+            f"takes about {seconds / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
             UserWarning,
             stacklevel=4,
         )
@@ -62,7 +62,7 @@ def _held(member: Member, event: int, cells: int) -> int:
 
 
 def _seconds(scenario: Scenario, name: str, cells: int) -> float:
-    """What a member's rounds take at least."""
+    """What a member's rounds take, roughly."""
     member, rounds = scenario.member(name), scenario.rounds
     if member.schedule.is_never:
         return rounds * _ROUND

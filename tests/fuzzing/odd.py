@@ -101,7 +101,7 @@ ODD: dict[str, Callable[[], Any]] = {
     "record": lambda: np.zeros(2, dtype=[("x", float)]),
     "range": lambda: range(2),
 }
-SIZES = (2**31, 10**9, 10**12, 2**63 - 1, 2**63)  # for whole numbers: too many of anything
+SIZES = (2**31, 10**10, 10**12, 2**63 - 1, 2**63)  # for whole numbers: too many of anything
 
 
 def _quietly(make: Callable[[], Any]) -> Any:

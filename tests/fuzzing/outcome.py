@@ -19,12 +19,12 @@ from tests.fuzzing.scenarios import play
 
 PACKAGE = Path(ecosystem.__file__).parent
 PATIENCE = 10.0  # seconds that one small scenario may take
-GOOD = ("ran", "failed", "refused")
+GOOD = ("ran", "failed", "refused", "told")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``kind``: ran, failed (with its failure recorded), refused; or raw, silent, slow: those are faults."""
+    """``kind``: ran, failed (its failure is recorded), refused, told (slow, and said so); raw, silent, slow are faults."""
 
     number: int
     kind: str
@@ -54,15 +54,19 @@ def patience(seconds: float) -> Iterator[None]:
 
 def outcome(number: int, seconds: float = PATIENCE) -> Outcome:
     """Play a scenario and say how it ended."""
-    begin = time.perf_counter()
+    begin, said = time.perf_counter(), []
     try:
-        with warnings.catch_warnings(), patience(seconds):
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as said, patience(seconds):
+            warnings.simplefilter("always")
             _, run = play(number)
             kind, text = _ended(run)
     except TooSlow as error:
         where = traceback.extract_tb(error.__traceback__)[-3:]
-        kind, text = "slow", " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(where))
+        told = any("for less give it fewer rounds" in str(one.message) for one in said)
+        kind, text = (
+            "told" if told else "slow",
+            " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(where)),
+        )
     except Exception as error:
         kind, text = _refused(error)
     return Outcome(number, kind, text, time.perf_counter() - begin)
