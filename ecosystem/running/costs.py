@@ -14,11 +14,8 @@ from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.descriptions import Member, curated_by
 
 _LONG = 600.0  # seconds from which a run's length is worth a word
-_ROUND, _DRAW, _STEP = (
-    1e-4,
-    3e-8,
-    5e-4,
-)  # seconds of a member's round, a number drawn, a step of training
+# seconds of a member's round, of a number drawn, of a step of training
+_ROUND, _DRAW, _STEP = 1e-4, 1e-7, 5e-4
 
 
 def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -> None:

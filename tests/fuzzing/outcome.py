@@ -24,7 +24,7 @@ GOOD = ("ran", "failed", "refused", "told")
 
 @dataclass(frozen=True)
 class Outcome:
-    """``kind``: ran, failed (its failure is recorded), refused, told (slow, and said so); raw, silent, slow are faults."""
+    """``kind``: ran, failed (it is recorded), refused, told (slow, and it said so); raw, silent, slow are faults."""
 
     number: int
     kind: str
@@ -65,7 +65,7 @@ def outcome(number: int, seconds: float = PATIENCE) -> Outcome:
         told = any("for less give it fewer rounds" in str(one.message) for one in said)
         kind, text = (
             "told" if told else "slow",
-            " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(where)),
+            " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in where[::-1]),
         )
     except Exception as error:
         kind, text = _refused(error)
