@@ -30,7 +30,7 @@ class settled:
     >>> s.connect("a", "a", Flow(raw=0.5))
     >>> run = s.run(until=settled(tolerance=1e-6, rounds=2))
     >>> run.settings["completed"], run.settings["stopped"]
-    (21, 'after round 21: settled(tolerance=1e-06, rounds=2)')
+    (20, 'after round 20: settled(tolerance=1e-06, rounds=2)')
     """
 
     def __init__(self, tolerance: float = 1e-9, rounds: int = 10) -> None:
