@@ -15,6 +15,7 @@ import pytest
 from ecosystem import Scenario
 from ecosystem.core import journal, manifest, storage
 from ecosystem.study import Results, Study, StudyFolderError
+from ecosystem.study.results import traceback_of
 from tests.damage import FAULTS, damage, flipped
 from tests.studies import assert_same, pair, run
 
@@ -43,7 +44,7 @@ def copied(done: Results, tmp_path: Path) -> Path:
 def read(folder: Path) -> dict[str, pd.DataFrame]:
     """All that can be read of a study."""
     results = Study.load(folder)
-    traces = [results.traceback(file) for file in results.failures["traceback"].dropna()]
+    traces = [traceback_of(results, file) for file in results.failures["traceback"].dropna()]
     return {name: results[name] for name in ("points", *results.tables)} | {"traces": pd.DataFrame({"text": traces})}
 
 
@@ -173,7 +174,7 @@ def test_links(copied: Path, tmp_path: Path) -> None:
         results = Study.load(copied, check=check)
         for file in (f"tracebacks/{trace.name}", "../secret", "tracebacks/../../secret", str(secret)):
             with pytest.raises(StudyFolderError, match="none of its files"):
-                results.traceback(file)
+                traceback_of(results, file)
     for name in (".running.json", ".running.json.partial", "..running.json.partial", ".lock"):
         (copied / name).unlink(missing_ok=True)
         (copied / name).symlink_to(secret)

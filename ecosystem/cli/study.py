@@ -103,6 +103,7 @@ def failures(
         import pandas as pd
 
         from ecosystem.study import Study
+        from ecosystem.study.results import traceback_of
 
         results = Study.load(folder)
         found = results.with_parameters("failures")
@@ -117,7 +118,7 @@ def failures(
         cells = [["" if pd.isna(value) else cell(value) for value in row] for row in rows]
         console().print(table(f"{results.name}: failures", columns, cells))
         for file in found["traceback"].dropna().unique() if traces else ():
-            say(f"\n{results.traceback(file)}")
+            say(f"\n{traceback_of(results, file)}")
 
 
 def _asked(

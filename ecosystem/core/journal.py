@@ -44,7 +44,7 @@ class Journal:
         """The files that count, by their names; read again where there is more by now."""
         size = self.file.stat().st_size if self.file.is_file() else 0
         if size != self._read[0]:
-            found = {} if self.check else self._lying()
+            found = {} if self.check else _lying(self.folder)
             if os.path.lexists(self.file):
                 with suppress(*() if self.check else (Damaged,)):
                     found |= manifest.parsed(self.file, manifest.read(self.file), grows=True)
@@ -102,7 +102,7 @@ class Journal:
         with storage.told(self.folder, mend):
             try:
                 for name, data in files.items():
-                    self._refuse_links(self.folder / name)
+                    _refuse_links(self.folder, self.folder / name)
                     waiting.append(storage.put_beside(self.folder / name, data))
                 storage.append(self.file, manifest.line({name: manifest.entry(data) for name, data in files.items()}))
             except BaseException:
@@ -153,15 +153,17 @@ class Journal:
             raise Damaged(self.folder / name, what)
         return entries[name]
 
-    def _lying(self) -> dict[str, Entry]:
-        """The files that lie there, of which nothing is known."""
-        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
-        return {path.as_posix(): (0, "") for path in found if not any(part.startswith(".") for part in path.parts)}
 
-    def _refuse_links(self, path: Path) -> None:
-        """No folder on the way may be a link: what lies elsewhere is not written to."""
-        for above in path.parents:
-            if above == self.folder:
-                return
-            if above.is_symlink():
-                raise OSError(errno.ELOOP, f"{above.name} is a link to {os.readlink(above)}; take it away", str(above))
+def _lying(folder: Path) -> dict[str, Entry]:
+    """The files that lie in a folder, of which nothing is known."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix(): (0, "") for path in found if not any(part.startswith(".") for part in path.parts)}
+
+
+def _refuse_links(folder: Path, path: Path) -> None:
+    """No folder on the way may be a link: what lies elsewhere is not written to."""
+    for above in path.parents:
+        if above == folder:
+            return
+        if above.is_symlink():
+            raise OSError(errno.ELOOP, f"{above.name} is a link to {os.readlink(above)}; take it away", str(above))

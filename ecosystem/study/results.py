@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import pyarrow.dataset as ds
 
+from ecosystem.study.folder import StudyFolderError, mended
 from ecosystem.study.plan import Seed, pending
 from ecosystem.study.progress import Progress
 from ecosystem.study.rows import Rows
-from ecosystem.study.store import Store
+from ecosystem.study.store import TRACEBACK, Store
 
 
 class Results:
@@ -105,10 +106,6 @@ class Results:
         """A table of the finished blocks as a pyarrow dataset: to scan and aggregate more than fits in memory."""
         return self._rows.dataset(table)
 
-    def traceback(self, file: str) -> str:
-        """What a point raised, in full: ``file`` is what the table ``failures`` has in the column ``traceback``."""
-        return self.store.traceback(file)
-
     def __repr__(self) -> str:
         p = self.progress()
         return f"Results({self.name!r}: {p.done} of {p.points} points, {p.failed} failed, in {str(self.folder)!r})"
@@ -117,3 +114,13 @@ class Results:
 def retriable(failures: pd.DataFrame) -> Any:
     """Rows whose points can be tried again: all but those that diverged, which is a result."""
     return failures[failures["kind"] != "diverged"]
+
+
+def traceback_of(results: Results, file: str) -> str:
+    """What a point raised, in full: ``file`` is what the table ``failures`` has in the column ``traceback``."""
+    folder = results.folder
+    links = [path for path in ((folder / file).parent, folder / file) if path.is_symlink()]
+    if links or not TRACEBACK.fullmatch(file):
+        raise StudyFolderError(f"{folder} has no traceback {file!r}: it is none of its files; see `failures` itself")
+    with mended():
+        return results.store.journal.read(file).decode(errors="backslashreplace")

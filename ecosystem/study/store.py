@@ -23,7 +23,7 @@ from ecosystem.study.work import Parcel, as_bytes, parquet
 
 FORMAT, READABLE = 2, (1, 2)  # those of format 1 have no manifest: they can be read unchecked
 _NONE: Mapping[str, str] = MappingProxyType({})
-_TRACEBACK = re.compile(rf"{TRACEBACKS}/[\w-]+\.txt")
+TRACEBACK = re.compile(rf"{TRACEBACKS}/[\w-]+\.txt")
 
 
 @dataclass
@@ -107,16 +107,6 @@ class Store:
         with mended():
             return read(self.journal, POINTS).to_pandas().head(len(facts.keys))
 
-    def traceback(self, file: str) -> str:
-        """What a point raised, by the name that the table ``failures`` has for it."""
-        links = [path for path in ((self.folder / file).parent, self.folder / file) if path.is_symlink()]
-        if links or not _TRACEBACK.fullmatch(file):
-            raise StudyFolderError(
-                f"{self.folder} has no traceback {file!r}: it is none of its files; what is known is in `failures`"
-            )
-        with mended():
-            return self.journal.read(file).decode(errors="backslashreplace")
-
     def finished(self, facts: Facts) -> set[int]:
         """The blocks whose tables were all written."""
         return self.tables.blocks() if facts.tables else set()
@@ -154,7 +144,7 @@ class Store:
             gone = {name for name in names if not os.path.lexists(self.folder / name)}
             blocks = {number for name in gone for _, number in parts_of(name)}
             again = [name for name in names if blocks & {number for _, number in parts_of(name)}]
-            lost = {name for name in gone if _TRACEBACK.fullmatch(name)}  # nothing is computed of it
+            lost = {name for name in gone if TRACEBACK.fullmatch(name)}  # nothing is computed of it
             self.journal.verify([name for name in names if name not in lost and name not in again], digests)
             self.journal.drop(again, FULL)
         return len(blocks)

@@ -20,7 +20,46 @@ from ecosystem.generators.language.smollm2 import converted
 _MARK = "\ue000"  # stands for the prompt when a template is cut in two; a character that no text has
 
 
-class Base(Content):
+class Words:
+    """How a base reads and writes text."""
+
+    def read_tokenizer(self) -> Any:
+        """Its tokenizer (one of transformers)."""
+        raise NotImplementedError
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return self.read_tokenizer()
+
+    @cached_property
+    def vocabulary(self) -> int:
+        return len(self.tokenizer)
+
+    @cached_property
+    def eos(self) -> int:
+        """The token that ends an answer."""
+        return self.tokenizer.eos_token_id
+
+    @cached_property
+    def pad(self) -> int:
+        """The token that fills up; the one that ends an answer where there is none."""
+        pad = self.tokenizer.pad_token_id
+        return self.eos if pad is None else pad
+
+    @cached_property
+    def template(self) -> tuple[list[int], list[int]]:
+        """The tokens before and after a prompt: of its chat template, or ``<start>prompt`` and a new line."""
+        tokenizer = self.tokenizer
+        if tokenizer.chat_template is None:
+            text = f"{tokenizer.bos_token or tokenizer.eos_token}{_MARK}\n"
+        else:
+            message = [{"role": "user", "content": _MARK}]
+            text = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_MARK))
+        return before, after
+
+
+class Base(Words, Content):
     """A frozen causal language model with its tokenizer: a handle whose copies are itself.
 
     It is read when it is first used, once for each device. :func:`load_base` and
@@ -28,10 +67,6 @@ class Base(Content):
     """
 
     arguments: tuple[Any, ...]
-
-    def read_tokenizer(self) -> Any:
-        """Its tokenizer (one of transformers)."""
-        raise NotImplementedError
 
     def read_network(self) -> nn.Module:
         """Its network on the CPU (one of transformers, with a head for the next token)."""
@@ -65,52 +100,12 @@ class Base(Content):
 
     def content(self) -> str:
         """A digest of its weights and words: those in a folder may be others by now."""
-        return self._content
-
-    @cached_property
-    def _content(self) -> str:
-        there = next((network for (_, lora), network in self._networks.items() if lora is None), None)
-        weights = (self.on("cpu") if there is None else there).state_dict()
-        words = self.tokenizer.get_vocab(), self.tokenizer.chat_template
-        return digest([{name: x.cpu() for name, x in weights.items()}, words])
+        return _content(self)
 
     @cached_property
     def _networks(self) -> dict[tuple[torch.device, Lora | None], nn.Module]:
         """Those in use, by device and by the form of the adapter that they have a slot for."""
         return {}
-
-    # -- words -----------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        return self.read_tokenizer()
-
-    @cached_property
-    def vocabulary(self) -> int:
-        return len(self.tokenizer)
-
-    @cached_property
-    def eos(self) -> int:
-        """The token that ends an answer."""
-        return self.tokenizer.eos_token_id
-
-    @cached_property
-    def pad(self) -> int:
-        """The token that fills up; the one that ends an answer where there is none."""
-        pad = self.tokenizer.pad_token_id
-        return self.eos if pad is None else pad
-
-    @cached_property
-    def template(self) -> tuple[list[int], list[int]]:
-        """The tokens before and after a prompt: of its chat template, or ``<start>prompt`` and a new line."""
-        tokenizer = self.tokenizer
-        if tokenizer.chat_template is None:
-            text = f"{tokenizer.bos_token or tokenizer.eos_token}{_MARK}\n"
-        else:
-            message = [{"role": "user", "content": _MARK}]
-            text = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_MARK))
-        return before, after
 
 
 class Pretrained(Base):
@@ -180,3 +175,11 @@ def shared(kind: type[Base], *arguments: Any) -> Base:
 
 def _local(where: str) -> bool:
     return Path(where).is_dir()
+
+
+@cache
+def _content(base: Base) -> str:
+    there = next((network for (_, lora), network in base._networks.items() if lora is None), None)
+    weights = (base.on("cpu") if there is None else there).state_dict()
+    words = base.tokenizer.get_vocab(), base.tokenizer.chat_template
+    return digest([{name: x.cpu() for name, x in weights.items()}, words])
