@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-import numpy as np
 import torch
-from scipy import sparse
-from scipy.sparse import csgraph
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 from torch import Tensor
 from torch.func import vjp
 
 DENSE = 1200  # numbers in Θ up to which matrices are written out
-_POWERS = 400  # of B, to see how fast they grow
 
 Map = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], each column alone
 
@@ -63,50 +58,3 @@ def dense(function: Map, point: Tensor, columns: int) -> Tensor:
     jacobian = Jacobian(function, point, min(columns, size))
     eye = torch.eye(size, dtype=point.dtype)
     return torch.cat([jacobian.pull(rows) for rows in eye.split(jacobian.columns)])
-
-
-def radius_of(matrix: Tensor) -> float:
-    """The spectral radius of a matrix."""
-    return float(torch.linalg.eigvals(matrix).abs().max()) if matrix.numel() else 0.0
-
-
-def radius_of_sparse(matrix: sparse.csr_array) -> float:
-    """The spectral radius of a sparse matrix: the largest among its strongly connected parts."""
-    count, part = csgraph.connected_components(matrix, connection="strong")
-    sizes = np.bincount(part, minlength=count)
-    largest = float(np.abs(matrix.diagonal()[sizes[part] == 1]).max(initial=0.0))
-    for number in np.flatnonzero(sizes > 1):
-        here = np.flatnonzero(part == number)
-        inside = matrix[here][:, here]
-        if len(here) <= DENSE:
-            largest = max(largest, radius_of(torch.from_numpy(inside.toarray())))
-        else:
-            largest = max(largest, _radius(lambda v, a=inside: a @ v, len(here)))
-    return largest
-
-
-def radius_by_products(product: Callable[[Tensor], Tensor], size: int) -> float:
-    """The spectral radius from products ``[1, size]`` alone."""
-
-    def matvec(v: np.ndarray) -> np.ndarray:
-        return product(torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)).reshape(1, -1))[0].numpy()
-
-    return _radius(matvec, size)
-
-
-def _radius(matvec: Callable[[np.ndarray], np.ndarray], size: int) -> float:
-    """By ARPACK; where it does not converge (many eigenvalues of one modulus), by how fast powers grow."""
-    operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)  # type: ignore[call-arg]
-    v, logs = np.random.default_rng(0).normal(size=size), []
-    try:
-        return float(np.abs(eigs(operator, k=4, v0=v, tol=1e-3, maxiter=60, return_eigenvectors=False)).max())
-    except ArpackNoConvergence:
-        pass
-    for _ in range(2 * _POWERS):
-        v = matvec(v)
-        norm = float(np.linalg.norm(v))
-        if norm == 0:
-            return 0.0
-        logs.append(np.log(norm))
-        v = v / norm
-    return float(np.exp(np.mean(logs[_POWERS:])))

@@ -15,6 +15,8 @@ from torch import Tensor
 Operator = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], linear in each column alone
 RESTART = 30  # basis vectors kept of each column
 PRODUCTS = 2000  # given up after so many
+_TRIED = 300  # the same where there is a cheap way besides
+_MANY, _FEW = 150, 8  # basis vectors where these do not do, of so many columns at a time
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ def solve(
     tolerance: float = 1e-12,
     restart: int = RESTART,
     inner: torch.dtype = torch.float64,
+    most: int = PRODUCTS,
 ) -> Solution:
     """``x`` with ``x − operator(x) = rhs``, column by column ``[columns, size]``, by restarted GMRES.
 
@@ -46,7 +49,7 @@ def solve(
     while True:
         size = residual.norm(dim=-1) / safe
         stuck = bool((size > 0.9 * best).all())
-        if bool((size <= tolerance).all()) or not bool(torch.isfinite(size).all()) or products >= PRODUCTS or stuck:
+        if bool((size <= tolerance).all()) or not bool(torch.isfinite(size).all()) or products >= most or stuck:
             return Solution(x, size, products)
         best = torch.minimum(best, size)
         unit = torch.where(size > 0, size * safe, 1.0).unsqueeze(-1)
@@ -55,6 +58,35 @@ def solve(
         x = x + step.to(x.dtype) * unit
         residual = rhs - x + operator(x)
         products += used + 1
+
+
+def solve_surely(
+    operator: Operator,
+    rhs: Tensor,
+    tolerance: float,
+    direct: Callable[[Tensor], Tensor | None],
+    inner: torch.dtype = torch.float64,
+    cheap: bool = False,
+) -> Solution:
+    """:func:`solve`, and where that does not come as near as ``tolerance`` with more vectors, then by ``direct``.
+
+    ``direct`` solves for some columns by other means, or says None; where it is ``cheap``, it comes first. A column
+    keeps whatever came nearest.
+    """
+    found = solve(operator, rhs, tolerance, inner=inner, most=_TRIED if cheap else PRODUCTS)
+    x, residual, products = found.x.clone(), found.residual.clone(), found.products
+    size = rhs.norm(dim=-1).clamp(min=1e-300)
+    others = [lambda b: solve(operator, b, tolerance, _MANY).x, direct]
+    for again in reversed(others) if cheap else others:
+        left = (~(residual <= tolerance)).nonzero().squeeze(-1)
+        for some in left.split(_FEW):
+            better = again(rhs[some])
+            if better is None:
+                break
+            gap = (rhs[some] - better + operator(better)).norm(dim=-1) / size[some]
+            nearer = ~(gap >= residual[some])
+            x[some[nearer]], residual[some[nearer]] = better[nearer], gap[nearer]
+    return Solution(x, residual, products)
 
 
 def _cycle(operator: Operator, residual: Tensor, goal: Tensor, restart: int) -> tuple[Tensor, int]:

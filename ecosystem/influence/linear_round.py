@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 from torch.func import vjp
 from torch.nn.functional import pad
 
-from ecosystem.influence.jacobian import DENSE, Jacobian, dense, derivative, radius_by_products, radius_of
+from ecosystem.influence.jacobian import DENSE, Jacobian, dense, derivative
+from ecosystem.influence.parts import COLUMNS, Parts, parts_of_members
 from ecosystem.influence.rounds import Rounds, State, Turn
+from ecosystem.influence.spectra import radius_by_products, radius_of_dense
 
 _ROUNDS, _FORGOTTEN = 4000, 40  # of random orders, to measure a Lyapunov exponent; the first ones do not count
 _KEPT, _ALONE = 24, 240  # kinds of rounds kept as matrices, and rounds of other kinds that are looked at
+_FEWEST, _TOGETHER = 100, 32  # so many of these at least; changes followed together at the price of one
 _BATCHES = 20  # whose means tell the error
 
 
@@ -51,28 +55,47 @@ class LinearRound:
     def lyapunov(self) -> tuple[float, float, float]:
         """``e^γ`` with the Lyapunov exponent ``γ`` of random rounds, its standard error, and the worst round seen.
 
-        A small change is followed through thousands of rounds where there are few kinds of them, else hundreds. The
-        worst is the largest spectral radius of a single round (NaN where Θ is large).
+        A small change of each strongly connected part is followed, without what others make of it, through thousands
+        of rounds where there are few kinds of them, else hundreds: the slowest decides. The worst is the largest
+        spectral radius of a single round (NaN where Θ is large).
         """
-        v = torch.sin(torch.arange(1, len(self.flat) + 1, dtype=self.flat.dtype)).unsqueeze(0)
-        growth: list[float] = []
+        labels, levels = self._parts.labels, torch.from_numpy(self._parts.levels)
+        inside = (levels[labels] == torch.arange(int(levels.max()) + 1).unsqueeze(-1)).to(self.flat.dtype)
+        v = torch.sin(torch.arange(1, len(self.flat) + 1, dtype=self.flat.dtype)) * inside
+        growth: list[np.ndarray] = []
         for number in range(self.rounds.first, self.rounds.first + _ROUNDS):
-            product = self._product(self._turn(number))
+            product = self._product(self._turn(number), max(1, len(v) // _TOGETHER))
             if product is None:
                 break
-            v = product(v)
-            norm = float(v.norm())
-            if norm == 0:
+            v = product(v) * inside
+            norm = v.norm().reshape(1) if len(levels) == 1 else self._norms(v)
+            with np.errstate(divide="ignore"):
+                growth.append(np.log(norm.numpy()))
+            if not bool(norm.any()):
                 return 0.0, 0.0, self._worst()
-            growth.append(math.log(norm))
-            v = v / norm
-        counted = np.array(growth[_FORGOTTEN:])
+            v = v / torch.where(norm > 0, norm, 1.0)[labels]
+        means = np.array([float(part.mean()) for part in np.array(growth[_FORGOTTEN:]).T.copy()])
+        counted = np.array(growth[_FORGOTTEN:])[:, int(means.argmax())].copy()
         batches = [float(part.mean()) for part in np.array_split(counted, _BATCHES)]
         rate = math.exp(float(counted.mean()))
         return rate, rate * float(np.std(batches, ddof=1)) / math.sqrt(_BATCHES), self._worst()
 
-    def _product(self, turn: Turn) -> Callable[[Tensor], Tensor] | None:
-        """What a round does to a small change; None when enough rounds have been linearised one by one.
+    def _norms(self, v: Tensor) -> Tensor:
+        """The norm of each part's change in ``v [levels, all]``, ``[parts]``."""
+        squares = v.new_zeros(len(self._parts.levels)).index_add_(0, self._parts.labels, (v**2).sum(0))
+        return squares.sqrt()
+
+    def fading(self, change: Tensor) -> Iterator[float]:
+        """The largest number of what is left of a change of all parameters, ``[size]``, after 1, 2, ... rounds."""
+        kept = len(self.flat) - len(self.rest.past) * len(change)
+        v = torch.cat([*[change] * len(self.rest.past), change.new_zeros(kept)]).unsqueeze(0)
+        for number in itertools.count(self.rounds.first):
+            turn = self._turn(number)
+            v = derivative(partial(self._played, turns=[turn]), self.flat.unsqueeze(0), v)[1]
+            yield float(v[:, : len(change)].abs().max())
+
+    def _product(self, turn: Turn, dear: int) -> Callable[[Tensor], Tensor] | None:
+        """What a round does to small changes; None when enough rounds, each so ``dear``, have been linearised singly.
 
         The first few kinds of rounds are kept as matrices: of few members there are no others.
         """
@@ -83,19 +106,31 @@ class LinearRound:
         if matrix is not None:
             return lambda v: v @ matrix.T
         self._linearised += 1
-        return None if self._linearised > _ALONE else lambda v: derivative(played, self.flat.unsqueeze(0), v)[1]
+        if self._linearised > max(_FEWEST, _ALONE // dear):
+            return None
+        return lambda v: derivative(played, self.flat.expand_as(v), v)[1]
 
     def _worst(self) -> float:
-        return max((radius_of(matrix) for matrix in self._matrices.values()), default=math.nan)
+        return max((radius_of_dense(matrix) for matrix in self._matrices.values()), default=math.nan)
 
     def _turn(self, number: int) -> Turn:
         return self.rounds.turn(number, self.frozen)
 
     def _radius(self, turns: list[Turn]) -> float:
         if len(self.flat) <= DENSE:
-            return radius_of(dense(lambda s: self._played(s, turns), self.flat, 256))
-        jacobian = Jacobian(lambda s: self._played(s, turns), self.flat)
-        return radius_by_products(jacobian.push, len(self.flat))
+            return radius_of_dense(dense(lambda s: self._played(s, turns), self.flat, 256))
+        jacobian = Jacobian(lambda s: self._played(s, turns), self.flat, COLUMNS)
+        return radius_by_products(jacobian.push, self._parts)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        """Who is strongly connected with whom, by the numbers of the state."""
+        dynamics = self.rounds.dynamics
+        owners = [dynamics.layout.owners().repeat(len(self.rest.past))]
+        for c, name in self._kept:
+            index = dynamics.cohorts[c].index
+            owners.append(index.repeat_interleave(self.rest.memories[c][name].numel() // len(index)))
+        return parts_of_members(dynamics).of(torch.cat(owners))
 
     def _played(self, flat: Tensor, turns: list[Turn]) -> Tensor:
         """The state ``[columns, all]`` some rounds later."""

@@ -13,13 +13,19 @@ from typing import Protocol
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ecosystem.influence import krylov
-from ecosystem.influence.jacobian import Jacobian, Map, radius_by_products, radius_of, radius_of_sparse
+from ecosystem.influence.jacobian import Jacobian, Map
+from ecosystem.influence.parts import Parts, diagonal
+from ecosystem.influence.spectra import radius_by_products, radius_of_dense, radius_of_sparse
 
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
 _WIDEST = 64  # right-hand sides solved together
+_WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
+_FACTORISED = 12_000  # numbers beyond which factors might fill the memory
+_LONG, _THIN = 100_000, 4  # the same of a matrix with so few numbers a row
 
 
 class Operator(Protocol):
@@ -31,7 +37,9 @@ class Operator(Protocol):
         """``(I − B)⁻¹ rhs`` and the worst relative residual of a row."""
         ...
 
-    def radius(self) -> float: ...
+    def radius(self) -> float:
+        """``ρ(B)``, NaN where it could not be found."""
+        ...
 
     def batch(self) -> int | None:
         """How many right-hand sides it takes at a time; None: all."""
@@ -65,10 +73,31 @@ class Dense:
         return x, float(gap.max()) if len(rhs) else 0.0
 
     def radius(self) -> float:
-        return radius_of(self.matrix)
+        return radius_of_dense(self.matrix)
 
     def batch(self) -> int | None:
         return None
+
+
+class Factors:
+    """``I − B`` of a sparse matrix, factorised: for systems on which GMRES stagnates."""
+
+    def __init__(self, matrix: sparse.csr_array) -> None:
+        self._lu = splu(sparse.csc_array(sparse.eye_array(matrix.shape[0]) - matrix))
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array) -> Factors | None:
+        """None where it is singular, or too large to be factorised."""
+        if matrix.shape[0] > (_LONG if matrix.nnz <= _THIN * matrix.shape[0] else _FACTORISED):
+            return None
+        try:
+            return cls(matrix)
+        except (RuntimeError, MemoryError):
+            return None
+
+    def __call__(self, rhs: Tensor, transposed: bool) -> Tensor:
+        columns = np.ascontiguousarray(rhs.numpy().T, dtype=np.float64)
+        return torch.from_numpy(np.ascontiguousarray(self._lu.solve(columns, "T" if transposed else "N").T))
 
 
 class Sparse:
@@ -78,6 +107,7 @@ class Sparse:
         self.matrix = matrix
         self.accuracy = accuracy
         self.threads = torch.get_num_threads()
+        self._thin = matrix.nnz <= _THIN * matrix.shape[0]
         self.columns = max(1, min(_WIDEST, _BASIS // (krylov.RESTART * matrix.shape[0])))  # of each thread
         self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
 
@@ -90,13 +120,22 @@ class Sparse:
             return self.times(v, transposed)
 
         def one(part: Tensor) -> krylov.Solution:
-            return krylov.solve(product, part, self.accuracy, inner=torch.float32)
+            return krylov.solve_surely(
+                product, part, self.accuracy, lambda b: self._direct(b, transposed), torch.float32, self._thin
+            )
 
         self._as(transposed, torch.float32)  # made before threads ask for it
         parts = rhs.split(self.columns)
         with ThreadPoolExecutor(self.threads) as pool:
             solutions = list(pool.map(one, parts))
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
+
+    def _direct(self, rhs: Tensor, transposed: bool) -> Tensor | None:
+        return None if self._factors is None else self._factors(rhs, transposed)
+
+    @cached_property
+    def _factors(self) -> Factors | None:
+        return Factors.of(self.matrix)
 
     def radius(self) -> float:
         return radius_of_sparse(self.matrix)
@@ -115,8 +154,9 @@ class Sparse:
 class Products:
     """Nothing but the map: each product goes through what one run of it has recorded."""
 
-    def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float) -> None:
+    def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts) -> None:
         self.accuracy = accuracy
+        self.parts = parts
         self.columns = max(1, min(_WIDEST, columns))
         self._new: Callable[[int], Jacobian] = lambda count: Jacobian(function, point, count)
         self._last: Jacobian | None = None
@@ -131,12 +171,27 @@ class Products:
 
     def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
         solutions = [
-            krylov.solve(lambda v: self.times(v, transposed), part, self.accuracy) for part in rhs.split(self.columns)
+            krylov.solve_surely(
+                lambda v: self.times(v, transposed), part, self.accuracy, lambda b: self._direct(b, transposed)
+            )
+            for part in rhs.split(self.columns)
         ]
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
 
+    def _direct(self, rhs: Tensor, transposed: bool) -> Tensor | None:
+        return None if self._factors is None else self._factors(rhs, transposed)
+
+    @cached_property
+    def _factors(self) -> Factors | None:
+        return Factors.of(self.matrix()) if self.size <= _WRITTEN else None
+
+    def matrix(self) -> sparse.csr_array:
+        """``B``, written out."""
+        one = Parts(torch.zeros(self.size, dtype=torch.int64), np.zeros(1, dtype=np.int64))
+        return diagonal(lambda v: self.times(v, False), one, np.ones(1, dtype=bool))
+
     def radius(self) -> float:
-        return radius_by_products(lambda v: self.times(v, False), self.size)
+        return radius_by_products(lambda v: self.times(v, False), self.parts)
 
     def batch(self) -> int | None:
         return self.columns

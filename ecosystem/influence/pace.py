@@ -14,6 +14,7 @@ from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.rounds import Rounds
+from ecosystem.influence.spectra import abscissa_of
 from ecosystem.retention import Unsettled
 
 _SMALL = 300  # numbers in the state of a round up to which its rate is worked out
@@ -105,4 +106,4 @@ def slow_growth(flows: LinearFlows, slow: np.ndarray) -> float:
     inner = matrix[~own][:, ~own]
     eye = torch.eye(len(inner), dtype=matrix.dtype)
     reduced = matrix[own][:, own] + matrix[own][:, ~own] @ torch.linalg.solve(eye - inner, matrix[~own][:, own])
-    return float(torch.linalg.eigvals(reduced).real.max())
+    return abscissa_of(reduced)

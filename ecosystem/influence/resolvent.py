@@ -11,9 +11,11 @@ from torch import Tensor
 from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
-from ecosystem.influence.jacobian import DENSE, dense, radius_of, radius_of_sparse
+from ecosystem.influence.jacobian import DENSE, dense
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.operators import Dense, Operator, Products, Sparse
+from ecosystem.influence.parts import parts_of_members
+from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
 _SCRATCH = 1 << 25  # numbers in flight in one product with the map
@@ -44,7 +46,8 @@ class Resolvent:
             matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
             return Sparse(matrix, self.accuracy)
-        return Products(function, self.point, columns, self.accuracy)
+        parts = parts_of_members(self.dynamics).of(self.dynamics.layout.owners())
+        return Products(function, self.point, columns, self.accuracy, parts)
 
     @cached_property
     def radius(self) -> float:
@@ -63,7 +66,7 @@ class Resolvent:
         nodes = layout.nodes()
         parts = [[inside[nodes == i][:, nodes == j] for j in nodes.unique()] for i in nodes.unique()]
         norms = torch.tensor([[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts])
-        return radius_of(norms.double())
+        return radius_of_dense(norms.double())
 
     def push(self, v: Tensor) -> Tensor:
         """``B v`` for rows of ``v [columns, size]``."""

@@ -11,6 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.core.streams import Stream
+from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.pace import Law, averaging, slow_growth
@@ -35,15 +36,16 @@ class Stability:
 
     - ``rate``: the factor by which a change shrinks in a round in the long run: the spectral radius of the engine's own
       round (delays, periods and memories of data included; the root of a hyper-period's), or for orders and clocks
-      that are random or have no period ``e^γ`` with the Lyapunov exponent ``γ``, measured; NaN where all data ever seen
-      count alike and changes fade like a power ``t^{−exponent}``, and where a memory does not come to rest: then the
-      rounds are ``measured`` only, and ``note`` says why;
+      that are random or have no period ``e^γ`` with the Lyapunov exponent ``γ``, measured; of networks whose parts read
+      each other in one direction only, that of the slowest part. NaN where all data ever seen count alike and changes
+      fade like a power ``t^{−exponent}``, and where a memory does not come to rest or no eigenvalue converged: then
+      the rounds are ``measured`` only, and ``note`` says why;
     - ``error``: the standard error of a measured rate;
     - ``settles``: whether changes fade; where rounds are measured only, whether they did within 5,000;
     - ``worst``: for random orders, the largest spectral radius of a round seen;
     - ``left``: what the scenario's own number of rounds leaves of a small change, about, by that law;
-    - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate and by
-      playing.
+    - ``predicted`` and ``measured``: rounds until a small change has shrunk to ``tolerance``, by the rate (where a
+      chain without loops forgets, by its length) and by playing.
     """
 
     radius: float
@@ -107,6 +109,8 @@ def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float
     except Unsettled as error:
         rest, note = None, str(error)
     rows = [_row(rounds, resolvent.flows, tolerance, rest) for rounds in many]
+    if not note and math.isnan(rows[0]["rate"]) and math.isnan(rows[0]["exponent"]):
+        note = "the spectral radius of a round was not found"
     return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance, note)
 
 
@@ -122,14 +126,14 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
         "exponent": math.nan,
     }
     if rest is None:
-        measured = _measured(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
-        fades = {"settles": not math.isnan(measured), "left": math.nan}
-        return row | fades | {"predicted": math.nan, "measured": measured}
+        return row | _played(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
     linear = LinearRound(rounds, rest, frozen=slow)
     if rounds.random:
         rate, row["error"], row["worst"] = linear.lyapunov()
     else:
         rate = linear.rate()
+        if math.isnan(rate) and not slow.any():
+            return row | _played(rounds, vector, tolerance, rest)
     if slow.any():
         row["exponent"] = 1 - slow_growth(flows, slow)
         row["settles"] = bool(rate < 1 and row["exponent"] > 0)
@@ -140,9 +144,17 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
         row["settles"] = bool(rate < 1)
         row["left"] = Law("geometric", rate).left(0, rounds.dynamics.scenario.rounds)
         row["predicted"] = _predicted(rate, tolerance)
+        if rate <= tolerance:  # what dies out on its way down the stream takes as many rounds as there are steps
+            row["predicted"], row["left"] = _passing(linear, vector, tolerance)
     within_reach = row["settles"] and row["predicted"] <= _PATIENCE
     row["measured"] = _measured(rounds, vector, tolerance, rest) if within_reach else math.nan
     return row
+
+
+def _played(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> dict[str, Any]:
+    """What playing alone shows, where no rate is known."""
+    measured = _measured(rounds, vector, tolerance, rest)
+    return {"settles": not math.isnan(measured), "left": math.nan, "predicted": math.nan, "measured": measured}
 
 
 def _predicted(rate: float, tolerance: float) -> float:
@@ -152,11 +164,31 @@ def _predicted(rate: float, tolerance: float) -> float:
     return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
 
 
+def _passing(linear: LinearRound, vector: Tensor, tolerance: float) -> tuple[float, float]:
+    """Rounds until a small change of all parameters has passed down the stream, and what the scenario's own leave."""
+    dynamics = linear.rounds.dynamics
+    own, left, predicted = dynamics.scenario.rounds, 0.0, math.nan
+    change = (_moved(dynamics, vector) - vector)[0]
+    begin = float(change.abs().max())
+    if begin <= 1e-13 * (1 + float(vector.abs().max())):
+        return 1.0, left
+    for number, size in enumerate(linear.fading(change), start=1):
+        left = size / begin if number == own else left
+        predicted = float(number) if size <= tolerance * begin and math.isnan(predicted) else predicted
+        if size == 0 or (predicted <= number and number >= own) or number >= _PATIENCE:
+            return predicted, left
+    return predicted, left
+
+
+def _moved(dynamics: Dynamics, vector: Tensor) -> Tensor:
+    """Parameters a little beside a point, inside the families, ``[1, size]``."""
+    noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0] * (1 + vector.abs())
+    return dynamics.retrained(vector + _PERTURBED * noise)
+
+
 def _measured(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> float:
     """Rounds that the engine plays until a small change of all parameters has shrunk to ``tolerance``."""
-    dynamics = rounds.dynamics
-    noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0] * (1 + vector.abs())
-    moved = dynamics.retrained(vector + _PERTURBED * noise)  # inside the families
+    moved = _moved(rounds.dynamics, vector)
     state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
     begin = float((moved - vector).abs().max())
     if begin <= 1e-13 * (1 + float(vector.abs().max())):
