@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 
@@ -232,5 +233,10 @@ def test_copies_that_curate_have_nowhere_to_settle() -> None:
     s = Scenario("copies", rounds=1)
     s.add("x", Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([1.0])))
     s.connect("x", "x", Flow(raw=1.0))
-    with pytest.raises(ValueError, match="there is a continuum of stable points"):
-        influence(s, like={"x": ("x", "x")})
+    result = influence(s, like={"x": ("x", "x")})
+    assert result.matrix.at["x", "x"] == np.inf and result.table["network"].tolist() == ["undefined"]
+    assert "x can move in 1 direction" in result.unbounded["x"] and "for ever" in result.unbounded["x"]
+    with pytest.raises(ValueError, match="the traffic from 'x' has no end"):
+        result.edges("x")
+    with pytest.raises(ValueError, match="'x' has neither S nor C"):
+        result.S("x")

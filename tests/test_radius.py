@@ -120,7 +120,8 @@ def blocks(seed: int) -> tuple[Scenario, float, float]:
             if home[i] == home[j]:
                 matrix[2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = share * turn.matrix.numpy()
                 norms[i, j] = share * by
-    return s, *(float(np.abs(np.linalg.eigvals(part)).max()) for part in (matrix, norms))
+    radius, certificate = (float(np.abs(np.linalg.eigvals(part)).max()) for part in (matrix, norms))
+    return s, radius, certificate
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -189,7 +190,7 @@ def test_what_cannot_be_found_is_not_a_number(monkeypatch) -> None:
     """400 powers that had not converged were reported as a radius."""
     for name in ("DENSE", "_SLOW", "_VECTORS"):
         monkeypatch.setattr(spectra, name, 3)
-    monkeypatch.setattr(spectra, "_arnoldi", lambda matvec, size: math.nan)
+    monkeypatch.setattr(spectra, "arnoldi", lambda matvec, size: math.nan)
     matrix = np.array([[0.5, 0.6, 0.0, 0.0], [-0.6, 0.5, 0.1, 0.0], [0.0, 0.0, 0.1, 0.3], [0.2, 0.0, 0.0, 0.1]])
     assert math.isnan(spectra.radius_of_sparse(sparse.csr_array(matrix)))
 

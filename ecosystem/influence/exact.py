@@ -41,8 +41,8 @@ class Influence(Response):
     ``of`` says what is moved, ``measure`` what is looked at. ``matrix`` is ``M`` as a DataFrame, rows targets, columns
     sources; ``table`` the same as one row a pair with the verdicts; ``welfare`` adds up what each source does to itself
     and to others. ``hops``, ``edges`` and ``paths`` follow the effect through the network. ``formal`` is empty, or says
-    why no dynamics leads there. ``skipped`` names sources that have no column, ``unjudged`` members that have no row,
-    and why.
+    why no dynamics leads there, ``unbounded`` why effects of a source are infinite or NaN. ``skipped`` names sources
+    that have no column, ``unjudged`` members that have no row, and why.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Influence(Response):
         numbers: Numbers | None = None,
         goal: Goal | None = None,
     ) -> None:
-        super().__init__(dynamics, vector_of(dynamics, point), sources, targets, numbers, goal)
+        super().__init__(dynamics, vector_of(dynamics, point), sources, targets, numbers, goal, point.begin)
         self.scenario = dynamics.scenario
         self.point = point
         self.skipped: dict[str, str] = {}
@@ -92,7 +92,13 @@ class Influence(Response):
     @cached_property
     def formal(self) -> str:
         """Why the numbers are formal (no synchronous dynamics leads there); empty if they are not."""
-        return verdicts.formal(self.resolvent.radius)
+        free = self.resolvent.continuum
+        return verdicts.formal(self.resolvent.radius if free is None else free.rest)
+
+    @property
+    def unbounded(self) -> dict[str, str]:
+        """Sources some of whose effects are infinite or undefined (the point is one of a continuum), and why."""
+        return {} if self.endless is None else self.endless.reasons
 
     @cached_property
     def stability(self) -> Stability:
@@ -127,9 +133,11 @@ class Influence(Response):
 
     def _resolved_rows(self, target: str) -> Tensor:
         """The rows of ``(I − B)⁻¹`` that belong to a member, ``[width, size]``."""
-        span = self._span(target)
+        span, free = self._span(target), self.resolvent.continuum
         eye = self.vector.new_zeros(span.stop - span.start, len(self.vector))
         eye[:, span] = torch.eye(len(eye), dtype=eye.dtype)
+        if free is not None and bool(free.right[:, span].any()):
+            raise ValueError(f"{target!r} has neither S nor C, what arrives there has no end: {self.point.message}")
         return self.resolvent.adjoint(eye)
 
     def _span(self, name: str) -> slice:
@@ -205,6 +213,7 @@ class Influence(Response):
                 "certificate": stability.certificate,
                 "tolerance": stability.tolerance,
                 "residual": self.point.residual,
+                "unbounded": self.unbounded,
                 "skipped": self.skipped,
                 "unjudged": self.unjudged,
             },

@@ -46,8 +46,8 @@ class Findings:
         ""), seen (what the dynamics did), rounds (the scenario's own), distance (how far they leave the network from
         the stable point, relative to ``1 + |θ*_i|``), law (how the rest shrinks), when (both in words), unplayed (why
         ``after`` is missing, or ""), radius ``ρ(B)``,
-        certificate ``ρ(‖B_ij‖)``, tolerance, residual, skipped (why a member is no source), unjudged (why none is a
-        target).
+        certificate ``ρ(‖B_ij‖)``, tolerance, residual, unbounded (why effects of a source are infinite or undefined),
+        skipped (why a member is no source), unjudged (why none is a target).
     """
 
     influence: pd.DataFrame

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.linalg import lapack
 from torch import Tensor
 
 from ecosystem.influence import krylov
+from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed, solved
 from ecosystem.influence.jacobian import Jacobian, Map
 from ecosystem.influence.parts import Parts, diagonal
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense, radius_of_sparse
@@ -24,12 +25,14 @@ from ecosystem.influence.spectra import radius_by_products, radius_of_dense, rad
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
 _WIDEST = 64  # right-hand sides solved together
 _WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
-_FACTORISED = 12_000  # numbers beyond which factors might fill the memory
-_LONG, _THIN = 100_000, 4  # the same of a matrix with so few numbers a row
 
 
 class Operator(Protocol):
     """``B``, multiplied and solved with."""
+
+    def slack(self) -> float:
+        """How far ``I − B`` is from singular, about: ``1/‖(I − B)⁻¹‖``; 1 where it is plain that it is not."""
+        ...
 
     def times(self, v: Tensor, transposed: bool) -> Tensor: ...
 
@@ -43,6 +46,14 @@ class Operator(Protocol):
 
     def batch(self) -> int | None:
         """How many right-hand sides it takes at a time; None: all."""
+        ...
+
+    def diagonal(self) -> sparse.csr_array:
+        """A matrix that has the blocks of ``B`` within strongly connected parts (of those that fit the memory)."""
+        ...
+
+    def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
+        """What solves with ``B − right leftᵀ``, ``[size, k]`` both, instead."""
         ...
 
 
@@ -64,13 +75,17 @@ class Dense:
         return v @ (self.matrix if transposed else self.matrix.T)
 
     def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
-        lu, pivots, singular = self._factors
-        if int(singular):  # a continuum of stable points somewhere: an answer exists where pushes do not touch it
-            x = torch.linalg.lstsq(self._gap.T if transposed else self._gap, rhs.T, driver="gelsd").solution.T
-        else:
-            x = torch.linalg.lu_solve(lu, pivots, rhs.T.contiguous(), adjoint=transposed).T
+        lu, pivots, _ = self._factors
+        x = torch.linalg.lu_solve(lu, pivots, rhs.T.contiguous(), adjoint=transposed).T
         gap = (rhs - x + self.times(x, transposed)).norm(dim=-1) / rhs.norm(dim=-1).clamp(min=1e-300)
         return x, float(gap.max()) if len(rhs) else 0.0
+
+    def slack(self) -> float:
+        lu, _, singular = self._factors
+        if int(singular) or not bool(torch.isfinite(lu).all()):
+            return 0.0
+        norm = float(self._gap.abs().sum(0).max())
+        return norm * float(lapack.dgecon(lu.numpy(), norm)[0])
 
     def radius(self) -> float:
         return radius_of_dense(self.matrix)
@@ -78,26 +93,11 @@ class Dense:
     def batch(self) -> int | None:
         return None
 
+    def diagonal(self) -> sparse.csr_array:
+        return sparse.csr_array(self.matrix.numpy())
 
-class Factors:
-    """``I − B`` of a sparse matrix, factorised: for systems on which GMRES stagnates."""
-
-    def __init__(self, matrix: sparse.csr_array) -> None:
-        self._lu = splu(sparse.csc_array(sparse.eye_array(matrix.shape[0]) - matrix))
-
-    @classmethod
-    def of(cls, matrix: sparse.csr_array) -> Factors | None:
-        """None where it is singular, or too large to be factorised."""
-        if matrix.shape[0] > (_LONG if matrix.nnz <= _THIN * matrix.shape[0] else _FACTORISED):
-            return None
-        try:
-            return cls(matrix)
-        except (RuntimeError, MemoryError):
-            return None
-
-    def __call__(self, rhs: Tensor, transposed: bool) -> Tensor:
-        columns = np.ascontiguousarray(rhs.numpy().T, dtype=np.float64)
-        return torch.from_numpy(np.ascontiguousarray(self._lu.solve(columns, "T" if transposed else "N").T))
+    def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
+        return Dense(self.matrix - torch.from_numpy(right.toarray() @ left.toarray().T))
 
 
 class Sparse:
@@ -107,7 +107,6 @@ class Sparse:
         self.matrix = matrix
         self.accuracy = accuracy
         self.threads = torch.get_num_threads()
-        self._thin = matrix.nnz <= _THIN * matrix.shape[0]
         self.columns = max(1, min(_WIDEST, _BASIS // (krylov.RESTART * matrix.shape[0])))  # of each thread
         self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
 
@@ -119,9 +118,16 @@ class Sparse:
         def product(v: Tensor) -> Tensor:
             return self.times(v, transposed)
 
+        direct = directly(lambda: self._factors, transposed)
+
         def one(part: Tensor) -> krylov.Solution:
             return krylov.solve_surely(
-                product, part, self.accuracy, lambda b: self._direct(b, transposed), torch.float32, self._thin
+                product,
+                part,
+                self.accuracy,
+                direct,
+                torch.float32,
+                is_thin(self.matrix),
             )
 
         self._as(transposed, torch.float32)  # made before threads ask for it
@@ -130,18 +136,30 @@ class Sparse:
             solutions = list(pool.map(one, parts))
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
 
-    def _direct(self, rhs: Tensor, transposed: bool) -> Tensor | None:
-        return None if self._factors is None else self._factors(rhs, transposed)
-
     @cached_property
     def _factors(self) -> Factors | None:
         return Factors.of(self.matrix)
+
+    def slack(self) -> float:
+        sums = abs(self.matrix).sum(1)
+        return 1.0 if float(sums.max(initial=0.0)) < 1 - 1e-6 else probed(self, self.matrix.shape[0])
 
     def radius(self) -> float:
         return radius_of_sparse(self.matrix)
 
     def batch(self) -> int | None:
         return self.threads * self.columns
+
+    def diagonal(self) -> sparse.csr_array:
+        return self.matrix
+
+    @property
+    def written(self) -> sparse.csr_array | None:
+        """``B``, written out."""
+        return self.matrix
+
+    def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
+        return Deflated(self, right, left)
 
     def _as(self, transposed: bool, dtype: torch.dtype) -> sparse.csr_array:
         key = (transposed, dtype)
@@ -170,31 +188,39 @@ class Products:
         return torch.cat(parts)
 
     def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
-        solutions = [
-            krylov.solve_surely(
-                lambda v: self.times(v, transposed), part, self.accuracy, lambda b: self._direct(b, transposed)
-            )
-            for part in rhs.split(self.columns)
-        ]
-        return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
-
-    def _direct(self, rhs: Tensor, transposed: bool) -> Tensor | None:
-        return None if self._factors is None else self._factors(rhs, transposed)
+        direct = directly(lambda: self._factors, transposed)
+        return solved(partial(self.times, transposed=transposed), rhs, direct, self)
 
     @cached_property
     def _factors(self) -> Factors | None:
-        return Factors.of(self.matrix()) if self.size <= _WRITTEN else None
+        return Factors.of(self.written)
 
-    def matrix(self) -> sparse.csr_array:
-        """``B``, written out."""
+    @property
+    def written(self) -> sparse.csr_array | None:
+        """``B``, written out; None where that is too much."""
+        return self._matrix
+
+    @cached_property
+    def _matrix(self) -> sparse.csr_array | None:
+        if self.size > _WRITTEN:
+            return None
         one = Parts(torch.zeros(self.size, dtype=torch.int64), np.zeros(1, dtype=np.int64))
-        return diagonal(lambda v: self.times(v, False), one, np.ones(1, dtype=bool))
+        return diagonal(partial(self.times, transposed=False), one, np.ones(1, dtype=bool))
+
+    def slack(self) -> float:
+        return probed(self, self.size)
 
     def radius(self) -> float:
-        return radius_by_products(lambda v: self.times(v, False), self.parts)
+        return radius_by_products(partial(self.times, transposed=False), self.parts)
 
     def batch(self) -> int | None:
         return self.columns
+
+    def diagonal(self) -> sparse.csr_array:
+        return diagonal(partial(self.times, transposed=False), self.parts, self.parts.sizes <= _WRITTEN)
+
+    def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
+        return Deflated(self, right, left)
 
     def _for(self, count: int) -> Jacobian:
         """The map linearised for so many columns at least, and not for many more; the last one is kept."""

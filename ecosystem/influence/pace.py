@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.continuum import continuum_of
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
+from ecosystem.influence.operators import Dense
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.spectra import abscissa_of
 from ecosystem.retention import Unsettled
@@ -20,6 +22,7 @@ from ecosystem.retention import Unsettled
 _SMALL = 300  # numbers in the state of a round up to which its rate is worked out
 _LONG = 20_000  # numbers of all states of a hyper-period up to which it is
 _ROUNDING = 1e-11  # relative distances below which no law is read off
+_ONE = 1e-9  # nearness of a rate to 1
 _FEWEST = 3  # rounds that a law is read off
 
 
@@ -52,7 +55,7 @@ class Law:
         sure = " (estimated)" if self.estimated else ""
         if self.kind == "power":
             return f"like t^{-self.pace:.3g}{sure}"
-        return f"like {self.pace:.3g}^t{sure}" if self.pace > 1e-6 else f"at once{sure}"
+        return f"like {self.pace:.3g}^t{sure}" if self.pace > 1e-6 else f"in so many rounds as there are steps{sure}"
 
 
 def worked_out(rounds: Rounds, flows: LinearFlows) -> Law | None:
@@ -71,7 +74,17 @@ def worked_out(rounds: Rounds, flows: LinearFlows) -> Law | None:
         return None
     linear = LinearRound(rounds, rest, frozen=slow)
     numbers = len(linear.flat)
-    return Law("geometric", linear.rate()) if numbers <= _SMALL and numbers * rounds.period <= _LONG else None
+    return Law("geometric", _rate(linear)) if numbers <= _SMALL and numbers * rounds.period <= _LONG else None
+
+
+def _rate(linear: LinearRound) -> float:
+    """The rate of a round; about a continuum of stable points, that of everything but its free directions."""
+    rate = linear.rate()
+    if abs(rate - 1) > _ONE:
+        return rate
+    operator = Dense(linear.matrix())
+    free = continuum_of(operator, len(linear.flat), operator.slack())
+    return rate if free is None else free.rest ** (1 / linear.rounds.period)
 
 
 def estimated(rounds: Rounds, distances: Sequence[float]) -> Law:

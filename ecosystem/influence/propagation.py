@@ -36,7 +36,7 @@ def hops(response: Response, most: int = 8, sources: list[str] | None = None) ->
             remaining[hop, part] = walkers.norm(dim=-1).numpy()
     cumulative = effects.cumsum(0)
     left = response.matrix[sources].to_numpy() - cumulative
-    bound = remaining[:, None, :] * _reach(response)[None, :, None]
+    bound = np.where(np.isfinite(left), remaining[:, None, :] * _reach(response)[None, :, None], np.inf)
     return _long(response, sources, most, {"effect": effects, "cumulative": cumulative, "left": left, "bound": bound})
 
 
@@ -79,7 +79,8 @@ def edges(
     """What each flow carries: traffic, and what happens without it.
 
     Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from what
-    ``source`` moves (curation of a member) to the alignment of ``target``, summed over all of them where none is named.
+    ``source`` moves (curation of a member) to the alignment of ``target``, summed over all of them where none is named
+    (without those whose effect has no end, in a continuum of stable points: ``attrs["without"]`` says which and why).
     Over all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no
     flow). With ``knock_out``, one column ``J[member]`` for each member with a reward: the change of its alignment at
     the new stable point when the flow's share is given back to real data (NaN where the reader has none, or where no
@@ -87,6 +88,11 @@ def edges(
     """
     sources = response.sources if source is None else check_known(response.sources, [source], "source")
     targets = response.targets if target is None else check_known(response.targets, [target], "target")
+    reasons = {} if response.endless is None else response.endless.reasons
+    without = {name: reasons[name] for name in sources if name in reasons}
+    if source in without:
+        raise ValueError(f"the traffic from {source!r} has no end: {without[source]}")
+    sources = [name for name in sources if name not in without]
     push = response.pushes.rows(sources).sum(0, keepdim=True)
     goal = response.selected(response.gradients, targets).sum(0, keepdim=True)
     moved = response.resolvent.forward(push)[0]
@@ -95,6 +101,8 @@ def edges(
     flows = response.dynamics.edges()
     frame = pd.DataFrame(flows, columns=["source", "target"])
     frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
+    if without:
+        frame.attrs["without"] = without
     if not knock_out:
         return frame
     changes, refused = knock_outs(response.dynamics.scenario, response.vector, response.alignment, flows)

@@ -32,8 +32,8 @@ class Pushes(Protocol):
         """What the push of each source that is a member does to this member itself, in its own block: ``[size]``."""
         ...
 
-    def longest(self) -> Tensor:
-        """The norm of the longest push of one member."""
+    def sizes(self, names: Sequence[str]) -> Tensor:
+        """The norm of the longest push of one member by each of some sources, ``[names]``."""
         ...
 
 
@@ -65,8 +65,9 @@ class Apart:
     def own(self) -> Tensor:
         return self.vector
 
-    def longest(self) -> Tensor:
-        return lengths(self.dynamics, self.vector.unsqueeze(0)).max()
+    def sizes(self, names: Sequence[str]) -> Tensor:
+        members = [self.dynamics.index[self.homes[name]] for name in names]
+        return lengths(self.dynamics, self.vector.unsqueeze(0))[0, members]
 
 
 class Spread:
@@ -94,13 +95,13 @@ class Spread:
                     out[span] = row[span]
         return out
 
-    def longest(self) -> Tensor:
-        return torch.stack([lengths(self.dynamics, self.rows(part)).max() for part in self._parts()]).max()
+    def sizes(self, names: Sequence[str]) -> Tensor:
+        return torch.cat([lengths(self.dynamics, self.rows(part)).amax(-1) for part in self._parts(names)])
 
-    def _parts(self) -> list[list[str]]:
+    def _parts(self, names: Sequence[str] | None = None) -> list[list[str]]:
         """Names whose pushes fit the memory together."""
-        step = max(1, min(self.batch, _NUMBERS // len(self.flows.point)))
-        return [self.names[at : at + step] for at in range(0, len(self.names), step)]
+        step, names = max(1, min(self.batch, _NUMBERS // len(self.flows.point))), list(names or self.names)
+        return [names[at : at + step] for at in range(0, len(names), step)]
 
     def _rows(self, names: Sequence[str]) -> Tensor:
         """What members train on is linear in shares: the shares of many sources, one a column."""

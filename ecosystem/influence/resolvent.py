@@ -10,12 +10,12 @@ from torch import Tensor
 
 from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
+from ecosystem.influence.continuum import Continuum, continuum_of
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.jacobian import DENSE, dense
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.operators import Dense, Operator, Products, Sparse
 from ecosystem.influence.parts import parts_of_members
-from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
 _SCRATCH = 1 << 25  # numbers in flight in one product with the map
@@ -50,23 +50,19 @@ class Resolvent:
         return Products(function, self.point, columns, self.accuracy, parts)
 
     @cached_property
+    def slack(self) -> float:
+        """How far ``I − B`` is from singular, about."""
+        return self.operator.slack()
+
+    @cached_property
+    def continuum(self) -> Continuum | None:
+        """The free directions, where the point is one of a continuum of stable points; None elsewhere."""
+        return continuum_of(self.operator, len(self.point), self.slack)
+
+    @cached_property
     def radius(self) -> float:
         """``ρ(B)``: small changes settle in synchronous rounds if it is below 1, not if it is above."""
         return self.operator.radius()
-
-    @cached_property
-    def certificate(self) -> float:
-        """``ρ(K)``, ``K_ij = ‖B_ij‖₂``; with users who move, a taste is a node too (NaN where ``B`` is too large)."""
-        layout = self.dynamics.layout
-        if not layout.minds:
-            return radius_of_sparse(self.blocks.norms())
-        if len(self.point) > DENSE:
-            return float("nan")
-        inside = layout.tangent(self.pull(torch.eye(len(self.point), dtype=self.point.dtype)))
-        nodes = layout.nodes()
-        parts = [[inside[nodes == i][:, nodes == j] for j in nodes.unique()] for i in nodes.unique()]
-        norms = torch.tensor([[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts])
-        return radius_of_dense(norms.double())
 
     def push(self, v: Tensor) -> Tensor:
         """``B v`` for rows of ``v [columns, size]``."""
@@ -77,11 +73,11 @@ class Resolvent:
         return self.operator.times(w, transposed=True)
 
     def forward(self, b: Tensor) -> Tensor:
-        """``(I − B)⁻¹ b``: lasting pushes ``[columns, size]`` to where they lead."""
+        """``(I − B)⁻¹ b``: lasting pushes ``[columns, size]`` to where they lead, but for directions that are free."""
         return self._solved(b, transposed=False)
 
     def adjoint(self, g: Tensor) -> Tensor:
-        """``(I − B)⁻ᵀ g``: how much each number counts for a goal, ``[columns, size]``."""
+        """``(I − B)⁻ᵀ g``: how much each number counts for a goal, ``[columns, size]``, what is free left out."""
         return self._solved(g, transposed=True)
 
     def batches(self, count: int) -> list[slice]:
@@ -90,11 +86,12 @@ class Resolvent:
         return [slice(at, min(at + step, count)) for at in range(0, count, step)]
 
     def _solved(self, rhs: Tensor, transposed: bool) -> Tensor:
-        x, worst = self.operator.solve(rhs, transposed)
+        free = self.continuum
+        x, worst = self.operator.solve(rhs, transposed) if free is None else free.within(rhs, transposed)
         if not worst <= 1e-3:
             raise ValueError(
-                f"I − B is singular (relative residual {worst:.1e}): there is a continuum of stable points, and "
-                "curation moves the network along it without end; give members that only copy each other real data"
+                f"I − B is singular, or too nearly so (relative residual {worst:.1e}): small pushes move the network "
+                "without end; give members that only copy each other real data"
             )
         if not worst <= 1e3 * self.accuracy:
             warnings.warn(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import networkx as nx
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.func import vjp
 
 from ecosystem.influence.alone import alone
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.endless import Endless, endless
 from ecosystem.influence.goals import Alignment, Goal
 from ecosystem.influence.numbers import Curation, Numbers
 from ecosystem.influence.pushes import lengths, pushes_of, selected, summed
@@ -25,7 +27,9 @@ _TRACED = 2000  # members up to which it is looked up who can be reached
 class Response:
     """``M = ∇Jᵀ (I − B)⁻¹ b`` at ``vector [size]``, for some sources of ``numbers`` and some targets of a ``goal``.
 
-    By default of curation and alignment.
+    By default of curation and alignment. Where the point is one of a continuum of stable points, effects that have no
+    end are infinite, and those that only the way there decides are NaN; ``endless`` says which and why, for which the
+    way's ``begin [size]`` is looked at.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Response:
         targets: list[str],
         numbers: Numbers | None = None,
         goal: Goal | None = None,
+        begin: Tensor | None = None,
     ) -> None:
         self.dynamics = dynamics
         self.vector = vector
@@ -47,6 +52,7 @@ class Response:
         check_smooth(dynamics, vector, self.resolvent.push, self.goal)
         self.pushes = pushes_of(self.numbers, self.resolvent.flows, sources)
         self.gradients = self._gradients()
+        self.endless = self._endless(vector.new_zeros(0) if begin is None else begin)
         self.matrix = self._matrix()
 
     # -- the ingredients, all members at once ----------------------------------------------------------------------
@@ -73,9 +79,27 @@ class Response:
         return Alignment(self.dynamics).at(self.vector)
 
     @property
-    def scale(self) -> float:
-        """How large an effect could be before anything fades: the longest push along the steepest taste."""
-        return float(self.pushes.longest() * lengths(self.dynamics, self.gradients.unsqueeze(0)).max())
+    def scale(self) -> pd.DataFrame:
+        """How large each effect could be before anything fades: the source's longest push along the target's taste."""
+        steepness = lengths(self.dynamics, self.gradients.unsqueeze(0))[0]
+        rows = steepness[[self.dynamics.index[name] for name in self.targets]]
+        return _labelled(rows.unsqueeze(-1) * self.pushes.sizes(self.sources), self.targets, self.sources)
+
+    def _endless(self, begin: Tensor) -> Endless | None:
+        free = self.resolvent.continuum
+        if free is None:
+            return None
+        return endless(
+            free,
+            self.pushes,
+            self.numbers,
+            self.dynamics,
+            self.vector,
+            begin,
+            self.gradients,
+            self.sources,
+            self.targets,
+        )
 
     def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
         """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
@@ -87,8 +111,9 @@ class Response:
 
     def _matrix(self) -> pd.DataFrame:
         """``M``, rows targets and columns sources."""
-        index, columns = pd.Index(self.targets, name="target"), pd.Index(self.sources, name="source")
-        matrix = pd.DataFrame(self._solved().numpy(), index=index, columns=columns)
+        effects = self._solved().numpy()
+        effects = effects if self.endless is None else self.endless.on(effects)
+        matrix = _labelled(effects, self.targets, self.sources)
         graph = self.dynamics.coupling
         if not nx.is_strongly_connected(graph) and len(graph) <= _TRACED:  # no way, no effect: not even by rounding
             for source in self.sources:
@@ -125,3 +150,9 @@ class Response:
         led = alone(self.resolvent, self.pushes.own()).unsqueeze(0)
         values = self.summed(led, self.gradients, names)[0]
         return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")
+
+
+def _labelled(matrix: Tensor | np.ndarray, targets: list[str], sources: list[str]) -> pd.DataFrame:
+    """A matrix ``[targets, sources]`` with its names."""
+    index, columns = pd.Index(targets, name="target"), pd.Index(sources, name="source")
+    return pd.DataFrame(np.asarray(matrix), index=index, columns=columns)

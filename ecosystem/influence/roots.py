@@ -10,25 +10,38 @@ from scipy import optimize
 from torch import Tensor
 
 from ecosystem.generators import ClosedForm
+from ecosystem.influence.continuum import Heaping
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import dense
+from ecosystem.influence.led import led
 from ecosystem.influence.resolvent import Resolvent
+from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.trajectory import Trajectory
 
 _STEPS = 25  # Newton's, from where the dynamics have led
 _EXACT = 1e-15  # residual that no step can improve
+_WARY = 1e-2  # nearness of I − B to a singular matrix from which on it is looked whether it is one at the point
 _SMALL = 300  # numbers in Θ up to which MINPACK's dense solver is the better one
 
 
-def root(dynamics: Dynamics, way: Trajectory, tolerance: float) -> Tensor:
-    """The best candidate for a fixed point near where the dynamics have led; from the start where that fails."""
-    best = way.last
+def root(rounds: Rounds, way: Trajectory, tolerance: float) -> Tensor:
+    """The best candidate for a fixed point near where the dynamics have led; from the start where that fails.
+
+    Of a continuum of fixed points, the one that the scenario's own ``rounds`` lead to.
+    """
+    dynamics, best = rounds.dynamics, way.last
     for begin in [way.first] if way.exploded else [way.last, way.first]:
         for improve in (_newton, lambda d, v: _newton(d, _scipy(d, v))):
-            candidate = improve(dynamics, begin)
+            candidate, near = improve(dynamics, begin)
             if residual(dynamics, candidate) < residual(dynamics, best):
                 best = candidate
             if residual(dynamics, best) <= tolerance:
+                if near is None or near.slack < _WARY:
+                    try:
+                        free = Resolvent(dynamics, best).continuum
+                    except Heaping:
+                        return way.last  # no rounds lead to any of the points that there are
+                    return best if free is None else led(rounds, way, best, free)
                 return best
     return best
 
@@ -47,16 +60,18 @@ def residual(dynamics: Dynamics, vector: Tensor) -> float:
     return worst if inside and np.isfinite(worst) else float("inf")
 
 
-def _newton(dynamics: Dynamics, vector: Tensor) -> Tensor:
-    """Newton's method with the exact Jacobian, as long as every step improves by half."""
-    best, resolvent = residual(dynamics, vector), None
+def _newton(dynamics: Dynamics, vector: Tensor) -> tuple[Tensor, Resolvent | None]:
+    """Newton's method with the exact Jacobian, as long as every step improves by half; and that Jacobian, last."""
+    best, resolvent, last = residual(dynamics, vector), None, None
     for _ in range(_STEPS):
         if best <= _EXACT:
             break
         gap = dynamics.retrained(vector.unsqueeze(0)) - vector
-        resolvent = resolvent or Resolvent(dynamics, vector)
+        last = resolvent = resolvent or Resolvent(dynamics, vector)
         try:
-            candidate = vector + resolvent.operator.solve(gap, transposed=False)[0][0]
+            free = resolvent.continuum
+            step = resolvent.operator.solve(gap, transposed=False) if free is None else free.within(gap)
+            candidate = vector + step[0][0]
         except (ValueError, RuntimeError):  # no derivative there, or a singular one: no step to take
             break
         now = residual(dynamics, candidate)
@@ -66,7 +81,7 @@ def _newton(dynamics: Dynamics, vector: Tensor) -> Tensor:
             break
         resolvent = resolvent if now < 1e-3 * best else None  # nearly linear: the same one serves again
         best = now
-    return vector
+    return vector, last
 
 
 def _scipy(dynamics: Dynamics, vector: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def radius_by_products(product: Callable[[Tensor], Tensor], parts: Parts) -> flo
             row = torch.from_numpy(np.ascontiguousarray(v, dtype=np.float64)).reshape(1, -1)
             return (product(row * inside) * inside)[0].numpy()
 
-        largest.append(_arnoldi(matvec, len(parts.labels)))
+        largest.append(arnoldi(matvec, len(parts.labels)))
     return float(np.max(largest))
 
 
@@ -116,7 +116,7 @@ def _radius_of_many(matrix: sparse.csr_array) -> float:
     most, scaled, _ = _perron(matrix)
     if matrix.data.min() >= 0 and not math.isnan(most):
         return most
-    found = math.nan if size <= _VECTORS else _arnoldi(lambda v: scaled @ v, size)
+    found = math.nan if size <= _VECTORS else arnoldi(lambda v: scaled @ v, size)
     if math.isnan(found) and size <= _SLOW:
         return radius_of(torch.from_numpy(scaled.toarray()))
     return found
@@ -197,7 +197,7 @@ def _scaled(matrix: sparse.csr_array, x: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _arnoldi(matvec: Callable[[np.ndarray], np.ndarray], size: int) -> float:
+def arnoldi(matvec: Callable[[np.ndarray], np.ndarray], size: int) -> float:
     """By ARPACK, if an eigenvector of the largest eigenvalue found shows that it is one; NaN elsewhere."""
     operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)  # type: ignore[call-arg]
     start = np.random.default_rng(0).normal(size=size)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ecosystem.core.streams import Stream
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.jacobian import DENSE, derivative
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
+from ecosystem.influence.lyapunov import Lyapunov
 from ecosystem.influence.pace import Law, averaging, slow_growth
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds, State
+from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
@@ -111,7 +117,21 @@ def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float
     rows = [_row(rounds, resolvent.flows, tolerance, rest) for rounds in many]
     if not note and math.isnan(rows[0]["rate"]) and math.isnan(rows[0]["exponent"]):
         note = "the spectral radius of a round was not found"
-    return Stability(resolvent.radius, resolvent.certificate, pd.DataFrame(rows), tolerance, note)
+    return Stability(resolvent.radius, _certificate(resolvent), pd.DataFrame(rows), tolerance, note)
+
+
+def _certificate(resolvent: Resolvent) -> float:
+    """``ρ(K)``, ``K_ij = ‖B_ij‖₂``; with users who move, a taste is a node too (NaN where ``B`` is too large)."""
+    layout, size = resolvent.dynamics.layout, len(resolvent.point)
+    if not layout.minds:
+        return radius_of_sparse(resolvent.blocks.norms())
+    if size > DENSE:
+        return float("nan")
+    inside = layout.tangent(resolvent.pull(torch.eye(size, dtype=resolvent.point.dtype)))
+    nodes = layout.nodes()
+    parts = [[inside[nodes == i][:, nodes == j] for j in nodes.unique()] for i in nodes.unique()]
+    norms = torch.tensor([[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts])
+    return radius_of_dense(norms.double())
 
 
 def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | None) -> dict[str, Any]:
@@ -129,7 +149,7 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
         return row | _played(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
     linear = LinearRound(rounds, rest, frozen=slow)
     if rounds.random:
-        rate, row["error"], row["worst"] = linear.lyapunov()
+        rate, row["error"], row["worst"] = Lyapunov(linear).measured()
     else:
         rate = linear.rate()
         if math.isnan(rate) and not slow.any():
@@ -172,12 +192,22 @@ def _passing(linear: LinearRound, vector: Tensor, tolerance: float) -> tuple[flo
     begin = float(change.abs().max())
     if begin <= 1e-13 * (1 + float(vector.abs().max())):
         return 1.0, left
-    for number, size in enumerate(linear.fading(change), start=1):
+    for number, size in enumerate(_fading(linear, change), start=1):
         left = size / begin if number == own else left
         predicted = float(number) if size <= tolerance * begin and math.isnan(predicted) else predicted
         if size == 0 or (predicted <= number and number >= own) or number >= _PATIENCE:
             return predicted, left
     return predicted, left
+
+
+def _fading(linear: LinearRound, change: Tensor) -> Iterator[float]:
+    """The largest number of what is left of a change of all parameters, ``[size]``, after 1, 2, ... rounds."""
+    kept = len(linear.flat) - len(linear.rest.past) * len(change)
+    v = torch.cat([*[change] * len(linear.rest.past), change.new_zeros(kept)]).unsqueeze(0)
+    for number in itertools.count(linear.rounds.first):
+        played = partial(linear.played, turns=[linear.turn(number)])
+        v = derivative(played, linear.flat.unsqueeze(0), v)[1]
+        yield float(v[:, : len(change)].abs().max())
 
 
 def _moved(dynamics: Dynamics, vector: Tensor) -> Tensor:

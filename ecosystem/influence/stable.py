@@ -16,8 +16,11 @@ from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
 from ecosystem.influence.arising import Like, Part
+from ecosystem.influence.continuum import Continuum, Free
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Alignment
+from ecosystem.influence.led import polished
+from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.roots import residual, root
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.trajectory import Trajectory, follow
@@ -38,7 +41,9 @@ class StablePoint:
     own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable point may exist where the dynamics
     diverge. *When* they settle is another question: ``distance`` is the largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` that
     the scenario's own number of rounds leaves, ``law`` how the rest shrinks, ``approach`` both with the rounds.
-    ``others`` are different stable points, found from other starts.
+    ``others`` are different stable points, found from other starts. Where the point is one of a continuum (members that
+    only copy each other agree on something, whatever it is) ``free`` says who can move along it, in how many
+    directions, and who follows; the point is where the scenario's own rounds lead from its own start.
     """
 
     found: bool
@@ -65,6 +70,18 @@ class StablePoint:
             return None
         return approached(self.dynamics, self.begin, self.vector)
 
+    @cached_property
+    def free(self) -> tuple[Free, ...]:
+        """The free directions of the continuum that the point is one of; empty where it is alone."""
+        if not self.found or self.dynamics is None:
+            return ()
+        return () if self.continuum is None else self.continuum.free(self.dynamics.layout, self.dynamics.names)
+
+    @cached_property
+    def continuum(self) -> Continuum | None:
+        """The continuum that the point is one of; None where it is alone."""
+        return None if self.dynamics is None else Resolvent(self.dynamics, self.vector).continuum
+
     @property
     def distance(self) -> float:
         """The largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` after the scenario's own rounds; NaN where none was found."""
@@ -85,7 +102,8 @@ class StablePoint:
         start = f"from its own start the network {self.seen}"
         if self.approach and self.seen in ("settles", "wanders"):
             start += str(self.approach)
-        return f"a stable point{where} (residual {self.residual:.1e}); {start}{many}"
+        one = f", one of a continuum: {'; '.join(map(str, self.free))}" if self.free else ""
+        return f"a stable point{where} (residual {self.residual:.1e}){one}; {start}{many}"
 
     def __repr__(self) -> str:
         return f"StablePoint({self.message})"
@@ -120,15 +138,16 @@ def find(
 ) -> StablePoint:
     """See :func:`stable_point`; ``begin [size]`` is a start instead of the scenario's own."""
     begins = _starts(dynamics, starts) if begin is None else begin.unsqueeze(0)
-    ways = follow(Rounds(dynamics), begins, rounds)
+    own = Rounds(dynamics)
+    ways = follow(own, begins, rounds)
     # a scattered start that explodes says nothing; the scenario's own is searched from all the same
     ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
     goal = Alignment(dynamics)
-    points = [_described(goal, way, root(dynamics, way, tolerance), tolerance) for way in ways]
+    points = [_described(goal, way, root(own, way, tolerance), tolerance) for way in ways]
     first, different = points[0], []
     for point in points[1:]:
         known = [p for p in (first, *different) if p.found]
-        if point.found and not any(_same(point.vector, p.vector) for p in known):
+        if point.found and not any(_same(point, p) for p in known):
             different.append(point)
     if not first.found and different:
         # where the scenario's own start led is still what was seen
@@ -178,8 +197,16 @@ def _described(goal: Alignment, way: Trajectory, vector: Tensor, tolerance: floa
     )
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).abs().max() <= 1e-6 * (1 + torch.maximum(a.abs().max(), b.abs().max())))
+def _same(a: StablePoint, b: StablePoint) -> bool:
+    """Whether two points are one, or of one continuum."""
+    x, y = a.vector, b.vector
+    if bool((x - y).abs().max() <= 1e-6 * (1 + torch.maximum(x.abs().max(), y.abs().max()))):
+        return True
+    free = b.continuum
+    if free is None or b.dynamics is None:
+        return False
+    there = polished(b.dynamics, y + free.along((x - y).unsqueeze(0))[0], free)
+    return bool((x - there).abs().max() <= 1e-6 * (1 + torch.maximum(x.abs().max(), y.abs().max())))
 
 
 def prepared(

@@ -13,21 +13,24 @@ _SAME = 1e-7  # relative difference below which two effects are one
 
 
 def table(
-    matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: float, of: str, measure: str
+    matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: pd.DataFrame, of: str, measure: str
 ) -> pd.DataFrame:
     """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph.
 
-    ``scale`` is how large effects could be; what is nothing beside it is rounding. Where it is not curation that is
-    moved, or not alignment that is looked at, first columns ``of`` or ``measure`` say so.
+    ``scale`` is how large each effect could be; what is nothing beside it is rounding. Where it is not curation that
+    is moved, or not alignment that is looked at, first columns ``of`` or ``measure`` say so.
     """
     alone = _alone(graph)
-    nothing = _NOTHING * scale
-    long = matrix.stack().rename("effect").reset_index() if matrix.size else pd.DataFrame(columns=_FIRST)
+    rows, columns = np.indices(matrix.shape).reshape(2, -1)
+    pairs = {"target": matrix.index.take(rows), "source": matrix.columns.take(columns)}
+    long = pd.DataFrame({**pairs, "effect": matrix.to_numpy().ravel()})
+    nothing = pd.Series(_NOTHING * scale.to_numpy().ravel(), index=long.index, dtype=float)
     long["kind"] = np.where(long["target"] == long["source"], "self", "cross")
     own = long["kind"] == "self"
     long["isolated"] = np.where(own, long["source"].map(isolated), np.nan)
-    effect = long["effect"].where(long["effect"].abs() > nothing, 0.0)
-    long["amplification"] = effect / long["isolated"].where(long["isolated"].abs() > nothing)
+    effect = long["effect"].mask(long["effect"].abs() <= nothing, 0.0)
+    finite = effect.where(np.isfinite(effect.astype(float)))
+    long["amplification"] = finite / long["isolated"].where(long["isolated"].abs() > nothing)
     untouched = own & long["source"].isin(alone)
     long.loc[untouched & long["amplification"].notna(), "amplification"] = 1.0  # exactly: nothing comes back to it
     long["network"] = ""
@@ -60,7 +63,7 @@ def _alone(graph: nx.DiGraph) -> set[str]:
 
 def welfare(matrix: pd.DataFrame) -> pd.DataFrame:
     """Private value, externality and social value of each source's curation."""
-    social = matrix.sum()
+    social = matrix.sum(skipna=False)  # what is undefined adds up to nothing
     private = pd.Series({k: matrix.at[k, k] if k in matrix.index else np.nan for k in matrix.columns}, dtype=float)
     external = social - private.fillna(0.0)
     frame = pd.DataFrame({"private": private, "externality": external, "social": social})
@@ -68,7 +71,7 @@ def welfare(matrix: pd.DataFrame) -> pd.DataFrame:
 
 
 def formal(radius: float) -> str:
-    """Why an influence at a stable point with ``ρ(B) = radius`` is formal; empty if it is not."""
+    """Why an influence at a stable point with ``ρ(B) = radius`` (without free directions) is formal; empty if not."""
     if radius < 1:
         return ""
     if math.isnan(radius):
