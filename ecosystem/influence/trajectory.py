@@ -42,9 +42,22 @@ class Trajectory:
             return "diverges" if away[-1] > 1.05 * max(away[: len(away) // 2]) else "wanders"
         size = 1 + point.abs()
         before, after = ((state - point).abs() / size for state in (self.recent[0], self.recent[-1]))
-        if bool(((after > 1e-9) & (after > 1.001 * before) & (after > 1e-3 * after.max())).any()):
+        away = (after > 1e-9) & (after > 1.001 * before) & (after > 1e-3 * after.max())
+        if bool((away & self._growing(point)).any()):
             return "diverges"
         return "settles" if float(after.max()) <= max(1e-7, 0.999 * float(before.max())) else "wanders"
+
+    def _growing(self, point: Tensor) -> Tensor:
+        """Which numbers are still moving away from a point at the end, ``[size]``.
+
+        A fast number goes where a slow one sends it, which may lead it past the point for a while.
+        """
+        quarter = len(self.recent) // 4
+        if quarter < 2:
+            return torch.ones_like(point, dtype=torch.bool)
+        late, earlier = self.recent[-quarter:], self.recent[-2 * quarter : -quarter]
+        farthest = [torch.stack([(state - point).abs() for state in part]).amax(0) for part in (earlier, late)]
+        return farthest[1] > 1.001 * farthest[0]
 
     def _period(self) -> int:
         """The smallest ``p > 1`` with the state of ``p`` hyper-periods ago back again, for good; 0 if there is none."""
