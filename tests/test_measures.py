@@ -575,7 +575,7 @@ def test_a_measure_is_added_to_a_finished_study(tmp_path: Path, monkeypatch: pyt
     assert not rounds
     after = touched(tmp_path / "study")
     changed = {name for name in before if after[name] != before[name]}
-    assert changed <= {"study.json", "points.parquet"}
+    assert changed <= {"study.json", "points.parquet", "manifest.jsonl"}
     whole = run_here(study(more, block=2), tmp_path / "whole")
     assert_same(results, whole)
     pd.testing.assert_frame_equal(results.rounds, first.rounds, check_exact=True)

@@ -95,7 +95,7 @@ class Base(Words, Content):
         if key not in self._networks:
             frozen = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
             with torch.random.fork_rng(devices=[]):
-                self._networks[key] = with_slot(copy.deepcopy(network, frozen), lora)
+                self._networks[key] = with_slot(copy.deepcopy(network, frozen), lora).eval()  # the slot is new
         return self._networks[key]
 
     def content(self) -> str:
