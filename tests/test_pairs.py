@@ -292,7 +292,9 @@ def test_a_reward_is_shown_one_batch_dimension_wherever_it_judges() -> None:
 def test_a_reward_that_is_no_number_is_heard_of() -> None:
     s = Scenario("nan", rounds=1, samples=5)
     s.add("a", Member(Echo(), real=real(0), reward=lambda x: x[..., 0] * math.nan))
-    with pytest.warns(RuntimeWarning, match="is NaN or infinite for finite samples; alignments are NaN or infinite there"):
+    with pytest.warns(
+        RuntimeWarning, match="is NaN or infinite for finite samples; alignments are NaN or infinite there"
+    ):
         s.run()
 
 

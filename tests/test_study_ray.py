@@ -181,6 +181,40 @@ def connected(ray: Any, cluster: Any) -> Iterator[Any]:
 # -- without a cluster -----------------------------------------------------------------------------------------------
 
 
+def listening() -> set[str]:
+    """The addresses, in the system's hexadecimal, that processes of Ray below this one listen on."""
+    owners, above = {}, {}
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            name, _, rest = (path.parents[1] / "stat").read_text().rpartition(")")
+            above[path.parts[2]] = rest.split()[1]
+            owners[os.readlink(path)] = path.parts[2], name
+        except OSError:  # it has just ended
+            continue
+
+    def ours(process: str) -> bool:
+        return process == str(os.getpid()) or (process in above and ours(above[process]))
+
+    owners = {socket: name for socket, (process, name) in owners.items() if ours(process)}
+    found = set()
+    for kind in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
+            address, state, inode = (line.split()[i] for i in (1, 3, 9))
+            owner = owners.get(f"socket:[{inode}]", "")
+            if state == "0A" and ("ray" in owner or "gcs_server" in owner):
+                found.add(address.split(":")[0])
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not show who listens")
+def test_a_ray_that_is_started_here_listens_here_alone(tmp_path: Path) -> None:
+    """It listened on all interfaces: whoever reached the machine could have run code on it. (Before other clusters.)"""
+    before, seen = listening(), []
+    study(2).run(tmp_path, engine=Ray(workers=1), progress=lambda _: seen.append(listening()))
+    new = set.union(*seen) - before
+    assert new and all(address.endswith("0100007F") or address == "1".rjust(32, "0") for address in new), new
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -369,37 +403,3 @@ def test_interrupted_it_leaves_nothing_running(connected: Any, tmp_path: Path, b
     assert connected.is_initialized()
     time.sleep(1)
     assert len(list(begun.iterdir())) == 2  # nor did another block begin
-
-
-def listening() -> set[str]:
-    """The addresses, in the system's hexadecimal, that processes of Ray below this one listen on."""
-    owners, above = {}, {}
-    for path in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            name, _, rest = (path.parents[1] / "stat").read_text().rpartition(")")
-            above[path.parts[2]] = rest.split()[1]
-            owners[os.readlink(path)] = path.parts[2], name
-        except OSError:  # it has just ended
-            continue
-
-    def ours(process: str) -> bool:
-        return process == str(os.getpid()) or (process in above and ours(above[process]))
-
-    owners = {socket: name for socket, (process, name) in owners.items() if ours(process)}
-    found = set()
-    for kind in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]:
-            address, state, inode = (line.split()[i] for i in (1, 3, 9))
-            owner = owners.get(f"socket:[{inode}]", "")
-            if state == "0A" and ("ray" in owner or "gcs_server" in owner):
-                found.add(address.split(":")[0])
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not show who listens")
-def test_a_ray_that_is_started_here_listens_here_alone(tmp_path: Path) -> None:
-    """It listened on all interfaces: whoever reached the machine could have run code on it."""
-    before, seen = listening(), []
-    study(2).run(tmp_path, engine=Ray(workers=1), progress=lambda _: seen.append(listening()))
-    new = set.union(*seen) - before
-    assert new and all(address.endswith("0100007F") or address == "1".rjust(32, "0") for address in new), new

@@ -129,11 +129,15 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
         assert within(60, lambda: not living(process))  # at once, but for those that are still being imported
         assert_whole(folder)
 
+    def interrupted(process: int) -> None:
+        """Ctrl-C in a terminal goes to all of them; blocks under way come to their end, which the gate must not bar."""
+        os.killpg(process, signal.SIGINT)
+        (gate / "open").touch()
+
     stopped(True, lambda process: os.kill(process, signal.SIGKILL))
     stopped(False, lambda process: os.kill(process, signal.SIGKILL))
-    stopped(False, lambda process: os.killpg(process, signal.SIGINT))  # Ctrl-C in a terminal goes to all of them
+    stopped(False, interrupted)
     assert not Study.load(folder).finished
-    (gate / "open").touch()
     assert nursery.wait(nursery.start(folder, workers=2, gate=gate)) == 0
     assert_same(Study.load(folder), unharmed)
     assert files(folder) == files(unharmed.folder)
