@@ -1,5 +1,19 @@
-"""One torch thread for every test: bits are promised for one thread count, and tests run side by side."""
+"""What every test runs under: one torch thread (bits are promised for one thread count, and tests run side by side)."""
 
+import pytest
 import torch
 
+from ecosystem.influence import continuum, linear_round, resolvent, spectra
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(params=["dense", "sparse", "products"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The three forms in which ``B`` may be had; small networks made to take those of large ones."""
+    if request.param != "dense":
+        for module in (resolvent, spectra, linear_round, continuum):
+            monkeypatch.setattr(module, "DENSE", 0)
+    if request.param == "products":
+        monkeypatch.setattr(resolvent, "_SPARSE", -1)
+    return request.param

@@ -56,3 +56,20 @@ def test_symbols_that_the_consumer_does_not_know_are_refused_by_name() -> None:
     s.add("b", Member(Categorical([0.5, 0.5]), real=Categorical([0.5, 0.5])))
     with pytest.raises(ValueError, match=r"'a' → 'b': the transform <lambda> must lead to symbols 0\.\.1"):
         s.connect("a", "b", Flow(curated=0.5, chosen_by=own, transform=lambda x: x + 1))
+
+
+def test_the_same_users_choose_on_flows_of_different_alphabets() -> None:
+    """What they had worked out for one alphabet was taken for the other: an error of torch about sizes."""
+    own = Users(lambda x: x.double(), Luce(2))
+    s = Scenario("alphabets", rounds=1)
+    laws = {"a": [0.1, 0.2, 0.3, 0.4], "b": [0.5, 0.5], "c": [0.25, 0.25, 0.25, 0.25]}
+    for name, law in laws.items():
+        s.add(name, Member(Categorical(law), real=Categorical(law)))
+    s.connect("a", "c", Flow(curated=0.25, chosen_by=own))
+    s.connect("b", "c", Flow(curated=0.25, chosen_by=own, transform=lambda x: x + 1))
+    eco = Ecosystem(s)
+    eco.step()
+    four, two = (Luce(2).law(Categorical(laws[name]).law(), own.reward).probabilities for name in "ab")
+    expected = 0.25 * four + 0.5 * torch.tensor(laws["c"], dtype=torch.float64)
+    expected[1:3] += 0.25 * two
+    torch.testing.assert_close(eco["c"].generator.probabilities, expected, rtol=0, atol=1e-14)

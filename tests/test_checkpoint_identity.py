@@ -33,7 +33,9 @@ from ecosystem import (
     every,
     sequential,
 )
+from ecosystem.retention import Retention
 from ecosystem.running.checkpoints import CheckpointError
+from tests.test_checkpoints import Box, Odd
 
 
 class Scale:
@@ -69,6 +71,17 @@ class Layer(nn.Module):
         return self.weight.to(x) * x
 
 
+class Setting(nn.Module):
+    """A module whose scale is no weight."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.by * x[..., 0]
+
+
 class Judge(Layer):
     def forward(self, x: Tensor) -> Tensor:
         return self.weight.to(x) * x[..., 0]
@@ -97,6 +110,27 @@ class Trained(GenerativeModel):
 
     def loss(self, data: Tensor, rng: Stream) -> Tensor:
         return ((data - self.mean) ** 2).mean()
+
+
+class Tuned(Odd):
+    """A model with a setting that its state does not have."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self._box = Box(by)
+
+
+@dataclass(frozen=True)
+class Forget(Retention):
+    """The newest data; its words do not say how it is set."""
+
+    by: float = field(repr=False)
+
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
+        return [fresh]
+
+    def pool(self, memory: Any, fresh: Tensor) -> Any:
+        return fresh, {}
 
 
 def agent(by: float) -> type[ModelAgent]:
@@ -135,11 +169,15 @@ def build(
 
 
 KINDS: dict[str, Callable[[float], dict[str, Any]]] = {
+    "another function as reward": lambda by: {"reward": (lambda x: x[..., 0]) if by == 1 else (lambda x: -x[..., 0])},
     "a closure as reward": lambda by: {"reward": within(by)},
     "a partial as reward": lambda by: {"reward": partial(times, by=by)},
     "an object as reward": lambda by: {"reward": Scale(by)},
     "a bound method as reward": lambda by: {"reward": Scale(by).judge},
     "a module as reward": lambda by: {"reward": Judge(by)},
+    "a module with a setting as reward": lambda by: {"reward": Setting(by)},
+    "a retention": lambda by: {"retention": Forget(by)},
+    "a setting of a model": lambda by: {"generator": Tuned(by)},
     "real data": lambda by: {"real": torch.full((4, 1), by)},
     "real data of a function": lambda by: {"real": Scale(by).draw},
     "real data of a generator": lambda by: {"real": Location([by])},
@@ -160,13 +198,20 @@ KINDS: dict[str, Callable[[float], dict[str, Any]]] = {
 }
 
 
+PLACES = {" as reward": "members a reward: ", "real data": "members a real: ", " as ordering": "ordering: "} | {
+    "a retention": "members a retention: ",
+    "a setting of a model": "members a generator _box",
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_scenario_is_refused(kind: str, tmp_path: Path) -> None:
     """13 of 20 kinds of change were let pass, and so were other start weights: half a run was of another scenario."""
     saved, how = Checkpoints(tmp_path), KINDS[kind]
     whole = build(3, **how(2.0)).run()
     build(2, **how(2.0)).run(checkpoints=saved)
-    with pytest.raises(CheckpointError, match=r"is a checkpoint of another run, what differs is scenario .* → "):
+    place = next((place for word, place in PLACES.items() if word in kind), "")
+    with pytest.raises(CheckpointError, match=f"is a checkpoint of another run, what differs is scenario {place}.* → "):
         build(3, **how(1.0)).run(checkpoints=saved)
     again = build(3, **how(2.0)).run(checkpoints=saved)
     assert again.rounds.equals(whole.rounds)

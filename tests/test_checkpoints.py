@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,13 +56,11 @@ from ecosystem import (
     sequential,
     shuffled,
     subsample,
-    synchronous,
     window,
 )
 from ecosystem.cli import app
 from ecosystem.core import manifest
 from ecosystem.core.identity import digest
-from ecosystem.retention import Retention
 from ecosystem.running.checkpoints import CheckpointError
 from ecosystem.running.checkpoints import folder as folders
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
@@ -1036,101 +1033,3 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         result = invoke(*arguments)
         assert result.exit_code == 2 and words in " ".join(result.stderr.split()), result.stderr
         assert "pair.py" not in result.stderr  # it is not the scenario that is wrong
-
-
-class Scale:
-    """A reward, a source or an ordering that is an object, or a method of one."""
-
-    def __init__(self, by: float) -> None:
-        self.by = by
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.by * x[..., 0]
-
-    def judge(self, x: Tensor) -> Tensor:
-        return self.by * x[..., 0]
-
-    def draw(self, n: int, rng: Stream) -> Tensor:
-        return self.by * rng.normal(n, 1)
-
-    def ranks(self, names: Any, round: int, rng: Stream) -> list[int]:
-        return [int(self.by)] * len(names)
-
-
-class Layer(nn.Module):
-    """A reward that is a module; what scales it is no parameter."""
-
-    def __init__(self, by: float) -> None:
-        super().__init__()
-        self.by = by
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.by * x[..., 0]
-
-
-@dataclass(frozen=True)
-class Forget(Retention):
-    """The newest data; its words do not say how it is set."""
-
-    by: float
-
-    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
-        return [fresh]
-
-    def pool(self, memory: Any, fresh: Tensor) -> Any:
-        return fresh, {}
-
-    def __repr__(self) -> str:
-        return "Forget"
-
-
-class Tuned(Odd):
-    """A model with a setting that its state does not have."""
-
-    def __init__(self, by: float) -> None:
-        super().__init__()
-        self._box = Box(by)
-
-
-def times(x: Tensor, by: float) -> Tensor:
-    return by * x[..., 0]
-
-
-def scaled(by: float) -> Any:
-    return lambda x: by * x[..., 0]
-
-
-@pytest.mark.parametrize(
-    ("make", "place"),
-    [
-        (lambda by: {"reward": (lambda x: x[..., 0]) if by == 1 else (lambda x: -x[..., 0])}, "members a reward"),
-        (lambda by: {"reward": scaled(by)}, "members a reward"),
-        (lambda by: {"reward": partial(times, by=by)}, "members a reward"),
-        (lambda by: {"reward": Scale(by)}, "members a reward"),
-        (lambda by: {"reward": Scale(by).judge}, "members a reward"),
-        (lambda by: {"reward": Layer(by)}, "members a reward"),
-        (lambda by: {"real": Scale(by).draw}, "members a real"),
-        (lambda by: {"retention": Forget(by)}, "members a retention"),
-        (lambda by: {"generator": Tuned(by)}, "members a generator _box"),
-        (lambda by: {"ordering": Scale(by).ranks}, "ordering"),
-    ],
-)
-def test_what_has_changed_is_another(make: Any, place: str, tmp_path: Path) -> None:
-    """Same name, other code, closure, argument or state: the run is not the one that was saved.
-
-    Objects that are called, their methods, modules, orderings, retentions and settings of models counted by their words
-    alone, so the run went on with others.
-    """
-
-    def build(by: float) -> Scenario:
-        how = {"generator": Location([0.0]), "reward": Linear([1.0]), "real": torch.ones(4, 1), **make(by)}
-        s = Scenario("judged", rounds=2, samples=8, ordering=how.pop("ordering", synchronous))
-        s.add("a", Member(how.pop("generator"), curator=BestOf(2), **how))
-        s.connect("a", "a", Flow(curated=0.5))
-        return s
-
-    where = Checkpoints(tmp_path)
-    build(1.0).run(checkpoints=where)
-    assert build(1.0).run(checkpoints=where).failures.empty
-    with pytest.raises(CheckpointError, match=f"what differs is scenario {place}: .* → "):
-        build(5.0).run(checkpoints=where)

@@ -24,19 +24,8 @@ from ecosystem import (
     synchronous,
     window,
 )
-from ecosystem.influence import StablePoint, continuum, influence, linear_round, resolvent, spectra, stable_point
+from ecosystem.influence import StablePoint, influence, stable_point
 from ecosystem.influence.rounds import Rounds
-
-
-@pytest.fixture(params=["dense", "sparse", "products"])
-def way(request, monkeypatch) -> str:
-    """The three forms in which ``B`` may be had; small networks made to take those of large ones."""
-    if request.param != "dense":
-        for module in (resolvent, spectra, linear_round, continuum):
-            monkeypatch.setattr(module, "DENSE", 0)
-    if request.param == "products":
-        monkeypatch.setattr(resolvent, "_SPARSE", -1)
-    return request.param
 
 
 def stationary(matrix: np.ndarray) -> np.ndarray:

@@ -24,18 +24,7 @@ from ecosystem import (
     sequential,
     shuffled,
 )
-from ecosystem.influence import influence, linear_round, resolvent, spectra, stability, stable_point
-
-
-@pytest.fixture(params=["dense", "sparse", "products"])
-def way(request, monkeypatch) -> str:
-    """The three forms in which ``B`` may be had; small networks made to take those of large ones."""
-    if request.param != "dense":
-        for module in (resolvent, spectra, linear_round):
-            monkeypatch.setattr(module, "DENSE", 0)
-    if request.param == "products":
-        monkeypatch.setattr(resolvent, "_SPARSE", -1)
-    return request.param
+from ecosystem.influence import influence, spectra, stability, stable_point
 
 
 def turned(angle: float, by: float = 1.0) -> LinearMap:

@@ -257,8 +257,8 @@ def test_the_stable_point_is_where_a_long_run_ends(seed: int, family: str) -> No
     s = random_scenario(seed, members=4, family=family, rounds=400)
     point = stable_point(s, starts=1)
     assert point.found and point.residual < 1e-12
-    last = s.run().rounds.query("round == 400").set_index("member")["alignment"]
-    if point.seen == "settles" and stability(s, at=point).table["rate"].iloc[0] < 0.95:
+    if point.seen == "settles" and stability(s, at=point).table["rate"].iloc[0] < 0.95:  # others may diverge in a run
+        last = s.run().rounds.query("round == 400").set_index("member")["alignment"]
         np.testing.assert_allclose(last[point.alignment.index], point.alignment, rtol=1e-9, atol=1e-9)
     for name, generator in point.generators.items():
         assert torch.equal(generator.vector(), point.parameters[name])

@@ -129,18 +129,39 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
         assert within(60, lambda: not living(process))  # at once, but for those that are still being imported
         assert_whole(folder)
 
-    def interrupted(process: int) -> None:
-        """Ctrl-C in a terminal goes to all of them; blocks under way come to their end, which the gate must not bar."""
-        os.killpg(process, signal.SIGINT)
-        (gate / "open").touch()
-
     stopped(True, lambda process: os.kill(process, signal.SIGKILL))
     stopped(False, lambda process: os.kill(process, signal.SIGKILL))
-    stopped(False, interrupted)
+    stopped(False, lambda process: os.kill(process, signal.SIGKILL))
     assert not Study.load(folder).finished
+    (gate / "open").touch()
     assert nursery.wait(nursery.start(folder, workers=2, gate=gate)) == 0
     assert_same(Study.load(folder), unharmed)
     assert files(folder) == files(unharmed.folder)
+
+
+def test_interrupted_with_its_workers(nursery: Nursery, tmp_path: Path) -> None:
+    """Ctrl-C in a terminal goes to all of them; blocks under way come to their end, and no others begin.
+
+    There are fewer tokens than points: it cannot end before it hears of it, however late that is.
+    """
+    folder, gate = tmp_path / "study", tmp_path / "gate"
+    gate.mkdir()
+    process = nursery.start(folder, workers=2, points=400, gate=gate)
+    tokens = iter(range(399))
+
+    def fed() -> bool:
+        number = next(tokens, None)
+        if number is not None:
+            (gate / f"token {number}").touch()
+        return True
+
+    assert within(60, lambda: fed() and finished_blocks(folder) > 0)
+    os.killpg(process, signal.SIGINT)
+    assert within(60, lambda: fed() and not runs(process))
+    assert nursery.wait(process) != 0 and running(folder) == ""
+    assert within(60, lambda: not living(process))
+    assert_whole(folder)
+    assert 0 < finished_blocks(folder) < 200 and not Study.load(folder).finished
 
 
 def test_one_process_at_a_time(nursery: Nursery, tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def real_number(value: Any) -> float:
     >>> real_number(0.5), real_number("0.5"), real_number(True)
     (0.5, nan, nan)
     """
+    if type(value) is float:  # nearly always, and asked twice for every flow
+        return value
     if isinstance(value, Tensor | np.ndarray):
         if value.ndim or (isinstance(value, Tensor) and value.is_meta):
             return math.nan

@@ -33,7 +33,7 @@ class Journal:
 
     def __init__(self, folder: Path, check: bool = True) -> None:
         self.folder, self.check = folder, check
-        self._read: tuple[int, dict[str, Entry]] = -1, {}
+        self._known = _Known(folder, check)
 
     @property
     def file(self) -> Path:
@@ -41,15 +41,8 @@ class Journal:
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """The files that count, by their names; read again where there is more by now."""
-        size = self.file.stat().st_size if self.file.is_file() else 0
-        if size != self._read[0]:
-            found = {} if self.check else _lying(self.folder)
-            if os.path.lexists(self.file):
-                with suppress(*() if self.check else (Damaged,)):
-                    found |= manifest.parsed(self.file, manifest.read(self.file), grows=True)
-            self._read = size, found
-        return self._read[1]
+        """The files that count, by their names; where there is more by now, what is new is read."""
+        return self._known.now()
 
     def read(self, name: str) -> bytes:
         """What is in a file.
@@ -66,7 +59,7 @@ class Journal:
             try:
                 return manifest.read(self.place(name), wanted)
             except Damaged:
-                self._read = -1, {}
+                self._known = _Known(self.folder, self.check)
                 if last and self._wanted(name) == wanted:
                     raise
         return self.read(name)
@@ -152,6 +145,42 @@ class Journal:
             what = f"is not in {FILE}" if entries else f"cannot be told whole: {FILE} is missing or empty"
             raise Damaged(self.folder / name, what)
         return entries[name]
+
+
+class _Known:
+    """The entries of a manifest that grows: what was read once is not read again, for studies have many lines."""
+
+    def __init__(self, folder: Path, check: bool) -> None:
+        self.folder, self.file, self.check = folder, folder / FILE, check
+        self._size, self._end = -1, 0  # of the file when it was read, and where its next line begins
+        self._found: dict[str, Entry] = {}
+
+    def now(self) -> dict[str, Entry]:
+        size = self.file.stat().st_size if self.file.is_file() else 0
+        if size != self._size and not (self.check and 0 <= self._size < size and self._went_on(size)):
+            self._read_anew(size)
+        return self._found
+
+    def _went_on(self, size: int) -> bool:
+        """Read the lines that have come since; False where they cannot be read, or not without those before."""
+        try:
+            with open(self.file, "rb") as file:
+                file.seek(self._end)
+                data = file.read()
+            manifest.parsed(self.file, data, grows=True, found=self._found)
+        except (OSError, Damaged):
+            return False
+        self._size, self._end = size, self._end + data.rfind(b"\n") + 1
+        return True
+
+    def _read_anew(self, size: int) -> None:
+        found, end = {} if self.check else _lying(self.folder), 0
+        if os.path.lexists(self.file):
+            with suppress(*() if self.check else (Damaged,)):
+                data = manifest.read(self.file)
+                found |= manifest.parsed(self.file, data, grows=True)
+                end = data.rfind(b"\n") + 1
+        self._size, self._end, self._found = size, end, found
 
 
 def _lying(folder: Path) -> dict[str, Entry]:

@@ -196,10 +196,12 @@ class Finite:
 
     def select(self, reward: Taste | None, curator: Selection, memo: dict[Any, Any] | None = None) -> Finite:
         """The law of what a curator keeps by a reward; ``memo`` keeps what depends on the reward alone."""
-        memo = {} if memo is None else memo
-        if "rewards" not in memo:
-            memo["rewards"] = None if reward is None else reward.on_symbols(self)
-        return Finite(curator.on_finite(self.probabilities, memo["rewards"], memo))
+        # one and the same users may choose on several flows, whose alphabets differ
+        size = self.probabilities.shape[-1]
+        kept: dict[Any, Any] = {} if memo is None else memo.setdefault(("symbols", size), {})
+        if "rewards" not in kept:
+            kept["rewards"] = None if reward is None else reward.on_symbols(self)
+        return Finite(curator.on_finite(self.probabilities, kept["rewards"], kept))
 
     def push(self, noise: Tensor) -> Tensor:
         """Symbols ``[*batch]`` by inverse transform of uniform noise ``[*batch, 1]``."""

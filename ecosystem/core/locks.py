@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ecosystem.core.storage import settled, told
+from ecosystem.core.storage import resolved, told
 
 LOCK = ".lock"
 _claimed: dict[Path, int] = {}  # places that are held with :func:`claimed`, and by which thread
@@ -49,7 +49,7 @@ def claimed(place: Path, mend: str) -> Iterator[None]:
     OSError
         Where nothing can be written there, with ``mend``.
     """
-    place = settled(place)
+    place = resolved(place)
     if _claimed.get(place) == threading.get_ident():
         yield
         return

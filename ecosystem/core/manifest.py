@@ -50,8 +50,10 @@ def line(files: Mapping[str, Entry | None]) -> bytes:
     return json.dumps({"files": {name: list(one) if one else None for name, one in files.items()}}).encode() + b"\n"
 
 
-def parsed(file: Path, data: bytes, grows: bool = False) -> dict[str, Entry]:
+def parsed(file: Path, data: bytes, grows: bool = False, found: dict[str, Entry] | None = None) -> dict[str, Entry]:
     """The entries of a manifest's lines; of one that ``grows``, a last line that was broken off does not count.
+
+    Those of the lines before are already ``found``, which is changed.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def parsed(file: Path, data: bytes, grows: bool = False) -> dict[str, Entry]:
     *lines, rest = data.split(b"\n")
     if rest and not grows:
         raise Damaged(file, "is damaged: its end is missing")
-    found: dict[str, Entry] = {}
+    found = {} if found is None else found
     for number, text in enumerate(lines, 1):
         try:
             for name, one in json.loads(text)["files"].items():

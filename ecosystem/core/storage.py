@@ -36,7 +36,7 @@ def named(place: str | os.PathLike[str]) -> Path:
         raise ValueError(f"{place}: {error}; write the folder out") from None
 
 
-def settled(place: Path) -> Path:
+def resolved(place: Path) -> Path:
     """The same place without ``..`` and links on the way to it: its neighbours are written beside it.
 
     Raises
@@ -121,7 +121,7 @@ def folder(place: Path, mend: str) -> Iterator[Path]:
     ...     (Path(home) / "saved" / "text").read_text(), [path.name for path in Path(home).iterdir()]
     ('two', ['saved'])
     """
-    place = settled(place)
+    place = resolved(place)
     beside, aside = partial(place), _aside(place)
     with told(place, mend):
         try:
@@ -247,7 +247,7 @@ def refuse_taken(place: Path, sign: str, why: str, overwrite: bool, beside: tupl
     PermissionError
         If the place cannot be written to.
     """
-    above = settled(place).parent
+    above = resolved(place).parent
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK):

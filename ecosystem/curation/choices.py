@@ -47,6 +47,10 @@ class Luce(Curator):
         object.__setattr__(self, "k", candidates(k, "Luce(k)"))
         object.__setattr__(self, "temperature", positive(temperature, "Luce(temperature)"))
 
+    @property
+    def looks(self) -> int:  # type: ignore[override]
+        return self.k
+
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
         assert rewards is not None
         if "kernel" not in memo:
@@ -80,6 +84,10 @@ class BestOf(Curator):
 
     def __post_init__(self) -> None:
         candidates(self.k, "BestOf(k)")
+
+    @property
+    def looks(self) -> int:  # type: ignore[override]
+        return self.k
 
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
         assert rewards is not None

@@ -88,6 +88,10 @@ class Crowd(Curator):
         return None if None in said else True in said
 
     @property
+    def looks(self) -> int:  # type: ignore[override]
+        return max(curator.looks for curator in self.curators)
+
+    @property
     def needs_law(self) -> bool:  # type: ignore[override]
         return any(curator.needs_law for curator in self.curators)
 

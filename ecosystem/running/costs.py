@@ -69,7 +69,7 @@ def _seconds(scenario: Scenario, name: str, cells: int) -> float:
         for u, flow in scenario.incoming(name, dormant=True).items():
             users = curated_by(flow, scenario.member(u), member)
             if flow.curated and users is not None:
-                shown += flow.curated * getattr(users.curator, "k", 1)
+                shown += flow.curated * users.curator.looks
         seconds += scenario.samples * cells * shown * _DRAW
     if not isinstance(member.generator, ClosedForm):
         seconds += member.generator.training_plan.steps * cells * _STEP

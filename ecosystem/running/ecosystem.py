@@ -27,6 +27,7 @@ from ecosystem.running.turns import Turns
 from ecosystem.running.until import Condition, check_condition, is_over, why_stopped
 from ecosystem.running.variants import as_seeds, check_variants
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import check_known
 
 
 class Ecosystem(mesa.Model):
@@ -82,8 +83,7 @@ class Ecosystem(mesa.Model):
 
     def __getitem__(self, name: str) -> ModelAgent:
         """The agent of a member; KeyError where there is none of that name."""
-        if name not in self._by_name:
-            raise KeyError(f"there is no member {name!r}; the members are {', '.join(self.names[:12])}")
+        check_known(name, self.graph, f"ecosystem {self.graph.name!r}")
         return self._by_name[name]
 
     @property
@@ -152,9 +152,11 @@ class Ecosystem(mesa.Model):
 
     def change(self, verb: Callable[..., Changed], *arguments: Any) -> None:
         """Let one of the verbs of ``engine.diets`` or ``engine.minds`` change the state, and keep what it says."""
-        self.state, changes = verb(self.program, self.state, *arguments)
+        before = self.state
+        self.state, changes = verb(self.program, before, *arguments)
         self.changes += changes
-        enrol(self)
+        if self.state.absent is not before.absent:  # agents decide often, and hardly ever leave
+            enrol(self)
 
     def branch(self) -> Ecosystem:
         """A copy that goes its own way from here: what happens to it happens to it alone.

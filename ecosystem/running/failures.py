@@ -34,11 +34,16 @@ def lost(names: Sequence[str], number: int, played: Played) -> list[Failure]:
 
 def unjudged(names: Sequence[str], state: State, alignments: np.ndarray, known: Sequence[Failure]) -> list[Failure]:
     """Those whose alignment ``[members, variants, replicates]`` is no finite number though they have a reward; once."""
+    wrong = ~np.isfinite(alignments) & state.alive.numpy()
+    if not wrong.any():
+        return []
+    wrong &= np.array([bool(judges) for judges in state.wiring.judges]).reshape(-1, 1, 1)  # others are NaN for ever
     before = {(failure.member, failure.variant, failure.replicate) for failure in known}
     found = []
-    for i, variant, replicate in np.argwhere(~np.isfinite(alignments)).tolist():
-        alive = bool(state.alive[variant, replicate]) and (i, variant, replicate) not in before
-        users = users_of(state, i, variant, replicate) if alive else None
+    for i, variant, replicate in np.argwhere(wrong).tolist():
+        if (i, variant, replicate) in before:
+            continue
+        users = users_of(state, i, variant, replicate)
         if users is not None and users.reward is not None:
             error = (
                 f"the alignment of {names[i]!r} is {alignments[i, variant, replicate]} in round {state.round}: the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor
@@ -99,7 +100,7 @@ class Member:
         """Who chooses on flows that this member's users curate."""
         return None if self.curator is None else self.audience
 
-    @property
+    @cached_property
     def audience(self) -> Users:
         """By whose taste it is judged: its users, whether they choose or not."""
         return Users(self.reward, self.curator or _ANYBODY, self.learn)

@@ -46,8 +46,8 @@ def check_room(scenario: Network, u: str, v: str, flow: Flow) -> None:
     producers = scenario.graph.in_degree(v)
     if producers > 64 and producers & (producers - 1):
         return
-    flows = [flow, *(other["flow"] for other in scenario.graph.pred[v].values())]
-    if sum(f.raw + f.curated for f in flows) > 1 + TOLERANCE and not scenario.late() & {u, v}:
+    taken = flow.raw + flow.curated + sum(f.raw + f.curated for _, _, f in scenario.graph.in_edges(v, data="flow"))
+    if taken > 1 + TOLERANCE and not scenario.late() & {u, v}:
         check_shares(v, {**scenario.incoming(v), u: flow}, scenario.member(v))
 
 

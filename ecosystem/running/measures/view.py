@@ -22,6 +22,7 @@ from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played
 from ecosystem.running.measures.archive import Archive, Part
+from ecosystem.scenario.checks import check_known
 
 
 @dataclass(eq=False)
@@ -222,7 +223,6 @@ class View:
         return pd.DataFrame({**columns, column: array[known]})
 
     def _place(self, name: str) -> tuple[int, int]:
-        places = self._stage.program.places
-        if name not in places:
-            raise KeyError(f"there is no member {name!r}; the members are {', '.join(self.names[:12])}")
-        return places[name]
+        program = self._stage.program
+        check_known(name, program.scenarios[0].graph, f"round {self.round}")
+        return program.places[name]
