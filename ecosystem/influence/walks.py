@@ -18,7 +18,8 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
     """The ``k`` walks from ``source`` to ``target`` that carry most, of at most ``longest`` hops.
 
     A walk ``source = v_0 → v_1 → … → v_h = target`` carries ``∇J_jᵀ B_{v_h v_{h−1}} ⋯ B_{v_1 v_0} b_k``; all walks of
-    ``h`` hops together are ``M^(h)``, unless users learn: what their taste hands on goes along no walk. Columns: rank, hops, path (a tuple of names), effect, share (of ``M_jk``).
+    ``h`` hops together are ``M^(h)``, unless users learn: what their taste hands on goes along no walk. Columns: rank,
+    hops, path (a tuple of names), effect, share (of ``M_jk``).
     A source that moves other members (a flow, what a producer's users choose) has walks from each of those it moves.
     Largest ``|effect|`` first, exactly: beginnings are extended in the order of the most that they can still become.
     """
