@@ -43,10 +43,12 @@ def check_room(scenario: Network, u: str, v: str, flow: Flow) -> None:
     Shares are added up whenever one with few producers gets another, of hubs at powers of two only: building stays
     linear in the flows; ``from_graph`` and ``check`` look at everybody.
     """
-    producers = scenario.graph.in_degree(v)
-    if producers > 64 and producers & (producers - 1):
+    given = scenario.graph.pred[v]
+    if len(given) > 64 and len(given) & (len(given) - 1):
         return
-    taken = flow.raw + flow.curated + sum(f.raw + f.curated for _, _, f in scenario.graph.in_edges(v, data="flow"))
+    taken = flow.raw + flow.curated
+    for edge in given.values():
+        taken += edge["flow"].raw + edge["flow"].curated
     if taken > 1 + TOLERANCE and not scenario.late() & {u, v}:
         check_shares(v, {**scenario.incoming(v), u: flow}, scenario.member(v))
 
