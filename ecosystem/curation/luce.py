@@ -31,7 +31,6 @@ _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple sha
 class _Rule:
     """Nodes for rows of one class of reward range; the class is the row's own, so no row's bits depend on another."""
 
-    rows: Tensor
     weights: Tensor  # [nodes]
     kernel: Tensor  # exp(−s e^r), [rows, nodes, n]; nodes and symbols are filled up with zeros to multiples of eight
 
@@ -43,6 +42,8 @@ class LuceKernel:
     k: int
     odds: Tensor  # K e^{r − max r}, [*batch, n]
     rules: tuple[_Rule, ...]
+    order: Tensor  # the rows, rule by rule
+    places: Tensor  # where each row stands in that order
 
     @classmethod
     def of(cls, rewards: Tensor, k: int) -> LuceKernel:
@@ -52,12 +53,13 @@ class LuceKernel:
         flat = shifted.reshape(-1, shifted.shape[-1])
         classes = torch.ceil(-flat.detach().amin(-1) / _RANGE_CLASS).clamp_(min=1)
         rules = []
-        for value in classes.unique().tolist():
-            rows = (classes == value).nonzero().squeeze(-1)
+        order = torch.argsort(classes, stable=True)
+        values, counts = classes.unique(return_counts=True)
+        for value, rows in zip(values.tolist(), order.split(counts.tolist()), strict=True):
             s, weights = _nodes(value * _RANGE_CLASS, k, flat)
             kernel = padded(torch.exp(-s[:, None] * flat[rows].exp().unsqueeze(-2)), 2)
-            rules.append(_Rule(rows, padded(weights, 1), kernel))
-        return cls(k, odds, tuple(rules))
+            rules.append(_Rule(padded(weights, 1), kernel))
+        return cls(k, odds, tuple(rules), order, torch.argsort(order))
 
     def survivors(self, p: Tensor) -> Tensor:
         """The law of the one that is kept, ``[*batch, n]``, for candidates of law ``p [*batch, n]``.
@@ -71,16 +73,18 @@ class LuceKernel:
         if len(self.rules) == 1:
             integral = _integral(rows, self.rules[0], self.k)
         else:
-            integral = torch.zeros_like(rows)
-            for rule in self.rules:
-                integral = integral.index_copy(0, rule.rows, _integral(rows[rule.rows], rule, self.k))
+            parts = rows.index_select(0, self.order).split([len(rule.kernel) for rule in self.rules])
+            integral = torch.cat([_integral(part, rule, self.k) for part, rule in zip(parts, self.rules, strict=True)])
+            integral = integral.index_select(0, self.places)
         return p * self.odds * integral.reshape(p.shape)
 
 
 def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
     """``∫ e^{−s e^{r(x)}} F(s)^{K−1} ds`` for ``p [rows, replicates, n]``."""
-    parts = [_one(row, rule, k) for row in padded(p, 1).split(1, dim=1)]
-    return (parts[0] if len(parts) == 1 else torch.cat(parts, 1))[..., : p.shape[-1]]
+    rows = padded(p, 1)
+    if p.shape[1] == 1:
+        return _one(rows, rule, k)[..., : p.shape[-1]]
+    return torch.cat([_one(row, rule, k) for row in rows.split(1, dim=1)], 1)[..., : p.shape[-1]]
 
 
 def _one(p: Tensor, rule: _Rule, k: int) -> Tensor:

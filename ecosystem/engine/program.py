@@ -90,7 +90,10 @@ class Program:
 
     def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
         """The compiled waves of an order, ``ranks [members]``; the last few are kept."""
-        live = (state.shares != 0).flatten(1).any(1).numpy()
+        shares, live = self.memo.get("live", (None, None))
+        if shares is not state.shares:
+            live = (state.shares != 0).flatten(1).any(1).numpy()
+            self.memo["live"] = state.shares, live
         anyone = due.reshape(len(due), -1).any(1).numpy()
         key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:

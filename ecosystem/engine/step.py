@@ -35,6 +35,7 @@ from ecosystem.engine.waves import Plan, Task
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.schedules import Schedule
 
+_NOBODY = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))  # whose numbers a schedule that is not random never asks
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
@@ -107,18 +108,18 @@ def due(program: Program, state: State, number: int) -> Tensor:
     """Who retrains in a round, ``[members, variants, replicates]``."""
     out = torch.zeros_like(state.active)
     for ids, schedule in program.clocks:
-        out[ids] = _answer(program, schedule, number, program.words[ids])
+        out[ids] = _answer(program, schedule, number, ids)
     for clock in state.clocks:
-        answer = _answer(program, clock.schedule, number, program.words[clock.member : clock.member + 1])[0]
+        answer = _answer(program, clock.schedule, number, torch.tensor([clock.member]))[0]
         out[clock.member] = torch.where(clock.where, answer, out[clock.member])
     return out & state.active & ~state.frozen & state.alive
 
 
-def _answer(program: Program, schedule: Schedule, number: int, words: Tensor) -> Tensor:
-    stream = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))
+def _answer(program: Program, schedule: Schedule, number: int, members: Tensor) -> Tensor:
+    stream = _NOBODY
     if schedule.random:
-        stream = Stream(program.rng.at("schedule").keys.reshape(1, 1, -1)).at(words.reshape(-1, 1, 1))
-    return schedule.due(number, stream).expand(len(words), *program.cell)
+        stream = Stream(program.rng.at("schedule").keys.reshape(1, 1, -1)).at(program.words[members].reshape(-1, 1, 1))
+    return schedule.due(number, stream).expand(len(members), *program.cell)
 
 
 # -- the waves ---------------------------------------------------------------------------------------------------------

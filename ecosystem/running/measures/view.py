@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples
@@ -58,7 +59,8 @@ class Stage:
         then = self.before.now if self.before else ()
         for cohort, old, new in zip(self.program.cohorts, then, self.state.now, strict=False):
             first = old.vector()
-            out[cohort.index] = measure((new.vector() - first).norm(dim=-1), first.norm(dim=-1)).double()
+            values = measure(vector_norm(new.vector() - first, dim=-1), vector_norm(first, dim=-1))
+            out.index_copy_(0, cohort.index, values.double())
         return out
 
 
