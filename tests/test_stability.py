@@ -18,6 +18,7 @@ from ecosystem import (
     Linear,
     LinearMap,
     Location,
+    Luce,
     Member,
     Scenario,
     Shift,
@@ -319,6 +320,19 @@ def test_a_knock_out_stays_in_the_valley() -> None:
     gone = influence(s, at=there).knock_out("a", "b")
     assert gone.alignment["a"] == pytest.approx(0, abs=1e-12)
     assert gone.alignment["b"] == pytest.approx(0.5 - there.alignment["b"], abs=1e-9)
+
+
+@pytest.mark.parametrize("start", [[0.2, 0.7, 0.1], [0.01, 0.01, 0.98], [1e-6, 0.6, 0.399999]])
+def test_a_saddle_that_is_slowly_passed_is_not_where_the_dynamics_lead(start: list[float]) -> None:
+    """Fully curated for r = (.02, .01, 0): 200 rounds are too few, and the solver went to whichever corner was near."""
+    s = Scenario("corners", rounds=1)
+    s.add("a", Member(Categorical(start), reward=Tabular([0.02, 0.01, 0.0]), curator=Luce(2)))
+    s.connect("a", "a", Flow(curated=1.0))
+    point = stable_point(s, starts=1)
+    assert point.found and point.seen == "settles" and point.rounds > 200
+    assert point.alignment["a"] == pytest.approx(0.02, abs=1e-12)
+    at_the_corner = s.with_member("a", generator=Categorical([0.0, 1.0, 0.0]))
+    assert stable_point(at_the_corner, starts=1).alignment["a"] == pytest.approx(0.01, abs=1e-12)
 
 
 @pytest.mark.parametrize(("b", "seen"), [(-0.9995, "settles"), (-0.9999, "settles"), (-1.0003, "diverges")])

@@ -20,12 +20,17 @@ from ecosystem.influence.continuum import Continuum, Free
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Alignment
 from ecosystem.influence.led import polished
+from ecosystem.influence.linear_flows import LinearFlows
+from ecosystem.influence.pace import averaging, worked_out
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.roots import residual, root
 from ecosystem.influence.rounds import Rounds
-from ecosystem.influence.trajectory import Trajectory, follow
+from ecosystem.influence.trajectory import Trajectory, follow, onwards
 from ecosystem.scenario import Scenario
 
+_FURTHER, _NUMBERS = 6400, 1 << 26  # rounds, and parameters of them all, that are played on from near a saddle
+_SMALL = 300  # numbers in Θ up to which it is worked out whether a point repels
+_ONE = 1e-9  # relative difference of two numbers that are one
 _OTHERS = 1e-7  # residual beyond which a point given cannot be this scenario's
 
 
@@ -144,6 +149,7 @@ def find(
     ways = [way for i, way in enumerate(ways) if i == 0 or not way.exploded]
     goal = Alignment(dynamics)
     points = [_described(goal, way, root(own, way, tolerance), tolerance) for way in ways]
+    points[0] = _not_repelled(goal, own, ways[0], points[0], tolerance)
     first, different = points[0], []
     for point in points[1:]:
         known = [p for p in (first, *different) if p.found]
@@ -195,6 +201,40 @@ def _described(goal: Alignment, way: Trajectory, vector: Tensor, tolerance: floa
         dynamics=dynamics,
         begin=way.first,
     )
+
+
+def _not_repelled(goal: Alignment, own: Rounds, way: Trajectory, point: StablePoint, tolerance: float) -> StablePoint:
+    """The stable point of the own start, if the one that was found near the end of the way repels: one further on.
+
+    A solver goes to whatever point is near, also to a saddle that rounds only pass, however slowly; so they are played
+    on. If that shows no other point, the first is what there is, and ``seen`` says what the longer way did.
+    """
+    if not point.found or way.exploded or not _repels(own, way, point):
+        return point
+    size = len(point.vector)
+    for longer in onwards(own, way.first, way.rounds, min(_FURTHER, max(way.rounds, _NUMBERS // size))):
+        if longer.exploded or longer.seen(point.vector).startswith("cycles"):
+            return replace(point, seen=longer.seen(point.vector), rounds=longer.rounds)
+        other = _described(goal, longer, root(own, longer, tolerance), tolerance)
+        if other.found and not _repels(own, longer, other):
+            return other
+        way = longer
+    return replace(point, seen=way.seen(point.vector), rounds=way.rounds)
+
+
+def _repels(own: Rounds, way: Trajectory, point: StablePoint) -> bool:
+    """Whether the scenario's own rounds are driven away from a point that was found."""
+    seen = way.seen(point.vector)
+    if seen.startswith("cycles") or averaging(own.dynamics).any():
+        return False  # a cycle's centre, and what only ever comes slowly nearer
+    if seen == "diverges" or len(point.vector) > _SMALL:
+        return seen == "diverges"
+    if bool(((way.last - point.vector).abs() <= _ONE * (1 + point.vector.abs())).all()):
+        return False  # it is there: only rounding would take it away again
+    if Resolvent(own.dynamics, point.vector).radius <= 1 + _ONE:
+        return False
+    law = worked_out(own, LinearFlows(own.dynamics, point.vector))
+    return law is not None and not law.shrinks
 
 
 def _same(a: StablePoint, b: StablePoint) -> bool:

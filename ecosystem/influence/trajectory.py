@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -99,6 +100,27 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
         Trajectory(begin[i], state.now[i], tuple(s[i] for s in recent), number, bool(exploded[i]))
         for i in range(len(begin))
     ]
+
+
+def onwards(rounds: Rounds, begin: Tensor, played: int, most: int) -> Iterator[Trajectory]:
+    """The way from ``begin [size]`` after twice the rounds ``played``, after four times as many, ..., up to ``most``.
+
+    It ends where the way explodes; steps may become as small as they like.
+    """
+    state, number = rounds.begin(begin.unsqueeze(0)), 0
+    length = max(2, min(2 * _PERIODS, _REMEMBERED // max(1, begin.numel())))
+    recent: deque[Tensor] = deque([begin], maxlen=length)
+    while number < most:
+        played, exploded = min(2 * played, most), False
+        while number < played and not exploded:
+            for _ in range(min(rounds.period, most - number)):
+                number += 1
+                state = rounds.played(state, rounds.turn(number))
+            exploded = not bool(state.now.abs().max() < _EXPLODED)
+            recent.append(recent[-1] if exploded else state.now[0])
+        yield Trajectory(begin, recent[-1], tuple(recent), number, exploded)
+        if exploded:
+            return
 
 
 def _relative(change: Tensor, vector: Tensor) -> Tensor:
