@@ -201,6 +201,7 @@ def test_a_push_along_the_continuum_has_no_end() -> None:
     assert np.isposinf(result.matrix["m0"]).all() and list(result.unbounded) == ["m0"]
     assert np.isfinite(result.matrix[["m5", "m6"]]).all().all()
     assert (result.welfare.set_index("source")["social"] == np.inf).tolist() == [True, False, False]
+    assert result.welfare["externality"].tolist()[0] == np.inf
     assert "for ever" in result.unbounded["m0"] and result.hops(2)["bound"].notna().all()
     frame = result.edges()
     assert list(frame.attrs["without"]) == ["m0"] and np.isfinite(frame["traffic"]).all()

@@ -66,6 +66,8 @@ def welfare(matrix: pd.DataFrame) -> pd.DataFrame:
     social = matrix.sum(skipna=False)  # what is undefined adds up to nothing
     private = pd.Series({k: matrix.at[k, k] if k in matrix.index else np.nan for k in matrix.columns}, dtype=float)
     external = social - private.fillna(0.0)
+    for k in private.index[np.isinf(private)]:  # what the others have is not lost in it
+        external[k] = matrix[k].drop(k).sum(skipna=False)
     frame = pd.DataFrame({"private": private, "externality": external, "social": social})
     return frame.rename_axis("source").reset_index()
 
