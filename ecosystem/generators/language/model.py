@@ -75,6 +75,7 @@ class LanguageModel(ConditionalModel):
         self.training_plan = plan if precision is None else replace(plan, precision=precision)
         network = base.adapted(device, self.lora)
         self._check_positions(network)
+        self._filler = self._checked_rows(network)
         weights = first_weights(network, seed)
         self.adapter = nn.ParameterDict({name.replace(".", "-"): weight.to(device) for name, weight in weights.items()})
 
@@ -87,6 +88,18 @@ class LanguageModel(ConditionalModel):
                 f"prompt_length={self.codec.prompt_length} and answer_length={self.codec.answer_length} make "
                 f"{wanted} tokens with the template of {self.base}, which reads {most}; make them shorter"
             )
+
+    def _checked_rows(self, network: Any) -> int:
+        """Every token must have a row in the embeddings, but for what fills up: then another token stands there."""
+        rows, pad, tokenizer = network.get_input_embeddings().weight.shape[0], self.base.pad, self.base.tokenizer
+        without = sorted(token for token in set(tokenizer.get_vocab().values()) - {pad} if token >= rows)
+        if without:
+            raise ValueError(
+                f"the tokenizer of {self.base} has {len(without)} tokens without a row in the embeddings of its "
+                f"network, such as {tokenizer.convert_ids_to_tokens(without[0])!r}: there are {rows}; give it rows for "
+                "them, network.resize_token_embeddings(len(tokenizer)), and save it"
+            )
+        return pad if pad < rows else self.base.eos
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -166,6 +179,8 @@ class LanguageModel(ConditionalModel):
 
     def _logits(self, tokens: Tensor, mask: Tensor, last: int, training: bool, cache: Any = None) -> tuple[Tensor, Any]:
         """Logits ``[b, last, V]`` of what follows the last ``tokens [b, l]``, and the cache of all of ``mask``."""
+        if self._filler != self.base.pad:
+            tokens = tokens.where(mask[:, -tokens.shape[1] :], self._filler)
         position = (mask.long().cumsum(1) - 1)[:, -tokens.shape[1] :].clamp(min=0)
         network = self.base.adapted(self.device, self.lora)
         if network.training != training:  # it goes through hundreds of layers
