@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 import pickle
 import re
+from collections.abc import Callable
+from functools import partial
 from math import exp
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -232,6 +236,24 @@ def test_a_text_reward_in_a_sum() -> None:
     assert both.judge(Pairs([0, 1], [0, 2])).tolist() == [3.0, -3.0 + 2.0]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize("kind", [list, np.array, partial(torch.tensor, dtype=torch.float64)])
+def test_texts_come_in_batches(size: int, kind: Callable[[list[float]], Any]) -> None:
+    """Before, a classifier was called once for every text."""
+    shown: list[int] = []
+
+    def many(prompts: list[str], answers: list[str]) -> Any:
+        shown.append(len(prompts))
+        return kind([paraphrase_reward(*text) for text in zip(prompts, answers, strict=True)])
+
+    pairs = Pairs([[0, 0, 1, 2]] * 2, [[1, 2, 3, 0], [0, 0, 1, 2]], batch=2)
+    reward = TextReward(many, read, clip=(0, 1), batch=size)
+    assert torch.equal(reward(pairs), TextReward(paraphrase_reward, read, clip=(0, 1))(pairs))
+    assert sum(shown) == 8 and max(shown) == min(size, 8) and len(shown) == -(-8 // size)
+    assert reward.kind() != TextReward(many, read, clip=(0, 1)).kind()
+    assert reward(Pairs(torch.zeros(0), torch.zeros(0))).shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -244,6 +266,17 @@ def test_a_text_reward_in_a_sum() -> None:
             lambda: TextReward(same, lambda pairs: read(pairs)[1:])(Pairs([0, 1], [0, 2])),
             ValueError,
             "TextReward(texts) must give one (prompt, answer) for each of 2 pairs, got 1; a language model's method",
+        ),
+        (lambda: TextReward(same, read, batch=0), ValueError, "TextReward(batch) must be a whole number of texts, at"),
+        (
+            lambda: TextReward(lambda prompts, answers: [1.0], read, batch=8)(Pairs([0, 1], [0, 2])),
+            ValueError,
+            "returned shape (1,) for 2 texts at once; with batch it must return one number for each",
+        ),
+        (
+            lambda: TextReward(same, read, batch=8)(Pairs([0, 1], [0, 2])),
+            ValueError,
+            "the reward same returned shape () for 2 texts at once; with batch it must return one number for each",
         ),
         (lambda: TextReward(same, lambda pairs: None)(Pairs([0], [0])), ValueError, "for each of 1 pairs, got none"),
     ],

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief
+from ecosystem.core.check import as_tensor, brief, returned, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.rewards.base import Reward
 
@@ -114,12 +114,14 @@ class TextReward(Reward):
 
     ``texts(pairs)`` turns pairs of inputs and outputs, batch ``[m]``, into ``m`` texts ``(prompt, answer)``, as a
     language model does that knows its tokens. The reward of pairs of any batch shape is float64 ``[...]``, bounded to
-    ``clip = (low, high)`` where that is given. Rewards with equal function, texts and clip are equal.
+    ``clip = (low, high)`` where that is given. With ``batch = b`` the function is given up to ``b`` texts at once, as a
+    classifier wants them: ``function(prompts, answers) -> numbers``, one for each, as a list, an array or a tensor.
+    Rewards with equal fields are equal.
 
     Raises
     ------
     ValueError
-        If ``clip`` is no interval, or ``texts`` gives not one text for each pair.
+        If ``clip`` is no interval, ``texts`` gives not one text for each pair, or the function not one number.
     TypeError
         If ``function`` or ``texts`` cannot be called.
 
@@ -128,14 +130,20 @@ class TextReward(Reward):
     ...     return [(words[i], words[j]) for i, j in zip(pairs.inputs.tolist(), pairs.outputs.tolist())]
     >>> TextReward(lambda prompt, answer: len(answer) / 10, texts, clip=(0, 1))(Pairs([0, 0], [0, 2]))
     tensor([0.9000, 1.0000], dtype=torch.float64)
+    >>> many = TextReward(lambda prompts, answers: [len(a) / 10 for a in answers], texts, batch=64)
+    >>> many(Pairs([0, 0], [0, 2]))
+    tensor([0.9000, 1.2000], dtype=torch.float64)
     """
 
     of_pairs: ClassVar[bool] = True
-    function: Callable[[str, str], float]
+    function: Callable[..., Any]
     texts: Callable[[Any], Sequence[tuple[str, str]] | None]
     clip: tuple[float, float] | None = None
+    batch: int | None = None
 
     def __post_init__(self) -> None:
+        if self.batch is not None:
+            whole_number(self.batch, "TextReward(batch)", 1, of="texts", instead="or None")
         for name in ("function", "texts"):
             if not callable(getattr(self, name)):
                 raise TypeError(f"TextReward({name}) must be a function, got {brief(getattr(self, name))}")
@@ -156,8 +164,23 @@ class TextReward(Reward):
                 f"TextReward(texts) must give one (prompt, answer) for each of {count} pairs, got {given}; "
                 "a language model's method `texts` does"
             )
-        value = torch.tensor([self.function(*text) for text in texts], dtype=torch.float64).reshape(batch)
+        values = [self.function(*text) for text in texts] if self.batch is None else self._by_batch(texts, self.batch)
+        value = torch.tensor(values, dtype=torch.float64).reshape(batch)
         return value if self.clip is None else value.clamp(*self.clip)
+
+    def _by_batch(self, texts: Sequence[tuple[str, str]], size: int) -> list[float]:
+        values: list[float] = []
+        for start in range(0, len(texts), size):
+            some = texts[start : start + size]
+            told = self.function(*map(list, zip(*some, strict=True)))
+            given = as_tensor(told, f"what the reward {self} returns", torch.float64)
+            if given.shape != (len(some),):
+                raise ValueError(
+                    f"the reward {self} returned {returned(given)} for {len(some)} texts at once; with batch it must "
+                    "return one number for each: function(prompts, answers) -> [n]"
+                )
+            values += given.tolist()
+        return values
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
