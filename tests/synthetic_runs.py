@@ -7,7 +7,7 @@ import torch
 from ecosystem.running.run import Run
 
 EMPTY = {
-    "draws": ["seed", "replicate", "round", "member", "component", "count"],
+    "draws": ["seed", "replicate", "round", "member", "component", "source", "curated", "count"],
     "changes": ["seed", "replicate", "round", "subject", "what", "before", "after"],
     "failures": ["seed", "replicate", "round", "member", "error"],
     "tastes": ["seed", "replicate", "round", "member", "judge", "reward"],

@@ -28,7 +28,7 @@ class Change:
     """One row of the table ``changes``, for the replicates in ``where``: it happened before ``round``."""
 
     round: int
-    subject: str
+    subject: Subject
     what: str
     before: Tensor | str
     after: Tensor | str
@@ -94,7 +94,7 @@ def set_flow(
         if not places[group]:
             raise ValueError(f"the flow {u!r} → {v!r} has no {name} part; declare it with a positive share")
         share = _levels(state, value, f"round {state.round + 1}: the {name} share of {u}→{v}")
-        state, some = _set_group(state, f"{u}→{v}", name, places[group], share, where)
+        state, some = _set_group(state, (u, v), name, places[group], share, where)
         changes += some
     return _whole(program, state), changes
 
@@ -217,18 +217,18 @@ def _presence(state: State, subject: Subject, present: bool) -> Changed:
         active[state.wiring.index[subject]] = present
         state = state.changed(active=active)
     absent = state.absent - {subject} if present else state.absent | {subject}
-    changes = _logged(state, label(subject), "present", str(not present), str(present), everywhere(state, None))
+    changes = _logged(state, subject, "present", str(not present), str(present), everywhere(state, None))
     return state.changed(absent=absent), changes
 
 
 def _set_group(
-    state: State, flow: str, what: str, places: list[int], value: Tensor, where: Tensor
+    state: State, flow: tuple[str, str], what: str, places: list[int], value: Tensor, where: Tensor
 ) -> tuple[State, list[Change]]:
     """A new share, divided among the parts of a flow that different users choose as it was."""
     declared, value = _spread(state), value.expand(where.shape)
     if bool((where & ~((value >= 0) & (value <= 1 + TOLERANCE))).any()):
         raise ValueError(
-            f"round {state.round + 1}: the {what} share of {flow} must lie between 0 and 1, got {brief(value)}"
+            f"round {state.round + 1}: the {what} share of {label(flow)} must lie between 0 and 1, got {brief(value)}"
         )
     old = declared[places].sum(0)
     for i in places:
@@ -240,7 +240,7 @@ def _set_group(
 
 
 def _logged(
-    state: State, subject: str, what: str, before: Tensor | str, after: Tensor | str, where: Tensor
+    state: State, subject: Subject, what: str, before: Tensor | str, after: Tensor | str, where: Tensor
 ) -> list[Change]:
     return [Change(state.round + 1, subject, what, before, after, where.clone())] if bool(where.any()) else []
 

@@ -38,12 +38,6 @@ class Component:
     current: Tensor | None = None  # where its users still choose, [variants, replicates]; None: everywhere
     declared: bool = True  # by the scenario, and not by a change of users
 
-    @property
-    def label(self) -> str:
-        if self.flow is None:
-            return "real"
-        return self.flow[0] + (" (curated)" if self.group == CURATED else "")
-
     def chooses(self, cell: Sequence[int]) -> Tensor:
         """Where its users are those who choose now (others may have taken over), ``[variants, replicates]``."""
         return torch.ones(*cell, dtype=torch.bool) if self.current is None else self.current

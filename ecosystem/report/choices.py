@@ -30,7 +30,7 @@ class Choice:
     source: str
     target: str
     chooser: str | None  # the member whose users choose; None where they are the flow's own
-    taste: str
+    taste: str | tuple[str, str]  # of its own users: the flow
     boxes: dict[int, np.ndarray]
 
     @property
@@ -61,7 +61,7 @@ def chosen(run: "Run") -> list[Choice]:
         here = means.loc[(source, target)]
         boxes = {at: _boxes(here.loc[at]) for at in evenly(sorted(set(here.index.get_level_values("round"))), ROUNDS)}
         chooser = {"producer": source, "consumer": target}.get(str(flow["chosen_by"]))
-        taste = f"{source} → {target}" if chooser is None else rewards[chooser]
+        taste = (source, target) if chooser is None else rewards[chooser]
         found.append(Choice(source, target, chooser, taste, boxes))
     return sorted(found, key=lambda choice: list(rewards).index(choice.target))
 

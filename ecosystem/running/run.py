@@ -19,7 +19,7 @@ FULL = "the run could not be saved; make room, or choose another folder"
 _TABLES = ("members", "flows", "rounds", "changes", "failures")
 _PLACE = ("seed", "replicate", "round")
 _ON_REQUEST = {  # empty where nobody asked
-    "draws": (*_PLACE, "member", "component", "count"),
+    "draws": (*_PLACE, "member", "component", "source", "curated", "count"),
     "tastes": (*_PLACE, "member", "judge", "reward"),
     "sources": (*_PLACE, "member", "source", "curated", "born", "count", "reward", "deviation"),
     "choices": (*_PLACE, "source", "target", "quantile", "before", "after"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ecosystem.engine.diets import Change
 from ecosystem.running.recording import Recorder, joined, measured
+from ecosystem.scenario.interventions import label
 
 
 class Tables:
@@ -64,13 +65,16 @@ class Tables:
         return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "error"])
 
     def changes(self) -> pd.DataFrame:
-        """The table ``changes``."""
+        """The table ``changes``; ``subject`` in words, and the ends of a flow (a member has no ``source``)."""
         rows = []
         for change in self._changes:
             for column in change.where[self.variant].nonzero().flatten().tolist():
                 before, after = (_value(x, self.variant, column) for x in (change.before, change.after))
-                rows.append((*self.seeds[column], change.round, change.subject, change.what, before, after))
-        numbers, texts = ["seed", "replicate", "round"], ["subject", "what", "before", "after"]
+                ends = ("", change.subject) if isinstance(change.subject, str) else change.subject
+                said = (label(change.subject), change.what, before, after)
+                rows.append((*self.seeds[column], change.round, *said, *ends))
+        numbers = ["seed", "replicate", "round"]
+        texts = ["subject", "what", "before", "after", "source", "target"]
         table = pd.DataFrame(rows, columns=numbers + texts)
         return table.astype(dict.fromkeys(numbers, "int64") | dict.fromkeys(texts, "str"))
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ecosystem.core.samples import OWN, REAL
 from ecosystem.running.measures.view import View
-from ecosystem.running.measures.watching import Chosen, Trained, watching
+from ecosystem.running.measures.watching import Chosen, Part, Trained, watching
 
 _QUANTILES = np.linspace(0, 1, 21)
 _PLACE = ["source", "target", "variant", "replicate"]
@@ -50,25 +50,28 @@ def tastes(view: View) -> pd.DataFrame:
 
 @watching(drawn=lambda event: event)
 def draws(view: View) -> pd.DataFrame:
-    """Where samples of members that retrained came from: columns member, component, count."""
-    counts: dict[tuple[int, str], np.ndarray] = {}
-    silent: dict[tuple[int, str], np.ndarray] = {}
+    """Where samples of members that retrained came from: columns member, component, source, curated, count.
+
+    ``source`` and ``curated`` say whose samples they are; ``component`` says both in words.
+    """
+    counts: dict[Part, np.ndarray] = {}
+    silent: dict[Part, np.ndarray] = {}
     for event in view.seen(draws):
         for part, row, off in zip(event.parts, event.counts.numpy(), event.dormant.numpy(), strict=True):
             counts[part] = counts[part] + row if part in counts else row
             silent[part] = off
     if not counts:
-        return _blank("member", "component", "count")
-    members = np.array([member for member, _ in counts])
+        return _blank("member", "component", "source", "curated", "count")
+    members = np.array([part.member for part in counts])
     table = np.stack(list(counts.values())).transpose(1, 2, 0)  # [variants, replicates, parts]
     known = view.updated.numpy()[members].transpose(1, 2, 0)  # what was drawn for others was not used
     known &= (table > 0) | ~np.stack(list(silent.values())).T[:, None]
     variant, replicate, part = known.nonzero()
-    labels = np.array([label for _, label in counts], dtype=object)
+    texts = {"component": [p.label for p in counts], "source": [p.source for p in counts]}
+    said = {name: np.array(many, dtype=object)[part] for name, many in texts.items()}
+    said["curated"] = np.array([p.curated for p in counts])[part]
     where = {"variant": variant, "replicate": replicate}
-    return pd.DataFrame(
-        {"member": _named(view, members[part]), "component": labels[part], **where, "count": table[known]}
-    )
+    return pd.DataFrame({"member": _named(view, members[part]), **said, **where, "count": table[known]})
 
 
 def _by_origin(event: Trained) -> list[dict[str, float]]:

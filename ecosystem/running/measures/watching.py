@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,21 +30,35 @@ from ecosystem.engine.program import Program
 from ecosystem.engine.slates import Positions
 from ecosystem.engine.state import State
 from ecosystem.engine.waves import Task
+from ecosystem.engine.wiring import CURATED
 from ecosystem.rewards import Reward
 
 EVENTS = ("drawn", "chosen", "trained")
+
+
+class Part(NamedTuple):
+    """A component of a diet: whose it is (the member's place), whose samples (a member, or "real"), chosen or raw."""
+
+    member: int
+    source: str
+    curated: bool
+
+    @property
+    def label(self) -> str:
+        """In words, for people: two members may have names that make one label."""
+        return self.source + (" (curated)" if self.curated else "")
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """How many samples came from each component of some diets.
 
-    ``parts``: member (its place) and label of each component; ``counts [parts, variants, replicates]``, 0 in replicates
-    that are played apart; ``dormant [parts, variants]``: which have no share in a variant's scenario, but perhaps in
-    others, or by what agents do.
+    ``parts``: what each component is; ``counts [parts, variants, replicates]``, 0 in replicates that are played apart;
+    ``dormant [parts, variants]``: which have no share in a variant's scenario, but perhaps in others, or by what agents
+    do.
     """
 
-    parts: list[tuple[int, str]]
+    parts: list[Part]
     counts: Tensor
     dormant: Tensor
 
@@ -106,7 +120,10 @@ class Witness:
     def drawn(self, task: Task, counts: Tensor) -> None:
         """``counts [components, variants, replicates]`` samples of the components of a task were drawn."""
         components = self.state.wiring.components
-        parts = [(components[i].target, components[i].label) for i in task.components]
+        parts = [
+            Part(c.target, c.flow[0] if c.flow else "real", c.group == CURATED)
+            for c in (components[i] for i in task.components)
+        ]
         table = counts.new_zeros(*counts.shape[:2], len(self.program.rng.keys))
         table[:, :, self.replicates] = counts
         dormant = torch.tensor([[part in off for off in _dormant(self.program)] for part in parts])
@@ -150,18 +167,18 @@ class Witness:
             kept.append(function(event()))
 
 
-def _dormant(program: Program) -> list[set[tuple[int, str]]]:
+def _dormant(program: Program) -> list[set[Part]]:
     """By variant: the parts of diets that its scenario names without giving them a share."""
     if "dormant" not in program.memo:
         program.memo["dormant"] = [set(_without_share(program, variant)) for variant in range(program.cell[0])]
     return program.memo["dormant"]
 
 
-def _without_share(program: Program, variant: int) -> Iterator[tuple[int, str]]:
+def _without_share(program: Program, variant: int) -> Iterator[Part]:
     scenario = program.scenarios[variant]
     for u, v, flow in scenario.graph.edges(data="flow"):
         if not flow.curated:
-            yield program.index[v], f"{u} (curated)"
+            yield Part(program.index[v], u, True)
         if not flow.raw:
-            yield program.index[v], u
-    yield from ((i, "real") for i, name in enumerate(program.names) if not scenario.real_share(name))
+            yield Part(program.index[v], u, False)
+    yield from (Part(i, "real", False) for i, name in enumerate(program.names) if not scenario.real_share(name))
