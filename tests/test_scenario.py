@@ -15,11 +15,14 @@ from ecosystem import (
     Categorical,
     Connect,
     Crowd,
+    Curate,
     Disconnect,
     Flow,
     FlowMatching,
+    Freeze,
     Gaussian,
     Join,
+    Leave,
     Linear,
     Location,
     Luce,
@@ -200,24 +203,54 @@ def test_describe() -> None:
     s.connect("b", "b", Flow(curated=1.0, chosen_by=Users(Tabular([0.0, 1.0]), Luce(2))))
     members, flows = s.describe()["members"], s.describe()["flows"]
     assert members.drop(columns=["reward", "curator"]).values.tolist() == [
-        ["a", "Gaussian", "4", 20, 0.125, 0.625, "every(2)", "replace()"],
-        ["b", "Categorical", "symbol", 2, 1.0, 0.0, "never", "replace()"],
-        ["c", "FlowMatching", "2", (10 + 1) * 4 + (4 + 1) * 2, 0.0, 1.0, "at(2)", "accumulate()"],
+        ["a", "Gaussian", "4", 20, 0.125, 0.625, "every(2)", "replace()", ""],
+        ["b", "Categorical", "symbol", 2, 1.0, 0.0, "never", "replace()", ""],
+        ["c", "FlowMatching", "2", (10 + 1) * 4 + (4 + 1) * 2, 0.0, 1.0, "at(2)", "accumulate()", ""],
     ]
     assert members["reward"].tolist() == ["bold", "Tabular([0, 1])", "none"]
     assert members["curator"].tolist() == ["BestOf(3)", "Luce(2, temperature=1)", "none"]
-    columns = ["source", "target", "raw", "curated", "chosen_by", "transform", "delay"]
+    columns = ["source", "target", "raw", "curated", "chosen_by", "transform", "delay", "there", "later"]
     assert flows.columns.tolist() == columns
     assert flows.values.tolist() == [
-        ["a", "a", 0.25, 0.125, "consumer", "sin", 1],
-        ["b", "b", 0.0, 1.0, "own", "identity", 0],
+        ["a", "a", 0.25, 0.125, "consumer", "sin", 1, True, ""],
+        ["b", "b", 0.0, 1.0, "own", "identity", 0, True, ""],
     ]
 
 
 def test_describe_an_empty_scenario() -> None:
     tables = Scenario("nothing", rounds=0).describe()
     assert tables["members"].empty and tables["members"].columns[0] == "member"
-    assert tables["flows"].empty and len(tables["flows"].columns) == 7
+    assert tables["flows"].empty and len(tables["flows"].columns) == 9
+
+
+def test_tables_show_the_first_round_and_name_what_comes_later() -> None:
+    """A flow that came in round 5 made its reader's curation .5 beside real data 1.0."""
+    s = Scenario("later", rounds=9)
+    for name in "abc":
+        member = Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0]))
+        s.add(name, member, joins=4 if name == "c" else None)
+    s.connect("a", "b", Flow(raw=0.2, curated=0.5), appears=5)
+    s.connect("b", "a", Flow(raw=0.2, curated=0.3), appears=1)
+    s.connect("c", "a", Flow(raw=0.2, curated=0.3))
+    s.at(7, Curate("b", 0.7), Freeze("a"))
+    s.at(8, Leave("a"))
+    members, flows = (table.set_index(list(table)[: 1 + (name == "flows")]) for name, table in s.describe().items())
+    assert members["curation"].to_dict() == {"a": 0.3, "b": 0.0, "c": 0.0}
+    assert members["real"].to_dict() == {"a": 0.5, "b": 1.0, "c": 1.0}
+    assert members["later"].to_dict() == {
+        "a": "round 4: curation 0.6, real 0; round 7: frozen; round 8: goes, curation 0, real 1",
+        "b": "round 5: curation 0.5, real 0.3; round 7: curation 0.7, real 0.18; round 8: curation 0, real 1",
+        "c": "round 4: comes",
+    }
+    assert flows["there"].to_dict() == {("a", "b"): False, ("b", "a"): True, ("c", "a"): False}
+    assert flows["later"].to_dict() == {
+        ("a", "b"): "round 5: comes; round 7: raw 0.12, curated 0.7; round 8: goes",
+        ("b", "a"): "round 8: goes",
+        ("c", "a"): "round 4: comes; round 8: goes",
+    }
+    assert (flows.loc[("a", "b"), ["raw", "curated"]] == [0.2, 0.5]).all()  # that it comes with
+    there = flows[flows["there"]].groupby("target")[["raw", "curated"]].sum().sum(axis=1)
+    assert (members["real"] + there.reindex(members.index, fill_value=0.0)).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_repr() -> None:

@@ -63,8 +63,8 @@ def diets(run: "Run") -> tuple[str, str]:
             "hatched for curated, grey for real data."
         )
     if len(run.changes):
-        caption += " These are the shares at the start; what was changed on the way is listed below."
-    mean = run.flows[["raw", "curated"]].sum() / max(len(run.members), 1)
+        caption += " These are the shares of the first round; what was changed on the way is listed below."
+    mean = look.flows(run)[["raw", "curated"]].sum() / max(len(run.members), 1)
     real = run.members["real"].astype(float).mean()
     alt = (
         f"Stacked bars of training sets. On average {look.percent(real)} real, {look.percent(mean['raw'])} "

@@ -126,7 +126,7 @@ def below(figure: Figure, narrow: bool) -> None:
 
 def diets(run: "Run", width: float) -> Figure:
     """Every member a thin column, sorted by how much of its diet is curated, then by how much is raw."""
-    totals = run.flows.assign(target=run.flows["target"].astype(str)).groupby("target")[["raw", "curated"]].sum()
+    totals = look.flows(run).astype({"target": str}).groupby("target")[["raw", "curated"]].sum()
     table = totals.reindex(look.names(run)).fillna(0.0)
     table = table.assign(real=run.members["real"].astype(float).fillna(0.0).to_numpy())
     table = table.sort_values(["curated", "raw", "real"]).reset_index(drop=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -51,6 +52,12 @@ class Style:
 def names(run: "Run") -> list[str]:
     """All members in the order of the scenario."""
     return [str(name) for name in run.members["member"]]
+
+
+def flows(run: "Run") -> pd.DataFrame:
+    """The flows that are there in the first round, to which the levels and real shares of members belong."""
+    table = run.flows
+    return table[table["there"].astype(bool)] if "there" in table else table  # runs of earlier versions do not say
 
 
 def styles(run: "Run") -> dict[str, Style]:

@@ -54,10 +54,13 @@ def render(run: "Run", findings: "Findings | None" = None) -> str:
         failures=parts.listed(run.failures),
         command=settings.get("command", ""),
         settings=_settings(settings),
-        members=parts.listed(run.members, "Members as the scenario declares them.", lift=True),
+        members=parts.listed(
+            run.members, "Members as the scenario declares them, with the shares of the first round.", lift=True
+        ),
         flows=parts.listed(
-            run.flows,
-            "Flows as the scenario declares them, as shares of the target’s training set.",
+            run.flows.drop(columns="there", errors="ignore"),  # the words later say it
+            "Flows as the scenario declares them, as shares of the target’s training set in the first round; "
+            "one that comes later has those that it comes with.",
             lift=True,
         ),
         colours={} if len(table) > look.MANY else {name: style.colour for name, style in look.styles(run).items()},

@@ -46,7 +46,8 @@ def paragraphs(text: str) -> list[str]:
 
 
 def listed(table: pd.DataFrame, caption: str = "", lift: bool = False) -> dict[str, Any]:
-    """A table's first rows as text; with `lift`, columns in which all rows agree move into the caption."""
+    """A table's first rows as text; with `lift`, without empty columns, and those in which all agree in the caption."""
+    table = table[[c for c in table.columns if not lift or table[c].empty or (table[c].astype(str) != "").any()]]
     agreed = [c for c in table.columns if lift and len(table) > 1 and table[c].astype(str).nunique() == 1]
     if agreed:
         words = (f"{heading(column)} {cell(table[column].iloc[0])}" for column in agreed)

@@ -176,7 +176,7 @@ def _name_lines(axes: Axes, table: pd.DataFrame, by_name: dict[str, Style], narr
 
 
 def diets(run: "Run", width: float = WIDE) -> Figure:
-    """What each member's training set is made of, as declared: real data, raw and curated output."""
+    """What each member's training set is made of in the first round: real data, raw and curated output."""
     if len(run.members) > MANY:
         return crowds.diets(run, width)
     members, narrow = look.names(run), width < 6
@@ -204,9 +204,10 @@ def diets(run: "Run", width: float = WIDE) -> Figure:
 
 
 def diet(run: "Run", member: str) -> list[tuple[str, str, float]]:
-    """The parts of one member's training set, (kind, source, share): real, then raw, then curated."""
+    """The parts of one member's training set in the first round, (kind, source, share): real, raw, then curated."""
     real = run.members.loc[run.members["member"].astype(str) == member, "real"].astype(float).sum()
-    flows = run.flows[run.flows["target"].astype(str) == member]
+    flows = look.flows(run)
+    flows = flows[flows["target"].astype(str) == member]
     parts = [("real", "", float(real))]
     for kind in ("raw", "curated"):
         parts += [(kind, str(row["source"]), float(row[kind])) for _, row in flows.iterrows()]
