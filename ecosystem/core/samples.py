@@ -1,8 +1,8 @@
 """Samples that travel: plain tensors, or pairs of an input and an output; and what a model trains on.
 
 An unconditional generator's samples are a tensor ``[n, *event]``. A conditional one's are :class:`Pairs`: the inputs
-(class labels, prompts) go with their outputs wherever those go. A :class:`TrainingSet` says of each sample where it
-came from.
+(class labels, prompts) go with their outputs wherever those go, and with pairs of tokens the :class:`TokenCodec` that
+reads them. A :class:`TrainingSet` says of each sample where it came from.
 """
 
 from __future__ import annotations
@@ -16,18 +16,65 @@ import torch
 from torch import Tensor
 
 
+class TokenCodec:
+    """The contract of codecs: how pairs of tokens are read as texts, and how texts become such pairs.
+
+    Equal codecs read and write alike. A generator that has one as ``codec`` is sent texts of others in its own tokens.
+    """
+
+    def pairs(self, prompts: Sequence[str], answers: Sequence[str]) -> Pairs:
+        """Texts ``[n]`` as pairs ``[n]`` that have this codec."""
+        raise NotImplementedError
+
+    def prompts(self, texts: Sequence[str]) -> Tensor:
+        """Prompts alone, ``[n, *input]``."""
+        raise NotImplementedError
+
+    def texts(self, pairs: Pairs) -> list[tuple[str, str]]:
+        """What people read of pairs ``[n]``, as (prompt, answer)."""
+        raise NotImplementedError
+
+    def recoded(self, x: Samples) -> Samples:
+        """The same texts in these tokens, any batch; itself where they are these, or nobody knows which they are."""
+        if not isinstance(x, Pairs) or x.codec is None or x.codec == self:
+            return x
+        texts = x.codec.texts(cast(Pairs, flat(x, len(x.batch_shape)) if x.batch_shape else folded(x, 1)))
+        made = self.pairs([prompt for prompt, _ in texts], [answer for _, answer in texts])
+        return folded(made, *x.batch_shape)
+
+    def asked(self, prompts: Tensor, codec: TokenCodec | None) -> Tensor:
+        """Prompts ``[m, *input]`` of another codec in these tokens."""
+        if codec is None or codec == self:
+            return prompts
+        blank = codec.pairs([""], [""]).outputs.expand(len(prompts), -1)
+        return self.prompts([prompt for prompt, _ in codec.texts(Pairs(prompts, blank, codec=codec))])
+
+
+def agreed(*codecs: TokenCodec | None) -> TokenCodec | None:
+    """The codec of samples that are to stand together; ValueError where there are two."""
+    known = [codec for codec in codecs if codec is not None]
+    for codec in known[1:]:
+        if codec != known[0]:
+            raise ValueError(
+                f"tokens of {known[0]} and of {codec} cannot stand together; re-encode the ones or the others: "
+                "codec.recoded(pairs)"
+            )
+    return known[0] if known else None
+
+
 class Pairs:
     """Outputs ``[*batch, *event]`` with the inputs ``[*batch, *input]`` they answer.
 
     Indexing, assignment and ``len`` act on both; ``shape``, ``ndim`` and ``dtype`` are those of the outputs, so code
-    that asks for the shape of one sample reads ``x.shape[1:]`` of pairs and tensors alike.
+    that asks for the shape of one sample reads ``x.shape[1:]`` of pairs and tensors alike. Of tokens ``codec`` says how
+    they are read; None where nobody knows.
 
     >>> images = Pairs(torch.tensor([7, 1, 7]), torch.rand(3, 3, 16, 16))
     >>> images[:2].inputs, images[0].shape
     (tensor([7, 1]), torch.Size([3, 16, 16]))
     """
 
-    def __init__(self, inputs: Any, outputs: Any, batch: int = 1) -> None:
+    def __init__(self, inputs: Any, outputs: Any, batch: int = 1, codec: TokenCodec | None = None) -> None:
         self.inputs, self.outputs = torch.as_tensor(inputs), torch.as_tensor(outputs)
         if self.inputs.shape[:batch] != self.outputs.shape[:batch] or self.outputs.ndim < batch:
             raise ValueError(
@@ -35,6 +82,7 @@ class Pairs:
                 f"{tuple(self.outputs.shape)} outputs; give inputs [n, *input] and outputs [n, *event]"
             )
         self.rank = self.outputs.ndim - batch  # event dimensions of an output
+        self.codec = codec
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -61,18 +109,19 @@ class Pairs:
 
     def __getitem__(self, index: Any) -> Pairs:
         outputs = self.outputs[index]
-        return Pairs(self.inputs[index], outputs, outputs.ndim - self.rank)
+        return Pairs(self.inputs[index], outputs, outputs.ndim - self.rank, self.codec)
 
     def __setitem__(self, index: Any, value: Pairs) -> None:
+        self.codec = agreed(self.codec, value.codec)
         self.inputs[index] = value.inputs
         self.outputs[index] = value.outputs
 
     def clone(self) -> Pairs:
-        return Pairs(self.inputs.clone(), self.outputs.clone(), len(self.batch_shape))
+        return Pairs(self.inputs.clone(), self.outputs.clone(), len(self.batch_shape), self.codec)
 
     def answered(self, outputs: Tensor) -> Pairs:
         """The same inputs with other outputs."""
-        return Pairs(self.inputs, outputs, len(self.batch_shape))
+        return Pairs(self.inputs, outputs, len(self.batch_shape), self.codec)
 
     def __repr__(self) -> str:
         return f"Pairs(inputs {tuple(self.inputs.shape)}, outputs {tuple(self.outputs.shape)})"
@@ -112,8 +161,12 @@ def concatenated(parts: Sequence[Rows]) -> Rows:
         return first
     if isinstance(first, Tensor):
         return torch.cat(list(cast(Sequence[Tensor], parts)))
-    fields = ("inputs", "outputs") if isinstance(first, Pairs) else ("data", "origin", "round")
-    return type(first)(*(concatenated([getattr(part, field) for part in parts]) for field in fields))
+    if isinstance(first, Pairs):
+        many = cast(Sequence[Pairs], parts)
+        inputs, made = (torch.cat([getattr(part, name) for part in many]) for name in ("inputs", "outputs"))
+        return Pairs(inputs, made, codec=agreed(*(part.codec for part in many)))
+    fields = ("data", "origin", "round")
+    return TrainingSet(*(concatenated([getattr(part, field) for part in parts]) for field in fields))
 
 
 def outputs(x: Samples) -> Tensor:
@@ -140,7 +193,7 @@ def blank(x: Samples, *batch: int) -> Samples:
     """Zeros of the kind of ``x [n, *event]``, with another batch shape."""
     if isinstance(x, Pairs):
         inputs = x.inputs.new_zeros(*batch, *x.inputs.shape[1:])
-        return Pairs(inputs, x.outputs.new_zeros(*batch, *x.outputs.shape[1:]), len(batch))
+        return Pairs(inputs, x.outputs.new_zeros(*batch, *x.outputs.shape[1:]), len(batch), x.codec)
     return x.new_zeros(*batch, *x.shape[1:])
 
 
@@ -148,14 +201,14 @@ def folded(x: Samples, *batch: int) -> Samples:
     """``x [n, *event]`` with its one batch dimension cut into several."""
     if isinstance(x, Pairs):
         inputs = x.inputs.reshape(*batch, *x.inputs.shape[1:])
-        return Pairs(inputs, x.outputs.reshape(*batch, *x.outputs.shape[1:]), len(batch))
+        return Pairs(inputs, x.outputs.reshape(*batch, *x.outputs.shape[1:]), len(batch), x.codec)
     return x.reshape(*batch, *x.shape[1:])
 
 
 def flat(x: Samples, batch: int) -> Samples:
     """Samples with so many batch dimensions as ``[n, *event]``."""
     if isinstance(x, Pairs):
-        return Pairs(x.inputs.flatten(0, batch - 1), x.outputs.flatten(0, batch - 1))
+        return Pairs(x.inputs.flatten(0, batch - 1), x.outputs.flatten(0, batch - 1), codec=x.codec)
     return x.flatten(0, batch - 1)
 
 
@@ -172,7 +225,8 @@ def placed(out: Samples, where: Any, x: Samples) -> Samples:
     if isinstance(out, Pairs):
         assert isinstance(x, Pairs)
         batch = len(out.batch_shape)
-        return Pairs(_put(out.inputs, where, x.inputs), _put(out.outputs, where, x.outputs), batch)
+        codec = agreed(out.codec, x.codec)
+        return Pairs(_put(out.inputs, where, x.inputs), _put(out.outputs, where, x.outputs), batch, codec)
     return _put(out, where, cast(Tensor, x))
 
 
@@ -180,7 +234,8 @@ def preferred(wins: Tensor, x: Samples, other: Samples) -> Samples:
     """``x`` where ``wins [n]``, else ``other``."""
     if isinstance(x, Pairs):
         assert isinstance(other, Pairs)
-        return Pairs(_where(wins, x.inputs, other.inputs), _where(wins, x.outputs, other.outputs))
+        inputs, made = _where(wins, x.inputs, other.inputs), _where(wins, x.outputs, other.outputs)
+        return Pairs(inputs, made, codec=agreed(x.codec, other.codec))
     return _where(wins, x, cast(Tensor, other))
 
 

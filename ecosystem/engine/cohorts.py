@@ -13,6 +13,7 @@ from torch import Tensor
 from ecosystem.core.stacking import Stackable, hidden, stack
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators.base import codec_of
 from ecosystem.retention import Retention
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Member
@@ -87,7 +88,7 @@ def generator_kind(generator: GenerativeModel) -> Hashable:
     if isinstance(generator, ClosedForm):
         return generator.kind()
     shapes = tuple((name, tuple(p.shape)) for name, p in generator.named_parameters())
-    return type(generator), tuple(generator.event_shape), generator.input_shape, shapes
+    return type(generator), tuple(generator.event_shape), generator.input_shape, codec_of(generator), shapes
 
 
 def member_kind(member: Member) -> Hashable:

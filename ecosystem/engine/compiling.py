@@ -17,7 +17,7 @@ from ecosystem.engine.wiring import CURATED, RAW, REAL, Component, Judge, Wiring
 from ecosystem.generators import GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.descriptions import Flow, curated_by
+from ecosystem.scenario.descriptions import Flow, curated_by, in_tokens
 
 
 class Wired:
@@ -63,7 +63,7 @@ class Wired:
 
     def _flow(self, u: str, v: str, target: int, group: int) -> list[tuple[Component, list[float]]]:
         """The raw or curated component of a flow, with its share in each variant; none where all are 0."""
-        flows = [s.flow(u, v) if s.graph.has_edge(u, v) else None for s in self.scenarios]
+        flows = [_flow_of(s, u, v) for s in self.scenarios]
         present = [flow for flow in flows if flow is not None]
         share = [0.0 if f is None else (f.curated if group == CURATED else f.raw) for f in flows]
         if group == CURATED and not any(share):
@@ -172,6 +172,13 @@ def _linear_diet(scenario: Scenario, v: str) -> bool:
         if (flow.transform and flow.transform.linear() is None) or producer.agent or not producer.generator.exact_mean:
             return False
     return True
+
+
+def _flow_of(scenario: Scenario, u: str, v: str) -> Flow | None:
+    """A flow with all that happens on the way, None where there is none."""
+    if not scenario.graph.has_edge(u, v):
+        return None
+    return in_tokens(scenario.flow(u, v), scenario.member(u), scenario.member(v))
 
 
 def _complete(flows: list[Flow | None]) -> list[Flow]:

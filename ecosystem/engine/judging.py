@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.laws import NoPopulationLaw
-from ecosystem.core.samples import Samples, concatenated, folded, outputs
+from ecosystem.core.samples import Samples, TokenCodec, concatenated, folded, outputs
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.engine.audience import in_cell, one
@@ -21,7 +21,7 @@ from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.wiring import Judge
-from ecosystem.generators.base import asked
+from ecosystem.generators.base import asked, codec_of
 from ecosystem.rewards import Reward
 
 _NUMBERS = 1 << 22  # drawn at a time
@@ -102,13 +102,18 @@ def opinion(program: Program, state: State, number: int, judged: int, judge: str
     (c, row), (source, place) = program.places[judge], program.places[of]
     stack = state.now[source].take(torch.tensor([place]))
     member = torch.tensor([program.index[of]])
+    mine, theirs = ([codec_of(s.member(name).generator) for s in program.scenarios] for name in (judge, of))
+    asked = [
+        question if question is None or codec is None else codec.asked(question, own)
+        for question, codec, own in zip(program.questions[program.index[judge]], theirs, mine, strict=True)
+    ]
     out = torch.full(state.alive.shape, torch.nan, dtype=torch.float64)
     found = False
     for taste in tastes(program, state, c):
         for i in (taste.rows == row).nonzero().flatten():
             reward = taste.reward.take(i.reshape(1))
-            asked = [program.questions[program.index[judge]]]
-            values = expectation(stack, reward, partial(judges, program, number, member), judged, asked)[0]
+            rng = partial(judges, program, number, member)
+            values = expectation(stack, reward, rng, judged, [asked], mine[0])[0]
             out, found = values if taste.where is None else torch.where(taste.where[i], values, out), True
     if not found:
         raise ValueError(f"{judge!r} has no reward to judge by; give it one: Member(..., reward=...)")
@@ -130,12 +135,18 @@ def judges(program: Program, number: int, members: Tensor) -> Stream:
 
 
 def expectation(
-    stack: Stack, reward: Reward, judges: Callable[[], Stream], judged: int, questions: Questions
+    stack: Stack,
+    reward: Reward,
+    judges: Callable[[], Stream],
+    judged: int,
+    questions: Questions,
+    codec: TokenCodec | None = None,
 ) -> Tensor:
     """``E r(x)``, ``[members, variants, replicates]``; a mean over ``judged`` samples where no closed form is known.
 
     ``judges()`` are their streams ``[members, 1, replicates]``: equal replicates of different variants are judged by
     equal noise. ``questions [members][variants]`` are the inputs ``[m, *input]`` that conditional models are asked.
+    Of texts in other tokens than ``codec`` a reward that does not read texts is shown those of ``codec``.
     """
     if not isinstance(stack, Looped):
         try:
@@ -149,6 +160,7 @@ def expectation(
     for row in range(0, stack.batch_shape[0], step):
         rows = slice(row, row + step)
         x = answers(stack.take(rows), rng[rows], judged, questions[rows])
+        x = x if codec is None or reward.of_texts else codec.recoded(x)
         parts.append(_mean(reward, reward.take(rows).judge(x, 4).detach(), x))
     return torch.cat(parts)
 

@@ -15,6 +15,7 @@ from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, concatenated, folded
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
+from ecosystem.generators.base import spoken
 from ecosystem.generators.training import memory_named, seeded, speaking
 
 
@@ -83,13 +84,13 @@ class Looped:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
         model = self.models.flat[index]
         with speaking(model, rng):
-            return model.sample(n, rng)
+            return spoken(model, model.sample(n, rng))
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
         model = self.models.flat[index]
         with speaking(model, rng):
-            return Pairs(inputs, model.respond(inputs.clone(), rng))
+            return spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng)))
 
 
 Stack = ClosedForm | Looped

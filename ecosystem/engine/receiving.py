@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import one_line
-from ecosystem.core.samples import Samples, filled, only_shown
+from ecosystem.core.samples import Pairs, Samples, filled, only_shown
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
@@ -30,6 +30,8 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
         names = ", ".join(now.names(task.bundles[numbers[0]].cohort)) or "the real data"
         raise RuntimeError(f"sampling from {names} failed in round {now.number}: {one_line(error)}") from error
     treated = [n for n in numbers if task.bundles[n].users or task.bundles[n].transform]
+    if isinstance(out, Pairs) and out.codec and len(treated) == len(numbers):  # what comes may be in other tokens
+        out = None
     bundle_of = task.bundle[where.slot] if treated and len(numbers) > 1 else None
     for number in treated:
         bundle = task.bundles[number]
@@ -40,7 +42,7 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
             out = _treated(now, task, bundle, stack, where, x)
         elif len(here):
             out = filled(out, len(where), here, _treated(now, task, bundle, stack, where.take(here), x[here]))
-    return out
+    return x if out is None else out
 
 
 def _shifted(task: Task, bundle: Bundle, where: Positions, x: Tensor) -> bool:

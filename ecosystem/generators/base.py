@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
-from ecosystem.core.samples import Pairs
+from ecosystem.core.samples import Pairs, TokenCodec
 from ecosystem.core.streams import Stream
 from ecosystem.generators.training import Training, trained
 
@@ -129,7 +129,7 @@ class ConditionalModel(GenerativeModel):
     def sample(self, n: int, rng: Stream) -> Pairs:
         """``n`` prompts, uniformly with replacement, and its outputs."""
         inputs = self.ask(n, rng)
-        return Pairs(inputs, self.respond(inputs.clone(), rng))
+        return Pairs(inputs, self.respond(inputs.clone(), rng), codec=codec_of(self))
 
     def ask(self, n: int, rng: Stream) -> Tensor:
         """``n`` of its prompts, ``[n, *input]``; sample ``i``'s is the same for every ``n``."""
@@ -160,6 +160,19 @@ def reshaped(model: nn.Module, state: dict[str, Any]) -> None:
             module._parameters[leaf] = nn.Parameter(empty, held is None or held.requires_grad)
         else:
             module._buffers[leaf] = empty
+
+
+def codec_of(model: nn.Module) -> TokenCodec | None:
+    """How the tokens that a generator makes and trains on are read; None where they are none."""
+    codec = getattr(model, "codec", None)  # a user's own attribute of that name may be anything
+    return codec if isinstance(codec, TokenCodec) else None
+
+
+def spoken(model: nn.Module, x: Any) -> Any:
+    """What a generator has made, with its codec where it does not say one itself."""
+    if isinstance(x, Pairs) and x.codec is None:
+        return Pairs(x.inputs, x.outputs, len(x.batch_shape), codec_of(model))
+    return x
 
 
 def asked(prompts: Tensor, n: int, rng: Stream) -> Tensor:

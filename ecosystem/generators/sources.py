@@ -71,6 +71,7 @@ class EmpiricalPairs(GenerativeModel):
         self.data = data
         self.event_shape = tuple(data.shape[1:])
         self.input_shape = data.input_shape
+        self.codec = data.codec
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EmpiricalPairs:
         return self  # it never changes, and may be large

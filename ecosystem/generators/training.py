@@ -166,7 +166,7 @@ def _optimizer(model: Trainable) -> torch.optim.Optimizer:
 def _as_wanted(model: Trainable, batch: Samples) -> Samples:
     """A batch on the model's device, numbers in the type of its parameters."""
     if isinstance(batch, Pairs):
-        return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs))
+        return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs), codec=batch.codec)
     return _moved(model, batch)
 
 

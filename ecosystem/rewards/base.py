@@ -64,9 +64,10 @@ class Reward(Named, Stackable, Claims):
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
         **dict.fromkeys(("state", "features"), _VALUES),
-        **dict.fromkeys(("moments", "on_symbols", "linear", "quadratic"), ("__call__", "judge")),
+        **dict.fromkeys(("moments", "on_symbols", "linear", "quadratic", "of_texts"), ("__call__", "judge")),
     }
     of_pairs: ClassVar[bool] = False
+    of_texts: ClassVar[bool] = False  # it reads pairs by their own codec, whatever their tokens
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
         """The reward of samples with ``batch`` batch dimensions: of tensors, or of pairs as it wants to see them.

@@ -136,6 +136,7 @@ class TextReward(Reward):
     """
 
     of_pairs: ClassVar[bool] = True
+    of_texts: ClassVar[bool] = True
     function: Callable[..., Any]
     texts: Callable[[Any], Sequence[tuple[str, str]] | None]
     clip: tuple[float, float] | None = None
@@ -157,7 +158,7 @@ class TextReward(Reward):
         batch = x.batch_shape
         count = batch.numel()
         inputs = x.inputs.reshape(count, *x.input_shape)
-        texts = self.texts(Pairs(inputs, x.outputs.reshape(count, *x.shape[len(batch) :])))
+        texts = self.texts(Pairs(inputs, x.outputs.reshape(count, *x.shape[len(batch) :]), codec=x.codec))
         if texts is None or len(texts) != count:
             given = "none" if texts is None else len(texts)
             raise ValueError(

@@ -17,12 +17,12 @@ from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.curation.base import lawless
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.generators.base import asked
+from ecosystem.generators.base import asked, spoken
 from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import speaking
 from ecosystem.rewards import Reward
 from ecosystem.rewards.base import one_each
-from ecosystem.scenario.descriptions import Flow, Member, curated_by
+from ecosystem.scenario.descriptions import Flow, Member, curated_by, in_tokens
 
 _PROBES = 3
 
@@ -56,6 +56,7 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
             x: Samples = Pairs(inputs, generator.respond(inputs, rng))
         else:
             x = generator.sample(_PROBES, rng)
+    x = spoken(generator, x)
     expected = (_PROBES, *generator.event_shape)
     if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
         raise ValueError(
@@ -180,6 +181,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     """A transform must lead from the producer's samples to the consumer's; a curated share needs users who choose."""
     if not isinstance(flow, Flow):
         raise TypeError(f"flow {u!r} → {v!r} must be a Flow(raw=, curated=), got {brief(flow)}")
+    flow = in_tokens(flow, producer, consumer)
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape

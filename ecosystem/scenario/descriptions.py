@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 from torch import Tensor
 
 from ecosystem.core.check import as_tensor, brief, real_number, whole_number
-from ecosystem.core.samples import Pairs
+from ecosystem.core.samples import Pairs, Samples, TokenCodec
 from ecosystem.curation import Blind, Curator, Users
 from ecosystem.generators import GenerativeModel
+from ecosystem.generators.base import codec_of
 from ecosystem.retention import Retention, as_retention, replace
 from ecosystem.rewards import as_reward
 from ecosystem.schedules import Schedule, as_schedule, every
@@ -155,6 +156,35 @@ def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
     if isinstance(flow.chosen_by, Users):
         return flow.chosen_by
     return (producer if flow.chosen_by == "producer" else consumer).users
+
+
+@dataclass(frozen=True)
+class _ReEncoded:
+    """Texts in the tokens of those who receive them, after what else a flow makes of them."""
+
+    codec: TokenCodec
+    before: Any = None
+
+    @property
+    def __name__(self) -> str:
+        return "re-encoded" if self.before is None else f"{self.before}, re-encoded"
+
+    def __call__(self, x: Pairs) -> Samples:
+        y = x if self.before is None else self.before(x)
+        if isinstance(y, Pairs) and y.codec is None:
+            raise ValueError(
+                f"the transform {self.before} gives pairs that do not say whose tokens they are; let it make them by a "
+                "codec, codec.pairs(prompts, answers), or keep that of what it is given, Pairs(..., codec=pairs.codec)"
+            )
+        return self.codec.recoded(y)
+
+
+def in_tokens(flow: Flow, producer: Member, consumer: Member) -> Flow:
+    """The flow with a transform to the consumer's tokens, where the producer's texts are in others."""
+    mine, theirs = codec_of(consumer.generator), codec_of(producer.generator)
+    if mine is None or theirs is None or mine == theirs:
+        return flow
+    return dataclasses.replace(flow, transform=_ReEncoded(mine, flow.transform))
 
 
 Part = TypeVar("Part", Member, Flow)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ecosystem.rewards import Custom
 from ecosystem.scenario.checks import parameter_count
+from ecosystem.scenario.descriptions import in_tokens
 from ecosystem.scenario.interventions import Subject, effects
 from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import curation
@@ -55,8 +56,8 @@ def flow_table(scenario: Network) -> pd.DataFrame:
     comes and goes.
     """
     rows, plan = [], _Plan(scenario)
-    for u, v, flow in scenario.graph.edges(data="flow"):
-        now = plan.first[u, v]
+    for u, v, given in scenario.graph.edges(data="flow"):
+        flow, now = in_tokens(given, scenario.member(u), scenario.member(v)), plan.first[u, v]
         rows.append(
             {
                 "source": u,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from contextlib import suppress
 from functools import cache, cached_property, partial
@@ -47,6 +48,14 @@ class Words:
         """The token that fills up; the one that ends an answer where there is none."""
         pad = self.tokenizer.pad_token_id
         return self.eos if pad is None else pad
+
+    @cached_property
+    def language(self) -> str:
+        """A digest of how texts become tokens: bases with the same tokenizer, wherever it lies, have the same."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        rules = {} if backend is None else json.loads(backend.to_str())
+        used = {name: part for name, part in rules.items() if name not in ("truncation", "padding")}  # not by us
+        return digest([self.tokenizer.get_vocab(), used, self.eos, self.pad])
 
     @cached_property
     def template(self) -> tuple[list[int], list[int]]:

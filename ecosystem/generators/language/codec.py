@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import whole_number
-from ecosystem.core.samples import Pairs
+from ecosystem.core.samples import Pairs, TokenCodec
 from ecosystem.generators.language.base import Base
 
 
-@dataclass(frozen=True)
-class Codec:
+@dataclass(frozen=True, eq=False)
+class Codec(TokenCodec):
     """Texts as tokens of one width: inputs ``[n, prompt_length]``, outputs ``[n, answer_length]``, padded behind.
 
     An answer ends with the base's end token; the chat template around a prompt is the model's business and not in the
-    tokens. Texts are texts: the name of a special token in one is spelt out, and never acts as that token.
+    tokens. Texts are texts: the name of a special token in one is spelt out, and never acts as that token. Codecs of
+    the same lengths whose bases have the same tokenizer, by its content, are equal; what was made with another is read
+    and re-encoded by that one.
 
     >>> from ecosystem.generators.language.tiny import tiny_base
     >>> codec = Codec(tiny_base(["red", "rose"]), prompt_length=8, answer_length=6)
@@ -36,6 +38,18 @@ class Codec:
         for name in ("prompt_length", "answer_length"):
             whole_number(getattr(self, name), name, 1, of="tokens")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Codec) or self._lengths != other._lengths:
+            return False
+        return self.base is other.base or self.base.language == other.base.language
+
+    def __hash__(self) -> int:
+        return hash((self.base.language, self._lengths))
+
+    @property
+    def _lengths(self) -> tuple[int, int]:
+        return self.prompt_length, self.answer_length
+
     def pairs(self, prompts: Sequence[str], answers: Sequence[str]) -> Pairs:
         """Prompts with their answers, ``n`` each.
 
@@ -44,14 +58,16 @@ class Codec:
         if len(prompts) != len(answers) or isinstance(prompts, str) or isinstance(answers, str):
             raise ValueError(f"pairs wants one answer for each prompt, got {len(prompts)} and {len(answers)} texts")
         inputs = self._tokens(prompts, "prompts", self.prompt_length, [])
-        return Pairs(inputs, self._tokens(answers, "answers", self.answer_length, [self.base.eos]))
+        return Pairs(inputs, self._tokens(answers, "answers", self.answer_length, [self.base.eos]), codec=self)
 
     def prompts(self, texts: Sequence[str]) -> Tensor:
         """Prompts alone, ``[n, prompt_length]``."""
         return self._tokens(texts, "prompts", self.prompt_length, [])
 
     def texts(self, pairs: Pairs) -> list[tuple[str, str]]:
-        """What people read of pairs, as (prompt, answer)."""
+        """What people read of pairs, as (prompt, answer); of those with another codec what that one reads."""
+        if pairs.codec is not None and pairs.codec != self:
+            return pairs.codec.texts(pairs)
         kept = answered(pairs.outputs, self.base.eos)
         return [
             (self._text(prompt[prompt != self.base.pad]), self._text(answer[keep]))
@@ -60,6 +76,8 @@ class Codec:
 
     def _tokens(self, texts: Sequence[str], what: str, length: int, end: list[int]) -> Tensor:
         out = torch.full((len(texts), length), self.base.pad)
+        if not texts:
+            return out
         encoded = self.base.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
         for row, tokens in zip(out, encoded, strict=True):
             tokens = (tokens + end)[:length]

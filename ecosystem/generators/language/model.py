@@ -104,6 +104,7 @@ class LanguageModel(ConditionalModel):
     # -- training --------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Pairs, rng: Stream) -> Tensor:
+        self._check_codec(batch)
         tokens, mask = self._templated(batch.inputs)
         counted = answered(batch.outputs, self.base.eos)
         used = counted.any(0)
@@ -114,9 +115,18 @@ class LanguageModel(ConditionalModel):
             logits, _ = self._logits(tokens, mask, answers.shape[1], self.training)
         return nn.functional.cross_entropy(logits[counted].float(), answers[counted])
 
+    def _check_codec(self, data: Pairs) -> None:
+        """Tokens of another codec would be other words here."""
+        if data.codec is not None and data.codec != self.codec:
+            raise ValueError(
+                f"these pairs are tokens of {data.codec}, and the model reads those of {self.codec}; re-encode them: "
+                "model.codec.recoded(pairs)"
+            )
+
     def validate(self, data: Any) -> None:
         if not isinstance(data, Pairs):
             raise ValueError("a LanguageModel trains on pairs of prompt and answer; make them with its codec.pairs")
+        self._check_codec(data)
         codec = self.codec
         for what, x, length in (
             ("inputs", data.inputs, codec.prompt_length),

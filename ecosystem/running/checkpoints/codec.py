@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.core.identity import made_of
-from ecosystem.core.samples import Pairs, TrainingSet
+from ecosystem.core.samples import Pairs, TokenCodec, TrainingSet
 from ecosystem.core.stacking import Stackable
 
 _SMALL = 64  # tensors of fewer numbers stand together: each one by itself costs 0.1 ms
@@ -39,6 +39,7 @@ class Writer:
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known = {id(value): name for name, value in (known or {}).items()}
+        self._codecs = [(value, name) for name, value in (known or {}).items() if isinstance(value, TokenCodec)]
         self._named: dict[str, Tensor] = {}
         self._small: dict[torch.dtype, list[Tensor]] = {}
         self._ends: dict[torch.dtype, int] = {}
@@ -74,7 +75,8 @@ class Writer:
         """What is made of other values."""
         kind = type(value)
         if kind is Pairs:
-            return {"pairs": self._many([value.inputs, value.outputs, len(value.batch_shape)], place)}
+            parts = self._many([value.inputs, value.outputs, len(value.batch_shape)], place)
+            return {"pairs": [*parts, self._codec(value.codec, place)]}
         if kind is TrainingSet:
             return {"training set": self._many([value.data, value.origin, value.round], place)}
         if kind is pd.DataFrame and value.index.equals(pd.RangeIndex(len(value))):
@@ -86,6 +88,15 @@ class Writer:
         if issubclass(kind, Stackable) and not issubclass(kind, nn.Module):
             return {"made": [_path(kind), self.write(made_of(value), place)]}
         raise Unwritable(f"a checkpoint cannot hold {value!r} ({place})")
+
+    def _codec(self, codec: TokenCodec | None, place: str) -> Any:
+        """The name of one that is known, by what it says: members have copies."""
+        if codec is None:
+            return None
+        for known, name in self._codecs:
+            if known == codec:
+                return {"known": name}
+        raise Unwritable(f"a checkpoint cannot hold tokens of {codec}, which no member has ({place}); re-encode them")
 
     def _many(self, values: list[Any], place: str) -> list[Any]:
         return [self.write(item, f"{place}/{i}") for i, item in enumerate(values)]

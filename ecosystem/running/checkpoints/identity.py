@@ -15,6 +15,7 @@ from ecosystem.core.identity import digest, is_library, label, made_of
 from ecosystem.core.samples import Pairs
 from ecosystem.core.stacking import Stackable
 from ecosystem.generators import GenerativeModel
+from ecosystem.generators.base import codec_of
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
@@ -84,6 +85,8 @@ def known_objects(scenarios: list[Scenario]) -> dict[str, Any]:
             member = scenario.member(name)
             for what in ("reward", "curator", "schedule"):
                 add(f"{v}: {what} of {name}", getattr(member, what))
+            if (codec := codec_of(member.generator)) is not None:
+                found[f"{v}: codec of {name}"] = codec
         for u, v_, flow in scenario.graph.edges(data="flow"):
             add(f"{v}: users of {u} → {v_}", flow.chosen_by)
     return found

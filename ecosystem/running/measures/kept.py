@@ -40,7 +40,7 @@ def tastes(view: View) -> pd.DataFrame:
     out = np.full((len(names), len(judging), *view.alive.shape), np.nan)
     for j, judge in enumerate(judging):
         for i, name in enumerate(names):
-            if view.events[judge] == view.events[name]:
+            if view.comparable(judge, name):
                 out[i, j] = view.opinion(judge, name).numpy()
     return view.frame("reward", out, member=names, judge=judging)
 

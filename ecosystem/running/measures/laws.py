@@ -100,7 +100,7 @@ def distances(view: View) -> pd.DataFrame:
     laws = {name: view.law(name) for name in names}
     for i, one in enumerate(names):
         for j, other in enumerate(names[i + 1 :], start=i + 1):
-            if view.events[one] == view.events[other] and _alike(laws[one], laws[other]):
+            if view.comparable(one, other) and _alike(laws[one], laws[other]):
                 value = _apart(view, (one, other), (laws[one], laws[other]))
                 out[i, j] = torch.where(view.present[i] & view.present[j], value, torch.nan).numpy()
     return view.frame("distance", out, member=names, other=names)
@@ -114,7 +114,9 @@ def _apart(view: View, names: tuple[str, str], laws: tuple[Law | None, Law | Non
     """``[variants, replicates]``."""
     if laws[0] is not None and laws[1] is not None:
         return distance_of(laws[0], laws[1])
-    x, y = (outputs(drawn) for drawn in view.samples(names=names).values())
+    drawn = view.samples(names=names)
+    own = view.codec(names[0])
+    x, y = (outputs(drawn[name] if own is None else own.recoded(drawn[name])) for name in names)
     out = torch.empty(view.alive.shape, dtype=torch.float64)
     for cell in np.ndindex(*out.shape):
         out[cell] = distance_in(x[cell], y[cell])

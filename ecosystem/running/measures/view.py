@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from ecosystem.core.laws import NoPopulationLaw
-from ecosystem.core.samples import Samples
+from ecosystem.core.samples import Samples, TokenCodec
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.engine.judging import alignments, answers, opinion, users_of
@@ -22,6 +22,7 @@ from ecosystem.engine.looped import Looped, copied
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played
+from ecosystem.generators.base import codec_of
 from ecosystem.running.measures.archive import Archive, Part
 from ecosystem.scenario.checks import check_known
 
@@ -85,6 +86,16 @@ class View:
         scenario = self._stage.program.scenarios[0]
         models = {name: scenario.member(name).generator for name in self.names}
         return {name: (tuple(model.event_shape), model.input_shape) for name, model in models.items()}
+
+    def codec(self, name: str) -> TokenCodec | None:
+        """How a member's tokens are read; None where it makes none."""
+        self._place(name)
+        return codec_of(self._stage.program.scenarios[0].member(name).generator)
+
+    def comparable(self, one: str, other: str) -> bool:
+        """Whether what two members make is of one kind: samples of the same shapes, or texts."""
+        codecs = self.codec(one), self.codec(other)
+        return None not in codecs if any(codecs) else self.events[one] == self.events[other]
 
     @cached_property
     def judges(self) -> list[str]:
