@@ -7,6 +7,7 @@ ranks are ``[members]``, or ``[members, replicates]`` where each replicate has i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from ecosystem.core.check import brief, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.streams import Stream, word
+from ecosystem.core.words import listed
 
 
 class Ordering(Claims, Drawing):
@@ -83,16 +85,15 @@ class sequential(Ordering):
         return np.array([self._rank[name] for name in names], dtype=np.int64)
 
     def check(self, names: Sequence[str]) -> None:
-        given = [name for group in self.groups for name in group]
-        repeated = sorted({name for name in given if given.count(name) > 1})
-        missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
+        given = Counter(name for group in self.groups for name in group)
+        known = set(names)
         for what, wrong, mend in (
-            ("repeats", repeated, "name each member once"),
-            ("forgets", missing, "name every member"),
-            ("names the unknown", unknown, f"the members are {', '.join(names)}"),
+            ("repeats", [name for name, times in given.items() if times > 1], "name each member once"),
+            ("forgets", known - set(given), "name every member"),
+            ("names the unknown", set(given) - known, f"the members are {listed(names)}"),
         ):
             if wrong:
-                raise ValueError(f"the ordering {self} {what} {', '.join(map(repr, wrong))}; {mend}")
+                raise ValueError(f"the ordering {brief(self)} {what} {listed(map(repr, sorted(wrong)))}; {mend}")
 
     def __repr__(self) -> str:
         inner = (repr(g[0]) if len(g) == 1 else repr(g) for g in self.groups)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -346,3 +347,54 @@ def test_variants_with_other_interventions_of_your_own_are_not_mixed() -> None:
     one.at(3, Level("north", 0.5))
     other.at(3, Level("north", 0.6))
     refused(lambda: Ecosystem([one, other]), "variants must have one shape, but interventions differ")
+
+
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+
+def joining(members: int) -> Ecosystem:
+    """One member more in each round, who reads the one before."""
+    s = Scenario("joining", rounds=members)
+    s.add("0", Member(Location([0.0]), real=Location([1.0])))
+    for i in range(1, members):
+        s.add(str(i), Member(Location([0.0]), real=Location([1.0])), joins=i)
+        s.connect(str(i - 1), str(i), Flow(raw=0.5))
+    return Ecosystem(s)
+
+
+def calls(function: Callable[[], object]) -> int:
+    """How many functions of Python a function calls."""
+    seen: list[None] = []
+    sys.setprofile(lambda _, event, __: seen.append(None) if event == "call" else None)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return len(seen)
+
+
+def test_who_joins_does_not_make_python_look_at_everybody() -> None:
+    """Every join asked all members whether they are fed, there and enrolled: 8,000 took minutes."""
+    small, large = joining(20), joining(160)
+    for eco in (small, large):
+        for _ in range(5):
+            eco.step()
+    assert abs(calls(large.step) - calls(small.step)) < 100
+    for _ in range(6, 160):
+        large.step()
+    assert [agent.name for agent in large.agents] == large.names
+
+
+def test_a_thousand_who_join_at_once_are_there_at_once() -> None:
+    s = Scenario("at once", rounds=2)
+    s.add("hub", Member(Location([0.0]), real=Location([1.0])))
+    for i in range(1000):
+        s.add(str(i), Member(Location([0.0]), real=Location([1.0])), joins=2)
+        s.connect("hub", str(i), Flow(raw=0.5))
+    eco = Ecosystem(s)
+    eco.step()
+    assert [agent.name for agent in eco.agents] == ["hub"]
+    eco.step()
+    assert [agent.name for agent in eco.agents] == eco.names
+    assert eco.result().changes["subject"].tolist() == eco.names[1:]
+    assert float(eco["0"].generator.mean) == 1.0

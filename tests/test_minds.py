@@ -247,13 +247,18 @@ class Restless(ModelAgent):
 
 
 def test_other_kinds_of_users_take_over_and_the_old_ones_go() -> None:
-    """However many kinds of users come and go, a diet holds those that choose, and those that the scenario names."""
+    """However many kinds of users come and go, a diet holds those that choose, and those that the scenario names.
+
+    Nobody ever left the audience: a kind or a row more for every change of mind, all of which learnt and were saved.
+    """
     s = fickle().with_member("a", agent=Restless)
     eco = Ecosystem(s.replace(samples=30), seeds=[0, 1], record=Record(draws=True))
-    start = len(eco.state.wiring.components)
+    start, kinds = len(eco.state.wiring.components), len(eco.state.audience.kinds)
+    rows = sum(map(len, eco.state.audience.watched))
     for _ in range(10):
         eco.step()
         assert len(eco.state.wiring.components) <= start + 2  # one for each flow that its users curate
+        assert len(eco.state.audience.kinds) <= kinds + 2 and sum(map(len, eco.state.audience.watched)) <= rows + 2
     level = sum(float(curated[0, 0]) for _, curated in eco["b"].sources.values())
     assert level == pytest.approx(0.3)
     assert eco["a"].alignment.isfinite().all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # Control characters, marks that turn the direction of what follows, halves of characters, and what is none:
 # a terminal obeys the first, and XML may hold none of them.
@@ -19,6 +20,17 @@ def shown(text: object, one_line: bool = False) -> str:
     """
     safe = _UNSAFE.sub(lambda found: _sign(found[0]), str(text))
     return safe.replace("\n", "␊").replace("\t", "␉") if one_line else safe
+
+
+def listed(items: Iterable[object], most: int = 12) -> str:
+    """Some things with commas between them; of many the first ones, and how many more there are.
+
+    >>> listed(["a", "b"]), listed(range(20), most=3)
+    ('a, b', '0, 1, 2 and 17 more')
+    """
+    texts = list(map(str, items))
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def _sign(character: str) -> str:

@@ -6,7 +6,7 @@ taste and curator share one. A *place* is a kind and a row in it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,18 +69,25 @@ class Audience:
         """With another stack of a kind."""
         return Audience((*self.stacks[:kind], stack, *self.stacks[kind + 1 :]), self.watched, self.kinds)
 
-    def added(self, users: Users, watched: int) -> tuple[Audience, Place]:
-        """With one more row, ``users [1, variants, replicates or 1]``; and its place."""
-        name = kind_of(users)
-        if name not in self.kinds:
-            place = len(self.stacks), 0
-            return Audience((*self.stacks, users), (*self.watched, (watched,)), (*self.kinds, name)), place
-        kind = self.kinds.index(name)
-        old, fresh = self.stacks[kind], users.tensors()
-        joined = old.rebuild({n: torch.cat(_alike(t, fresh[n])) for n, t in old.tensors().items()})
-        many = (*self.watched[:kind], (*self.watched[kind], watched), *self.watched[kind + 1 :])
-        stacks = (*self.stacks[:kind], joined, *self.stacks[kind + 1 :])
-        return Audience(stacks, many, self.kinds), (kind, len(many[kind]) - 1)
+    def housed(self, users: Users, watched: int, taken: Set[Place], own: int) -> tuple[Audience, Place]:
+        """With a place for ``users [1, variants, replicates or 1]``: one that nobody has ``taken``, else one more.
+
+        The first ``own`` kinds are the scenario's and stay what they are.
+        """
+        name, fresh = kind_of(users), users.tensors()
+        if name in self.kinds:
+            kind = self.kinds.index(name)
+            old, many = self.stacks[kind], self.watched[kind]
+            row = next((row for row in range(len(many)) if (kind, row) not in taken), len(many))
+            pairs = {n: _alike(tensor, fresh[n]) for n, tensor in old.tensors().items()}
+            stack = old.rebuild({n: torch.cat([a[:row], b, a[row + 1 :]]) for n, (a, b) in pairs.items()})
+            many = _put_in(many, row, watched)
+        else:
+            busy = {kind for kind, _ in taken}
+            kind = next((k for k in range(own, len(self.kinds)) if k not in busy), len(self.kinds))
+            row, stack, many = 0, users, (watched,)
+        stacks, everybody = _put_in(self.stacks, kind, stack), _put_in(self.watched, kind, many)
+        return Audience(stacks, everybody, _put_in(self.kinds, kind, name)), (kind, row)
 
     def columns(self, index: Tensor) -> Audience:
         """That of some of the replicates."""
@@ -122,6 +129,11 @@ def _alike(*tensors: Tensor) -> list[Tensor]:
     """Tensors ``[rows, variants, replicates or 1, ...]``, all of them as wide as the widest."""
     width = max(tensor.shape[2] for tensor in tensors)
     return [tensor.expand(*tensor.shape[:2], width, *tensor.shape[3:]) for tensor in tensors]
+
+
+def _put_in(many: tuple[Any, ...], i: int, one: Any) -> tuple[Any, ...]:
+    """Another one in a place, or behind the last."""
+    return (*many[:i], one, *many[i + 1 :])
 
 
 def _put(old: Tensor, row: int, fresh: Tensor, where: Tensor) -> Tensor:

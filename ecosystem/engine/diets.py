@@ -6,7 +6,7 @@ Agents that decide and interventions from outside use the same few verbs. Every 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +116,7 @@ def intervene(program: Program, state: State, interventions: Sequence[Interventi
     hand = _Hand(program, state)
     for intervention in interventions:
         intervention.apply(hand)
+    hand.settle()
     moved = hand.state.declared is not state.declared or hand.state.absent != state.absent
     return _whole(program, hand.state) if moved else hand.state, hand.changes
 
@@ -127,15 +128,25 @@ class _Hand:
         self.program = program
         self.state = state
         self.changes: list[Change] = []
+        self._presence: dict[Subject, bool] = {}  # who comes and goes: thousands at once, so that they wait for it
 
     def set_frozen(self, name: str, frozen: bool, /) -> None:
         self._take(set_frozen(self.program, self.state, name, frozen))
 
     def set_curation(self, name: str, level: float, /) -> None:
+        self.settle()
         self._take(_curated(self.state, name, level, None))
 
     def set_present(self, subject: Subject, present: bool, /) -> None:
-        self._take(_presence(self.state, subject, present))
+        self._presence[subject] = present
+        everybody = everywhere(self.state, None)
+        self.changes += _logged(self.state, subject, "present", str(not present), str(present), everybody)
+
+    def settle(self) -> None:
+        """Let those come and go who are to."""
+        if self._presence:
+            self.state = _present(self.state, self._presence)
+            self._presence = {}
 
     def _take(self, changed: Changed) -> None:
         self.state, changes = changed
@@ -210,15 +221,14 @@ def _curated(state: State, v: str, level: Any, where: Tensor | None) -> Changed:
     return state.changed(declared=declared), changes
 
 
-def _presence(state: State, subject: Subject, present: bool) -> Changed:
-    """Let a member or a flow come or go, in every replicate; the shares of what is absent are real data."""
-    if isinstance(subject, str):
-        active = state.active.clone()
-        active[state.wiring.index[subject]] = present
-        state = state.changed(active=active)
-    absent = state.absent - {subject} if present else state.absent | {subject}
-    changes = _logged(state, subject, "present", str(not present), str(present), everywhere(state, None))
-    return state.changed(absent=absent), changes
+def _present(state: State, presence: Mapping[Subject, bool]) -> State:
+    """Let members and flows come or go, in every replicate; the shares of what is absent are real data."""
+    active, absent = state.active.clone(), set(state.absent)
+    for subject, present in presence.items():
+        if isinstance(subject, str):
+            active[state.wiring.index[subject]] = present
+        (absent.discard if present else absent.add)(subject)
+    return state.changed(active=active, absent=frozenset(absent))
 
 
 def _set_group(
@@ -250,7 +260,9 @@ def _whole(program: Program, state: State) -> State:
     wiring, shares = state.wiring, in_effect(state)
     taken = shares.new_zeros(len(wiring.names), *shares.shape[1:])
     taken.index_add_(0, torch.from_numpy(wiring.target), shares)
-    fed = torch.tensor([_is_fed(program, state, i) for i in range(len(wiring.names))]).reshape(-1, 1, 1)
+    fed = program.fed.clone()
+    fed[[clock.member for clock in state.clocks if not clock.schedule.is_never]] = True
+    fed = fed.reshape(-1, 1, 1)
     over = taken > 1 + TOLERANCE
     short = (taken < 1 - TOLERANCE) & fed & state.active
     for wrong, why in ((over, "more than 1"), (short, "less than 1, and it has no real data")):
@@ -263,9 +275,3 @@ def _whole(program: Program, state: State) -> State:
                 "they must lie between 0 and 1, and what they leave over needs real data"
             )
     return state.changed(shares=shares)
-
-
-def _is_fed(program: Program, state: State, member: int) -> bool:
-    """Whether a member ever retrains."""
-    own = program.scenarios[0].member(state.wiring.names[member]).schedule
-    return any(not s.is_never for s in (own, *(c.schedule for c in state.clocks if c.member == member)))

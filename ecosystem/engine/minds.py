@@ -112,18 +112,18 @@ def _taken_over(program: Program, state: State, member: int, place: Place, users
     alone = state.wiring.users_at(place) == ({member}, False)
     if alone and kind_of(users) == state.audience.kinds[place[0]]:
         return state.changed(audience=state.audience.written(place, users, where))
-    audience, new = _housed(state, member, users, where)
+    audience, new = _housed(state, member, users, where, len(program.first.audience.kinds))
     state = _moved(state.changed(audience=audience), member, place, new, where)
     return _without_leftovers(program, state)
 
 
-def _housed(state: State, member: int, users: Users, where: Tensor) -> tuple[Audience, Place]:
-    """A place of the member's own for users of this kind."""
+def _housed(state: State, member: int, users: Users, where: Tensor, own: int) -> tuple[Audience, Place]:
+    """A place of the member's own for users of this kind, also one that others have left."""
     audience, wanted = state.audience, kind_of(users)
     for place in _places(state.wiring, member):
         if audience.kinds[place[0]] == wanted and state.wiring.users_at(place) == ({member}, False):
             return audience.written(place, users, where), place
-    return audience.added(users, member)
+    return audience.housed(users, member, state.wiring.taken, own)
 
 
 def _moved(state: State, member: int, old: Place, new: Place, where: Tensor) -> State:
@@ -134,8 +134,9 @@ def _moved(state: State, member: int, old: Place, new: Place, where: Tensor) -> 
     i = 0
     while i < len(components):
         c = components[i]
-        here = where & c.chooses(cell)
-        if c.group != CURATED or c.chooser != member or c.users != old or not bool(here.any()):
+        mine = c.group == CURATED and c.chooser == member and c.users == old
+        here = where & c.chooses(cell) if mine else where
+        if not mine or not bool(here.any()):
             i += 1
             continue
         share = torch.where(here, declared[i], 0.0)
@@ -197,9 +198,7 @@ def _without_leftovers(program: Program, state: State) -> State:
 
 def _choosy(components: tuple[Component, ...], audience: Audience, members: int) -> np.ndarray:
     """Members that read what somebody chose otherwise than by a fixed shift: their samples must be drawn."""
+    moving = [not steady(users.curator) for users in audience.stacks]
     out = np.zeros(members, dtype=bool)
-    for c in components:
-        if c.group == CURATED:
-            curator = audience.stacks[c.users[0]].curator
-            out[c.target] |= not steady(curator)
+    out[[c.target for c in components if c.group == CURATED and moving[c.users[0]]]] = True
     return out

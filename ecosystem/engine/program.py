@@ -79,6 +79,12 @@ class Program:
         return [[s.member(name).questions for s in self.scenarios] for name in self.names]
 
     @cached_property
+    def fed(self) -> Tensor:
+        """Who ever retrains by the schedule of its description, ``[members]``."""
+        first = self.scenarios[0]
+        return torch.tensor([not first.member(name).schedule.is_never for name in self.names])
+
+    @cached_property
     def parts(self) -> Parts:
         """What plans are made of."""
         sizes = [stack.batch_shape[0] for stack in (*(c.start for c in self.cohorts), *self.sources)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,8 +92,13 @@ class State:
 
 def in_effect(state: State) -> Tensor:
     """The shares of what is there, with real data for the rest, ``[components, variants, replicates or 1]``."""
-    present = torch.tensor([state.presence(i) for i in range(len(state.wiring.components))], dtype=torch.bool)
-    return filled(state.wiring, torch.where(present.reshape(-1, 1, 1), state.declared, 0.0))
+    wiring = state.wiring
+    there = np.append(state.active[:, 0, 0].numpy(), True)  # the last is real data, whose number is −1
+    present = there[wiring.producer] & there[wiring.target]
+    for subject in state.absent:
+        if isinstance(subject, tuple):
+            present[wiring.parts_of(subject)] = False
+    return filled(wiring, torch.where(torch.from_numpy(present).reshape(-1, 1, 1), state.declared, 0.0))
 
 
 def merged(

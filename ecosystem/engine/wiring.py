@@ -102,13 +102,22 @@ class Wiring:
         """The place of each member."""
         return {name: i for i, name in enumerate(self.names)}
 
+    @cached_property
+    def taken(self) -> frozenset[Place]:
+        """The places of all users who choose for somebody or judge somebody, or would."""
+        choosing = {c.users for c in self.components if c.users != NOWHERE}
+        return frozenset(choosing.union(judge.place for many in self.judges for judge in many))
+
     def components_of(self, member: int) -> range:
         return range(int(self.first[member]), int(self.first[member + 1]))
 
     def places(self, flow: tuple[str, str], group: int) -> list[int]:
         """The components of one group of a flow: several where different users choose in different replicates."""
-        own = self.components_of(self.index[flow[1]])
-        return [i for i in own if self.components[i].flow == flow and self.components[i].group == group]
+        return [i for i in self.parts_of(flow) if self.components[i].group == group]
+
+    def parts_of(self, flow: tuple[str, str]) -> list[int]:
+        """The components of a flow."""
+        return [i for i in self.components_of(self.index[flow[1]]) if self.components[i].flow == flow]
 
     def changed(self, **parts: object) -> Wiring:
         """Another wiring with some parts changed."""
@@ -125,8 +134,7 @@ def drawn_whole(components: Sequence[Component], audience: Audience, members: in
     """Whose training sets are drawn in one piece: some users look at whole pools, or a model is looped over."""
     pools = {kind: stack.curator.pools is not False for kind, stack in enumerate(audience.stacks)}
     whole = np.zeros(members, dtype=bool)
-    for c in components:
-        whole[c.target] |= pools.get(c.users[0], False) or c.source[0] in looped
+    whole[[c.target for c in components if pools.get(c.users[0], False) or c.source[0] in looped]] = True
     return whole
 
 

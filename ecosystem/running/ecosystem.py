@@ -6,7 +6,7 @@ import copy
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import mesa
@@ -156,7 +156,7 @@ class Ecosystem(mesa.Model):
         self.state, changes = verb(self.program, before, *arguments)
         self.changes += changes
         if self.state.absent is not before.absent:  # agents decide often, and hardly ever leave
-            enrol(self)
+            enrol(self, [who for who in self.state.absent ^ before.absent if isinstance(who, str)])
 
     def branch(self) -> Ecosystem:
         """A copy that goes its own way from here: what happens to it happens to it alone.
@@ -207,10 +207,13 @@ def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
     return agent
 
 
-def enrol(eco: Ecosystem) -> None:
-    """Let Mesa's ``agents`` be those whose members are there: who has left, or is still to join, is none of them."""
-    for name in eco.names:
-        agent = eco[name]
+def enrol(eco: Ecosystem, names: Iterable[str] | None = None) -> None:
+    """Let Mesa's ``agents`` be those whose members are there: who has left, or is still to join, is none of them.
+
+    Only some members are looked at if ``names`` are given.
+    """
+    for agent in map(eco.__getitem__, eco.names if names is None else sorted(names, key=eco.program.index.__getitem__)):
+        name = agent.name
         there, enrolled = name not in eco.state.absent, agent in eco.agents
         if there and not enrolled:
             eco.register_agent(agent)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from ecosystem.core.check import spreads
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples, TokenCodec
 from ecosystem.core.streams import Stream
@@ -201,17 +202,14 @@ class View:
         """
         out = self._stage.moves(lambda moved, size: moved / (1 + size))
         before, state = self._stage.before, self._stage.state
-        for old, new, watched in zip(
-            before.audience.stacks if before else (), state.audience.stacks, state.audience.watched, strict=False
-        ):
-            if new.learn is None:
+        for kind, (new, watched) in enumerate(zip(state.audience.stacks, state.audience.watched, strict=True)):
+            if before is None or new.learn is None:
                 continue
-            first, last = old.reward.state(), new.reward.state()
-            if first.shape[:1] != last.shape[:1]:  # users have come in: by an agent, before this round
-                first = torch.full_like(last, torch.inf)
+            last, first = new.reward.state(), _tastes_before(before, state, kind)
             taste = (last - first).norm(dim=-1) / (1 + first.norm(dim=-1))
             for row, member in enumerate(watched):
-                out[member] = torch.maximum(out[member], taste[row])
+                if (kind, row) in state.wiring.taken:
+                    out[member] = torch.maximum(out[member], taste[row])
         return out
 
     # -- tables ----------------------------------------------------------------------------------------------------
@@ -239,3 +237,15 @@ class View:
         program = self._stage.program
         check_known(name, program.scenarios[0].graph, f"round {self.round}")
         return program.places[name]
+
+
+def _tastes_before(before: State, state: State, kind: int) -> Tensor:
+    """Where the tastes of a kind were; infinitely far away of users who have come in since, by an agent."""
+    new, old = state.audience, before.audience
+    out = torch.full_like(new.stacks[kind].reward.state(), torch.inf)
+    if kind < len(old.kinds) and old.kinds[kind] == new.kinds[kind]:
+        tastes = old.stacks[kind].reward.state()
+        if len(tastes) <= len(out) and spreads(tastes.shape[1:], out.shape[1:]):
+            stayed = [row for row in range(len(tastes)) if (kind, row) in before.wiring.taken]
+            out[stayed] = tastes.expand(-1, *out.shape[1:])[stayed]
+    return out
