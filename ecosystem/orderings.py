@@ -74,7 +74,9 @@ class sequential(Ordering):
             if not isinstance(name, str) and not (
                 isinstance(name, tuple | list) and all(isinstance(part, str) for part in name)
             ):
-                raise TypeError(f"sequential takes names, and tuples of names that go together, got {brief(name)}")
+                raise TypeError(
+                    f"sequential takes names, and tuples of names that go together, got {brief(name)}; use str(node)"
+                )
         self.groups = tuple((name,) if isinstance(name, str) else tuple(name) for name in names)
         self._rank = {name: rank for rank, group in enumerate(self.groups) for name in group}
 
@@ -152,7 +154,7 @@ def as_ordering(ordering: Any) -> Ordering:
         return ordering
     if callable(ordering) and not isinstance(ordering, type):
         return _CustomOrdering(ordering)
-    mend = ""
+    mend = "; say in which order: sequential('a', 'b')" if ordering is sequential else ""
     if isinstance(ordering, str) and ordering in ("synchronous", "shuffled", "sequential"):
         mend = f"; give the object, not its name: from ecosystem import {ordering}"
     raise TypeError(f"an ordering is synchronous, sequential(...), shuffled or a callable, got {brief(ordering)}{mend}")

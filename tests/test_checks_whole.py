@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "at which flow": (
         lambda: scenario(a=real(), b=real()).at(3, Disconnect("a", "b")),
-        "KeyError: Disconnect('a', 'b') in round 3: there is no such flow; connect it first",
+        "KeyError: Disconnect('a', 'b') in round 3: there is no flow 'a' → 'b'; connect it first: ",
     ),
     "unknown intervention": (
         lambda: _intervened(Intervention("a")),

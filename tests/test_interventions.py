@@ -258,7 +258,7 @@ def test_one_of_your_own_is_played_and_recorded() -> None:
 
 def test_one_of_your_own_is_refused_as_early_as_the_built_in_ones() -> None:
     refused(lambda: at(3, Blackout("hub", "south")), "KeyError: Blackout(…) in round 3: there is no member 'south'")
-    refused(lambda: at(3, Blackout("north", "hub")), "KeyError: Blackout(…) in round 3: there is no such flow")
+    refused(lambda: at(3, Blackout("north", "hub")), "KeyError: Blackout(…) in round 3: there is no flow 'north' →")
     refused(
         lambda: checked((2, Freeze("north")), (3, Blackout("hub", "north"))), "in round 3: 'north' is frozen already"
     )

@@ -57,7 +57,7 @@ def load_build(file: str | Path) -> Callable[..., Scenario]:
     return _function(path, _execute(path), "scenario")
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+def parse_settings(settings: Iterable[str], option: str = "--set") -> dict[str, Any]:
     """Parameters from texts ``name=value``: values are Python literals, anything else is a string.
 
     >>> parse_settings(["coupling=0.9", "graph=ring"])
@@ -72,9 +72,9 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     for text in settings:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (equals and name.isidentifier()):
-            raise ValueError(f"--set {text!r} is no setting; write --set name=value")
+            raise ValueError(f"{option} {text!r} is no setting; write {option} name=value")
         if name in parameters:
-            raise ValueError(f"--set {text!r}: {name!r} is {parameters[name]!r} already; set it once")
+            raise ValueError(f"{option} {text!r}: {name!r} is {parameters[name]!r} already; give it once")
         try:
             parameters[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

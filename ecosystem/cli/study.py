@@ -132,8 +132,13 @@ def _asked(
             if value is not None:
                 raise ValueError(f"{option} goes with --grid; the study in {file} has its own (--set changes it)")
         return load_study(file, parse_settings(settings or ()))
-    fixed, swept = parse_settings(settings or ()), parse_settings(grid)
+    fixed, swept = parse_settings(settings or ()), parse_settings(grid, "--grid")
     for name, value in swept.items():
+        if isinstance(value, str) and value.startswith("["):
+            raise ValueError(
+                f"--grid {name}={value} is no list of numbers and quoted texts ({name}=[1, 2], {name}=['a', 'b']); "
+                f"objects are made in Python: write a function study() in {file}, which gives Study(grid=...) a list"
+            )
         if not isinstance(value, list):
             raise ValueError(f"--grid {name}={value!r} is no list; write --grid {name}=[...], or --set for one value")
     grids = {name: [value] for name, value in fixed.items()} | swept

@@ -164,6 +164,13 @@ def spreads(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in zip(shape[::-1], whole[::-1], strict=False))
 
 
+def a_name(value: Any, where: str) -> str:
+    """The value, which must be a string: nodes of other kinds are named by their ``str``; TypeError else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{where}: names of members are strings, got {brief(value)}; use str(node)")
+    return value
+
+
 # -- functions of the user's own ---------------------------------------------------------------------------------------
 
 

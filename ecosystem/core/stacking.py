@@ -41,6 +41,11 @@ class Stackable:
         """What two objects must share to be stacked: class, static values, shapes and types of the tensors."""
         return type(self), tuple((name, _kind(value)) for name, value in _fields(self)), hidden(self)
 
+    def apart(self) -> Hashable:
+        """What tells it from others that read alike: its kind and its numbers."""
+        numbers = (tensor.detach().cpu().contiguous() for tensor in self.tensors().values())
+        return self.kind(), *(part.reshape(-1).view(torch.uint8).numpy().tobytes() for part in numbers)
+
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The same kind with ``function`` applied to every tensor."""
         return self.rebuild({name: function(value) for name, value in self.tensors().items()})

@@ -49,7 +49,7 @@ class Looped:
         return torch.Size(self.models.shape)
 
     def take(self, index: Any) -> Looped:
-        return Looped(self.models[_numpy(index)])
+        return type(self)(self.models[_numpy(index)])
 
     def vector(self) -> Tensor:
         """All parameters, ``[members, variants, replicates, P]``."""
@@ -93,6 +93,28 @@ class Looped:
             return spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng)))
 
 
+class Copies(Looped):
+    """What an agent shows where there is a model for each variant and replicate: they are asked one by one."""
+
+    def sample(self, n: int, rng: Stream | None = None) -> Samples:
+        """``n`` samples of every model, ``[*batch, n, *event]``."""
+        if rng is None:
+            raise TypeError(
+                f"agent.generator.sample(n, rng): give it a stream, Stream.root([(0, 0)])[0]; {self._one()}"
+            )
+        return super().sample(n, rng)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "models":
+            raise AttributeError(name)
+        raise AttributeError(f"agent.generator has no {name!r} here: {self._one(name)}")
+
+    def _one(self, name: str = "sample") -> str:
+        model, shape = type(self.models.flat[0]).__name__, list(self.models.shape)
+        first = ", ".join("0" * self.models.ndim)
+        return f"it is {self.models.size} models {model}, {shape}; ask one: agent.generator.models[{first}].{name}"
+
+
 Stack = ClosedForm | Looped
 
 
@@ -103,7 +125,7 @@ def copied(stack: Stack) -> Stack:
     copies = np.empty_like(stack.models)
     for cell, model in np.ndenumerate(stack.models):
         copies[cell] = copy.deepcopy(model).eval()
-    return Looped(copies)
+    return Copies(copies)
 
 
 def bounds(stack: Stack) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ecosystem.core.check import a_name
+from ecosystem.core.words import listed
 from ecosystem.influence.goals import Goal
 from ecosystem.influence.numbers import Numbers
 from ecosystem.scenario import Scenario
@@ -30,10 +32,11 @@ def _asked(
     known = set(everybody)
     for name in names:
         if name not in known:
+            a_name(name, what)
             members = "members" if everybody == scenario.names else what
             raise KeyError(
                 f"{what}: there is no {'member' if members == 'members' else 'source'} {name!r}; "
-                f"the {members} are {', '.join(everybody[:12])}"
+                f"the {members} are {listed(everybody)}"
             )
         if asked is not None and name in reasons:
             raise ValueError(f"{name!r} cannot be among the {what}: {reasons[name]}")

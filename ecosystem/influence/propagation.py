@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.core.check import a_name
+from ecosystem.core.words import listed
 from ecosystem.influence.knockout import knock_outs
 from ecosystem.influence.response import Response
 
@@ -115,7 +117,8 @@ def edges(
 def check_known(known: list[str], names: list[str], what: str) -> list[str]:
     for name in names:
         if name not in known:
-            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
+            a_name(name, what)
+            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
     return names
 
 

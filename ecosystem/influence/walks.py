@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.core.check import a_name
+from ecosystem.core.words import listed
 from ecosystem.influence.response import Response
 
 _TRIED = 500_000  # beginnings of walks looked at
@@ -25,7 +27,8 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
     """
     for name, known, what in ((source, response.sources, "source"), (target, response.targets, "target")):
         if name not in known:
-            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {', '.join(known[:12])}")
+            a_name(name, what)
+            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
     if k < 1 or longest < 0:
         raise ValueError(
             f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {k!r} and {longest!r}"

@@ -9,11 +9,12 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief, one_line, real_tensor, returned, users_code, whole_number
+from ecosystem.core.check import a_name, brief, one_line, real_tensor, returned, users_code, whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, folded, outputs
 from ecosystem.core.stacking import stack
 from ecosystem.core.streams import Stream
+from ecosystem.core.words import listed
 from ecosystem.curation import Users
 from ecosystem.curation.base import lawless
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
@@ -38,11 +39,19 @@ def check_round(value: Any, what: str, rounds: int) -> None:
 
 
 def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"{where}: names of members are strings, got {brief(name)}; use str(node)")
-    if name not in graph:
-        known = ", ".join(map(repr, list(graph)[:12])) or "none yet; add members before flows"
+    if a_name(name, where) not in graph:
+        known = listed(map(repr, graph)) or "none yet; add members before flows"
         raise KeyError(f"{where}: there is no member {brief(name)}; the members are {known}")
+
+
+def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
+    """Both ends are members, and there is a flow between them."""
+    for name in (u, v):
+        check_known(name, graph, where)
+    if not graph.has_edge(u, v):
+        raise KeyError(
+            f"{where}: there is no flow {u!r} → {v!r}; connect it first: scenario.connect({u!r}, {v!r}, Flow(...))"
+        )
 
 
 def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:

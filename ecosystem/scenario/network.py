@@ -10,6 +10,7 @@ import networkx as nx
 from ecosystem.core.check import brief, whole_number
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
+from ecosystem.scenario.checks import check_flow_known, check_known
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
 
@@ -48,10 +49,20 @@ class Network:
         return list(self._graph)
 
     def member(self, name: str) -> Member:
-        return self._graph.nodes[name]["member"]
+        """The description of a member; KeyError where there is none of that name."""
+        try:
+            return self._graph.nodes[name]["member"]
+        except (KeyError, TypeError):
+            check_known(name, self._graph, f"scenario {self.name!r}")
+            raise
 
     def flow(self, u: str, v: str) -> Flow:
-        return self._graph.edges[u, v]["flow"]
+        """The description of a flow; KeyError where there is none."""
+        try:
+            return self._graph.edges[u, v]["flow"]
+        except (KeyError, TypeError):
+            check_flow_known(u, v, self._graph, f"scenario {self.name!r}")
+            raise
 
     def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
         """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""

@@ -164,11 +164,7 @@ class Scenario(Network):
 
         What the shares of ``v`` then leave over is real data.
         """
-        if not self._graph.has_edge(u, v):
-            raise KeyError(
-                f"there is no flow {u!r} → {v!r} in scenario {self.name!r}; connect it first: "
-                f"scenario.connect({u!r}, {v!r}, Flow(...))"
-            )
+        checks.check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
         flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
         return copies.put_flows(self.replace(), v, {u: flow})
 
@@ -182,8 +178,7 @@ class Scenario(Network):
 
     def without(self, u: str, v: str) -> Scenario:
         """A copy without the flow ``u → v``; its shares become real data (refused where ``v`` has none)."""
-        if not self._graph.has_edge(u, v):
-            raise KeyError(f"there is no flow {u!r} → {v!r} in scenario {self.name!r}")
+        checks.check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
         if self.member(v).real is None:
             raise ValueError(
                 f"without the flow {u!r} → {v!r} its share would be real data, and {v!r} has none; "

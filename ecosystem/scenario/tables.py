@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecosystem.rewards import Custom
+from ecosystem.rewards import Reward
 from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.descriptions import in_tokens
 from ecosystem.scenario.interventions import Subject, effects
@@ -129,17 +129,13 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
 
 def _tastes(scenario: Network) -> dict[str, str]:
     """The tastes of all members in words; different ones of one name are numbered."""
-    found: dict[str, dict[Hashable, int]] = {}
+    named: dict[str, dict[int, Reward]] = {}  # by their words, each object once
     for name in scenario.names:
-        reward = scenario.member(name).reward
-        if isinstance(reward, Custom):  # of others the words say the numbers
-            kinds = found.setdefault(str(reward), {})
-            kinds.setdefault(reward.kind(), len(kinds) + 1)
-    words = {}
-    for name in scenario.names:
-        reward = scenario.member(name).reward
-        words[name] = str(reward or "none")
-        kinds = found.get(words[name], {})
-        if isinstance(reward, Custom) and len(kinds) > 1:
-            words[name] += f" ({kinds[reward.kind()]})"
-    return words
+        if (reward := scenario.member(name).reward) is not None:
+            named.setdefault(str(reward), {})[id(reward)] = reward
+    words = {id(None): "none"}
+    for text, rewards in named.items():
+        numbers: dict[Hashable, int] = {}
+        which = {place: numbers.setdefault(reward.apart(), len(numbers) + 1) for place, reward in rewards.items()}
+        words |= {place: f"{text} ({number})" if len(numbers) > 1 else text for place, number in which.items()}
+    return {name: words[id(scenario.member(name).reward)] for name in scenario.names}

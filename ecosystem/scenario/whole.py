@@ -12,7 +12,7 @@ from ecosystem.curation import Users
 from ecosystem.curation.users import received
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
-from ecosystem.scenario.checks import check_known, check_round, kind_of
+from ecosystem.scenario.checks import check_flow_known, check_known, check_round, kind_of
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
 from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
 from ecosystem.scenario.network import Network
@@ -87,10 +87,10 @@ def check_intervention(intervention: Intervention, round: int, scenario: Network
     for what, subject, value in found:
         if what != "present" and not isinstance(subject, str):
             raise TypeError(f"{where}: set_{what} takes the name of a member, got {brief(subject)}")
-        for name in (subject,) if isinstance(subject, str) else subject:
-            check_known(name, scenario.graph, where)
-        if not isinstance(subject, str) and not scenario.graph.has_edge(*subject):
-            raise KeyError(f"{where}: there is no such flow; connect it first")
+        if isinstance(subject, str):
+            check_known(subject, scenario.graph, where)
+        else:
+            check_flow_known(*subject, scenario.graph, where)
         if what == "curation":
             check_level(value, where)
     intervention.check(scenario, round)
