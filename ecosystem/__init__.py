@@ -6,6 +6,8 @@ Names are loaded when they are first used, so that importing the package costs n
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ecosystem.core.version import VERSION as __version__  # noqa: F401
+
 if TYPE_CHECKING:
     from ecosystem.core.laws import NoPopulationLaw as NoPopulationLaw
     from ecosystem.core.samples import Pairs as Pairs

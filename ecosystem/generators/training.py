@@ -71,7 +71,8 @@ class Training:
         switch(self.keep_optimizer, "Training(keep_optimizer)")
         if self.decay is not None:
             function(self.decay, "Training(decay) is a function of the number of earlier retrainings, or None")
-        _check_optimizer(self.optimizer)
+        if self.optimizer is not Training.optimizer:  # the first optimizer that is made takes torch a second
+            _check_optimizer(self.optimizer)
         if not any(self.precision is known for known in (None, torch.float32, torch.bfloat16)):
             raise ValueError(
                 f"Training(precision) is None, torch.float32 or torch.bfloat16 (which needs no loss scaling), got "

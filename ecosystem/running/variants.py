@@ -6,7 +6,7 @@ import functools
 import platform
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from ecosystem.core.check import a_seed, brief, whole_number
 from ecosystem.core.memory import affordable
 from ecosystem.core.stacking import Stackable
+from ecosystem.core.version import VERSION
 from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
@@ -123,10 +124,6 @@ def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list
 @functools.cache
 def versions() -> dict[str, str]:
     """What it runs on."""
-    try:
-        own = version("mesacosm")
-    except PackageNotFoundError:
-        own = "unknown"
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -135,5 +132,5 @@ def versions() -> dict[str, str]:
         "pandas": version("pandas"),
         "mesa": mesa.__version__,
         "networkx": nx.__version__,
-        "ecosystem": own,
+        "ecosystem": VERSION,
     }
