@@ -1,8 +1,9 @@
-"""Two models, one curator: the Gaussian experiment of Zhang, Wei, Zhang 2026 (arXiv 2605.29267), Figure 3.
+"""When does curation by one model's users harm the other's? The Gaussian experiment of arXiv 2605.29267, Figure 3.
 
-``theta`` trains on what ``phi`` generates; a fraction ``curation`` of it is chosen by theta's users, which shifts it by
-a fixed vector. ``phi`` trains on ``theta`` through a linear map whose strength is ``coupling``. Curation pleases
-theta's users, and up to a coupling of about 0.86 phi's too; past it, curating theta harms phi.
+Two models, one curator, after Zhang, Wei, Zhang 2026: ``theta`` trains on what ``phi`` generates; a fraction
+``curation`` of it is chosen by theta's users, which shifts it by a fixed vector. ``phi`` trains on ``theta`` through a
+linear map whose strength is ``coupling``. Curation pleases theta's users, and up to a coupling of about 0.86 phi's too;
+past it, curating theta harms phi.
 
 Everything is linear, so the stable point is known: ``theta* = λ (I − A)⁻¹ a``, ``phi* = A theta*``.
 
@@ -13,6 +14,8 @@ Everything is linear, so the stable point is known: ``theta* = λ (I − A)⁻¹
 ``analysis/plane.py`` reads the first and says where curation helps whom.
 
     ecosystem study scenarios/pair.py --out runs/plane
+
+Takes seconds; needs nothing more.
 """
 
 import json
@@ -28,7 +31,8 @@ from torch import Tensor
 from ecosystem import Flow, LinearMap, Location, Member, Quadratic, Record, Scenario, Shift, Study, sequential
 
 COUPLING, CURATION = (0.02, 0.98), (0.05, 0.95)  # the plane: every point of it has a stable point
-SYSTEM: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "figure3_system.json").read_text())
+NUMBERS = Path(__file__).parent / "data" / "figure3_system.json"
+SYSTEM: dict[str, Any] = json.loads(NUMBERS.read_text(encoding="utf-8"))
 
 
 def scenario(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ecosystem.core import storage
 from ecosystem.core.words import shown
 from ecosystem.report import look
+from ecosystem.report.canvas import own_style
 
 LISTED = 30  # rows of a table on the page; all of them are in the saved tables
 
@@ -34,7 +35,8 @@ def figure(
     pixels: bool = False,
 ) -> dict[str, str]:
     """One figure of a subject, drawn for a desk and for a phone."""
-    wide, narrow = (look.data_uri(draw(subject, width), pixels) for width in (look.WIDE, look.NARROW))
+    with own_style():
+        wide, narrow = (look.data_uri(draw(subject, width), pixels) for width in (look.WIDE, look.NARROW))
     return {"id": name, "title": title, "wide": wide, "narrow": narrow, "caption": words[0], "alt": words[1]}
 
 

@@ -11,14 +11,18 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from loky.backend import get_context
+from loky.backend import get_context, resource_tracker
 from loky.process_executor import ProcessPoolExecutor
 
 from ecosystem.core.check import whole_number
+from ecosystem.core.outputs import Outputs
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.work import Job, Parcel, Task, play
+
+SAFE_PATH, _OURS = "PYTHONSAFEPATH", "ecosystem"  # any value will do; by this one it is known to be ours
 
 
 @dataclass(frozen=True)
@@ -113,18 +117,36 @@ class _Pool:
             yield task, Lost(f"{self.deaths[task.block.number]} workers died over it, the last ones with nothing else")
 
     def _started(self) -> ProcessPoolExecutor:
+        with _safe_path() as safe:
+            resource_tracker.ensure_running()
         return ProcessPoolExecutor(
             self.workers,
             context=get_context("loky"),  # does not run the user's script again, which may lack a guard
             initializer=_prepare,
             initargs=(self.job, os.getpid()),
-            env={**THREADS, "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
+            env={**THREADS, SAFE_PATH: safe, "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
         )
+
+
+@contextmanager
+def _safe_path() -> Iterator[str]:
+    """Let Pythons that start meanwhile not import from the working folder: a file random.py there is no module."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = before or _OURS
+    try:
+        yield before or _OURS
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def _prepare(job: bytes, parent: int) -> None:
     """Make a worker ready: it leaves Ctrl-C to its parent and does not outlive it."""
     global _job, _trouble
+    if os.environ.get(SAFE_PATH) == _OURS:
+        del os.environ[SAFE_PATH]  # programs that the user's code starts are as they would be elsewhere
+    Outputs()  # a point is not lost since nobody reads what its scenario prints
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     try:
