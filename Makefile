@@ -5,11 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-.PHONY: help setup demo test test-gpu fuzz bench clean
+LOWEST := .venv-lowest
+
+.PHONY: help setup demo test test-lowest test-gpu fuzz bench clean
 
 help:
 	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
 	@echo "make test   set up, check style and types, run the tests"
+	@echo "make test-lowest  run the core tests with the lowest versions that pyproject.toml admits, in $(LOWEST)"
 	@echo "make test-gpu  set up, run the tests that need a GPU"
 	@echo "make fuzz   set up, play 10,000 scenarios drawn at random (about half an hour)"
 	@echo "make bench  set up, run the measured comparisons"
@@ -41,6 +44,18 @@ test: setup
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# What is in every installation: extras, golden tables (whose last bits are of exact versions) and slow tests are left out.
+CORE = alphabets branches contracts_curation contracts_generators contracts_time copies curation curation_normal data \
+    environment folders generators influence interventions laws measures orderings packaging radius report retention \
+    rewards run scenario schedules stability storage streams study_store transforms users verdict
+test-lowest: export OMP_NUM_THREADS = 1
+test-lowest:
+	@$(PYTHON) -m venv $(LOWEST)
+	@$(PYTHON) -m tests.lowest > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip -q install --constraint $(LOWEST)/constraints.txt torch
+	@$(LOWEST)/bin/python -m pip -q install --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest $(CORE:%=tests/test_%.py)
+
 # On a machine with a GPU; elsewhere they say that they were skipped.
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu -rs
@@ -54,5 +69,5 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,8 @@ everybody. So a member below 0 has been harmed by what others chose. Tastes and 
     ecosystem run scenarios/families.py --set family=star --set members=20
     ecosystem study scenarios/families.py --out runs/families                   # 480 points
     python analysis/families.py --study runs/families                           # the answer
+
+Takes seconds, the study twenty minutes; needs nothing more.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Two language models that train on each other's sentences, small enough for seconds on any machine.
+"""What becomes of two language models that train on each other's sentences? Small enough for any machine.
 
 Herald and Poet say a few words about the weather. Both are LoRA adapters on one and the same frozen network, a random
 GPT-2 of 135,000 parameters, and have learnt their sentences by heart; Herald's are short, Poet's long, and so are their
@@ -9,6 +9,8 @@ What comes out: each loses what its own users like. Herald grows wordy (from 1.6
 (from 6 to 3); with ``cross=0`` each learns from its own answers instead, and both stay as they were.
 
     ecosystem run scenarios/language_tiny.py --out runs/language_tiny
+
+Takes twenty seconds; needs mesacosm[language].
 """
 
 from functools import cache, partial

@@ -1,10 +1,12 @@
-"""Neural generators in a loop: two flow-matching models that train on each other's points in the plane.
+"""What becomes of shapes that two neural generators hand to each other? Flow matching of points in the plane.
 
 ``moons`` began with two moons, ``ring`` with eight Gaussians on a circle; both are small neural networks, trained from
 where they stand each round. The users of ``moons`` like points on the right, those of ``ring`` points further up, and
 each keeps the best of a few candidates. Half of each diet is real, so the shapes bend but do not vanish.
 
     ecosystem run scenarios/moons.py --replicates 2 --out runs/moons
+
+Takes half a minute; needs nothing more.
 """
 
 import math

@@ -5,6 +5,8 @@ curate what they read: they like the first coordinate. Their taste fades by the 
 arrives one hop later every round: the light cone of the network.
 
     ecosystem run scenarios/ring.py --set members=12 --set real=0.1
+
+Takes seconds; needs nothing more.
 """
 
 import networkx as nx

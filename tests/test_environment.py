@@ -143,7 +143,8 @@ def test_figures_do_not_look_as_the_users_own() -> None:
     "words",
     [
         [],
-        *([name] for name in ["run", "describe", "influence", "study", "status", "failures", "report"),
+        *([name] for name in ["run", "describe", "influence", "study", "status", "failures", "report", "gallery"]),
+        ["gallery", "copy"],
     ],
 )
 def test_every_command_knows_h(words: Sequence[str]) -> None:

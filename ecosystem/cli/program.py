@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from ecosystem.cli import gallery
 from ecosystem.cli.describe import describe
 from ecosystem.cli.errors import complain
 from ecosystem.cli.influence import influence
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (run, describe, influence, study, status, failures, report):
     app.command()(command)
+app.add_typer(gallery.program, name="gallery")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
