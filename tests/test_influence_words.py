@@ -1,6 +1,7 @@
 """What an influence analysis means, in sentences: right for every verdict, with their signs, sizes and percentages."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,12 @@ import pytest
 import synthetic_findings as made
 from synthetic_findings import found
 
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users
+from ecosystem.influence import influence
 from ecosystem.influence.findings import Findings
 from ecosystem.report.influence import headline, story, verdicts
-from ecosystem.report.influence.verdicts import others, own
+from ecosystem.report.influence.section import render_findings
+from ecosystem.report.influence.verdicts import others, own, readers_only
 
 
 def chapter(findings: Findings, start: str) -> list[str]:
@@ -226,3 +230,39 @@ def test_who_is_not_looked_at_is_named_with_the_reason() -> None:
     reasons = {"phi": "it has no reward; give it one: Member(..., reward=...)"}
     silent = replace(findings, settings=findings.settings | {"unjudged": reasons})
     assert chapter(silent, "Whose alignment is not looked at") == ["phi: it has no reward."]
+
+
+@pytest.mark.parametrize(
+    ("chosen_by", "whose"),
+    [("producer", "a’s users"), (Users(Linear([1.0, 0.0]), Shift([1.0, 0.0])), "others")],
+    ids=["producer", "own"],
+)
+def test_nothing_backfires_on_members_whose_users_never_choose(chosen_by: Any, whose: str) -> None:
+    """A member that reads what others choose was told that its curation backfires."""
+    s = Scenario("led", rounds=60)
+    still = Location([0.0, 0.0])
+    s.add("a", Member(still, reward=Linear([1.0, 0.0]), curator=Shift([1.0, 0.0]), real=still))
+    s.add("b", Member(still, reward=Linear([-1.0, 0.1]), curator=Shift([1.0, 0.0]), real=still))
+    s.connect("a", "b", Flow(raw=0.2, curated=0.3, chosen_by=chosen_by))
+    s.connect("b", "a", Flow(raw=0.3))
+    findings = influence(s).findings()
+    assert dict(zip(findings.influence["target"], verdicts(findings), strict=True)) == {"a": "helps", "b": "lowers"}
+    (told,) = own(findings)
+    assert told.startswith(f"Reading more of what {whose} choose does not pay for b: one percentage point more lowers")
+    assert headline(findings).startswith("Reading more of what others choose lowers the alignment of b.")
+    page = render_findings(findings)
+    assert "backfires" not in page.split('<dl class="words">')[0] and "lowers it" in page
+    by_its_own = influence(s.with_flow("a", "b", chosen_by="consumer")).findings()
+    assert list(verdicts(by_its_own)) == ["helps", "backfires"]
+    both = s.with_flow("a", "b", raw=0.1, curated=0.2)
+    both.connect("b", "b", Flow(curated=0.2))  # its own users choose some of it
+    assert list(verdicts(influence(both).findings()))[1::2] in (["backfires"], ["pays"])
+
+
+def test_who_chooses_where_nobody_does_yet() -> None:
+    flows = pd.DataFrame(
+        [("a", "b", 0.0, "producer"), ("b", "b", 0.0, "producer"), ("a", "c", 0.0, "own"), ("c", "a", 0.1, "producer")],
+        columns=["source", "target", "curated", "chosen_by"],
+    )
+    assert readers_only(flows) == {"c", "a"}
+    assert readers_only(flows.assign(curated=[0.1, 0.0, 0.0, 0.1])) == {"b", "c", "a"}

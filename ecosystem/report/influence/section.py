@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXTREMES = 6  # members at either end of the list, where there are too many for a row each
 KNOCKED = 6  # members whose answers to knock-outs have room on the page
-TINTS = {"pays": "gained", "helps": "gained", "backfires": "lost", "harms": "lost", "none": ""}
+TINTS = {"pays": "gained", "helps": "gained", "backfires": "lost", "lowers": "lost", "harms": "lost", "none": ""}
 
 
 def section(findings: "Findings") -> dict[str, Any]:

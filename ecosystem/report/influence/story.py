@@ -59,6 +59,9 @@ def headline(findings: "Findings") -> str:
         elif members:
             parts.append(f"{verb} {_who(findings, members, len(own_rows), again=bool(parts))}")
     words = [f"Curation {'; it '.join(parts)}."] if parts else []
+    if lowered := list(own_rows.loc[own_rows["verdict"] == "lowers", "source"]):
+        whom = _who(findings, lowered, len(own_rows), again=bool(parts))
+        words.append(f"Reading more of what others choose lowers the alignment of {whom}.")
     harmful = cross[cross["verdict"] == "harms"]
     sources = list(dict.fromkeys(harmful["source"]))
     if len(sources) == 1:

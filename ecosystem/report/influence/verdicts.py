@@ -18,16 +18,45 @@ TOLD = 8  # sources: above it sentences count members and name the extremes
 NAMED = 4  # members that one sentence names
 LATE = 0.05  # relative difference from which sentences also tell the effect after the scenario's own rounds
 ROUNDING = 1e-10  # relative to the largest effect; what is smaller is no effect
-VERDICTS = {"pays": "pays", "backfires": "backfires", "helps": "helps", "harms": "harms", "none": "no effect"}
+VERDICTS = {"pays": "pays", "backfires": "backfires", "lowers": "lowers it", "helps": "helps", "harms": "harms"}
+VERDICTS |= {"none": "no effect"}
 
 
 def verdicts(findings: "Findings") -> pd.Series:
-    """The verdict on every row of the table of influence: a key of `VERDICTS`."""
+    """The verdict on every row of the table of influence: a key of `VERDICTS`.
+
+    Curation *backfires* on a member whose own users choose some of what it reads; where others choose all of it, it
+    *lowers* the member's alignment.
+    """
     table = findings.influence
     effect, own_row = table["effect"].astype(float), table["kind"] == "self"
-    up, down = np.where(own_row, "pays", "helps"), np.where(own_row, "backfires", "harms")
+    led = own_row & table["target"].astype(str).isin(readers_only(findings.flows))
+    up = np.where(own_row, "pays", "helps")
+    down = np.select([led, own_row], ["lowers", "backfires"], "harms")
     seen = effect.abs() > smallest(findings)
     return pd.Series(np.where(seen, np.where(effect > 0, up, down), "none"), index=table.index, dtype=object)
+
+
+def readers_only(flows: pd.DataFrame) -> set[str]:
+    """The members for whom others choose: none of the curated flows in a table ``flows`` is chosen by their own users.
+
+    At level 0 nobody chooses yet, and all their flows count: any may be the one that is chosen on.
+    """
+    flows = flows.astype({"source": str, "target": str})
+    curated = flows["curated"].astype(float) > 0
+    flows = flows[curated | ~curated.groupby(flows["target"]).transform("any")]
+    loop = (flows["chosen_by"] == "producer") & (flows["source"] == flows["target"])
+    return set(flows["target"]) - set(flows.loc[loop | (flows["chosen_by"] == "consumer"), "target"])
+
+
+def _whose(findings: "Findings", member: str) -> str:
+    """Whose users choose what a member reads, where its own do not."""
+    flows = findings.flows.astype({"source": str, "target": str})
+    flows = flows[(flows["target"] == member) & (flows["curated"].astype(float) > 0)]
+    named = list(dict.fromkeys(flows["source"]))
+    if len(named) == 1 and set(flows["chosen_by"]) == {"producer"}:
+        return f"{called(named[0])}’s users"
+    return "others"
 
 
 def smallest(findings: "Findings") -> float:
@@ -51,11 +80,16 @@ def own(findings: "Findings") -> list[str]:
     if len(table) <= TOLD:
         return [_own(findings, row) for row in table.to_dict("records")]
     sentences = []
-    for verdict in ("pays", "backfires"):
+    for verdict, words in (
+        ("pays", "Curation pays for"),
+        ("backfires", "Curation backfires for"),
+        ("lowers", "Reading more of others’ choice lowers the alignment of"),
+    ):
         rows = table[table["verdict"] == verdict]
         if len(rows):
+            most = "most that of" if verdict == "lowers" else "most for"
             share = f"{len(rows):,} of {len(table):,} members"
-            sentences.append(f"Curation {verdict} for {share}, most for {joined(extremes(rows, 'target'))}.")
+            sentences.append(f"{words} {share}, {most} {joined(extremes(rows, 'target'))}.")
     words = {"amplified": "strengthens", "dampened": "weakens", "inverted": "turns round", "unchanged": "leaves alone"}
     counts = table["network"].value_counts()
     found = [f"{verb} {counts[kind]:,}" for kind, verb in words.items() if kind in counts]
@@ -72,6 +106,8 @@ def _own(findings: "Findings", row: dict[Any, Any]) -> str:
     opening = {
         "pays": f"Curating {name} pays for {name}: one percentage point more curation {moved}",
         "backfires": f"Curating {name} backfires: one percentage point more curation {moved}",
+        "lowers": f"Reading more of what {_whose(findings, str(row['source']))} choose does not pay for {name}: one "
+        f"percentage point more {moved}",
         "none": f"Curating {name} makes no difference to {name}",
     }[row["verdict"]]
     return f"{opening}; {_network(findings, row)}." if len(findings.members) > 1 else f"{opening}."
@@ -108,12 +144,13 @@ def own_rounds(rounds: Any) -> str:
 
 def _network(findings: "Findings", row: dict[Any, Any]) -> str:
     """What the network makes of the effect that curation would have with everybody else frozen."""
-    alone, ratio, hurts = float(row["isolated"]), float(row["amplification"]), row["verdict"] == "backfires"
+    alone, ratio, hurts = float(row["isolated"]), float(row["amplification"]), row["verdict"] in ("backfires", "lowers")
     still, size = _still(findings, str(row["source"])), number(abs(alone) / 100)
     if row["network"] == "inverted" and hurts:
         return f"alone it would help, in this network it hurts (if {still}, it would raise it by {size})"
     if row["network"] == "inverted":
-        return f"the network rescues it: if {still}, it would backfire and lower it by {size}"
+        would = "lower" if str(row["source"]) in readers_only(findings.flows) else "backfire and lower"
+        return f"the network rescues it: if {still}, it would {would} it by {size}"
     if row["network"] == "undefined":
         nothing = f"if {still}, it would do nothing"
         return f"{nothing} either" if row["verdict"] == "none" else f"{nothing}: all of this comes from the network"
