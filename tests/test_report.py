@@ -136,7 +136,7 @@ def test_headline_and_settings_say_what_happened() -> None:
     page = Page(rendered("digits"))
     assert page.text.count("gained its users’ taste") == 2  # headline and table
     heading = page.text.replace("\N{NON-BREAKING HYPHEN}", "-")
-    assert "bold-a gained its users’ taste; thin-a lost its users’ taste; bold-b and thin-b are" in heading
+    assert "bold-a gained its users’ taste; thin-a lost its users’ taste; bold-b and thin-b show no" in heading
     for words in (
         "ecosystem run scenarios/digits.py --replicates 6 --seed 0",
         "replicates 0–5",

@@ -16,13 +16,14 @@ from tests.networks import random_scenario
 from tests.test_agents import Tiny, couple
 
 _COLUMNS = {
-    "members": "member generator event parameters curation real reward curator schedule retention",
-    "flows": "source target raw curated chosen_by transform delay",
+    "members": "member generator event parameters curation real reward curator schedule retention later",
+    "flows": "source target raw curated chosen_by transform delay there later",
     "rounds": "seed replicate round member updated alignment change loss",
-    "draws": "seed replicate round member component count",
-    "changes": "seed replicate round subject what before after",
+    "draws": "seed replicate round member component source curated count",
+    "changes": "seed replicate round subject what before after source target",
     "failures": "seed replicate round member error",
     "tastes": "seed replicate round member judge reward",
+    "baseline": "seed replicate member alignment of",
 }
 
 

@@ -1,15 +1,26 @@
 """Verdicts: changes, errors and intervals as in the textbook, and sentences that claim no more than they can."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic_runs as made
 
+from ecosystem import Flow, Linear, Location, Member, Run, Scenario, Stream, every, poisson, shuffled
+from ecosystem.orderings import Ordering
 from ecosystem.report import look, verdict
+from ecosystem.report.page import render
 
 
 def outcome(changes: dict[str, list[float]], **changed: object) -> pd.DataFrame:
     """Verdicts on members whose alignment moved from 1 by so much in each replicate."""
+    return verdict.outcomes(moved(changes, **changed)).set_index("member")
+
+
+def moved(changes: dict[str, list[float]], **changed: object) -> Run:
+    """A run of members whose alignment moved from 1 by so much in each replicate."""
     rows = [
         (0, replicate, at, name, True, 1.0 + at * change / 5, 0.1, np.nan)
         for name, all_changes in changes.items()
@@ -19,8 +30,7 @@ def outcome(changes: dict[str, list[float]], **changed: object) -> pd.DataFrame:
     columns = ["seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"]
     settings = made.settings("exact", 5, len(next(iter(changes.values()))), **changed)
     flows = made.flows([(name, name, 0.5, 0.3) for name in changes])
-    run = made.make(settings, made.members(list(changes)), flows, pd.DataFrame(rows, columns=columns))
-    return verdict.outcomes(run).set_index("member")
+    return made.make(settings, made.members(list(changes)), flows, pd.DataFrame(rows, columns=columns))
 
 
 def test_change_its_error_and_interval_are_those_of_the_textbook() -> None:
@@ -28,7 +38,20 @@ def test_change_its_error_and_interval_are_those_of_the_textbook() -> None:
     assert table.loc["up", "change"] == pytest.approx(2.0)
     assert table.loc["up", "error"] == pytest.approx(1 / np.sqrt(3))
     assert table.loc["up", "low"] == pytest.approx(2 - 4.302652729911275 / np.sqrt(3))  # t(0.975, 2 degrees)
-    assert list(table["kind"]) == ["unchanged", "unchanged", "lost", "still"]
+    assert list(table["kind"]) == ["few", "few", "few", "still"]
+    many = outcome({"up": [1.0, 2.0, 3.0, 2.0, 2.0], "noise": [-1.0, 0.0, 1.1, 0.2, -0.2], "down": [-1.0, -1.1] * 3})
+    assert list(many["kind"]) == ["gained", "unclear", "lost"]
+
+
+def test_two_replicates_make_an_interval_and_no_verdict() -> None:
+    """.085 → .242 ± .014 was "unchanged within noise"; and two that agree to the last digit were a verdict."""
+    table = outcome({"up": [0.143, 0.171], "same": [0.5, 0.5]})
+    assert list(table["kind"]) == ["few", "few"]
+    assert table.loc["up", "error"] == pytest.approx(0.014) and table.loc["up", "low"] < 0 < table.loc["up", "high"]
+    run = moved({"up": [0.143, 0.171]})
+    assert verdict.headline(run, verdict.outcomes(run)).startswith("up has too few replicates for a verdict")
+    page = render(run)
+    assert "Two replicates make an interval, not a verdict" in page and "95 %: −0.021 to +0.335" in page
 
 
 def test_one_replicate_claims_no_interval_unless_the_run_is_exact() -> None:
@@ -38,6 +61,40 @@ def test_one_replicate_claims_no_interval_unless_the_run_is_exact() -> None:
     assert list(outcome({"up": [1e-3], "down": [-1.0]}, samples=None)["kind"]) == ["gained", "lost"]
     shuffled = outcome({"up": [1e-3], "down": [-1.0]}, samples=None, ordering="shuffled")
     assert list(shuffled["kind"]) == ["rose", "fell"]
+
+
+class Backwards(Ordering):
+    """A random order whose words do not say so."""
+
+    def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        return rng.at(round).uniform(len(names)).argsort(-1).T.numpy()
+
+    def __repr__(self) -> str:
+        return "backwards"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"ordering": shuffled}, {"ordering": Backwards()}, {"schedule": poisson(0.7)}],
+    ids=["shuffled", "own", "clock"],
+)
+def test_one_draw_of_a_random_order_or_clock_is_no_certainty(changed: dict[str, Any]) -> None:
+    """A population run with a random order or clock said "gained" where its words did not say "random"."""
+    schedule = changed.pop("schedule", every(1))
+    s = Scenario("drawn", rounds=4, **changed)
+    for name, start in (("a", 0.0), ("b", 1.0)):
+        s.add(name, Member(Location([start]), reward=Linear([1.0]), schedule=schedule))
+    s.connect("a", "b", Flow(raw=0.5))
+    s.connect("b", "a", Flow(raw=0.5))
+    s.connect("a", "a", Flow(raw=0.5))
+    s.connect("b", "b", Flow(raw=0.5))
+    run = s.run(seed=1)
+    table = verdict.outcomes(run)
+    assert set(table["kind"]) <= {"rose", "fell", "still"} and set(table["kind"]) != {"still"}
+    assert verdict.headline(run, table).endswith("One draw of a random order cannot tell a change from chance.")
+    assert "this is one draw of it" in render(run)
+    many = verdict.outcomes(s.run(seed=1, replicates=8))
+    assert set(many["kind"]) <= {"gained", "lost", "unclear", "still"} and (many["replicates"] == 8).all()
 
 
 def test_diverged_replicates_do_not_count_and_a_late_member_starts_when_it_joins() -> None:
@@ -54,10 +111,10 @@ def test_diverged_replicates_do_not_count_and_a_late_member_starts_when_it_joins
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"a": [1, 1.1], "b": [1, 1.1]}, "Both members gained their users’ taste."),
-        ({"a": [1.0], "b": [-1.0]}, "a moved towards its users’ taste; b moved away from its users’ taste."),
-        ({f"m{i}": [1, 1.1] if i < 3 else [0, 0] for i in range(8)}, "Three of eight members gained"),
-        ({"a": [0, 0]}, "a did not move."),
+        ({"a": [1, 1.1] * 3, "b": [1, 1.1] * 3}, "Both members gained their users’ taste (compared with the start)."),
+        ({"a": [1.0], "b": [-1.0]}, "a ended closer to its users’ taste; b ended further from its users’ taste (comp"),
+        ({f"m{i}": [1, 1.1] * 3 if i < 3 else [0] * 6 for i in range(8)}, "Three of eight members gained"),
+        ({"a": [0, 0]}, "a did not change (compared with the start)."),
     ],
 )
 def test_headline(changes: dict[str, list[float]], words: str) -> None:

@@ -165,7 +165,7 @@ def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: 
 
 def _show_run(run: Run) -> None:
     """Who gained and who lost: a row a member, then the verdict and the replicates that diverged."""
-    from ecosystem.report.verdict import WORDS, headline, number, outcomes
+    from ecosystem.report.verdict import START, WORDS, headline, number, outcomes
 
     found = outcomes(run)
     rows = [
@@ -173,15 +173,16 @@ def _show_run(run: Run) -> None:
             row.member,
             cell(row.curation),
             number(row.start, row.error),
+            "as it began" if row.against == START else number(row.alone, row.error),
             number(row.end, row.error),
-            number(row.change, row.error, sign=True) + (f" ± {number(row.error)}" if row.error > 0 else ""),
+            number(row.change, row.error, sign=True) + (f" ± {number(row.high - row.change)}" if row.error > 0 else ""),
             WORDS[row.kind],
         ]
         for row in (found if len(found) <= SHOWN else found.sort_values("change")).itertuples()
     ]
     screen = console()
     title = "{scenario}: {completed} of {rounds} rounds".format(**run.settings)
-    header = ("member", "λ", "alignment at start", "at end", "change ± s.e.", "verdict")
+    header = ("member", "λ", "alignment at start", "alone", "at end", "change (95 %)", "verdict")
     screen.print(table(title, header, rows))
     screen.print(headline(run, found), highlight=False, markup=False)
     for failure in run.failures.head(SHOWN).itertuples():

@@ -32,8 +32,7 @@ def coupling(run: "Run") -> tuple[str, str]:
         "head is a share of "
         "the reader’s training set; numbers that find no room here stand in the next figure. "
         "A grey box is real data. The tint of a circle says what became of its users’ taste, and the number "
-        "inside by how "
-        "much its alignment moved."
+        "inside how much higher or lower its alignment ends than alone, if nobody had read anybody."
     )
     diets = "; ".join(_diet(run, name) for name in look.names(run)) if count <= 12 else ""
     return caption, f"Directed network of {size}. {diets}".strip()

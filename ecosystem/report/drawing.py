@@ -153,7 +153,7 @@ def _fit(sheet: Sheet, lines: dict[str, list[str]]) -> float:
 def _legend(run: "Run", key: list[tuple[str, str]], narrow: bool) -> list[dict[str, Any]]:
     """The legends: what strokes and tints mean, then, if needed, which number is whose."""
     kinds = set(outcomes(run)["kind"])
-    up, down = ("▲ rose", "▼ fell") if kinds & {"rose", "fell"} else ("▲ gained", "▼ lost")
+    up, down = ("▲ higher", "▼ lower") if kinds & {"rose", "fell"} else ("▲ gained", "▼ lost")
     dash = (0, (3, 1.2))
     lines = [("raw", look.RAW, "-", "raw output"), ("curated", look.CURATED, dash, "curated output")]
     marks = [

@@ -120,14 +120,16 @@ def _verdicts(run: "Run", table: pd.DataFrame) -> dict[str, Any]:
         ranked = ranked[ranked["change"].notna()]
         shown = pd.concat([ranked.head(EXTREMES), ranked.tail(EXTREMES)]).drop_duplicates("member")
     begin, end = table["first"].min(), table["last"].max()
-    caption = "Alignment: how much a member’s users like what it generates."
+    caption = "Alignment: how much a member’s users like what it generates"
     if np.isfinite(begin):
-        caption += f" From round {begin:.0f} to round {end:.0f}" + (", mean over replicates." if interval else ".")
+        caption += f", in round {begin:.0f} (start) and round {end:.0f} (end)"
+        caption += ", mean over replicates" if interval else ""
+    caption += "; alone: if nobody had read anybody. The change is that from alone to the end."
     if many:
         caption += f" The {EXTREMES} members that gained most and the {EXTREMES} that lost most."
     return {
         "caption": caption,
-        "columns": ["Member", "Its users like", "Curated", "Alignment", "Change", "Verdict"],
+        "columns": ["Member", "Its users like", "Curated", "Start", "Alone", "End", "Change", "Verdict"],
         "rows": [_verdict(row) for row in shown.to_dict("records")],
         "notes": _cautions(run, table, interval),
     }
@@ -140,12 +142,15 @@ def _verdict(row: dict[Any, Any]) -> dict[str, str]:
     change = number(row["change"], sign=True, **digits)
     if np.isfinite(row["error"]):
         change += f" ± {number(row['error'], **digits)}"
-    seen, reward = np.isfinite(row["change"]), str(row["reward"])
+    reward = str(row["reward"])
+    alone = "as it began" if row["against"] == verdict.START else number(row["alone"], **digits)
     return {
         "member": str(row["member"]),
         "likes": "–" if reward == "none" else look.shortened(reward, 48),
         "curated": look.percent(float(row["curation"])),
-        "path": f"{number(row['start'], **digits)} → {number(row['end'], **digits)}" if seen else "–",
+        "start": number(row["start"], **digits),
+        "alone": alone,
+        "end": number(row["end"], **digits),
         "change": change,
         "interval": f"{number(row['low'], sign=True, **digits)} to {number(row['high'], sign=True, **digits)}"
         if np.isfinite(row["low"])
@@ -160,18 +165,25 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
     notes = []
     if not table["change"].notna().any():
         return notes
+    notes += _alone(run, table)
     if interval:
         notes.append(
-            "± is the standard error of the mean over replicates. A member gained or lost if the 95 % "
-            "interval of its change "
-            "(Student’s t) leaves zero out."
+            "± is the standard error of the mean over replicates. A member gained or lost if the 95 % interval of its "
+            f"change (Student’s t) leaves zero out, and {verdict.ENOUGH} replicates or more say so; no clear change "
+            "means that the interval does not say, not that there is none."
         )
-        if table["replicates"].max() < 5:
-            notes.append("So few replicates make wide intervals: more of them would sharpen the verdicts.")
+        if table["replicates"].max() < verdict.ENOUGH:
+            count = verdict.counted(int(table["replicates"].max()), "replicate")
+            notes.append(f"{count.capitalize()} make an interval, not a verdict: run it with --replicates 20 or so.")
         if len(table) > 10:
             notes.append("At 95 %, about one unchanged member in twenty shows up as changed by chance alone.")
     elif verdict.exact(run):
         notes.append("A population run has no chance in it: changes are exact and need no interval.")
+    elif verdict.population(run):
+        notes.append(
+            "The order or a clock is random, and this is one draw of it: another might end elsewhere, so no verdict is "
+            "given. More replicates draw it anew: run it with --replicates 20 or so."
+        )
     else:
         notes.append("There is one replicate, so nothing can be said about chance: no interval is given.")
     if table.loc[table["change"].notna(), "reward"].nunique() > 1:
@@ -179,6 +191,20 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
             "Each taste has a scale of its own: changes of members with different tastes cannot be compared in size."
         )
     return notes
+
+
+def _alone(run: "Run", table: pd.DataFrame) -> list[str]:
+    """What members are compared with."""
+    if run.baseline.empty:
+        return ["What members would be alone was not recorded, so the change is that from the start."]
+    words = {
+        "refitted": "Alone, every flow is cut and each member trains on its own real data in the same rounds, with the "
+        "same draws and the same users as at the end.",
+        "data": "Of models that are trained, alone is what their users think of the real data themselves: what a "
+        "perfect fit would be worth.",
+        "start": "Members without real data would stay as they began.",
+    }
+    return [sentence for kind, sentence in words.items() if (table["against"] == kind).any()]
 
 
 def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:

@@ -1,8 +1,10 @@
-"""Who got its users' taste, and who lost it: what a run's table of rounds says, with its uncertainty.
+"""Who got its users' taste, and who lost it: what a run's tables say, with their uncertainty.
 
-A member's change is the difference between its last and its first recorded alignment, taken within each
-replicate and then averaged. The standard error is that of the mean over replicates, the interval Student's
-t at 95 %. A replicate that diverged is left out of every mean (it has no end), unless all of them did.
+A member's change is the difference between its last recorded alignment and what it would be if nobody read anybody
+(:mod:`ecosystem.running.baseline`: its own real data alone; without any, its start), taken within each replicate and
+then averaged. The standard error is that of the mean over replicates, the interval Student's t at 95 %; fewer than
+`ENOUGH` replicates make an interval, not a verdict. A replicate that diverged is left out of every mean (it has no
+end), unless all of them did.
 """
 
 from typing import TYPE_CHECKING
@@ -15,17 +17,22 @@ if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
 KEYS = ["seed", "replicate"]
+ENOUGH = 5  # replicates for a verdict, where there is chance
+START = "start"  # what a member is compared with that has no real data, or of which nothing else was recorded
 WORDS = {
     "gained": "gained its users’ taste",
     "lost": "lost its users’ taste",
-    "unchanged": "unchanged within noise",
-    "rose": "rose in this one run",
-    "fell": "fell in this one run",
-    "still": "did not move",
+    "unclear": "no clear change",
+    "few": "too few replicates",
+    "rose": "higher in this one run",
+    "fell": "lower in this one run",
+    "still": "no change",
     "diverged": "diverged: no verdict",
     "none": "has no users with a taste",
     "unknown": "alignment not recorded",
 }
+ONE = {"its": "its", "show": "shows", "has": "has"}
+MANY = {"its": "their", "show": "show", "has": "have"}
 NUMBERS = (
     "no",
     "one",
@@ -68,17 +75,29 @@ def all_diverged(run: "Run") -> bool:
 
 def exact(run: "Run") -> bool:
     """Whether the run is the population itself, without chance: no samples and no random orders or clocks."""
+    return population(run) and replicates(run) == 1 and not randomly_timed(run)
+
+
+def population(run: "Run") -> bool:
+    """Whether nothing is sampled."""
+    return run.settings.get("samples", 0) is None
+
+
+def randomly_timed(run: "Run") -> bool:
+    """Whether the order or a clock is random: then a run of the population is one draw of it."""
+    if "random" in run.settings:
+        return bool(run.settings["random"])
     chance = " ".join([str(run.settings.get("ordering", "")), *run.members["schedule"].astype(str)]).lower()
-    random = any(word in chance for word in ("shuffl", "poisson", "random"))
-    return run.settings.get("samples", 0) is None and replicates(run) == 1 and not random
+    return any(word in chance for word in ("shuffl", "poisson", "random"))
 
 
 def outcomes(run: "Run") -> pd.DataFrame:
     """One row a member, in the scenario's order: where its alignment began and ended, and what that means.
 
-    Columns: member, reward, curation, first, last (rounds), start, end, change (means over replicates),
-    error (standard error of the change), low, high (its 95 % interval), replicates, kind (a key of
-    `WORDS`). Errors and intervals are NaN with a single replicate.
+    Columns: member, reward, curation, first, last (rounds), alone (its alignment if nobody read anybody), start, end,
+    change (end less alone; means over replicates), error (standard error of the change), low, high (its 95 %
+    interval), replicates, against (what ``alone`` is: refitted, data, start), kind (a key of `WORDS`). Errors and
+    intervals are NaN with a single replicate.
     """
     rounds = finished(run)
     seen = rounds[np.isfinite(rounds["alignment"].astype(float))].sort_values("round", kind="stable")
@@ -88,15 +107,21 @@ def outcomes(run: "Run") -> pd.DataFrame:
         first=("round", "first"),
         last=("round", "last"),
     )
-    ends["change"] = ends["end"] - ends["start"]
+    alone = run.baseline.assign(member=run.baseline["member"].astype(str)).set_index(["member", *KEYS])
+    ends = ends.assign(alone=alone["alignment"].astype(float), against=alone["of"].astype(str))
+    ends["alone"] = ends["alone"].fillna(ends["start"])
+    ends["against"] = ends["against"].fillna(START)
+    ends["change"] = ends["end"] - ends["alone"]
     table = ends.groupby("member").agg(
         first=("first", "min"),
         last=("last", "max"),
+        alone=("alone", "mean"),
         start=("start", "mean"),
         end=("end", "mean"),
         change=("change", "mean"),
         error=("change", "sem"),
         replicates=("change", "size"),
+        against=("against", "min"),  # the start if it is that in all replicates alone
     )
     reach = table["error"] * stdtrit(np.maximum(table["replicates"] - 1, 1), 0.975)
     table = table.assign(low=table["change"] - reach, high=table["change"] + reach)
@@ -110,7 +135,7 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
     """The verdict on each row, by the first rule that applies."""
     change, single = table["change"], table["error"].isna()
     scale = 1e-9 if certain else 1e-12  # rounding, relative to the start
-    moved = change.abs() > scale * np.maximum(1.0, table["start"].abs())
+    moved = change.abs() > scale * np.maximum(1.0, table["alone"].abs())
     rules = [
         (change.isna() & (table["reward"].astype(str) == "none"), "none"),
         (change.isna(), "unknown"),
@@ -120,10 +145,11 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
         (single & certain, "lost"),
         (single & (change > 0), "rose"),
         (single, "fell"),
+        (table["replicates"] < ENOUGH, "few"),
         (table["low"] > 0, "gained"),
         (table["high"] < 0, "lost"),
     ]
-    return np.select([rule.to_numpy(bool) for rule, _ in rules], [kind for _, kind in rules], "unchanged")
+    return np.select([rule.to_numpy(bool) for rule, _ in rules], [kind for _, kind in rules], "unclear")
 
 
 def counted(number: int, noun: str = "") -> str:
@@ -144,22 +170,33 @@ def headline(run: "Run", table: pd.DataFrame) -> str:
     verbs = {
         "gained": "gained {its} users’ taste",
         "lost": "lost {its} users’ taste",
-        "rose": "moved towards {its} users’ taste",
-        "fell": "moved away from {its} users’ taste",
-        "unchanged": "{is} unchanged within noise",
-        "still": "did not move",
+        "rose": "ended closer to {its} users’ taste",
+        "fell": "ended further from {its} users’ taste",
+        "unclear": "{show} no clear change",
+        "few": "{has} too few replicates for a verdict",
+        "still": "did not change",
     }
     noun = "members" if len(judged) == len(table) else "members with a taste"
     parts = [
         _subject(list(group["member"]), len(judged), first=number == 0, noun=noun)
         + " "
-        + verb.format(**({"its": "its", "is": "is"} if len(group) == 1 else {"its": "their", "is": "are"}))
+        + verb.format(**(ONE if len(group) == 1 else MANY))
         for number, (kind, verb) in enumerate((k, v) for k, v in verbs.items() if (judged["kind"] == k).any())
         for group in [judged[judged["kind"] == kind]]
     ]
-    words = "; ".join(parts) + "."
-    caution = judged["kind"].isin(["rose", "fell"]).any()
-    return words + (" One run cannot tell a change from chance." if caution else "")
+    words = f"{'; '.join(parts)} (compared with {basis(judged)})."
+    if not judged["kind"].isin(["rose", "fell"]).any():
+        return words
+    one = "One draw of a random order" if population(run) else "One run"
+    return f"{words} {one} cannot tell a change from chance."
+
+
+def basis(judged: pd.DataFrame) -> str:
+    """What the members of a table of `outcomes` are compared with, in a few words."""
+    begun = judged["against"] == START
+    if begun.all():
+        return "the start"
+    return "reading nobody" + ("; without real data, with the start" if begun.any() else "")
 
 
 def _subject(members: list[str], total: int, first: bool, noun: str) -> str:

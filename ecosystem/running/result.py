@@ -16,10 +16,11 @@ from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.baseline import baseline
 from ecosystem.running.recording import Recorder
 from ecosystem.running.run import Run
 from ecosystem.running.tables import Tables
-from ecosystem.running.variants import versions
+from ecosystem.running.variants import randomly_timed, versions
 
 
 def run_of(
@@ -41,6 +42,7 @@ def run_of(
             "rounds": scenario.rounds,
             "samples": scenario.samples,
             "ordering": repr(scenario.ordering),
+            "random": randomly_timed(scenario) or any(clock.schedule.random for clock in state.clocks),
             "seeds": [list(pair) for pair in recorder.seeds],
             "completed": state.round,
             "finished": state.round >= scenario.rounds,
@@ -52,6 +54,7 @@ def run_of(
         rounds=tables.rounds,
         changes=tables.changes,
         failures=tables.failures,
+        baseline=partial(baseline, program, state, list(changes), variant, recorder.seeds, recorder.record.judged),
         **{name: partial(tables.frame, name) for name in tables.measured},
         texts=partial(_texts, generators, recorder.seeds[0], kept),
         samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},

@@ -24,6 +24,7 @@ _ON_REQUEST = {  # empty where nobody asked
     "sources": (*_PLACE, "member", "source", "curated", "born", "count", "reward", "deviation"),
     "choices": (*_PLACE, "source", "target", "quantile", "before", "after"),
     "texts": (*_PLACE, "member", "input", "output"),
+    "baseline": ("seed", "replicate", "member", "alignment", "of"),  # empty in runs of earlier versions
 }
 
 
@@ -49,7 +50,8 @@ class Run:
     ``rounds`` has a row for each seed, replicate, round and member: whether it was ``updated``, its ``alignment``
     ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖``, its training ``loss``, and what the measures of its record say. Row
     ``round = r`` is after ``r`` rounds. Measures that return frames have tables of their own (``run.distances``), whose
-    names are in ``measured``.
+    names are in ``measured``. ``baseline`` is what each member's users would think of it if nobody had read anybody
+    (:mod:`ecosystem.running.baseline`); it is worked out when it is first read, or when the run is saved.
     ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
     in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
     parameters, ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
@@ -65,6 +67,7 @@ class Run:
     sources: pd.DataFrame = _table("sources")
     choices: pd.DataFrame = _table("choices")
     texts: pd.DataFrame = _table("texts")
+    baseline: pd.DataFrame = _table("baseline")
 
     def __init__(
         self,

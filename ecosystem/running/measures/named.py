@@ -17,7 +17,7 @@ from ecosystem.running.measures.watching import EVENTS
 Measure = Callable[[View], Any]
 
 OWN = ("seed", "replicate", "round", "member", "updated", "loss", "variant", "point", "seeds")
-TABLES = ("members", "flows", "rounds", "changes", "failures", "texts")
+TABLES = ("members", "flows", "rounds", "changes", "failures", "texts", "baseline")
 OTHERS = ("settings", "samples", "inputs", "parameters", "save", "load", "measured")
 
 
