@@ -30,6 +30,8 @@ def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -
     affordable(
         4 * rows, f"recording {kept // record.every} rounds", "record fewer: Record(every=...), Record(last=...)"
     )
+    saved = sum(record.wants_parameters(round) for round in range(1, first.rounds + 1)) if record.parameters else 0
+    affordable(models * saved, f"Record(parameters) in {saved} rounds", "keep fewer: Record(parameters=every(...))")
     for name, member in zip(first.names, members, strict=True):
         event = math.prod(member.generator.event_shape)
         for what in ("samples", "judged"):

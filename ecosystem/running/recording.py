@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.core.samples import Samples
+from ecosystem.core.streams import Stream
 from ecosystem.engine.judging import shown
 from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program
@@ -24,6 +25,9 @@ from ecosystem.running.measures.kept import alignment, change, choices, draws, s
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
 from ecosystem.running.measures.view import Stage, View
 from ecosystem.running.measures.watching import EVENTS, Witness
+from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured
+from ecosystem.running.weights import parameters_of
+from ecosystem.schedules import as_schedule
 
 SHOWN = 24  # members whose samples are kept
 ALWAYS = (alignment, change)
@@ -42,7 +46,9 @@ class Record:
     ``choices`` (the rewards of what users saw and of what they kept) say that those of the same name are.
 
     ``samples`` keeps so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly
-    spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form.
+    spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form. ``parameters`` is a
+    schedule, ``every(10)`` or ``at(1, 5)``: in its rounds the parameters of all members are kept, for ``run.history``
+    and ``run.generator(name, round=...)``.
 
     Raises
     ------
@@ -70,6 +76,7 @@ class Record:
     sources: bool = False
     choices: bool = False
     measures: Sequence[Measure] = ()
+    parameters: Any = None
 
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
@@ -77,6 +84,11 @@ class Record:
         for name in ("start", "draws", "tastes", "sources", "choices"):
             switch(getattr(self, name), f"Record({name})")
         self._check_sample_rounds()
+        if self.parameters is not None:
+            try:
+                object.__setattr__(self, "parameters", as_schedule(self.parameters))
+            except TypeError as error:
+                raise TypeError(f"Record(parameters): {error}") from error
         if self.last is not None:
             whole_number(self.last, "Record(last)", 1, instead="or None")
         object.__setattr__(self, "measures", checked(self.measures, (*ALWAYS, *FLAGS)))
@@ -109,61 +121,17 @@ class Record:
         chosen = self.sample_rounds
         return round in ({rounds * i // 4 for i in range(5)} if chosen is None else chosen)
 
+    def wants_parameters(self, round: int) -> bool:
+        """Whether parameters are kept in a round; schedules that draw have one and the same clock in all replicates."""
+        rng = Stream.root([(0, 0)])[0].at("parameters")
+        return self.parameters is not None and round > 0 and bool(self.parameters.due(round, rng))
+
 
 def checked_record(record: Record | None) -> Record:
     """What to record; by default what ``Record()`` says."""
     if record is None or isinstance(record, Record):
         return record or Record()
     raise TypeError(f"record must be a Record, record=Record(every=1, samples=16), got {brief(record)}")
-
-
-@dataclass
-class Snapshot:
-    """One recorded round; arrays ``[members, variants, replicates]``.
-
-    ``numbers`` and ``frames`` are what measures said, by their names.
-    """
-
-    round: int
-    updated: np.ndarray
-    loss: np.ndarray
-    present: np.ndarray
-    numbers: dict[str, np.ndarray]
-    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
-
-    def array(self, name: str) -> np.ndarray:
-        """One of the arrays, or what a measure said."""
-        return getattr(self, name) if name in _ARRAYS else self.numbers[name]
-
-
-_ARRAYS = ("updated", "loss", "present")
-
-
-def measured(snapshots: Sequence[Snapshot]) -> list[str]:
-    """The measures that returned frames."""
-    return list(dict.fromkeys(name for snapshot in snapshots for name in snapshot.frames))
-
-
-def joined(snapshots: Sequence[Snapshot], name: str) -> pd.DataFrame:
-    """The frames of a measure as one, with a column ``round``; empty ones only say which columns there are."""
-    frames = [s.frames[name].assign(round=s.round) for s in snapshots if name in s.frames]
-    return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-
-
-class History:
-    """The arrays of all recorded rounds; put together once for all variants."""
-
-    def __init__(self, snapshots: list[Snapshot]) -> None:
-        self.snapshots = snapshots
-        self._arrays: dict[tuple[str, int], np.ndarray] = {}
-
-    def array(self, name: str, count: int) -> np.ndarray:
-        """One array of the first ``count`` snapshots, ``[variants, replicates, rounds, members]``."""
-        if (name, count) not in self._arrays:
-            stacked = np.stack([snapshot.array(name) for snapshot in self.snapshots[:count]])
-            self._arrays = {key: value for key, value in self._arrays.items() if key[1] == count}
-            self._arrays[name, count] = np.ascontiguousarray(stacked.transpose(2, 3, 0, 1))
-        return self._arrays[name, count]
 
 
 class Recorder:
@@ -179,6 +147,7 @@ class Recorder:
         self.history = History(self.snapshots)
         self.failures: list[Failure] = []
         self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
+        self.parameters: dict[str, dict[int, list[dict[str, Tensor]]]] = {}  # the same way
         self._archive = Archive(program)
         self._watchers = [(measure, getattr(measure, "watches", {})) for measure in record.kept]
         self._watched: dict[int, list[Any]] = {}  # what measures that watch have kept of this round
@@ -206,6 +175,10 @@ class Recorder:
             self.failures += lost(self.names, number, played)
         if self.record.wants_samples(number, self.rounds):
             self._keep_samples(state)
+        if self.record.wants_parameters(number):
+            for name in self.names:
+                parts = [parameters_of(self.program, state, name, variant) for variant in range(state.alive.shape[0])]
+                self.parameters.setdefault(name, {})[number] = parts
         if self.record.wants(number, self.rounds):
             self._keep_numbers(state, before, played)
 
@@ -242,22 +215,21 @@ class Recorder:
         numbers = list(kept[0].numbers) if kept else []
         return {
             "rounds": [snapshot.round for snapshot in kept],
-            "arrays": {
-                name: np.stack([s.array(name) for s in kept]) if kept else None for name in (*_ARRAYS, *numbers)
-            },
+            "arrays": {name: np.stack([s.array(name) for s in kept]) if kept else None for name in (*ARRAYS, *numbers)},
             "frames": {name: written(joined(kept, name)) for name in measured(kept)},
             "failures": [tuple(vars(failure).values()) for failure in self.failures],
             "samples": self.samples,
+            "parameters": self.parameters,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
         arrays, rounds = state["arrays"], self.rounds
-        numbers = [name for name in arrays if name not in _ARRAYS]
+        numbers = [name for name in arrays if name not in ARRAYS]
         self.snapshots = [
             Snapshot(
                 round,
-                **{name: arrays[name][i] for name in _ARRAYS},
+                **{name: arrays[name][i] for name in ARRAYS},
                 numbers={name: arrays[name][i] for name in numbers},
             )
             for i, round in enumerate(state["rounds"])
@@ -275,6 +247,7 @@ class Recorder:
             name: {round: drawn for round, drawn in many.items() if self.record.wants_samples(round, rounds)}
             for name, many in state["samples"].items()
         }
+        self.parameters = state["parameters"]
 
     def _keep_samples(self, state: State) -> None:
         for i, name in enumerate(self.names[:SHOWN]):

@@ -7,12 +7,9 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from ecosystem.core.samples import Pairs, outputs
 from ecosystem.engine.diets import Change
-from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
@@ -21,6 +18,7 @@ from ecosystem.running.recording import Recorder
 from ecosystem.running.run import Run
 from ecosystem.running.tables import Tables
 from ecosystem.running.variants import randomly_timed, versions
+from ecosystem.running.weights import models_of, parameters_of
 
 
 def run_of(
@@ -61,7 +59,9 @@ def run_of(
         inputs={
             name: {r: x.inputs for r, x in rounds.items() if isinstance(x, Pairs)} for name, rounds in kept.items()
         },
-        parameters={name: _parameters(program, state, name, variant) for name in names},
+        parameters={name: parameters_of(program, state, name, variant) for name in names},
+        history={name: {r: x[variant] for r, x in many.items()} for name, many in recorder.parameters.items()},
+        models={name: models_of(program, state, name, variant) for name in names},
     )
 
 
@@ -74,12 +74,3 @@ def _texts(
         for number, drawn in rounds.items():
             rows += [(*seed, number, name, *pair) for pair in generators[name].texts(drawn) or ()]
     return pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "input", "output"])
-
-
-def _parameters(program: Program, state: State, name: str, variant: int) -> dict[str, Tensor]:
-    c, row = program.places[name]
-    part = state.now[c].take((row, variant))
-    if not isinstance(part, Looped):
-        return part.map(torch.clone).tensors()
-    states = [model.state_dict() for model in part.models]
-    return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}

@@ -12,7 +12,10 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.core import locks, manifest, parquet, storage
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.manifest import Damaged
+from ecosystem.generators import GenerativeModel
+from ecosystem.running.weights import Models, choose, given, portable
 
 FACTS = "run.json"
 FULL = "the run could not be saved; make room, or choose another folder"
@@ -54,7 +57,9 @@ class Run:
     (:mod:`ecosystem.running.baseline`); it is worked out when it is first read, or when the run is saved.
     ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
     in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
-    parameters, ``[replicates, ...]``. A table is given as one, or as a function that makes it when it is first read.
+    parameters, ``[replicates, ...]``, ``history[member][round][name]`` those of the rounds of ``Record(parameters)``,
+    and :meth:`generator` is a model with either. A table is given as one, or as a function that makes it when it is
+    first read.
     """
 
     members: pd.DataFrame = _table("members")
@@ -76,6 +81,8 @@ class Run:
         samples: dict[str, dict[int, Tensor]] | None = None,
         inputs: dict[str, dict[int, Tensor]] | None = None,
         parameters: dict[str, dict[str, Tensor]] | None = None,
+        history: dict[str, dict[int, dict[str, Tensor]]] | None = None,
+        models: Models | None = None,
         **tables: Table,
     ) -> None:
         if missing := set(_TABLES) - set(tables):
@@ -84,6 +91,8 @@ class Run:
         self.samples = samples or {}
         self.inputs = {member: rounds for member, rounds in (inputs or {}).items() if rounds}
         self.parameters = parameters or {}
+        self.history = history or {}
+        self._models = models or {}
         blank = {name: pd.DataFrame(columns=list(columns)) for name, columns in _ON_REQUEST.items()}
         self._tables: dict[str, Table] = blank | tables
 
@@ -99,7 +108,46 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         """All of it, tables made: so that runs come back from a pool of processes."""
-        return vars(self) | {"_tables": {name: _made(self, name) for name in self._tables}}
+        tables = {name: _made(self, name) for name in self._tables}
+        return vars(self) | {"_tables": tables, "_models": portable(self._models)}
+
+    def generator(
+        self, name: str, replicate: int = 0, round: int | None = None, like: GenerativeModel | None = None
+    ) -> Any:
+        """The model of a member after the last round, or one whose parameters were kept: a copy in evaluation mode.
+
+        It is a module as the scenario was given, independent of the run. A run that was loaded has numbers alone: give
+        it ``like``, a model made as that of the scenario was, which gets the weights (and no more) in a copy.
+
+        Raises
+        ------
+        KeyError
+            If there is no such member.
+        ValueError
+            If there is no such replicate, the round was not kept, the run has no models and is given none, or its
+            weights do not fit.
+
+        >>> from ecosystem import Flow, Location, Member, Scenario
+        >>> s = Scenario("loop", rounds=2)
+        >>> s.add("a", Member(Location([1.0]), real=Location([0.0])))
+        >>> s.connect("a", "a", Flow(raw=0.5))
+        >>> s.run().generator("a").mean
+        tensor([0.2500], dtype=torch.float64)
+        """
+        if name not in self.parameters:
+            raise KeyError(f"there is no member {brief(name)} in the run; there are {', '.join(self.parameters)}")
+        place, last = f"run.generator({name!r})", self.parameters[name]
+        weights = choose(self.history.get(name, {}), last, int(self.settings.get("completed", 0)), round, place)
+        count = len(self.settings["seeds"])
+        if whole_number(replicate, f"{place}: replicate", 0) >= count:
+            raise ValueError(f"{place}: there is no replicate {replicate}; there are {count}, from 0 on")
+        if like is None and name not in self._models:
+            raise ValueError(
+                f"{place}: a run that was loaded has no models; give it one to put the weights in: like=..."
+            )
+        known = self._models[name][replicate] if like is None else like
+        mine = None if like is None and weights is last else {n: x[replicate] for n, x in weights.items()}
+        return given(known, mine, place)
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
@@ -127,6 +175,10 @@ class Run:
             rounds = {f"{m}/{r}": x.contiguous() for m, many in kept.items() for r, x in many.items()}
             save_file(rounds, folder / f"{name}.safetensors")
         save_file(parameters, folder / "parameters.safetensors")
+        if self.history:
+            kept = ((f"{m}/{r}", many) for m, rounds in self.history.items() for r, many in rounds.items())
+            every = {f"{place}/{n}": x.contiguous() for place, many in kept for n, x in many.items()}
+            save_file(every, folder / "history.safetensors")
         (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
 
     @classmethod
@@ -160,7 +212,7 @@ class Run:
         more = sorted(name.removesuffix(".parquet") for name in names if name.endswith(".parquet"))
         found = {name: source / f"{name}.parquet" for name in dict.fromkeys((*_TABLES, *more))}
         tables = {name: manifest.opened(path, parquet.frame) for name, path in found.items()}
-        numbers = {name: source / f"{name}.safetensors" for name in ("parameters", "samples", "inputs")}
+        numbers = {name: source / f"{name}.safetensors" for name in ("parameters", "samples", "inputs", "history")}
         there = {name: path for name, path in numbers.items() if path.name in names or name == "parameters"}
         tensors = {name: manifest.opened(path, _SPLIT[name]) for name, path in there.items()}
         return cls(settings, **tables, **tensors)
@@ -194,7 +246,21 @@ def _by_round(path: Path) -> dict[str, dict[int, Tensor]]:
     return {member: dict(sorted(rounds.items())) for member, rounds in found.items()}
 
 
-_SPLIT: dict[str, Callable[[Path], Any]] = {"parameters": _by_name, "samples": _by_round, "inputs": _by_round}
+def _by_round_and_name(path: Path) -> dict[str, dict[int, dict[str, Tensor]]]:
+    """Tensors by member, round and name."""
+    found: dict[str, dict[int, dict[str, Tensor]]] = {}
+    for place, many in _by_name(path).items():
+        member, _, round = place.rpartition("/")
+        found.setdefault(member, {})[int(round)] = many
+    return {member: dict(sorted(rounds.items())) for member, rounds in found.items()}
+
+
+_SPLIT: dict[str, Callable[[Path], Any]] = {
+    "parameters": _by_name,
+    "samples": _by_round,
+    "inputs": _by_round,
+    "history": _by_round_and_name,
+}
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.engine.diets import Change
-from ecosystem.running.recording import Recorder, joined, measured
+from ecosystem.running.recording import Recorder
+from ecosystem.running.snapshots import joined, measured
 from ecosystem.scenario.interventions import label
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ecosystem.core import storage
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
-from ecosystem.generators.language.adapters import Lora, first_weights
+from ecosystem.generators.language.adapters import Lora, first_weights, write_adapter
 from ecosystem.generators.language.base import Base
 from ecosystem.generators.language.codec import Codec, answered
 from ecosystem.generators.language.sampling import chosen
@@ -74,37 +77,15 @@ class LanguageModel(ConditionalModel):
         plan = training_plan or Training(512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
         self.training_plan = plan if precision is None else replace(plan, precision=precision)
         network = base.adapted(device, self.lora)
-        self._check_positions(network)
-        self._filler = self._checked_rows(network)
+        _check_positions(base, self.codec, network)
+        self._filler = _filler(base, network)
         weights = first_weights(network, seed)
         self.adapter = nn.ParameterDict({name.replace(".", "-"): weight.to(device) for name, weight in weights.items()})
-
-    def _check_positions(self, network: Any) -> None:
-        """Prompt and answer in their template must fit the base."""
-        wanted = sum(map(len, self.base.template)) + self.codec.prompt_length + self.codec.answer_length
-        most = getattr(network.config, "max_position_embeddings", None)
-        if most is not None and wanted > most:
-            raise ValueError(
-                f"prompt_length={self.codec.prompt_length} and answer_length={self.codec.answer_length} make "
-                f"{wanted} tokens with the template of {self.base}, which reads {most}; make them shorter"
-            )
-
-    def _checked_rows(self, network: Any) -> int:
-        """Every token must have a row in the embeddings, but for what fills up: then another token stands there."""
-        rows, pad, tokenizer = network.get_input_embeddings().weight.shape[0], self.base.pad, self.base.tokenizer
-        without = sorted(token for token in set(tokenizer.get_vocab().values()) - {pad} if token >= rows)
-        if without:
-            raise ValueError(
-                f"the tokenizer of {self.base} has {len(without)} tokens without a row in the embeddings of its "
-                f"network, such as {tokenizer.convert_ids_to_tokens(without[0])!r}: there are {rows}; give it rows for "
-                "them, network.resize_token_embeddings(len(tokenizer)), and save it"
-            )
-        return pad if pad < rows else self.base.eos
 
     # -- training --------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Pairs, rng: Stream) -> Tensor:
-        self._check_codec(batch)
+        _check_codec(self.codec, batch)
         tokens, mask = self._templated(batch.inputs)
         counted = answered(batch.outputs, self.base.eos)
         used = counted.any(0)
@@ -115,19 +96,11 @@ class LanguageModel(ConditionalModel):
             logits, _ = self._logits(tokens, mask, answers.shape[1], self.training)
         return nn.functional.cross_entropy(logits[counted].float(), answers[counted])
 
-    def _check_codec(self, data: Pairs) -> None:
-        """Tokens of another codec would be other words here."""
-        if data.codec is not None and data.codec != self.codec:
-            raise ValueError(
-                f"these pairs are tokens of {data.codec}, and the model reads those of {self.codec}; re-encode them: "
-                "model.codec.recoded(pairs)"
-            )
-
     def validate(self, data: Any) -> None:
         if not isinstance(data, Pairs):
             raise ValueError("a LanguageModel trains on pairs of prompt and answer; make them with its codec.pairs")
-        self._check_codec(data)
         codec = self.codec
+        _check_codec(codec, data)
         for what, x, length in (
             ("inputs", data.inputs, codec.prompt_length),
             ("outputs", data.outputs, codec.answer_length),
@@ -195,7 +168,6 @@ class LanguageModel(ConditionalModel):
         network = self.base.adapted(self.device, self.lora)
         if network.training != training:  # it goes through hundreds of layers
             network.train(training)
-        weights = {name.replace("-", "."): weight for name, weight in self.adapter.items()}
         call = {
             "input_ids": tokens,
             "attention_mask": mask.long(),
@@ -204,12 +176,63 @@ class LanguageModel(ConditionalModel):
             "use_cache": not torch.is_grad_enabled(),
             "logits_to_keep": last,
         }
-        out = functional_call(network, weights, kwargs=call, tie_weights=False)  # no adapter is tied to another
+        out = functional_call(network, self._weights(), kwargs=call, tie_weights=False)  # no adapter is tied to another
         return out.logits[..., : self.base.vocabulary], out.past_key_values
 
     def texts(self, x: Pairs) -> list[tuple[str, str]]:
         return self.codec.texts(x)
 
+    def save_pretrained(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write its adapter to a folder, in the form of peft; returns the folder.
+
+        ``peft.PeftModel.from_pretrained(network, folder)`` puts it on the base elsewhere. A folder that is there
+        already is refused unless ``overwrite``, and then must hold an adapter and no more.
+        """
+        place, mend = storage.named(folder), "the adapter could not be saved; make room, or choose another folder"
+        why = "exists and holds no adapter, so it is not overwritten; choose another"
+        storage.refuse_taken(place, "adapter_config.json", why, overwrite)
+        with storage.folder(place, mend) as beside:
+            base = getattr(self.base, "where", str(self.base))
+            write_adapter(beside, self.base.on(self.device), self.lora, self._weights(), base)
+        return place
+
+    def _weights(self) -> dict[str, nn.Parameter]:
+        """Its weights by the names of their slots in the network."""
+        return {name.replace("-", "."): weight for name, weight in self.adapter.items()}
+
 
 def _names(targets: Sequence[str] | str | None) -> tuple[str, ...] | str | None:
     return targets if targets is None or isinstance(targets, str) else tuple(targets)
+
+
+def _check_positions(base: Base, codec: Codec, network: Any) -> None:
+    """Prompt and answer in their template must fit the base."""
+    wanted = sum(map(len, base.template)) + codec.prompt_length + codec.answer_length
+    most = getattr(network.config, "max_position_embeddings", None)
+    if most is not None and wanted > most:
+        raise ValueError(
+            f"prompt_length={codec.prompt_length} and answer_length={codec.answer_length} make "
+            f"{wanted} tokens with the template of {base}, which reads {most}; make them shorter"
+        )
+
+
+def _filler(base: Base, network: Any) -> int:
+    """What fills up: the pad token, or the end token where it has no row in the embeddings; all others have one."""
+    rows, pad, tokenizer = network.get_input_embeddings().weight.shape[0], base.pad, base.tokenizer
+    without = sorted(token for token in set(tokenizer.get_vocab().values()) - {pad} if token >= rows)
+    if without:
+        raise ValueError(
+            f"the tokenizer of {base} has {len(without)} tokens without a row in the embeddings of its "
+            f"network, such as {tokenizer.convert_ids_to_tokens(without[0])!r}: there are {rows}; give it rows for "
+            "them, network.resize_token_embeddings(len(tokenizer)), and save it"
+        )
+    return pad if pad < rows else base.eos
+
+
+def _check_codec(codec: Codec, data: Pairs) -> None:
+    """Tokens of another codec would be other words here."""
+    if data.codec is not None and data.codec != codec:
+        raise ValueError(
+            f"these pairs are tokens of {data.codec}, and the model reads those of {codec}; re-encode them: "
+            "model.codec.recoded(pairs)"
+        )
