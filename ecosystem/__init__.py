@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Habit as Habit
     from ecosystem.curation import Learner as Learner
     from ecosystem.curation import Luce as Luce
+    from ecosystem.curation import Preferences as Preferences
     from ecosystem.curation import Shift as Shift
     from ecosystem.curation import Tilt as Tilt
     from ecosystem.curation import TopFraction as TopFraction
@@ -82,7 +83,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
-    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Shift Tilt TopFraction Users",
+    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Tilt TopFraction "
+    "Users",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",

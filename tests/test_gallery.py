@@ -34,7 +34,8 @@ SMALL = {
     "scale_free": {"members": 60, "hubs": 3, "rounds": 3},
     "tinted_digits": {"rounds": 2, "samples": 20, "steps": 2, "warm_up": 2, "candidates": 2},
 }
-ELSEWHERE = {"cifar", "language_tiny", "summarise_paraphrase"}  # they need files or a base model: tests of their own
+# they need files or a base model: tests of their own
+ELSEWHERE = {"cifar", "language_tiny", "preferences_tiny", "summarise_paraphrase"}
 FILES = sorted(file for file in FOLDER.glob("[a-z]*.py") if file.stem not in ELSEWHERE)
 
 

@@ -38,6 +38,9 @@ class TokenCodec:
         """The same texts in these tokens, any batch; itself where they are these, or nobody knows which they are."""
         if not isinstance(x, Pairs) or x.codec is None or x.codec == self:
             return x
+        if compared(x):
+            kept, rejected = map(self.recoded, split(x))
+            return preferring(cast(Pairs, kept), cast(Pairs, rejected))
         texts = x.codec.texts(cast(Pairs, flat(x, len(x.batch_shape)) if x.batch_shape else folded(x, 1)))
         made = self.pairs([prompt for prompt, _ in texts], [answer for _, answer in texts])
         return folded(made, *x.batch_shape)
@@ -67,14 +70,18 @@ class Pairs:
 
     Indexing, assignment and ``len`` act on both; ``shape``, ``ndim`` and ``dtype`` are those of the outputs, so code
     that asks for the shape of one sample reads ``x.shape[1:]`` of pairs and tensors alike. Of tokens ``codec`` says how
-    they are read; None where nobody knows.
+    they are read; None where nobody knows. ``rejected [*batch, *event]`` are outputs that users were shown beside those
+    that they kept (see :class:`~ecosystem.curation.Preferences`); None where nobody compared. Where only some were
+    compared, the others stand beside themselves: their rejected output is their output.
 
     >>> images = Pairs(torch.tensor([7, 1, 7]), torch.rand(3, 3, 16, 16))
     >>> images[:2].inputs, images[0].shape
     (tensor([7, 1]), torch.Size([3, 16, 16]))
     """
 
-    def __init__(self, inputs: Any, outputs: Any, batch: int = 1, codec: TokenCodec | None = None) -> None:
+    def __init__(
+        self, inputs: Any, outputs: Any, batch: int = 1, codec: TokenCodec | None = None, rejected: Tensor | None = None
+    ) -> None:
         self.inputs, self.outputs = torch.as_tensor(inputs), torch.as_tensor(outputs)
         if self.inputs.shape[:batch] != self.outputs.shape[:batch] or self.outputs.ndim < batch:
             raise ValueError(
@@ -82,7 +89,12 @@ class Pairs:
                 f"{tuple(self.outputs.shape)} outputs; give inputs [n, *input] and outputs [n, *event]"
             )
         self.rank = self.outputs.ndim - batch  # event dimensions of an output
-        self.codec = codec
+        if rejected is not None and rejected.shape != self.outputs.shape:
+            raise ValueError(
+                f"Pairs(rejected) must be one for each output, got {tuple(rejected.shape)} for outputs "
+                f"{tuple(self.outputs.shape)}"
+            )
+        self.codec, self.rejected = codec, rejected
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -109,22 +121,47 @@ class Pairs:
 
     def __getitem__(self, index: Any) -> Pairs:
         outputs = self.outputs[index]
-        return Pairs(self.inputs[index], outputs, outputs.ndim - self.rank, self.codec)
+        rejected = None if self.rejected is None else self.rejected[index]
+        return Pairs(self.inputs[index], outputs, outputs.ndim - self.rank, self.codec, rejected)
 
     def __setitem__(self, index: Any, value: Pairs) -> None:
         self.codec = agreed(self.codec, value.codec)
+        if compared(self, value):
+            self.rejected = beside(self) if self.rejected is not None else self.outputs.clone()
+            self.rejected[index] = beside(value)
         self.inputs[index] = value.inputs
         self.outputs[index] = value.outputs
 
     def clone(self) -> Pairs:
-        return Pairs(self.inputs.clone(), self.outputs.clone(), len(self.batch_shape), self.codec)
+        rejected = None if self.rejected is None else self.rejected.clone()
+        return Pairs(self.inputs.clone(), self.outputs.clone(), len(self.batch_shape), self.codec, rejected)
 
     def answered(self, outputs: Tensor) -> Pairs:
-        """The same inputs with other outputs."""
+        """The same inputs with other outputs, which nobody has compared."""
         return Pairs(self.inputs, outputs, len(self.batch_shape), self.codec)
 
     def __repr__(self) -> str:
         return f"Pairs(inputs {tuple(self.inputs.shape)}, outputs {tuple(self.outputs.shape)})"
+
+
+def compared(*many: Pairs) -> bool:
+    """Whether users have compared some of these."""
+    return any(pairs.rejected is not None for pairs in many)
+
+
+def beside(pairs: Pairs) -> Tensor:
+    """What users rejected for each output; itself where nobody compared."""
+    return pairs.outputs if pairs.rejected is None else pairs.rejected
+
+
+def split(x: Pairs) -> tuple[Pairs, Pairs]:
+    """What was kept and what was rejected, as pairs."""
+    return x.answered(x.outputs), x.answered(beside(x))
+
+
+def preferring(kept: Pairs, rejected: Pairs) -> Pairs:
+    """Pairs that know what was rejected for them."""
+    return Pairs(kept.inputs, kept.outputs, len(kept.batch_shape), agreed(kept.codec, rejected.codec), rejected.outputs)
 
 
 Samples = Tensor | Pairs
@@ -164,7 +201,8 @@ def concatenated(parts: Sequence[Rows]) -> Rows:
     if isinstance(first, Pairs):
         many = cast(Sequence[Pairs], parts)
         inputs, made = (torch.cat([getattr(part, name) for part in many]) for name in ("inputs", "outputs"))
-        return Pairs(inputs, made, codec=agreed(*(part.codec for part in many)))
+        rejected = torch.cat([beside(part) for part in many]) if compared(*many) else None
+        return Pairs(inputs, made, 1, agreed(*(part.codec for part in many)), rejected)
     fields = ("data", "origin", "round")
     return TrainingSet(*(concatenated([getattr(part, field) for part in parts]) for field in fields))
 
@@ -185,7 +223,7 @@ def only_shown(x: Samples, part: str, who: object, mend: str) -> Iterator[None]:
 
 def _writes(x: Samples) -> list[int]:
     """How often the tensors of samples were written to."""
-    tensors = (x.inputs, x.outputs) if isinstance(x, Pairs) else (x,)
+    tensors = (x.inputs, x.outputs, beside(x)) if isinstance(x, Pairs) else (x,)
     return [tensor._version for tensor in tensors if not tensor.is_inference()]
 
 
@@ -193,7 +231,8 @@ def blank(x: Samples, *batch: int) -> Samples:
     """Zeros of the kind of ``x [n, *event]``, with another batch shape."""
     if isinstance(x, Pairs):
         inputs = x.inputs.new_zeros(*batch, *x.inputs.shape[1:])
-        return Pairs(inputs, x.outputs.new_zeros(*batch, *x.outputs.shape[1:]), len(batch), x.codec)
+        outputs = x.outputs.new_zeros(*batch, *x.outputs.shape[1:])
+        return Pairs(inputs, outputs, len(batch), x.codec, torch.zeros_like(outputs) if compared(x) else None)
     return x.new_zeros(*batch, *x.shape[1:])
 
 
@@ -201,14 +240,16 @@ def folded(x: Samples, *batch: int) -> Samples:
     """``x [n, *event]`` with its one batch dimension cut into several."""
     if isinstance(x, Pairs):
         inputs = x.inputs.reshape(*batch, *x.inputs.shape[1:])
-        return Pairs(inputs, x.outputs.reshape(*batch, *x.outputs.shape[1:]), len(batch), x.codec)
+        rejected = None if x.rejected is None else x.rejected.reshape(*batch, *x.outputs.shape[1:])
+        return Pairs(inputs, x.outputs.reshape(*batch, *x.outputs.shape[1:]), len(batch), x.codec, rejected)
     return x.reshape(*batch, *x.shape[1:])
 
 
 def flat(x: Samples, batch: int) -> Samples:
     """Samples with so many batch dimensions as ``[n, *event]``."""
     if isinstance(x, Pairs):
-        return Pairs(x.inputs.flatten(0, batch - 1), x.outputs.flatten(0, batch - 1), codec=x.codec)
+        rejected = None if x.rejected is None else x.rejected.flatten(0, batch - 1)
+        return Pairs(x.inputs.flatten(0, batch - 1), x.outputs.flatten(0, batch - 1), 1, x.codec, rejected)
     return x.flatten(0, batch - 1)
 
 
@@ -226,7 +267,8 @@ def placed(out: Samples, where: Any, x: Samples) -> Samples:
         assert isinstance(x, Pairs)
         batch = len(out.batch_shape)
         codec = agreed(out.codec, x.codec)
-        return Pairs(_put(out.inputs, where, x.inputs), _put(out.outputs, where, x.outputs), batch, codec)
+        rejected = _put(beside(out).clone(), where, beside(x)) if compared(out, x) else None
+        return Pairs(_put(out.inputs, where, x.inputs), _put(out.outputs, where, x.outputs), batch, codec, rejected)
     return _put(out, where, cast(Tensor, x))
 
 
@@ -235,7 +277,8 @@ def preferred(wins: Tensor, x: Samples, other: Samples) -> Samples:
     if isinstance(x, Pairs):
         assert isinstance(other, Pairs)
         inputs, made = _where(wins, x.inputs, other.inputs), _where(wins, x.outputs, other.outputs)
-        return Pairs(inputs, made, codec=agreed(x.codec, other.codec))
+        rejected = _where(wins, beside(x), beside(other)) if compared(x, other) else None
+        return Pairs(inputs, made, 1, agreed(x.codec, other.codec), rejected)
     return _where(wins, x, cast(Tensor, other))
 
 

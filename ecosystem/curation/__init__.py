@@ -5,6 +5,7 @@ from ecosystem.curation.choices import BestOf, Luce, TopFraction
 from ecosystem.curation.crowd import Crowd
 from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
+from ecosystem.curation.preferences import Preferences
 from ecosystem.curation.seen import OfLaw, OfSamples, Seen
 from ecosystem.curation.tilts import Blind, Shift, Tilt
 from ecosystem.curation.users import Users
@@ -20,6 +21,7 @@ __all__ = [
     "Luce",
     "OfLaw",
     "OfSamples",
+    "Preferences",
     "Seen",
     "Shift",
     "Slate",

@@ -90,6 +90,7 @@ class Curator(Stackable, Claims, Drawing):
     pools: bool | None = None
     needs_law: bool = False  # asks for ``slate.law()``, which models without a closed form do not have
     blind: bool = False  # whatever is shown is kept as it is
+    of_pairs: bool = False  # keeps something of pairs that samples without inputs do not have
     looks: int = 1  # at so many candidates for each sample, roughly: what its choices cost
 
     def shift(self) -> Tensor | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.products import grouped_product, row_product
-from ecosystem.core.samples import Pairs, Samples, filled
+from ecosystem.core.samples import Pairs, Samples, compared, filled, preferring, split
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import lawless
 from ecosystem.engine.bundles import Bundle
@@ -158,6 +158,9 @@ def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int = 0, in
 def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Any) -> Any:
     """The transform of each sample's flow, ``[m, *event']``."""
     assert bundle.transform is not None
+    if isinstance(x, Pairs) and compared(x):
+        kept, rejected = (transformed(bundle, where, origin, part) for part in split(x))
+        return preferring(kept, rejected) if isinstance(kept, Pairs) else kept
     rows, variants, replicates, n = where.slots.shape
     linear = bundle.linear(variants)
     if linear is None or not bundle.transform.tensors():  # one function for all of them

@@ -171,7 +171,7 @@ def codec_of(model: nn.Module) -> TokenCodec | None:
 def spoken(model: nn.Module, x: Any) -> Any:
     """What a generator has made, with its codec where it does not say one itself."""
     if isinstance(x, Pairs) and x.codec is None:
-        return Pairs(x.inputs, x.outputs, len(x.batch_shape), codec_of(model))
+        return Pairs(x.inputs, x.outputs, len(x.batch_shape), codec_of(model), x.rejected)
     return x
 
 

@@ -167,7 +167,8 @@ def _optimizer(model: Trainable) -> torch.optim.Optimizer:
 def _as_wanted(model: Trainable, batch: Samples) -> Samples:
     """A batch on the model's device, numbers in the type of its parameters."""
     if isinstance(batch, Pairs):
-        return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs), codec=batch.codec)
+        rejected = None if batch.rejected is None else _moved(model, batch.rejected)
+        return Pairs(_moved(model, batch.inputs), _moved(model, batch.outputs), 1, batch.codec, rejected)
     return _moved(model, batch)
 
 

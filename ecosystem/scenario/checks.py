@@ -62,10 +62,9 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     with speaking(generator, rng), users_code(what):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
-            x: Samples = Pairs(inputs, generator.respond(inputs, rng))
+            x: Samples = spoken(generator, Pairs(inputs, generator.respond(inputs, rng)))
         else:
-            x = generator.sample(_PROBES, rng)
-    x = spoken(generator, x)
+            x = spoken(generator, generator.sample(_PROBES, rng))
     expected = (_PROBES, *generator.event_shape)
     if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
         raise ValueError(
@@ -233,8 +232,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         )
     if flow.curated == 0:
         return
-    users = curated_by(flow, producer, consumer)
-    if users is None:
+    if (users := curated_by(flow, producer, consumer)) is None:
         who = u if flow.chosen_by == "producer" else v
         raise ValueError(
             f"{where} has a curated share of {flow.curated:.4g}, chosen by the {flow.chosen_by}'s users, but {who!r} "
@@ -243,6 +241,8 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     shown = expected if flow.chosen_by == "consumer" else tuple(producer.generator.event_shape)
     try:
         users.curator.check(shown)
+        if users.curator.of_pairs and wanted is None:
+            raise ValueError(f"{users.curator} keeps pairs of input and output, and {v!r} trains on no pairs")
     except (ValueError, TypeError) as error:
         raise type(error)(f"{where}: {error}") from error
     if users.curator.needs_law and not _has_law(producer.generator):

@@ -85,16 +85,29 @@ class LanguageModel(ConditionalModel):
     # -- training --------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Pairs, rng: Stream) -> Tensor:
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):  # for dropout
+            torch.manual_seed(rng.at("dropout").seed())
+            logits, answers, counted = self._read(batch, self.training)
+        return nn.functional.cross_entropy(logits[counted].float(), answers[counted])
+
+    def log_probabilities(self, pairs: Pairs) -> Tensor:
+        """``log p(answer | prompt)`` of pairs ``[n]`` on its device, the sum over the answer's tokens, without dropout.
+
+        A function of its parameters, to be differentiated: for losses on preferences (``pairs.rejected``) and the like.
+        """
+        logits, answers, counted = self._read(pairs, False)
+        of_tokens = logits.float().log_softmax(-1).gather(-1, answers.unsqueeze(-1)).squeeze(-1)
+        return of_tokens.where(counted, 0.0).sum(-1)
+
+    def _read(self, batch: Pairs, training: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits ``[n, l, V]`` of the tokens of answers, these ``[n, l]``, and which of them count."""
         _check_codec(self.codec, batch)
         tokens, mask = self._templated(batch.inputs)
         counted = answered(batch.outputs, self.base.eos)
         used = counted.any(0)
         answers, counted = batch.outputs[:, used], counted[:, used]
         tokens, mask = torch.cat([tokens, answers[:, :-1]], 1), torch.cat([mask, counted[:, :-1]], 1)
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):  # for dropout
-            torch.manual_seed(rng.at("dropout").seed())
-            logits, _ = self._logits(tokens, mask, answers.shape[1], self.training)
-        return nn.functional.cross_entropy(logits[counted].float(), answers[counted])
+        return self._logits(tokens, mask, answers.shape[1], training)[0], answers, counted
 
     def validate(self, data: Any) -> None:
         if not isinstance(data, Pairs):

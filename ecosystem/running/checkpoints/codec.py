@@ -76,7 +76,7 @@ class Writer:
         kind = type(value)
         if kind is Pairs:
             parts = self._many([value.inputs, value.outputs, len(value.batch_shape)], place)
-            return {"pairs": [*parts, self._codec(value.codec, place)]}
+            return {"pairs": [*parts, self._codec(value.codec, place), self.write(value.rejected, f"{place}/rejected")]}
         if kind is TrainingSet:
             return {"training set": self._many([value.data, value.origin, value.round], place)}
         if kind is pd.DataFrame and value.index.equals(pd.RangeIndex(len(value))):
