@@ -87,7 +87,7 @@ class Preferences(Curator):
         return f"Preferences({self.curator})"
 
 
-class _Shown:
+class _Shown(Slate):
     """A slate that remembers which candidates were looked at: ``seen``, with the rows they were shown for."""
 
     def __init__(self, slate: Slate, seen: list[tuple[Tensor | None, Any]], rows: Tensor | None) -> None:
@@ -100,6 +100,15 @@ class _Shown:
 
     def take(self, index: Tensor) -> _Shown:
         return _Shown(self.slate.take(index), self.seen, index if self.rows is None else self.rows[index])
+
+    def law(self) -> Law:
+        return self.slate.law()
+
+    def noise(self) -> Tensor:
+        return self.slate.noise()
+
+    def pool(self) -> Tensor:
+        return self.slate.pool()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.slate, name)

@@ -158,7 +158,9 @@ def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int = 0, in
 def transformed(bundle: Bundle, where: Positions, origin: Tensor, x: Any) -> Any:
     """The transform of each sample's flow, ``[m, *event']``."""
     assert bundle.transform is not None
-    if isinstance(x, Pairs) and compared(x):
+    if isinstance(x, Pairs):
+        if not compared(x):
+            return bundle.transform(x)  # type: ignore[arg-type]
         kept, rejected = (transformed(bundle, where, origin, part) for part in split(x))
         return preferring(kept, rejected) if isinstance(kept, Pairs) else kept
     rows, variants, replicates, n = where.slots.shape

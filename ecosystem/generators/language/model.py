@@ -209,7 +209,7 @@ class LanguageModel(ConditionalModel):
             write_adapter(beside, self.base.on(self.device), self.lora, self._weights(), base)
         return place
 
-    def _weights(self) -> dict[str, nn.Parameter]:
+    def _weights(self) -> dict[str, Tensor]:
         """Its weights by the names of their slots in the network."""
         return {name.replace("-", "."): weight for name, weight in self.adapter.items()}
 
