@@ -261,6 +261,20 @@ def test_real_data_of_another_tokenizer_are_refused() -> None:
         made.fit(pairs, RNG)
 
 
+def test_prompts_that_nobody_knows_are_refused() -> None:
+    """Bare tokens do not say whose they are; those beyond the vocabulary were an index error in the network."""
+    made, real = model(SMALL), Codec(SMALL, 12, 16).pairs(PROMPTS, ANSWERS)
+    foreign = Codec(LARGE, 12, 16).prompts(PROMPTS)
+    assert int(foreign.max()) >= SMALL.vocabulary
+    with pytest.raises(
+        ValueError, match=r"the prompts have tokens .* to .*, the vocabulary of tiny_base\(seed=0\) goes"
+    ):
+        made.respond(foreign, RNG)
+    made.prompts = foreign
+    with pytest.raises(ValueError, match="the prompts have tokens"):
+        Scenario("s", rounds=1, samples=4).add("a", Member(made, reward=LONGEST[0], real=real))
+
+
 def test_an_agent_that_brings_other_tokens_is_stopped_by_name() -> None:
     foreign = Codec(SMALL, 12, 16).pairs(PROMPTS, ANSWERS)
 

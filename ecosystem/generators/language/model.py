@@ -123,11 +123,7 @@ class LanguageModel(ConditionalModel):
                     f"the {what} must be int64 tokens [n, {length}], got {x.dtype} {list(x.shape)}; make pairs with "
                     "the codec of a model of the same lengths"
                 )
-            if len(x) and not 0 <= int(x.min()) <= int(x.max()) < self.base.vocabulary:
-                raise ValueError(
-                    f"the {what} have tokens {int(x.min())} to {int(x.max())}, the vocabulary of {self.base} goes from "
-                    f"0 to {self.base.vocabulary - 1}; make pairs with the codec of a model on the same base"
-                )
+            _check_tokens(self.base, x, what)
         open_ended = (data.outputs != self.base.eos).all(1) & (data.outputs == self.base.pad).any(1)
         if bool(open_ended.any()):
             raise ValueError(
@@ -139,6 +135,7 @@ class LanguageModel(ConditionalModel):
 
     @torch.no_grad()
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
+        _check_tokens(self.base, inputs, "prompts")
         uniform = rng.at("token").uniform(len(inputs), *self.event_shape, dtype=torch.float64)
         out = torch.full((len(inputs), *self.event_shape), self.base.pad)
         for start in range(0, len(inputs), self.sampling_batch):
@@ -240,6 +237,15 @@ def _filler(base: Base, network: Any) -> int:
             "them, network.resize_token_embeddings(len(tokenizer)), and save it"
         )
     return pad if pad < rows else base.eos
+
+
+def _check_tokens(base: Base, x: Tensor, what: str) -> None:
+    """Tokens that nobody knows would be an index error, or worse, deep in the network."""
+    if len(x) and not 0 <= int(x.min()) <= int(x.max()) < base.vocabulary:
+        raise ValueError(
+            f"the {what} have tokens {int(x.min())} to {int(x.max())}, the vocabulary of {base} goes from 0 to "
+            f"{base.vocabulary - 1}; make them with the codec of a model on the same base"
+        )
 
 
 def _check_codec(codec: Codec, data: Pairs) -> None:
