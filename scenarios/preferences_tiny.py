@@ -1,18 +1,20 @@
-"""Two language models learn from the same users: one imitates what these keep, the other learns what they prefer.
+"""Does a model that learns what users prefer go elsewhere than one that imitates what they keep?
 
-Both speak about the weather, in short and in long sentences; their users are shown two answers of theirs to a prompt
-and keep one, rather the longer. ``Preferences(Luce(2))`` lets the answer that was not kept travel beside the one that
-was. ``imitator`` is an ordinary ``LanguageModel``, fine-tuned on what was kept: the loop that the theory of curated
-self-consumption describes. ``optimiser`` is trained by direct preference optimisation (Rafailov et al. 2023,
+Two language models speak about the weather, in short and in long sentences; their users are shown two answers to a
+prompt and keep one, rather the longer. ``Preferences(Luce(2))`` lets the answer that was not kept travel beside the one
+that was. ``imitator`` is an ordinary ``LanguageModel``, fine-tuned on what was kept: the loop that the theory of
+curated self-consumption describes. ``optimiser`` is trained by direct preference optimisation (Rafailov et al. 2023,
 arXiv 2305.18290, eq. 7): with ``y`` kept, ``y'`` rejected, and ``π₀`` the model before this retraining,
 
     loss = −E log σ(β [log π(y|x)/π₀(y|x) − log π(y'|x)/π₀(y'|x)]).
 
-What comes out: from 3.6 words an answer the imitator comes to 5 in four rounds, and stays below the 6.25 of the long
-sentences, as short answers that are kept now and then are repeated. The optimiser passes it after one round and comes
-to 6 or 7: past anything that it was ever taught, since nothing in its loss holds it to what is said.
+What comes out (three replicates): from 3.6 words an answer the imitator comes to 5 in four rounds, and stays below the
+6.25 of the long sentences, as short answers that are kept now and then are repeated. The optimiser is there after one
+round and comes to 5.6, 6.8 and 7.0: past anything that it was ever taught, since nothing in its loss holds it to that.
 
     ecosystem run scenarios/preferences_tiny.py --out runs/preferences_tiny
+
+Takes half a minute; needs mesacosm[language].
 """
 
 import copy
