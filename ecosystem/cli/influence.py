@@ -77,11 +77,11 @@ def analysed(
     knock_out: bool = False,
 ) -> Findings:
     """The influence analysis of a scenario, with the facts that a report needs to say where it came from."""
-    from rich.console import Console
-
+    from ecosystem.core.progress import metered
     from ecosystem.influence import influence
 
-    with located(origin["file"]), Console(stderr=True).status("computing influence"):
+    with located(origin["file"]), metered(True, scenario.name, "members") as meter:
+        meter.phase("computing influence")
         findings = influence(scenario, sources=sources, targets=targets).findings(hops=hops, knock_out=knock_out)
     return replace(findings, settings=findings.settings | origin)
 

@@ -74,7 +74,7 @@ def parse_settings(settings: Iterable[str], option: str = "--set") -> dict[str, 
         if not (equals and name.isidentifier()):
             raise ValueError(f"{option} {text!r} is no setting; write {option} name=value")
         if name in parameters:
-            raise ValueError(f"{option} {text!r}: {name!r} is {parameters[name]!r} already; give it once")
+            raise ValueError(f"{option} {text!r}: {name!r} is {parameters[name]!r} already; set it once")
         try:
             parameters[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecosystem.cli.loading import located
+from ecosystem.core.progress import metered
 
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem
@@ -38,28 +38,24 @@ class CtrlC:
 
 
 def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: str | Path, round_played: Callable[[], None]) -> int:
-    """Play the rounds behind a progress bar, until they are done or Ctrl-C; the number that was completed.
+    """Play the rounds and show how far they are, until they are done or Ctrl-C; the number that was completed.
 
     ``round_played()`` is called after each; what goes wrong in one is located in the scenario's ``file``.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "rounds", "{task.fields[rate]}")
-    first, started = int(eco.steps), time.perf_counter()
-    done = first
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("running", total=eco.rounds, completed=first, rate="")
-        ctrl_c.notify = lambda: progress.update(task, description="ending this round (again: at once)")
+    done = int(eco.steps)
+    with metered(True, eco.scenarios[0].name, "rounds") as meter:
+        ctrl_c.notify = lambda: meter.phase("ending this round (again: at once)")
+        if done:
+            meter.phase(f"going on after round {done}")
         try:
             ctrl_c.breakable = True
+            meter.now(done, eco.rounds)
             while done < eco.rounds and not ctrl_c.pressed:
                 with located(file):
                     eco.step()
                 done = int(eco.steps)
                 round_played()
-                rate = (done - first) / (time.perf_counter() - started)
-                progress.update(task, completed=done, rate=f"{rate:.3g}/s")
+                meter.now(done, eco.rounds)
         except KeyboardInterrupt:
             pass  # who pressed it twice still wants what was recorded
         finally:

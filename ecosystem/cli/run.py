@@ -57,15 +57,18 @@ def run(
     with errors(debug), _held(out, overwrite, influence) as out:
         import torch
 
+        from ecosystem.core.progress import metered
         from ecosystem.running.ecosystem import Ecosystem
 
         torch.set_num_threads(threads)
         plan = _checkpoints(checkpoints, checkpoint_every, keep, out)
         parameters = parse_settings(settings or ())
-        scenario, description = load(file, parameters, rounds, samples)
-        record = _record(scenario, every, out)
-        with located(file):
-            eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
+        with metered(True, file.stem, "rounds") as meter:
+            meter.phase("building")  # and models that begin trained are trained
+            scenario, description = load(file, parameters, rounds, samples)
+            record = _record(scenario, every, out)
+            with located(file):
+                eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
         origin = facts(file, parameters, description)
         findings = analysed(scenario, origin) if influence else None
         with CtrlC() as ctrl_c:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +14,10 @@ from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import cell, console, say, table
+from ecosystem.core.progress import metered
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
-    from ecosystem.study import Engine, Progress, Results, Study
+    from ecosystem.study import Engine, Results, Study
 
 FAILED = 3  # the exit code when everything was computed, and some points failed
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")]
@@ -61,8 +58,8 @@ def study(
         chosen = _engine(engine, address, workers, gpus)
         asked = _asked(file, settings, grid, seeds, measure)
         say(repr(asked))
-        with CtrlC() as ctrl_c, _shown() as (bar, show):
-            ctrl_c.notify = lambda: bar.update(bar.task_ids[0], description="ending (again: at once)")
+        with CtrlC() as ctrl_c, metered(True, asked.name, "points") as meter:
+            ctrl_c.notify = lambda: meter.phase("ending (again: at once)")
             ctrl_c.breakable = True
             warnings.filterwarnings("ignore", message=r".* points failed", category=RuntimeWarning)  # said below
             results = asked.run(
@@ -71,7 +68,7 @@ def study(
                 retry=retry,
                 accept_changes=accept_changes,
                 forget=forget,
-                progress=show,
+                progress=meter,
                 stop=lambda: ctrl_c.pressed,
             )
         _sum_up(results)
@@ -164,25 +161,6 @@ def _engine(name: str, address: str | None, workers: int | None, gpus: float) ->
     return Local(workers)
 
 
-@contextmanager
-def _shown() -> Iterator[tuple[Bar, Any]]:
-    """A progress bar of points, and the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "points, {task.fields[rest]}")
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("running", total=None, rest="")
-
-        def show(now: Progress) -> None:
-            rest = [f"{now.failed} failed"] if now.failed else []
-            rest += [f"{now.rate:.3g}/s"] if now.rate == now.rate and now.rate > 0 else []
-            rest += [f"{_duration(now.remaining)} left"] if now.remaining == now.remaining else []
-            bar.update(task, total=now.points, completed=now.done, rest=", ".join(rest))
-
-        yield bar, show
-
-
 def _sum_up(results: Results) -> None:
     """How far a study is, what failed, and what to do about it."""
     from ecosystem.study.folder import running
@@ -205,9 +183,3 @@ def _sum_up(results: Results) -> None:
         if set(results.failures_by_kind) - {"diverged"}:
             say("with --retry those that raised or were lost are computed again (with --accept-changes after a mend)")
     say(f"tables in {results.folder}: points, {', '.join(results.tables)}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -16,7 +16,7 @@ from ecosystem.engine.audience import Audience, Place, as_wide, in_cell, kind_of
 from ecosystem.engine.diets import Change, Changed, everywhere
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect
-from ecosystem.engine.wiring import CURATED, Component, Judge, Wiring, drawn_whole, steady
+from ecosystem.engine.wiring import CURATED, Component, Judge, Wiring, drawn_whole, steady, taken
 
 
 def set_users(
@@ -123,7 +123,7 @@ def _housed(state: State, member: int, users: Users, where: Tensor, own: int) ->
     for place in _places(state.wiring, member):
         if audience.kinds[place[0]] == wanted and state.wiring.users_at(place) == ({member}, False):
             return audience.written(place, users, where), place
-    return audience.housed(users, member, state.wiring.taken, own)
+    return audience.housed(users, member, taken(state.wiring), own)
 
 
 def _moved(state: State, member: int, old: Place, new: Place, where: Tensor) -> State:

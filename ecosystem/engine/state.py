@@ -16,7 +16,7 @@ from torch import Tensor
 from ecosystem.engine.audience import Audience
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.stacks import columns, with_columns
-from ecosystem.engine.wiring import Wiring, filled
+from ecosystem.engine.wiring import Wiring, filled, parts_of
 from ecosystem.schedules import Schedule
 
 Memory = dict[Any, Any]
@@ -97,7 +97,7 @@ def in_effect(state: State) -> Tensor:
     present = there[wiring.producer] & there[wiring.target]
     for subject in state.absent:
         if isinstance(subject, tuple):
-            present[wiring.parts_of(subject)] = False
+            present[parts_of(wiring, subject)] = False
     return filled(wiring, torch.where(torch.from_numpy(present).reshape(-1, 1, 1), state.declared, 0.0))
 
 

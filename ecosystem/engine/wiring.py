@@ -102,22 +102,12 @@ class Wiring:
         """The place of each member."""
         return {name: i for i, name in enumerate(self.names)}
 
-    @cached_property
-    def taken(self) -> frozenset[Place]:
-        """The places of all users who choose for somebody or judge somebody, or would."""
-        choosing = {c.users for c in self.components if c.users != NOWHERE}
-        return frozenset(choosing.union(judge.place for many in self.judges for judge in many))
-
     def components_of(self, member: int) -> range:
         return range(int(self.first[member]), int(self.first[member + 1]))
 
     def places(self, flow: tuple[str, str], group: int) -> list[int]:
         """The components of one group of a flow: several where different users choose in different replicates."""
-        return [i for i in self.parts_of(flow) if self.components[i].group == group]
-
-    def parts_of(self, flow: tuple[str, str]) -> list[int]:
-        """The components of a flow."""
-        return [i for i in self.components_of(self.index[flow[1]]) if self.components[i].flow == flow]
+        return [i for i in parts_of(self, flow) if self.components[i].group == group]
 
     def changed(self, **parts: object) -> Wiring:
         """Another wiring with some parts changed."""
@@ -128,6 +118,17 @@ class Wiring:
         here = [c for c in self.components if c.users == place]
         judging = {i for i, many in enumerate(self.judges) if any(judge.place == place for judge in many)}
         return judging | {c.chooser for c in here if c.chooser != NONE}, any(c.chooser == NONE for c in here)
+
+
+def parts_of(wiring: Wiring, flow: tuple[str, str]) -> list[int]:
+    """The components of a flow."""
+    return [i for i in wiring.components_of(wiring.index[flow[1]]) if wiring.components[i].flow == flow]
+
+
+def taken(wiring: Wiring) -> set[Place]:
+    """The places of all users who choose for somebody or judge somebody, or would."""
+    choosing = {c.users for c in wiring.components if c.users != NOWHERE}
+    return choosing.union(judge.place for many in wiring.judges for judge in many)
 
 
 def drawn_whole(components: Sequence[Component], audience: Audience, members: int, looped: Set[int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from ecosystem.core.progress import metered
 from ecosystem.influence.arising import Like
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
 from ecosystem.running.measures import alignment
@@ -55,6 +56,7 @@ def measure_influence(
     confidence: float = 0.95,
     judged: int = 256,
     measure: Measure = alignment,
+    progress: bool | Callable[[int, int], object] = False,
 ) -> Measured:
     """By how much more curation at each source changes the long-run alignment of each target, from paired runs.
 
@@ -87,6 +89,8 @@ def measure_influence(
     measure: what is read instead of alignment, a function of a :class:`~ecosystem.running.measures.View` that returns a
         number for each member; of all members, unless ``targets`` says of which. Rounds in which it is NaN do not
         count.
+    progress: show how far it is, in rounds of paired runs, by a bar (in a terminal or a notebook) or lines on stderr;
+        or a function that is told ``(done, all)``.
 
     Warns
     -----
@@ -126,11 +130,13 @@ def measure_influence(
     record = Record(judged=judged, measures=[measure])
     tables, responses, lost, drifting = [], [], [], []
     sure = 1 - _ALARM / (len(varied) * len(read))  # of each pair, so that it holds for the call
-    for pairs in paired(scenario, varied, read, addresses, record, measure):
-        tables.append(_table(pairs, read, certain, confidence, burn_in))
-        responses.append(_response(pairs, read, certain, confidence))
-        lost += _lost(pairs)
-        drifting += _drifting(pairs, read, certain, sure, burn_in)
+    with metered(progress, scenario.name, "rounds of paired runs") as meter:
+        meter.phase(f"measuring the influence of {len(varied)} on {len(read)} members")
+        for pairs in paired(scenario, varied, read, addresses, record, measure, meter.now):
+            tables.append(_table(pairs, read, certain, confidence, burn_in))
+            responses.append(_response(pairs, read, certain, confidence))
+            lost += _lost(pairs)
+            drifting += _drifting(pairs, read, certain, sure, burn_in)
     _warn_of_lost(lost, measure)
     _warn_of_drift(drifting, burn_in + 1, scenario.rounds)
     table, response = (pd.concat(parts, ignore_index=True) for parts in (tables, responses))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,14 +173,21 @@ def paired(
     seeds: Seeds,
     record: Record,
     measure: Measure = alignment,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Iterator[Pairs]:
-    """Some sources at a time, as variants of one ecosystem, so that memory stays bounded."""
+    """Some sources at a time, as variants of one ecosystem, so that memory stays bounded.
+
+    ``progress`` is told how many rounds of these ecosystems are played, and of how many.
+    """
     fit = max(1, _NUMBERS // (2 * _numbers(scenario)))  # pairs of runs
     many, few = min(len(seeds), fit), max(1, fit // len(seeds))
+    total = -(-len(sources) // few) * -(-len(seeds) // many) * scenario.rounds
+    played = (progress(done, total) for done in range(1, total + 1))
     for i in range(0, len(sources), few):
         here = sources[i : i + few]
         variants = [side for source in here for side in source.sides(scenario)]
-        parts = [_run(variants, seeds[k : k + many], targets, record, measure) for k in range(0, len(seeds), many)]
+        some = (seeds[k : k + many] for k in range(0, len(seeds), many))
+        parts = [_run(variants, part, targets, record, measure, played) for part in some]
         alignment, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
         width = np.array([source.high - source.low for source in here]).reshape(-1, 1, 1, 1)
         with np.errstate(invalid="ignore"):
@@ -191,7 +198,7 @@ def paired(
 
 
 def _run(
-    variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record, measure: Measure
+    variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record, measure: Measure, played: Iterator[Any]
 ) -> tuple[np.ndarray, ...]:
     """What is measured and who is there, ``[variants, targets, rounds, seeds]``, and what lives, ``[variants, seeds]``.
 
@@ -200,6 +207,7 @@ def _run(
     eco = Ecosystem(variants, seeds=seeds, record=record)
     for _ in range(eco.rounds):  # not run(), which would warn of what diverged
         eco.step()
+        next(played, None)
     rows, kept = [eco.names.index(name) for name in targets], eco.recorder.snapshots
     if (asked := name_of(measure)) not in kept[0].numbers:
         raise ValueError(f"{_HERE}(measure): {asked} returns a frame; a number for each member can be read")

@@ -13,6 +13,7 @@ import mesa
 from torch import Tensor
 
 from ecosystem.core.check import brief
+from ecosystem.core.progress import LOG, Meter, metered
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
@@ -100,11 +101,11 @@ class Ecosystem(mesa.Model):
 
     def run(
         self,
-        progress: Callable[[int, int], None] | None = None,
+        progress: bool | Meter | Callable[[int, int], object] | None = None,
         checkpoints: Checkpoints | None = None,
         until: Condition | None = None,
     ) -> None:
-        """Play the rounds that are left; ``progress(done, all)`` is told after each.
+        """Play the rounds that are left; ``progress`` shows how far it is, or is a function told ``(done, all)``.
 
         With ``checkpoints`` the run goes on from the newest one there, if there is any, and is saved as they say. It
         ends before its last round when ``until(view)`` is true after one (see :class:`~ecosystem.running.until.settled`
@@ -114,15 +115,18 @@ class Ecosystem(mesa.Model):
         """
         check_condition(until)
         self.until, self.stopped = until, ""
-        with keeping(self, checkpoints) as round_played:
+        name = self.scenarios[0].name
+        with metered(progress, name, "rounds") as meter, keeping(self, checkpoints) as round_played:
             enrol(self)
+            if self.steps:
+                meter.phase(f"going on after round {self.steps}")
             ended = is_over(self.stopped, until)  # as a checkpoint says
             while self.running and not ended and self.steps < self.rounds:
                 self.step()
                 ended = bool(self.stopped)
                 round_played()
-                if progress is not None:
-                    progress(self.steps, self.rounds)
+                meter.now(self.steps, self.rounds)
+            LOG.info("%s: %d of %d rounds are played", name, self.steps, self.rounds)
         lost = int((~self.alive).sum())
         if lost:
             warnings.warn(

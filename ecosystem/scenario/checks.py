@@ -44,16 +44,6 @@ def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
         raise KeyError(f"{where}: there is no member {brief(name)}; the members are {known}")
 
 
-def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
-    """Both ends are members, and there is a flow between them."""
-    for name in (u, v):
-        check_known(name, graph, where)
-    if not graph.has_edge(u, v):
-        raise KeyError(
-            f"{where}: there is no flow {u!r} → {v!r}; connect it first: scenario.connect({u!r}, {v!r}, Flow(...))"
-        )
-
-
 def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
     rng = Stream.root([(0, 0)])[0].at("probe")

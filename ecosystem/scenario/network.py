@@ -10,7 +10,7 @@ import networkx as nx
 from ecosystem.core.check import brief, whole_number
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
-from ecosystem.scenario.checks import check_flow_known, check_known
+from ecosystem.scenario.checks import check_known
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
 
@@ -87,3 +87,13 @@ class Network:
         """What the shares leave over for real data."""
         flows = self.incoming(name).values()
         return max(0.0, 1 - sum(flow.raw + flow.curated for flow in flows))
+
+
+def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
+    """Both ends are members, and there is a flow between them."""
+    for name in (u, v):
+        check_known(name, graph, where)
+    if not graph.has_edge(u, v):
+        raise KeyError(
+            f"{where}: there is no flow {u!r} → {v!r}; connect it first: scenario.connect({u!r}, {v!r}, Flow(...))"
+        )

@@ -10,11 +10,12 @@ import pandas as pd
 
 from ecosystem.core.check import a_seed, brief, switch, whole_number
 from ecosystem.core.memory import affordable
+from ecosystem.core.progress import metered
 from ecosystem.orderings import synchronous
 from ecosystem.scenario import checks, copies, tables, whole
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
 from ecosystem.scenario.interventions import Connect, Intervention, Join
-from ecosystem.scenario.network import Network
+from ecosystem.scenario.network import Network, check_flow_known
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints
@@ -164,7 +165,7 @@ class Scenario(Network):
 
         What the shares of ``v`` then leave over is real data.
         """
-        checks.check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
+        check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
         flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
         return copies.put_flows(self.replace(), v, {u: flow})
 
@@ -178,7 +179,7 @@ class Scenario(Network):
 
     def without(self, u: str, v: str) -> Scenario:
         """A copy without the flow ``u → v``; its shares become real data (refused where ``v`` has none)."""
-        checks.check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
+        check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
         if self.member(v).real is None:
             raise ValueError(
                 f"without the flow {u!r} → {v!r} its share would be real data, and {v!r} has none; "
@@ -197,12 +198,14 @@ class Scenario(Network):
         checkpoints: Checkpoints | None = None,
         until: Condition | None = None,
         build_samples: bool = False,
+        progress: bool | Callable[[int, int], object] = False,
     ) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
         ``record=Record(...)`` says what to keep, ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and
         goes on where it was; ``until=settled()``, or a function of a view, may end it before its last round. Samples
-        whose mean is all that anybody needs are not made one by one, unless ``build_samples``.
+        whose mean is all that anybody needs are not made one by one, unless ``build_samples``. With ``progress`` a bar
+        (in a terminal or a notebook) or lines on stderr say how far it is; a function is told ``(done, all)``.
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
@@ -210,6 +213,8 @@ class Scenario(Network):
         first, count = a_seed(seed, "run(seed)"), whole_number(replicates, "run(replicates)", 1)
         affordable(_PAIR * count, f"run(replicates={count})", "give fewer")
         seeds = [(first, r) for r in range(count)]
-        ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples)
-        ecosystem.run(checkpoints=checkpoints, until=until)
-        return ecosystem.result()
+        with metered(progress, self.name, "rounds") as meter:
+            meter.phase("building")
+            ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples)
+            ecosystem.run(meter, checkpoints, until)
+            return ecosystem.result()

@@ -12,10 +12,10 @@ from ecosystem.curation import Users
 from ecosystem.curation.users import received
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
-from ecosystem.scenario.checks import check_flow_known, check_known, check_round, kind_of
+from ecosystem.scenario.checks import check_known, check_round, kind_of
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
 from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
-from ecosystem.scenario.network import Network
+from ecosystem.scenario.network import Network, check_flow_known
 from ecosystem.scenario.shares import FULL, curation, move_flows
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
+from ecosystem.core.progress import Meter, duration, metered
 from ecosystem.study.plan import Block
 
 
@@ -22,6 +25,24 @@ class Progress:
     finished: int
     rate: float = float("nan")
     remaining: float = float("nan")
+
+    @property
+    def note(self) -> str:
+        """Failures, pace and the time that is left, in words."""
+        words = [f"{self.failed} failed"] if self.failed else []
+        words += [f"{self.rate:.3g}/s"] if self.rate > 0 else []
+        words += [f"{duration(self.remaining)} left"] if self.remaining > 0 else []
+        return ", ".join(words)
+
+
+@contextmanager
+def counted(progress: Any, name: str) -> Iterator[Callable[[Progress], object]]:
+    """The function that is told how far a study is: the user's own, or one that shows it where that is asked for."""
+    if callable(progress) and not isinstance(progress, Meter):
+        yield progress
+        return
+    with metered(progress, name, "points") as meter:
+        yield lambda now: meter.now(now.done, now.points, now.note)
 
 
 class Clock:

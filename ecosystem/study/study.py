@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.check import whole_number
+from ecosystem.core.progress import LOG, Meter
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
@@ -21,7 +22,7 @@ from ecosystem.study.folder import locked
 from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures
 from ecosystem.study.plan import Block, Seed, pending
-from ecosystem.study.progress import Clock, Progress
+from ecosystem.study.progress import Clock, Progress, counted
 from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
@@ -109,7 +110,7 @@ class Study:
         accept_changes: bool = False,
         forget: bool = False,
         check: bool = True,
-        progress: Callable[[Progress], object] | None = None,
+        progress: bool | Meter | Callable[[Progress], object] = False,
         stop: Callable[[], bool] = lambda: False,
     ) -> Results:
         """Compute what the folder does not have yet, and return all that it has then.
@@ -126,7 +127,8 @@ class Study:
         retry: compute the points that failed once more (but those that diverged, which would do it again).
         check: compare every file that is there with its digest before anything is added; else sizes alone.
         forget: take points and their rows out of the folder that are not in the grid any more; else they stay.
-        progress: is told how far it is, at the start and after every block.
+        progress: show how far it is, by a bar (in a terminal or a notebook) or lines on stderr; or a function that is
+            told a :class:`Progress` at the start and after every block.
         stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
         """
         chosen = as_engine(engine, workers)
@@ -140,7 +142,8 @@ class Study:
             asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
             if retry:
                 ask_again(store, asked)
-            told = self._compute(store, asked, chosen, progress or (lambda _: None), stop)
+            with counted(progress, self.name) as tell:
+                told = self._compute(store, asked, chosen, tell, stop)
         results = Results(folder)
         _say(results, [*added, *told])
         return results
@@ -159,11 +162,14 @@ class Study:
         so_far = Results(store.folder)
         clock = Clock(so_far.progress(), so_far.failed, todo)
         progress(clock.now())
+        LOG.info("%s: %d of %d blocks are to be computed", self.name, len(todo), clock.start.blocks)
         if not todo:
             return []
         outcomes = engine.run(self.job, (asked.task(block) for block in _until(stop, todo)))
         try:
             for task, outcome in outcomes:
+                if isinstance(outcome, Lost):
+                    LOG.warning("%s: block %d is lost: %s", self.name, task.block.number, outcome.reason)
                 parcel = lost(self.job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
                 store.keep(facts, task.block, parcel)
                 told |= dict.fromkeys(parcel.warnings)

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core import locks, storage
+from ecosystem.core.progress import LOG
 from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
@@ -97,6 +98,7 @@ class _Keeper:
         if self.eco.completed > self.saved:
             self.checkpoints.add(self.eco.completed, *_written(self.eco, self.description, self.watch))
             self.saved = self.eco.completed
+            LOG.debug("round %d is saved in %s", self.saved, self.checkpoints.folder)
 
 
 def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -23,6 +23,7 @@ from ecosystem.engine.looped import Looped, copied
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played
+from ecosystem.engine.wiring import taken
 from ecosystem.generators.base import codec_of
 from ecosystem.running.measures.archive import Archive, Part
 from ecosystem.scenario.checks import check_known
@@ -202,13 +203,14 @@ class View:
         """
         out = self._stage.moves(lambda moved, size: moved / (1 + size))
         before, state = self._stage.before, self._stage.state
+        here = taken(state.wiring) if any(stack.learn for stack in state.audience.stacks) else set()
         for kind, (new, watched) in enumerate(zip(state.audience.stacks, state.audience.watched, strict=True)):
             if before is None or new.learn is None:
                 continue
             last, first = new.reward.state(), _tastes_before(before, state, kind)
             taste = (last - first).norm(dim=-1) / (1 + first.norm(dim=-1))
             for row, member in enumerate(watched):
-                if (kind, row) in state.wiring.taken:
+                if (kind, row) in here:
                     out[member] = torch.maximum(out[member], taste[row])
         return out
 
@@ -246,6 +248,7 @@ def _tastes_before(before: State, state: State, kind: int) -> Tensor:
     if kind < len(old.kinds) and old.kinds[kind] == new.kinds[kind]:
         tastes = old.stacks[kind].reward.state()
         if len(tastes) <= len(out) and spreads(tastes.shape[1:], out.shape[1:]):
-            stayed = [row for row in range(len(tastes)) if (kind, row) in before.wiring.taken]
+            there = taken(before.wiring)
+            stayed = [row for row in range(len(tastes)) if (kind, row) in there]
             out[stayed] = tastes.expand(-1, *out.shape[1:])[stayed]
     return out
