@@ -15,7 +15,7 @@ from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.manifest import Damaged
 from ecosystem.generators import GenerativeModel
-from ecosystem.running.weights import Models, choose, given, portable
+from ecosystem.running.weights import Models, choose, given, one, portable
 
 FACTS = "run.json"
 FULL = "the run could not be saved; make room, or choose another folder"
@@ -145,7 +145,7 @@ class Run:
             raise ValueError(
                 f"{place}: a run that was loaded has no models; give it one to put the weights in: like=..."
             )
-        known = self._models[name][replicate] if like is None else like
+        known = one(self._models[name], replicate) if like is None else like
         mine = None if like is None and weights is last else {n: x[replicate] for n, x in weights.items()}
         return given(known, mine, place)
 

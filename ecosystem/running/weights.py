@@ -17,7 +17,7 @@ from ecosystem.engine.state import State
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.base import reshaped
 
-Models = Mapping[str, list[GenerativeModel]]  # by member, one for each replicate
+Models = Mapping[str, ClosedForm | list[GenerativeModel]]  # by member: a stack, or a list, of all replicates
 
 
 def parameters_of(program: Program, state: State, name: str, variant: int) -> dict[str, Tensor]:
@@ -30,13 +30,16 @@ def parameters_of(program: Program, state: State, name: str, variant: int) -> di
     return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}
 
 
-def models_of(program: Program, state: State, name: str, variant: int) -> list[GenerativeModel]:
-    """A member's models, one for each replicate: those of the state itself, to be copied by who gives them away."""
+def models_of(program: Program, state: State, name: str, variant: int) -> ClosedForm | list[GenerativeModel]:
+    """A member's models in all replicates: those of the state itself, to be copied by who gives them away."""
     c, row = program.places[name]
     part = state.now[c].take((row, variant))
-    if not isinstance(part, Looped):
-        return [part.take(i) for i in range(part.batch_shape[0])]
-    return [_without_optimizer(model) for model in part.models]
+    return [_without_optimizer(model) for model in part.models] if isinstance(part, Looped) else part
+
+
+def one(models: ClosedForm | list[GenerativeModel], replicate: int) -> GenerativeModel:
+    """That of one replicate."""
+    return models.take(replicate) if isinstance(models, ClosedForm) else models[replicate]
 
 
 def _without_optimizer(model: GenerativeModel) -> GenerativeModel:
