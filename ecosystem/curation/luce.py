@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ecosystem.core.products import padded
+from ecosystem.curation.quadrature import by_grid
 
 _STEP = 0.25
 _SHARP = 3.0  # temperatures: beyond this spread of the rewards a choice is sharper than the grid
-_ROWS = 16  # strong tastes worked out at a time: their scratch stays in the cache
 _GAP = 40.0  # between neighbouring rewards, in temperatures: e^{-40} is nothing beside 1
 _WIDEST = 600.0  # from the best to the worst: e^{600} is still a float64
 _RANGE_CLASS = 4.0  # rows whose reward ranges round up to the same multiple share their nodes
@@ -135,16 +136,19 @@ def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Weak tastes: the law on a finite alphabet, the normal law put on a grid (the trapezoidal rule converges
     exponentially for it). Strong ones, for which that grid would have to be ever finer: see :func:`_sharp`.
     """
+    mean, variance = by_grid(partial(_normal_luce, k=k), scale)
+    return mean, variance
+
+
+def _normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The same for a few numbers ``[n]``."""
     known = torch.where(scale.isnan(), 0.0, scale)
     mean, variance = (torch.where(scale.isnan(), scale, x) for x in _weak(known.clamp(max=_SHARP), k))
-    strong = scale > _SHARP
-    if not bool(strong.any()):
+    strong = (scale > _SHARP).nonzero().squeeze(-1)
+    if not len(strong):
         return mean, variance
-    flat, rows = scale.reshape(-1), strong.reshape(-1).nonzero().squeeze(-1)
-    parts = [_sharp(part, k) for part in flat[rows].split(_ROWS)]
-    sharp_mean, sharp_variance = (torch.cat([part[i] for part in parts]) for i in (0, 1))
-    mean = mean.reshape(-1).index_copy(0, rows, sharp_mean).reshape(scale.shape)
-    return mean, variance.reshape(-1).index_copy(0, rows, sharp_variance).reshape(scale.shape)
+    sharp_mean, sharp_variance = _sharp(scale[strong], k)
+    return mean.index_copy(0, strong, sharp_mean), variance.index_copy(0, strong, sharp_variance)
 
 
 def _weak(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.core.memory import Watch, fitting
+
 DENSE = 1200  # numbers in Θ up to which matrices are written out
 
 Map = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], each column alone
@@ -38,8 +40,26 @@ class Jacobian:
         return vjp(lambda w: self._pull(w)[0], torch.zeros_like(self.value))[1]
 
     def _filled(self, product: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
+        if len(v) > self.columns:
+            return torch.cat([self._filled(product, part) for part in v.split(self.columns)])
         missing = self.columns - len(v)
         return product(torch.cat([v, v.new_zeros(missing, v.shape[1])]))[: len(v)] if missing else product(v)
+
+
+def columns_that_fit(function: Map, point: Tensor, most: int) -> int:
+    """How many columns, ``most`` at most, a map and its products may have to stay in the memory's budget.
+
+    Nobody need say what a map costs: it is run with one column, and with three where that does not tell.
+    """
+
+    def peak(columns: int) -> int:
+        with Watch() as watch:
+            jacobian = Jacobian(function, point, columns)
+            jacobian.push(jacobian.pull(torch.ones_like(jacobian.value)))
+        return watch.most
+
+    function(point.unsqueeze(0))  # what is kept from call to call is made before it is counted
+    return fitting(peak, most)
 
 
 def derivative(function: Map, point: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,8 +73,8 @@ def derivative(function: Map, point: Tensor, direction: Tensor) -> tuple[Tensor,
 
 
 def dense(function: Map, point: Tensor, columns: int) -> Tensor:
-    """The matrix ``B [size, size]`` of a map at ``point``, worked out ``columns`` rows at a time."""
+    """The matrix ``B [size, size]`` of a map at ``point``, worked out ``columns`` rows at a time (fewer if need be)."""
     size = len(point)
-    jacobian = Jacobian(function, point, min(columns, size))
+    jacobian = Jacobian(function, point, columns_that_fit(function, point, min(columns, size)))
     eye = torch.eye(size, dtype=point.dtype)
     return torch.cat([jacobian.pull(rows) for rows in eye.split(jacobian.columns)])

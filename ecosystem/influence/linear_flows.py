@@ -15,6 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.memory import Watch, fitting
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.population import gather_population, sent
 from ecosystem.generators import ClosedForm
@@ -68,13 +69,24 @@ class LinearFlows:
         width = fit.matrix.shape[1] * self.producers(bundle).vector().shape[-1]
         if not bool(moves.any()):
             return
-        for some in moves.nonzero().squeeze(-1).split(max(1, _NUMBERS // width)):
+        many = moves.nonzero().squeeze(-1)
+        for some in many.split(self._at_a_time(fit, bundle, many, max(1, _NUMBERS // width))):
             part = narrowed(bundle, some)
             answers = self.answers(fit, part)  # [origins, Q, width]
             blocks = answers[part.origin]
             blocks = blocks if fit.plain else torch.bmm(fit.matrix[part.owner], blocks)
             blocks *= self.shares[part.component].reshape(-1, 1, 1)
             yield PairBlocks(torch.from_numpy(fit.task.members)[part.owner], producers[some], blocks)
+
+    def _at_a_time(self, fit: Fit, bundle: Bundle, some: Tensor, most: int) -> int:
+        """Of how many components of a bundle the answers fit the memory together."""
+
+        def peak(count: int) -> int:
+            with Watch() as watch:
+                self.answers(fit, narrowed(bundle, some[:count]))
+            return watch.most
+
+        return fitting(peak, min(most, len(some)))
 
     def answers(self, fit: Fit, bundle: Bundle) -> Tensor:
         """``D``: the statistic that each origin of a bundle sends by its producer's parameters, ``[origins, Q,

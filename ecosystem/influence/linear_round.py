@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import vjp
 from torch.nn.functional import pad
 
-from ecosystem.influence.jacobian import DENSE, Jacobian, dense
+from ecosystem.influence.jacobian import DENSE, Jacobian, columns_that_fit, dense
 from ecosystem.influence.parts import COLUMNS, Parts, parts_of_members
 from ecosystem.influence.rounds import Rounds, State, Turn
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense
@@ -55,7 +55,8 @@ class LinearRound:
     def _radius(self) -> float:
         if len(self.flat) <= DENSE:
             return radius_of_dense(self.matrix())
-        jacobian = Jacobian(partial(self.played, turns=self._turns()), self.flat, COLUMNS)
+        played = partial(self.played, turns=self._turns())
+        jacobian = Jacobian(played, self.flat, columns_that_fit(played, self.flat, COLUMNS))
         return radius_by_products(jacobian.push, self.parts)
 
     @cached_property

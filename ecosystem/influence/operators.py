@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from torch import Tensor
 
+from ecosystem.core.memory import budget
 from ecosystem.influence import krylov
 from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed, solved
 from ecosystem.influence.jacobian import Jacobian, Map
@@ -23,7 +24,7 @@ from ecosystem.influence.parts import Parts, diagonal
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense, radius_of_sparse
 
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
-_WIDEST = 64  # right-hand sides solved together
+WIDEST = 64  # right-hand sides solved together
 _WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
 
 
@@ -107,7 +108,8 @@ class Sparse:
         self.matrix = matrix
         self.accuracy = accuracy
         self.threads = torch.get_num_threads()
-        self.columns = max(1, min(_WIDEST, _BASIS // (krylov.RESTART * matrix.shape[0])))  # of each thread
+        basis = min(_BASIS, budget() // (16 * self.threads))
+        self.columns = max(1, min(WIDEST, basis // (krylov.RESTART * matrix.shape[0])))  # of each thread
         self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
@@ -175,7 +177,7 @@ class Products:
     def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts) -> None:
         self.accuracy = accuracy
         self.parts = parts
-        self.columns = max(1, min(_WIDEST, columns))
+        self.columns = columns
         self._new: Callable[[int], Jacobian] = lambda count: Jacobian(function, point, count)
         self._last: Jacobian | None = None
         self.size = len(point)

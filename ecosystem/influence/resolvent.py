@@ -8,13 +8,14 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ecosystem.core.memory import budget
 from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.continuum import Continuum, continuum_of
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
-from ecosystem.influence.jacobian import DENSE, dense
+from ecosystem.influence.jacobian import DENSE, columns_that_fit, dense
 from ecosystem.influence.linear_flows import LinearFlows
-from ecosystem.influence.operators import Dense, Operator, Products, Sparse
+from ecosystem.influence.operators import WIDEST, Dense, Operator, Products, Sparse
 from ecosystem.influence.parts import parts_of_members
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
@@ -41,12 +42,14 @@ class Resolvent:
             matrix = dense(function, self.point, max(1, columns))
             self._check(torch.isfinite(matrix).all(-1))
             return Dense(matrix)
-        small = self.flows.total(lambda own, other: own * other) <= 2 * _SPARSE  # raw and curated flows share a block
+        # raw and curated flows share a block; a number of one takes 16 bytes or so by the time it is in a matrix
+        small = self.flows.total(lambda own, other: own * other) <= min(2 * _SPARSE, budget() // 16)
         if small and not self.dynamics.layout.minds:  # blocks are those of flows
             matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
             return Sparse(matrix, self.accuracy)
         parts = parts_of_members(self.dynamics).of(self.dynamics.layout.owners())
+        columns = columns_that_fit(function, self.point, max(1, min(WIDEST, columns)))
         return Products(function, self.point, columns, self.accuracy, parts)
 
     @cached_property

@@ -1,0 +1,100 @@
+"""No analysis takes more scratch memory than its budget, whatever the curators are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import grad, vjp
+
+from ecosystem import Categorical, Flow, Member, Scenario
+from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory
+from ecosystem.curation import Curator, Luce
+from ecosystem.influence import influence, stable_point
+from ecosystem.rewards import Tabular
+from tests.benchmarks.curated import apart
+
+SYMBOLS, MEMBERS = 40, 6
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs(Curator):
+    """A user's own: compares every symbol with every other and says nothing of what that costs."""
+
+    pools = False
+
+    def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
+        assert rewards is not None
+        wins = torch.sigmoid(rewards.unsqueeze(-1) - rewards.unsqueeze(-2))
+        kept = p * (wins * p.unsqueeze(-2)).sum(-1)
+        return kept / kept.sum(-1, keepdim=True)
+
+
+def symbols(curator: Curator) -> Scenario:
+    s, even = Scenario("symbols", rounds=3), [1 / SYMBOLS] * SYMBOLS
+    names = [f"m{i}" for i in range(MEMBERS)]
+    for i, name in enumerate(names):
+        taste = Tabular(torch.linspace(0, 2, SYMBOLS).roll(7 * i))
+        s.add(name, Member(Categorical(even), reward=taste, curator=curator, real=Categorical(even)))
+    for i, name in enumerate(names):
+        for step in (1, 2, 3):
+            s.connect(names[(i + step) % MEMBERS], name, Flow(raw=0.1, curated=0.1))
+    return s
+
+
+def test_many_choices_between_candidates_fit_the_memory() -> None:
+    """A grid for each flow and column was kept for the way back: these took 13.1 GB."""
+    assert apart(100, "consumer")["gigabytes"] < 1.0
+
+
+def test_a_budget_is_kept_by_a_curator_that_says_nothing_of_its_cost() -> None:
+    """Columns were counted by parameters alone: what a curator makes of each was forgotten."""
+    scenario = symbols(Pairs())
+    point = stable_point(scenario, starts=1)
+    whole = influence(scenario, at=point).matrix
+    with at_most(8e6), Watch() as watch:
+        small = influence(scenario, at=stable_point(scenario, starts=1)).matrix
+    assert watch.most < 2 * 8e6
+    assert (small - whole).abs().max().max() <= 1e-12 * whole.abs().max().max()
+    with at_most(1e12), Watch() as watch:
+        influence(scenario, at=stable_point(scenario, starts=1))
+    assert watch.most > 2.5 * 8e6
+
+
+def test_the_budget_is_a_quarter_of_what_is_free_unless_it_is_given() -> None:
+    assert budget() == pytest.approx(free_memory() / 4, rel=0.5)
+    with at_most(1000):
+        assert budget() == 1000
+        assert [fitting(lambda n: 100 + 90 * n, most) for most in (0, 1, 5, 50)] == [1, 1, 5, 10]
+        assert fitting(lambda n: 5000 * n, 50) == 1
+    with pytest.raises(ValueError, match=r"at_most\(size\) is a number of bytes above 0, got 0"), at_most(0):
+        pass
+
+
+def test_equal_choices_are_worked_out_once_and_scratch_does_not_grow() -> None:
+    """Every column of a derivative had a grid of its own, also where no parameter moves the scale."""
+    curator = Luce(4)
+    with Watch() as few:
+        vjp(curator.on_normal, torch.linspace(2.7, 2.9, 16).double())
+    with Watch() as many:
+        vjp(curator.on_normal, torch.linspace(0.1, 2.9, 160).double().repeat(20))
+    assert many.most < 1.5 * few.most
+
+
+@pytest.mark.parametrize("scale", [0.3, 2.0, 5.0])
+def test_choices_are_differentiable_twice(scale: float) -> None:
+    """Values, slopes and the slopes of slopes against differences; equal numbers keep their own derivatives."""
+
+    def mean(x: Tensor) -> Tensor:
+        return (Luce(3).on_normal(x)[0] * torch.tensor([1.0, 2.0], dtype=x.dtype)).sum()
+
+    x, step = torch.full((2,), scale, dtype=torch.float64), 1e-4
+    for i in range(2):
+        moved = torch.eye(2, dtype=torch.float64)[i] * step
+        assert float(grad(mean)(x)[i]) == pytest.approx(float(mean(x + moved) - mean(x - moved)) / (2 * step), rel=1e-6)
+        slope = (grad(mean)(x + moved) - grad(mean)(x - moved)) / (2 * step)
+        bend = grad(lambda y, i=i: grad(mean)(y)[i])(x)
+        assert bend.tolist() == pytest.approx(slope.tolist(), rel=1e-5, abs=1e-9)
