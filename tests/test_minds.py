@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -34,8 +35,12 @@ from ecosystem import (
     poisson,
     sequential,
     shuffled,
+    synchronous,
 )
+from ecosystem.engine.step import step as engine_step
+from ecosystem.generators import ClosedForm
 from ecosystem.influence import influence, stability, stable_point
+from ecosystem.influence.layout import with_vector
 
 UNIFORM = torch.full((10,), 0.1, dtype=torch.float64)
 FIRST = torch.eye(10, dtype=torch.float64)[0]
@@ -143,6 +148,58 @@ def test_influence_takes_the_users_along(chooser: str) -> None:
         assert (matrix[source] - slope).abs().max() < 1e-7
     frozen = influence(walkers(Drift(0.0), chooser)).matrix
     assert (frozen - matrix).abs().max().max() > 1e-3
+
+
+@pytest.mark.parametrize("chooser", ["consumer", "producer", "own"])
+def test_a_flow_is_knocked_out_with_the_users_it_had(chooser: str) -> None:
+    """Users were carried over by position: a flow that has its own crashed, or gave others their tastes."""
+    s = walkers(Drift(0.15), chooser)
+    effect = influence(s)
+    for u, v in (("a", "b"), ("b", "a")):
+        expected = stable_point(s.without(u, v), starts=1).alignment - effect.point.alignment
+        assert (effect.knock_out(u, v).alignment - expected).abs().max() < 1e-8
+    edges = effect.edges(knock_out=True).set_index(["source", "target"])
+    assert edges.loc[("a", "b"), "J[b]"] == pytest.approx(effect.knock_out("a", "b").alignment["b"], abs=1e-9)
+
+
+@pytest.mark.parametrize("chooser", ["consumer", "producer", "own"])
+def test_the_radius_of_users_who_move_is_that_of_rounds_as_they_are_played(chooser: str) -> None:
+    """It was that of users who look while models retrain, which no scenario plays."""
+    s = walkers(Drift(0.3), chooser, ordering=synchronous)
+    found = stability(s)
+    assert found.radius == pytest.approx(found.table["rate"][0], rel=1e-10)
+    assert found.radius == pytest.approx(radius_by_differences(s), rel=1e-5)
+
+
+def radius_by_differences(s: Scenario, step: float = 1e-5) -> float:
+    """The spectral radius of one round of an ecosystem, by differences of rounds played from beside its rest."""
+    eco = Ecosystem(s)
+    for _ in range(200):
+        eco.step()
+    rest, rows = eco.state, []
+
+    def numbers(state: Any) -> Tensor:
+        models = [stack.vector().flatten() for stack in state.past[0]]  # all members, real data too
+        return torch.cat([*models, *(users.reward.state().flatten() for users in state.audience.stacks)])
+
+    def moved(delta: Tensor) -> Any:
+        at, past, audience = 0, [], rest.audience
+        for stack in rest.past[0]:
+            vector = stack.vector()
+            past.append(
+                with_vector(cast(ClosedForm, stack), vector + delta[at : at + vector.numel()].reshape(vector.shape))
+            )
+            at += vector.numel()
+        for kind, users in enumerate(rest.audience.stacks):
+            state = users.reward.state()
+            fresh = state + delta[at : at + state.numel()].reshape(state.shape)
+            audience, at = audience.replaced(kind, users.with_state(fresh)), at + state.numel()
+        return rest.changed(past=(tuple(past), *rest.past[1:]), audience=audience)
+
+    for unit in torch.eye(len(numbers(rest)), dtype=torch.float64) * step:
+        up, down = (numbers(engine_step(eco.program, moved(side * unit))[0]) for side in (1, -1))
+        rows.append((up - down) / (2 * step))
+    return float(torch.linalg.eigvals(torch.stack(rows)).abs().sort().values[-1])
 
 
 def test_what_users_own_way_of_moving_does_is_the_same_as_drift() -> None:

@@ -75,12 +75,26 @@ class Dynamics:
         Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
         they look when models have retrained).
         """
+        now = self._played(vector, shares)
+        with any_bits():
+            audience = looked(now.program, now.state).audience
+        return self.layout.pack(now.generators, audience)
+
+    def played(self, vector: Tensor) -> Tensor:
+        """A round as it is played: all retrain on the newest data, then users who move look at the new output."""
+        now = self._played(vector)
+        after = self.layout.pack(now.generators, now.state.audience)
+        with any_bits():
+            audience = looked(now.program, self.state([after])).audience
+        return self.layout.pack(now.generators, audience)
+
+    def _played(self, vector: Tensor, shares: Tensor | None = None) -> Round:
+        """A round in which all retrain, before users look."""
         now = self.round_at(vector, shares)
         due = torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, len(vector))
         with any_bits():
             play(now, self.plan, due)
-            audience = looked(now.program, now.state).audience
-        return self.layout.pack(now.generators, audience)
+        return now
 
     def round_at(self, vector: Tensor, shares: Tensor | None = None) -> Round:
         """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""

@@ -173,7 +173,7 @@ class Influence(Response):
 
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
-        scenario, point = solved_without(self.scenario, u, v, self.vector)
+        scenario, point = solved_without(self.dynamics, u, v, self.vector)
         numbers = self.numbers.without(u, v)
         left = [name for name in self.sources if not numbers.refusal(scenario, name)]
         matrix = self.matrix * math.nan

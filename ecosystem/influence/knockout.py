@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.engine.audience import NONE, Place
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.stable import StablePoint, find
 from ecosystem.scenario import Scenario
@@ -24,26 +25,54 @@ class KnockOut:
     matrix: pd.DataFrame  # M without minus M with; NaN for a source that no longer curates
 
 
-def solved_without(scenario: Scenario, u: str, v: str, present: Tensor) -> tuple[Scenario, StablePoint]:
-    """The scenario without ``u → v`` and the stable point that its dynamics reach from the ``present`` one.
+def solved_without(dynamics: Dynamics, u: str, v: str, present: Tensor) -> tuple[Scenario, StablePoint]:
+    """A scenario without ``u → v`` and the stable point that its dynamics reach from the ``present`` one.
 
-    ValueError where ``v`` has no real data, or there is no stable point.
+    ``dynamics`` are those with the flow, and ``present [size]`` is theirs. ValueError where ``v`` has no real data, or
+    there is no stable point.
     """
-    smaller = scenario.without(u, v)
-    point = find(Dynamics(smaller), begin=present)
+    smaller = dynamics.scenario.without(u, v)
+    left = Dynamics(smaller)
+    point = find(left, begin=_carried(dynamics, present, left))
     if not point.found:
         raise ValueError(f"without the flow {u!r} → {v!r}: {point.message}")
     return smaller, point
 
 
+def _carried(dynamics: Dynamics, vector: Tensor, to: Dynamics) -> Tensor:
+    """``Θ [size]`` as others have it: members by their names, users by whose they are (some may be gone)."""
+    out, known = to.start[0].clone(), _places(dynamics)
+    for name, span in _places(to).items():
+        out[span] = vector[known[name]]
+    return out
+
+
+def _places(dynamics: Dynamics) -> dict[Hashable, slice]:
+    """Where everything stands in ``Θ``: members by name, the tastes of users by whose they are, a member or a flow."""
+    names, layout, wiring = dynamics.names, dynamics.layout, dynamics.wiring
+    spans = {name: layout.span(dynamics.index[name]) for name in names}
+    found: dict[Hashable, slice] = {name: span for name, span in spans.items() if span is not None}
+    users: dict[Place, Hashable] = {}
+    for component in wiring.components:
+        of = component.flow if component.chooser == NONE else names[component.chooser]
+        users.setdefault(component.users, ("users of", of))
+    for name, judges in zip(names, wiring.judges, strict=True):
+        users.update({judge.place: ("users of", name) for judge in judges})
+    for mind in layout.minds.parts:
+        for row in range(len(mind.watched)):
+            start = mind.start + row * mind.width
+            found[users[mind.kind, row]] = slice(start, start + mind.width)
+    return found
+
+
 def knock_outs(
-    scenario: Scenario, present: Tensor, alignment: pd.Series, flows: Sequence[tuple[str, str]]
+    dynamics: Dynamics, present: Tensor, alignment: pd.Series, flows: Sequence[tuple[str, str]]
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], str]]:
     """The change of every ``alignment`` without each of the flows, and which could not be asked, with the reason."""
     rows, refused = [], {}
     for flow in flows:
         try:
-            rows.append(solved_without(scenario, *flow, present)[1].alignment - alignment)
+            rows.append(solved_without(dynamics, *flow, present)[1].alignment - alignment)
         except ValueError as error:
             refused[flow] = str(error)
             rows.append(alignment * math.nan)

@@ -108,7 +108,7 @@ def edges(
         frame.attrs["without"] = without
     if not knock_out:
         return frame
-    changes, refused = knock_outs(response.dynamics.scenario, response.vector, response.alignment, flows)
+    changes, refused = knock_outs(response.dynamics, response.vector, response.alignment, flows)
     frame = pd.concat([frame, changes.reset_index(drop=True)], axis=1)
     frame.attrs["refused"] = refused
     return frame

@@ -13,10 +13,11 @@ from ecosystem.influence import krylov
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.continuum import Continuum, continuum_of
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
-from ecosystem.influence.jacobian import DENSE, columns_that_fit, dense
+from ecosystem.influence.jacobian import DENSE, Jacobian, columns_that_fit, dense
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.operators import WIDEST, Dense, Operator, Products, Sparse
-from ecosystem.influence.parts import parts_of_members
+from ecosystem.influence.parts import COLUMNS, parts_of_members
+from ecosystem.influence.spectra import radius_by_products, radius_of_dense
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
 _SCRATCH = 1 << 25  # numbers in flight in one product with the map
@@ -64,8 +65,18 @@ class Resolvent:
 
     @cached_property
     def radius(self) -> float:
-        """``ρ(B)``: small changes settle in synchronous rounds if it is below 1, not if it is above."""
-        return self.operator.radius()
+        """``ρ(B)``: small changes settle in synchronous rounds if it is below 1, not if it is above.
+
+        Where users move it is that of rounds as they are played, in which they look when models have retrained: ``B``
+        has the same stable points, but another spectrum.
+        """
+        if not self.dynamics.layout.minds:
+            return self.operator.radius()
+        function = self.dynamics.played
+        if len(self.point) <= DENSE:
+            return radius_of_dense(dense(function, self.point, 256))
+        jacobian = Jacobian(function, self.point, columns_that_fit(function, self.point, COLUMNS))
+        return radius_by_products(jacobian.push, parts_of_members(self.dynamics).of(self.dynamics.layout.owners()))
 
     def push(self, v: Tensor) -> Tensor:
         """``B v`` for rows of ``v [columns, size]``."""
