@@ -73,7 +73,8 @@ def test_the_table_of_points_tells_values_apart() -> None:
     graphs = [nx.path_graph(3), nx.path_graph(3, create_using=nx.DiGraph), nx.star_graph(2)]
     table = points_table(["g", "n"], [{"g": g, "n": n} for g, n in zip(graphs, (None, 4, 5), strict=True)])
     assert list(table["point"]) == [0, 1, 2] and table["g"].is_unique
-    assert table["g"][0].startswith("Graph with 3 nodes and 2 edges #")  # the star has as many
+    assert list(table["g"])[:2] == ["Graph with 3 nodes and 2 edges", "DiGraph with 3 nodes and 2 edges"]
+    assert table["g"][2].startswith("Graph with 3 nodes and 2 edges #")  # the star has as many as the path
     assert table["n"].isna().tolist() == [True, False, False] and table["n"][2] == 5
 
 
@@ -269,7 +270,9 @@ def test_nobody_curates_at_the_beginning_of_a_grid(tmp_path) -> None:
 
 def test_points_that_were_a_mistake_can_be_taken_out(tmp_path) -> None:
     def at(*shares: float, **how) -> Results:
-        return Study("f", loop, grid={"share": list(shares)}, seeds=2, block=2).run(tmp_path / "s", engine=HERE, **how)
+        study = Study("f", loop, grid={"share": list(shares)}, seeds=2, block=2)
+        assert list(study.run(tmp_path / "s", engine=HERE, **how).points["share"].sort_values()) == list(shares)
+        return Study.load(tmp_path / "s")
 
     at(0.1, 0.2, 0.3)
     stay = at(0.1, 0.3, 0.4)

@@ -55,22 +55,26 @@ def study(
 ) -> None:
     """Run a study, or go on with it; nothing that was finished is computed again."""
     with errors(debug):
-        chosen = _engine(engine, address, workers, gpus)
+        from ecosystem.study import Study
+
+        chosen, workers = _engine(engine, address, workers, gpus)
         asked = _asked(file, settings, grid, seeds, measure)
         say(repr(asked))
         with CtrlC() as ctrl_c, metered(True, asked.name, "points") as meter:
             ctrl_c.notify = lambda: meter.phase("ending (again: at once)")
             ctrl_c.breakable = True
             warnings.filterwarnings("ignore", message=r".* points failed", category=RuntimeWarning)  # said below
-            results = asked.run(
+            asked.run(
                 out,
                 engine=chosen,
+                workers=workers,
                 retry=retry,
                 accept_changes=accept_changes,
                 forget=forget,
                 progress=meter,
                 stop=lambda: ctrl_c.pressed,
             )
+        results = Study.load(out)
         _sum_up(results)
         if (others := len(results.points) - len(asked.design)) > 0:
             typer.echo(f"{others} of them are not in this grid and stay: --forget takes them out")
@@ -149,16 +153,17 @@ def _asked(
     )
 
 
-def _engine(name: str, address: str | None, workers: int | None, gpus: float) -> Engine:
-    from ecosystem.study import Local, Ray
+def _engine(name: str, address: str | None, workers: int | None, gpus: float) -> tuple[str | Engine, int | None]:
+    """The engine, and the number of workers where it goes by its name."""
+    from ecosystem.study import Ray
 
     if name == "ray":
-        return Ray(address=address, workers=workers, num_gpus=gpus)
+        return Ray(address=address, workers=workers, num_gpus=gpus), None
     if name != "local":
         raise ValueError(f"--engine {name!r}: there are local and ray")
     if address is not None or gpus:
         raise ValueError("--address and --gpus go with --engine ray")
-    return Local(workers)
+    return name, workers
 
 
 def _sum_up(results: Results) -> None:

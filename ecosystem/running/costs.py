@@ -41,14 +41,19 @@ def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -
             affordable(
                 first.samples * _held(member, event, cells), f"samples={first.samples} of {name!r}", "give fewer"
             )
-    seconds = sum(_seconds(first, name, cells) for name in first.names)
-    if seconds > _LONG:
+    long = seconds(first, cells)
+    if long > _LONG:
         warnings.warn(
             f"scenario {first.name!r} with {first.rounds} rounds, samples={first.samples} and {replicates} replicates "
-            f"takes about {seconds / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
+            f"takes about {long / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
             UserWarning,
             stacklevel=4,
         )
+
+
+def seconds(scenario: Scenario, cells: int) -> float:
+    """What so many replicates side by side take, roughly."""
+    return sum(_seconds(scenario, name, cells) for name in scenario.names)
 
 
 def _held(member: Member, event: int, cells: int) -> int:

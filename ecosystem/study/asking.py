@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ecosystem.core.identity import digest
+from ecosystem.running.costs import seconds
 from ecosystem.scenario import Scenario
 from ecosystem.study.design import Design, points_table
 from ecosystem.study.folder import StudyFolderError
@@ -15,10 +16,11 @@ from ecosystem.study.identity import differences, identity, portrait
 from ecosystem.study.measures import OWN_TABLES
 from ecosystem.study.plan import Block, Request, Seed, dropping, missing, next_number, pending, side_by_side
 from ecosystem.study.results import retriable
-from ecosystem.study.sizing import block_depth, block_width
+from ecosystem.study.sizing import block_depth, block_width, replicates
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Task, built_point
 
+_ANALYSIS = 1.0  # seconds that the analysis of a scenario takes, where one is kept
 PROBES = 16  # points that are built beforehand, to see that they can be, and how heavy they are
 
 
@@ -28,6 +30,14 @@ class Asked:
 
     facts: Facts
     parameters: Mapping[int, Mapping[str, Any]]
+    probe: Scenario  # one of its points
+    building: float  # seconds that it takes to build one
+
+    def seconds(self, blocks: Sequence[Block], job: Job) -> float:
+        """About how long blocks take in one process."""
+        runs = sum(len(block.points) * replicates(self.probe, len(block.seeds)) for block in blocks)
+        points = sum(len(block.points) for block in blocks)
+        return points * (self.building + _ANALYSIS * job.heavy) + seconds(self.probe, 1) * runs
 
     def task(self, block: Block) -> Task:
         return Task(block, tuple(self.parameters[point] for point in block.points))
@@ -46,7 +56,9 @@ def ask(
 ) -> Asked:
     """Write down what the folder is to hold: what it was asked before (or not: ``forget``), and what is new."""
     now = identity(job)  # before anything is built: code may keep results in globals
+    begin = time.perf_counter()
     probes = _probes(design, job)
+    building = (time.perf_counter() - begin) / len(probes)
     if store.exists:
         facts = _continued(store.facts(), store, design, job, now, accept_changes)
         table = store.points(facts)
@@ -72,19 +84,23 @@ def ask(
         depth = max(1, min(block_depth(probe, runs, job.record) for probe in probes.values()))
         first = next_number(facts.requests)
         facts.requests.append(Request(first, part.points, part.seeds, width, depth, part.fresh))
+    points = points_table(facts.names, [design.parameters[i] for i in new], table, facts.labels)
     if not store.exists or facts != store.facts():
-        store.save(facts, points_table(facts.names, [design.parameters[i] for i in new], before=table))
+        store.save(facts, points)
     store.tidy(facts)
-    return Asked(facts, dict(zip(asked, design.parameters, strict=True)))
+    return Asked(facts, dict(zip(asked, design.parameters, strict=True)), next(iter(probes.values())), building)
 
 
-def ask_again(store: Store, asked: Asked) -> None:
-    """Ask once more for points that failed, each in a block of its own."""
+def ask_again(store: Store, asked: Asked, broken: Collection[int] | None = None) -> None:
+    """Ask once more for points that failed, each in a block of its own; or for those lost in ``broken`` blocks."""
     facts = asked.facts
     waiting = {(point, b.seeds) for b in pending(facts.requests, store.finished(facts)) for point in b.points}
     again: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
     for block in filter(lambda block: store.tables.may_have_failed(block.number), store.blocks(facts)):
-        failed = set(retriable(store.tables.read("failures", block.number).to_pandas())["point"])
+        failures = store.tables.read("failures", block.number).to_pandas()
+        if broken is not None:
+            failures = failures[failures["kind"].eq("lost") & (block.number in broken)]
+        failed = set(retriable(failures)["point"])
         here = [p for p in block.points if p in failed and p in asked.parameters and (p, block.seeds) not in waiting]
         again.setdefault((block.seeds, block.fresh), []).extend(here)
     for (seeds, fresh), points in again.items():

@@ -67,33 +67,56 @@ class Design:
             )
 
 
+Labels = dict[str, dict[str, str]]  # by parameter: what stands in the table, and the digest of what it stands for
+
+
 def points_table(
-    names: Sequence[str], parameters: Sequence[Mapping[str, Any]], before: pd.DataFrame | None = None
+    names: Sequence[str],
+    parameters: Sequence[Mapping[str, Any]],
+    before: pd.DataFrame | None = None,
+    labels: Labels | None = None,
 ) -> pd.DataFrame:
-    """The table ``points``: numbers and texts as they are, anything else by a label that tells values apart.
+    """The table ``points``: numbers and texts as they are, anything else by the words that it goes by.
 
     ``before`` is a table that the new points go on with; it becomes what it had been with all of them at once.
+    ``labels`` are the words that stand there, to which those of new points are added: another value of the same words
+    gets the first digits of its digest behind them.
     """
+    labels = {} if labels is None else labels
     columns: dict[str, Any] = {}
     for name in names:
         known = [] if before is None else [None if pd.isna(value) else _plain(value) for value in before[name]]
-        columns[name] = _column(known + [point[name] for point in parameters])
+        columns[name] = _column(known, [point[name] for point in parameters], labels.setdefault(name, {}))
     count = len(parameters) + (0 if before is None else len(before))
     return pd.DataFrame({"point": np.arange(count), **columns})
 
 
-def _column(values: list[Any]) -> pd.Series:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int, float} and None not in values:
-        return pd.Series(values, dtype=float)
-    huge = any(type(value) is int and abs(value) >= 2**63 for value in values)
+def _column(known: list[Any], new: list[Any], labels: dict[str, str]) -> pd.Series:
+    values = [*known, *new]
+    given = [value for value in values if value is not None]
+    kinds, lacking = {type(value) for value in given}, len(given) < len(values)
+    if kinds and kinds <= {int, float} and float in kinds and not (lacking and any(x != x for x in given)):
+        return pd.Series(values, dtype="Float64" if lacking else float)  # of what lacks, NaN says nothing
+    huge = any(type(value) is int and abs(value) >= 2**63 for value in given)
     if len(kinds) == 1 and kinds <= set(_SCALARS) and not huge:
         (kind,) = kinds
-        if None not in values:
+        if not lacking:
             return pd.Series(values, dtype="str" if kind is str else kind)
-        if kind is not float:  # of a float, NaN would not say that nothing was given
+        if kind is not float:
             return pd.Series(values, dtype={bool: "boolean", int: "Int64", str: "str"}[kind])
-    return pd.Series([label(value) for value in values], dtype="str")
+    texts = [value if value is None or type(value) is str else _words(value, labels) for value in known]
+    texts += [None if value is None else _words(value, labels) for value in new]
+    return pd.Series(texts, dtype="str")
+
+
+def _words(value: Any, known: dict[str, str]) -> str:
+    """What stands for a value in the table: its words, unless they are another's already."""
+    whole, key = label(value), digest(value)
+    text = whole.removesuffix(f" #{key[:6]}")
+    if known.get(text, key) != key:
+        text = f"{text} #{key[:6]}"
+    known[text] = key
+    return text
 
 
 def _combinations(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

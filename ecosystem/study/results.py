@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +28,27 @@ class Results:
     ``name`` and ``folder`` are the study's, ``parameters`` the names of its parameters (columns of ``points``),
     ``tables`` those that were kept, without ``points``, and ``seeds`` every pair (seed, replicate) that was asked for.
     Every file is compared with its digest when it is read, and refused where it is not what was written; without
-    ``check`` files are read as they lie there.
+    ``check`` files are read as they lie there. With ``points`` or ``seeds`` it is about these alone, as what
+    :meth:`Study.run` returns is (but not :meth:`dataset`).
     """
 
     points: pd.DataFrame  # a table like the others
 
-    def __init__(self, folder: str | os.PathLike[str], check: bool = True) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        check: bool = True,
+        points: Collection[int] | None = None,
+        seeds: Collection[Seed] | None = None,
+    ) -> None:
         self.store = Store(folder, check)
         self.facts = self.store.facts()
         self.folder: Path = self.store.folder
         self.name = self.facts.name
         self.parameters = list(self.facts.names)
         self.tables = list(self.facts.tables)
-        self.seeds: list[Seed] = self.facts.seeds
-        self._rows = Rows(self.store, self.facts)
+        self.seeds: list[Seed] = [seed for seed in self.facts.seeds if seeds is None or seed in set(seeds)]
+        self._rows = Rows(self.store, self.facts, points, seeds)
         self._read: dict[str, pd.DataFrame] = {}
 
     # -- how far it is -----------------------------------------------------------------------------------------------
@@ -66,8 +73,8 @@ class Results:
         finished = self._rows.finished
         waiting = {point for block in pending(self.facts.requests, finished) for point in block.points}
         blocks = sum(1 for request in self.facts.requests for _ in request.blocks())
-        points = len(self.facts.points)
-        return Progress(points, points - len(waiting), len(self.failed), blocks, len(finished))
+        points = self._rows.wanted
+        return Progress(len(points), len(points - waiting), len(self.failed), blocks, len(finished))
 
     # -- tables ------------------------------------------------------------------------------------------------------
 

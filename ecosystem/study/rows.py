@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 import pandas as pd
@@ -11,16 +11,24 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from ecosystem.study.plan import Block
+from ecosystem.study.plan import Block, Seed
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import failures_table
 
 
 class Rows:
-    """What is in a folder by its ``facts``, read anew each time; rows that were replaced or forgotten do not count."""
+    """What is in a folder by its ``facts``, read anew each time; rows that were replaced or forgotten do not count.
 
-    def __init__(self, store: Store, facts: Facts) -> None:
+    Of some ``points`` and ``seeds`` alone, if they are given.
+    """
+
+    def __init__(
+        self, store: Store, facts: Facts, points: Collection[int] | None = None, seeds: Collection[Seed] | None = None
+    ) -> None:
         self.store, self.facts = store, facts
+        self.wanted = facts.points if points is None else facts.points.intersection(points)
+        self._all = self.wanted == facts.points
+        self._seeds = set(facts.seeds if seeds is None else seeds)
 
     @cached_property
     def finished(self) -> set[int]:
@@ -30,22 +38,28 @@ class Rows:
     def points(self) -> pd.DataFrame:
         """The table ``points``."""
         table = self.store.points(self.facts)
-        return table[table["point"].isin(self.facts.points)].reset_index(drop=True)
+        table = table[table["point"].isin(self.wanted)].reset_index(drop=True)
+        lacking = [name for name in table if table[name].isna().any() and table[name].dtype != float]
+        return table.assign(**{name: table[name].astype(object).where(table[name].notna(), None) for name in lacking})
 
     def read(self, table: str, columns: Sequence[str] | None, points: Iterable[int] | None) -> pd.DataFrame:
         """A table in the order of points; only some columns, only some points, if asked."""
-        wanted = None if points is None else {int(point) for point in points}
+        wanted = None if self._all else self.wanted
+        wanted = wanted if points is None else {int(point) for point in points}.intersection(self.wanted)
         fields = None if columns is None else list(dict.fromkeys(["point", *columns]))
         parts = []
         for block in self._blocks(table):
             if table == "failures" and not self.store.tables.may_have_failed(block.number):
                 continue
             if wanted is None or wanted & set(block.points):
-                part = self.store.tables.read(table, block.number, fields)
+                part = self.store.tables.read(table, block.number, fields if self._whole(block) else None)
                 if wanted is not None and "point" in part.column_names:
                     part = part.filter(pc.is_in(part["point"], pa.array(sorted(wanted))))
                 if block.number in self._replaced and "point" in part.column_names:
                     part = part.filter(pc.invert(pc.is_in(part["point"], pa.array(self._replaced[block.number]))))
+                if not self._whole(block):
+                    part = self._of_seeds(part, block)
+                    part = part if fields is None else part.select(fields)
                 parts.append(part)
         filled = [part for part in parts if part.num_rows] or parts[:1]
         if not filled:
@@ -69,6 +83,23 @@ class Rows:
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
         return [block for block in self.store.blocks(self.facts) if self.store.tables.has(table, block.number)]
+
+    def _whole(self, block: Block) -> bool:
+        """Whether all seeds of a block are wanted."""
+        return self._seeds.issuperset(block.seeds)
+
+    def _of_seeds(self, part: pa.Table, block: Block) -> pa.Table:
+        """The rows about seeds that are wanted, or about none; one about several stays if one of them is wanted."""
+        wanted = [seed for seed in block.seeds if seed in self._seeds]
+        if "seeds" in part.column_names:
+            return part if wanted else part.slice(0, 0)
+        if not {"seed", "replicate"}.issubset(part.column_names):
+            return part
+        keep = pc.is_null(part["seed"])
+        for seed, replicate in wanted:
+            here = pc.and_(pc.equal(part["seed"], seed), pc.equal(part["replicate"], replicate))
+            keep = pc.or_(keep, pc.fill_null(here, False))
+        return part.filter(keep)
 
     @cached_property
     def _replaced(self) -> dict[int, list[int]]:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ecosystem.core import storage
 from ecosystem.core.journal import Journal
+from ecosystem.study.design import Labels
 from ecosystem.study.folder import FACTS, FULL, POINTS, TRACEBACKS, StudyFolderError, mended
 from ecosystem.study.plan import Block, Request, Seed
 from ecosystem.study.tables import Tables, name_of, parts_of, read
@@ -39,6 +40,7 @@ class Facts:
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     accepted: list[dict[str, Any]] = field(default_factory=list)  # changes that were let pass
     forgotten: list[int] = field(default_factory=list)  # points that were taken out again
+    labels: Labels = field(default_factory=dict)  # what stands in the table of points for what is no number or text
 
     @property
     def seeds(self) -> list[Seed]:

@@ -27,6 +27,8 @@ from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
 
+_SECONDS = 10.0  # from which a local study is worth the start of workers
+
 
 class Study:
     """Thousands of ecosystems: every point of a ``grid`` with every seed, and the tables to keep of them.
@@ -113,7 +115,9 @@ class Study:
         progress: bool | Meter | Callable[[Progress], object] = False,
         stop: Callable[[], bool] = lambda: False,
     ) -> Results:
-        """Compute what the folder does not have yet, and return all that it has then.
+        """Compute what the folder does not have yet of this study, and return this study's points and seeds.
+
+        What else the folder has stays there: :meth:`load` reads all of it.
 
         Call it again to go on after any interruption: finished blocks stay, the others are computed, to the same bits
         with any engine and number of workers. More points or seeds are added to a folder, and measures that need no
@@ -122,8 +126,11 @@ class Study:
 
         Parameters
         ----------
-        engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``.
-        workers: of the engine that is named by a text; 0 with ``"local"`` is this process.
+        engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``. Workers that die
+            over a block lose none but the points that kill them: the others are computed again one by one.
+        workers: of the engine that is named by a text; 0 with ``"local"`` is this process. Without a number a local
+            study that takes seconds runs in this process, for workers take as long to start; say 1 where a point may
+            kill its process.
         retry: compute the points that failed once more (but those that diverged, which would do it again).
         check: compare every file that is there with its digest before anything is added; else sizes alone.
         forget: take points and their rows out of the folder that are not in the grid any more; else they stay.
@@ -132,6 +139,7 @@ class Study:
         stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
         """
         chosen = as_engine(engine, workers)
+        small = Local(0) if engine == "local" and workers is None else chosen
         store = Store(folder)
         with locked(store.folder):
             if again := store.begin(check):
@@ -142,9 +150,14 @@ class Study:
             asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
             if retry:
                 ask_again(store, asked)
+            if asked.seconds(pending(asked.facts.requests, store.finished(asked.facts)), self.job) < _SECONDS:
+                chosen = small
             with counted(progress, self.name) as tell:
-                told = self._compute(store, asked, chosen, tell, stop)
-        results = Results(folder)
+                told, broken = self._compute(store, asked, chosen, tell, stop)
+                if broken:  # who is to blame? each point by itself
+                    ask_again(store, asked, broken)
+                    told += self._compute(store, asked, chosen, tell, stop)[0]
+        results = Results(folder, points=asked.parameters, seeds=self.seeds)
         _say(results, [*added, *told])
         return results
 
@@ -155,21 +168,22 @@ class Study:
         engine: Engine,
         progress: Callable[[Progress], object],
         stop: Callable[[], bool],
-    ) -> list[str]:
-        """Compute and write the blocks that are left; the warnings they gave."""
-        facts, told = asked.facts, dict[str, None]()
+    ) -> tuple[list[str], list[int]]:
+        """Compute and write the blocks that are left; the warnings they gave, and which of several points are lost."""
+        facts, told, broken = asked.facts, dict[str, None](), list[int]()
         todo = pending(facts.requests, store.finished(facts))
         so_far = Results(store.folder)
         clock = Clock(so_far.progress(), so_far.failed, todo)
         progress(clock.now())
         LOG.info("%s: %d of %d blocks are to be computed", self.name, len(todo), clock.start.blocks)
         if not todo:
-            return []
+            return [], []
         outcomes = engine.run(self.job, (asked.task(block) for block in _until(stop, todo)))
         try:
             for task, outcome in outcomes:
                 if isinstance(outcome, Lost):
-                    LOG.warning("%s: block %d is lost: %s", self.name, task.block.number, outcome.reason)
+                    LOG.warning("%s: points %s are lost: %s", self.name, list(task.block.points), outcome.reason)
+                    broken += [task.block.number] if len(task.block.points) > 1 else []
                 parcel = lost(self.job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
                 store.keep(facts, task.block, parcel)
                 told |= dict.fromkeys(parcel.warnings)
@@ -178,7 +192,7 @@ class Study:
             outcomes.close()  # stops the workers, whatever happened here
             if any(request.retries for request in facts.requests):
                 store.tidy(facts)
-        return list(told)
+        return list(told), broken
 
 
 def as_engine(engine: str | Engine, workers: int | None) -> Engine:
