@@ -16,6 +16,7 @@ from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm, Gaussian
 from ecosystem.influence import influence, resolvent, stability, stable_point
 from ecosystem.influence.numbers import PRODUCERS
+from ecosystem.running.measures import data_distance
 from tests.networks import FAMILIES, random_scenario
 
 CENTRAL = {-2: 1 / 12, -1: -2 / 3, 1: 2 / 3, 2: -1 / 12}  # weights of a derivative, to the fourth order
@@ -419,3 +420,19 @@ def test_findings_say_of_what(tmp_path) -> None:
         write_findings(read, tmp_path / "report.html")
     influence(s.with_flow("hub", "a", curated=0.1)).findings().save(tmp_path / "usual")
     assert Findings.load(tmp_path / "usual").settings["of"] == "curation"
+
+
+@pytest.mark.parametrize("data", [0.0, 2.0])
+def test_a_kink_of_a_member_nobody_asks_about_refuses_nobody(data: float) -> None:
+    """``x`` rests on its data, where a distance has no derivative: the whole analysis was refused."""
+    s = Scenario("kink", rounds=1)
+    s.add("x", Member(Location([0.0]), real=Location([0.0])))
+    s.add("y", Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([data])))
+    s.connect("x", "x", Flow(raw=0.5))
+    s.connect("x", "y", Flow(raw=0.3))
+    s.connect("y", "y", Flow(curated=0.3))
+    side = 1 if stable_point(s, starts=1).alignment["y"] > data else -1
+    found = influence(s, sources=["y"], targets=["y"], measure=data_distance).matrix
+    assert found.at["y", "y"] == pytest.approx(side * influence(s, sources=["y"]).matrix.at["y", "y"], rel=1e-12)
+    with pytest.raises(ValueError, match=r"data_distance of 'x' is not differentiable .* leave it out of targets="):
+        influence(s, sources=["y"], measure=data_distance)

@@ -49,7 +49,7 @@ class Response:
         self.numbers = Curation(dynamics.like) if numbers is None else numbers
         self.goal = Alignment(dynamics) if goal is None else goal
         self.resolvent = Resolvent(dynamics, vector)
-        check_smooth(dynamics, vector, self.resolvent.push, self.goal)
+        check_smooth(dynamics, vector, self.resolvent.push, self.goal, targets)
         self.pushes = pushes_of(self.numbers, self.resolvent.flows, sources)
         self.gradients = self._gradients()
         self.endless = self._endless(vector.new_zeros(0) if begin is None else begin)

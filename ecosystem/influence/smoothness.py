@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,20 +15,30 @@ _STEP = 1e-6
 _TOLERANCE = 1e-3
 
 
-def check_smooth(dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Tensor], goal: Goal) -> None:
-    """Refuse goals (rewards, measures) and retraining that are not differentiable at ``Θ [size]``, naming the member.
+def check_smooth(
+    dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Tensor], goal: Goal, targets: Sequence[str]
+) -> None:
+    """Refuse goals (rewards, measures) of ``targets`` and retraining that are not differentiable at ``Θ [size]``.
+
+    The message names the member; what nobody asks for may have kinks.
 
     Along a direction that stays inside the families, the one-sided difference quotients are compared with each other
     and with the derivative; ``push`` is that of retraining.
     """
     point, layout = vector.unsqueeze(0), dynamics.layout
     direction = _direction(dynamics, point)
-    value, slope = derivative(goal.values, point, direction)
-    column = _worst(goal.values, value, slope, slope.abs(), point, direction)
+    wanted = set(targets)
+    asked = [i for i, name in enumerate(goal.targets) if name in wanted]
+
+    def values(x: Tensor) -> Tensor:
+        return goal.values(x)[:, asked]
+
+    value, slope = derivative(values, point, direction)
+    column = _worst(values, value, slope, slope.abs(), point, direction)
     if column is not None:
         raise ValueError(
-            f"{goal.described(goal.targets[column])} is not differentiable at the stable point; use a smooth one, or "
-            f"{INSTEAD}"
+            f"{goal.described(goal.targets[asked[column]])} is not differentiable at the stable point; use a smooth "
+            f"one, leave it out of targets=, or {INSTEAD}"
         )
     slope = push(direction)
     column = _worst(dynamics.retrained, dynamics.retrained(point), slope, layout.largest(slope), point, direction)
