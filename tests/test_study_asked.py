@@ -77,13 +77,13 @@ def test_objects_are_found_by_their_words(tmp_path: Path) -> None:
 
 
 def test_what_has_the_words_of_another_is_told_apart_and_grows(tmp_path: Path) -> None:
-    def other(names: Any, round: int, rng: Any) -> Any:
-        return [round, 0]
+    def made(first: bool) -> Any:
+        def other(names: Any, round: int, rng: Any) -> Any:
+            return [round, 0] if first else [0, round]
 
-    first = other
+        return other
 
-    def other(names: Any, round: int, rng: Any) -> Any:
-        return [0, round]
+    first, other = made(True), made(False)
 
     def orders(*given: Any) -> list[str]:
         run(Study("orders", arranged, grid={"ordering": list(given)}), tmp_path)
