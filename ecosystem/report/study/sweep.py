@@ -134,7 +134,7 @@ def parameter(name: str, column: pd.Series) -> Parameter:
         labels = next((labels for labels in written if len(set(labels)) == len(places)), written[-1])
         return Parameter(name, True, labels, level, places, numbers)
     labels = list(dict.fromkeys(map(_label, raw)))
-    if all(type(value) in (int, float) and np.isfinite(value) for value in raw if value is not None):
+    if not any(isinstance(v, str | bool | np.bool_) or not np.isfinite(v) for v in raw if v is not None):
         labels.sort(key=lambda text: (text == "None", float(text) if text != "None" else 0.0))
     place = {text: number for number, text in enumerate(labels)}
     level = np.array([place[_label(value)] for value in raw], dtype=int)
