@@ -385,7 +385,7 @@ def test_interventions_are_checked_when_the_scenario_is_built() -> None:
     s = couple()
     with pytest.raises(KeyError, match="there is no member 'x'"):
         s.at(2, Freeze("x"))
-    with pytest.raises(KeyError, match="no such flow"):
+    with pytest.raises(KeyError, match="there is no flow"):
         s.at(2, Connect("b", "a"))
     with pytest.raises(TypeError, match="takes interventions"):
         s.at(2, "freeze b")  # type: ignore[arg-type]
