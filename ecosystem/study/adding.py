@@ -18,8 +18,9 @@ from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.identity import identity
 from ecosystem.study.kept import NotKept
 from ecosystem.study.measures import OWN_TABLES, Measure
+from ecosystem.study.probing import check_answers
 from ecosystem.study.store import Facts, Store
-from ecosystem.study.work import Job, Parcel, Task, as_bytes, failures_table, no_failures
+from ecosystem.study.work import Job, Parcel, Task, as_bytes, built_point, failures_table, no_failures
 
 
 def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
@@ -40,6 +41,7 @@ def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
     new = [measure for measure in job.measures if measure.name not in facts.identity["measures"]]
     if set(facts.names) != set(design.names) or compared(facts, design, job, now) != [_is_new(m) for m in new]:
         return []
+    _check(job, design, new)
     tasks = list(_tasks(store, facts, design, job, new))
     heard: dict[str, None] = {}
     outcomes = engine.run(replace(job, measures=tuple(new)), iter(tasks))
@@ -54,6 +56,15 @@ def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
     facts.identity = {**facts.identity, "measures": now["measures"]}
     store.save(facts, store.points(facts))
     return list(heard)
+
+
+def _check(job: Job, design: Design, new: Sequence[Measure]) -> None:
+    """Refuse new functions whose answer at the first point is no table; where that cannot be built, nothing is said."""
+    try:
+        first = {0: built_point(job, design.parameters[0])}
+    except Exception:
+        return
+    check_answers(job, new, first, design.parameters[:1], (0, 0))
 
 
 def _is_new(measure: Measure) -> str:

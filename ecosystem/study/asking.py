@@ -15,6 +15,7 @@ from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.identity import differences, identity, portrait
 from ecosystem.study.measures import OWN_TABLES
 from ecosystem.study.plan import Block, Request, Seed, dropping, missing, next_number, pending, side_by_side
+from ecosystem.study.probing import check_answers
 from ecosystem.study.results import retriable
 from ecosystem.study.sizing import block_depth, block_width, replicates
 from ecosystem.study.store import Facts, Store
@@ -64,6 +65,7 @@ def ask(
         table = store.points(facts)
     else:
         first = next(iter(probes))
+        check_answers(job, job.measures, probes, design.parameters, next(iter(seeds), None))
         made = now | {"point": portrait(job, design.keys[first], design.parameters[first])}
         facts = Facts(name, design.names, [], [*(m.name for m in job.measures), *OWN_TABLES], made, [])
         table = None

@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from ecosystem.running.run import Run
-from ecosystem.running.variants import versions
+from ecosystem.running.variants import randomly_timed, versions
 from ecosystem.scenario import Scenario
 from ecosystem.study.plan import Block
 from ecosystem.study.sizing import replicates
 
-_TABLES = ("rounds", "draws", "changes", "tastes", "sources", "choices", "texts")
+_TABLES = ("rounds", "draws", "changes", "tastes", "sources", "choices", "texts", "baseline")
 _FAILURES = ["seed", "replicate", "round", "member", "error"]
 
 
@@ -38,6 +38,7 @@ def kept_run(
         "rounds": scenario.rounds,
         "samples": scenario.samples,
         "ordering": repr(scenario.ordering),
+        "random": randomly_timed(scenario),
         "seeds": [list(pair) for pair in seeds],
         "completed": scenario.rounds,
         "finished": True,

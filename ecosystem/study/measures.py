@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecosystem.core.check import brief, one_line
 from ecosystem.running.measures import (
     Exact,
     choices,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
 
-RUN_TABLES = ("rounds", "draws", "tastes", "sources", "choices", "distances", "changes")  # with a row for each seed
+RUN_TABLES = ("rounds", "draws", "tastes", "sources", "choices", "distances", "changes", "baseline")  # by seed
 COLUMNS = {m.__name__: m for m in (entropy, effective_number, total_variance, data_distance)}  # of `rounds`
 _RECORDED = {m.__name__: m for m in (draws, tastes, sources, choices, distances)}
 SCENARIO_TABLES = ("members", "flows", "influence", "welfare", "stable_point")
@@ -57,12 +59,15 @@ class Measure:
 def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
     """A measure that looks at the scenario and not at a run of it; it is made once for each point.
 
+    ``function(scenario)`` returns a frame whose columns are numbers and texts.
+
     >>> from ecosystem.influence import influence
     >>> def hops(scenario):
     ...     return influence(scenario, sources=["theta"]).hops(8)
     >>> of_scenario(hops).name
     'hops'
     """
+    _check_takes_one(function)
     return Measure(_name(function), function, "scenario")
 
 
@@ -72,7 +77,11 @@ def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record
     And what to record so that they find it. Names of numbers (``"entropy"``) and exact measures add a column to
     ``rounds``, which is kept then; frames that the ``record`` measures can be kept by their names.
     """
-    items = [given] if isinstance(given, str | Measure) or callable(given) else list(given)
+    if isinstance(given, str | Measure) or callable(given):
+        given = [given]
+    if not isinstance(given, Iterable):
+        raise TypeError(f"Study(measure) is a name, a function run -> DataFrame, or a list of them, got {brief(given)}")
+    items = list(given)
     viewing = [item for item in items if isinstance(item, Exact) or (isinstance(item, str) and item in COLUMNS)]
     if viewing:
         more = [COLUMNS[item] if isinstance(item, str) else item for item in viewing]
@@ -111,9 +120,23 @@ def _as_measure(item: Any, recorded: Set[str]) -> Measure:
             f"Study(measure): there is no table {item!r}; there are {choice}, columns of rounds "
             f"({', '.join(COLUMNS)}), and functions of your own"
         )
-    if callable(item):
-        return Measure(_name(item), item, "run")
-    raise TypeError(f"Study(measure) takes names of tables and functions run -> DataFrame, got {item!r}")
+    if isinstance(item, type) or not callable(item):
+        raise TypeError(f"Study(measure) takes names of tables and functions run -> DataFrame, got {brief(item)}")
+    _check_takes_one(item)
+    return Measure(_name(item), item, "run")
+
+
+def _check_takes_one(function: Callable[..., Any]) -> None:
+    """Refuse what cannot be called with a run, or a scenario, alone."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as error:
+        raise TypeError(
+            f"Study(measure={_name(function)}): it is called with one argument, and {one_line(error)}; give the others "
+            "defaults, or use functools.partial"
+        ) from None
+    except ValueError:  # of functions in C nothing is known
+        return
 
 
 def _name(function: Callable[..., Any]) -> str:

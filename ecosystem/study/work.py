@@ -25,6 +25,7 @@ from ecosystem.running.recording import Record
 from ecosystem.running.run import Run
 from ecosystem.running.variants import shape
 from ecosystem.scenario import Scenario
+from ecosystem.study.answers import as_table, check_together
 from ecosystem.study.kept import kept_run
 from ecosystem.study.measures import Measure
 from ecosystem.study.plan import Block, in_words
@@ -147,17 +148,11 @@ class Harvest:
         frames = self._frames[measure.name]
         if measure.own:
             parquet(pa.Table.from_pandas(table, preserve_index=False))
-            schemas = [pa.Schema.from_pandas(frame, preserve_index=False) for frame in (*frames[:1], table)]
-            pa.unify_schemas(schemas, promote_options="permissive")
+            check_together(measure.name, (*frames[:1], table)[0], table)
         frames.append(table)
 
     def _numbered(self, measure: Measure, point: int, table: Any, run: Run | None) -> pd.DataFrame:
-        if not isinstance(table, pd.DataFrame):
-            raise TypeError(f"the measure {measure.name}() must return a DataFrame, got {type(table).__name__}")
-        if "point" in table:
-            raise ValueError(f"the table of {measure.name}() has a column `point` already; the study adds it")
-        named = any(name is not None for name in table.index.names)
-        table = table.reset_index() if named else table.copy(deep=False)
+        table = as_table(measure.name, table) if measure.own else table.copy(deep=False)
         if measure.of == "run" and run is not None and not {"seed", "seeds"} & set(table.columns):
             table.insert(0, "seeds", in_words(run.settings["seeds"]))  # a row about several seeds says about which
         table.insert(0, "point", point)
