@@ -11,7 +11,7 @@ A law knows its own kind, a curator what it does to each kind: ``law.select(rewa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ecosystem.core.products import congruent, row_product, safe_factor
+
+_FAR = 1e3  # standard deviations: from there on squares take more than six digits of a variance
 
 
 class NoPopulationLaw(ValueError):
@@ -233,10 +235,18 @@ def mix(laws: Sequence[Law], weights: Tensor) -> Law:
     mean = _average([law.mean for law in moments], weights)
 
     def covariance() -> Tensor:
-        second = _average([second_moment(law) for law in moments], weights.unsqueeze(-2))
-        return second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        widths = reduce(torch.minimum, [law.covariance.diagonal(dim1=-2, dim2=-1) for law in moments])
+        origin = torch.where(far(mean, widths), mean, 0.0).detach()
+        centred = [Moments(law.mean - origin, law.covariance) for law in moments]
+        second = _average([second_moment(law) for law in centred], weights.unsqueeze(-2))
+        return second - (mean - origin).unsqueeze(-1) * (mean - origin).unsqueeze(-2)
 
     return Moments(mean, covariance)
+
+
+def far(mean: Tensor, variance: Tensor) -> Tensor:
+    """Where squares of a ``mean`` are so much larger than a ``variance`` that their difference loses its digits."""
+    return mean.abs() > _FAR * variance.sqrt()
 
 
 def _average(values: Sequence[Tensor], weights: Tensor) -> Tensor:

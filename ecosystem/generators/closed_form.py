@@ -6,7 +6,7 @@ Their parameters carry batch dimensions, so one object is a thousand members.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Self
 
 import torch
@@ -38,6 +38,7 @@ class ClosedForm(GenerativeModel, Stackable):
         "push": ("law",),
         "push_from": ("push", "law"),
         "statistic_of": ("statistic",),
+        "about": ("statistic", "statistic_of", "refit", "rebuild"),
         "ELEMENTWISE": ("push", "push_from", "law"),
         "proven": ("push", "push_from", "noise", "sample", "law"),
         "exact_mean": ("push", "push_from", "noise", "sample", "law", "statistic", "statistic_of", "refit", "fit"),
@@ -160,6 +161,13 @@ class ClosedForm(GenerativeModel, Stackable):
     def tangent(self, change: Tensor) -> Tensor:
         """The part of changes ``[..., width]`` of the parameter vector that stays inside the family."""
         return change
+
+    def about(self, means: Callable[[], Tensor]) -> Self:
+        """The same family, whose statistics keep their digits near the ``means() [laws, d]`` of what it is fitted to.
+
+        By default as it is: a family whose statistics are powers of the data takes them about a point near there.
+        """
+        return self
 
     # -- laws ----------------------------------------------------------------------------------------------------
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ecosystem.core.check import brief, real_number
-from ecosystem.core.laws import Finite, Law, Normal, second_moment
+from ecosystem.core.laws import Finite, Law, Moments, Normal, far, second_moment
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
 from ecosystem.generators.closed_form import ClosedForm, moved, parameter, vectors
@@ -27,6 +29,7 @@ class Gaussian(ClosedForm):
     SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor")
     mean: Tensor
     covariance: Tensor
+    _origin: Tensor | None = None  # [d], about which statistics are taken; None: 0
 
     def __init__(self, mean: Any, covariance: Any, floor: float = 1e-9) -> None:
         tensor = parameter(mean, 1, "Gaussian(mean)")
@@ -40,6 +43,17 @@ class Gaussian(ClosedForm):
         super().__init__(tuple(tensor.shape), mean=tensor, covariance=matrix)
         self.floor = float(floor)
 
+    def rebuild(self, tensors: dict[str, Tensor]) -> Self:
+        new = super().rebuild(tensors)
+        new.__dict__["_origin"] = self._origin
+        return new
+
+    def about(self, means: Callable[[], Tensor]) -> Self:
+        widths = self.covariance.diagonal(dim1=-2, dim2=-1).flatten(0, -2).amin(0)
+        new = self.rebuild(self.tensors())
+        new.__dict__["_origin"] = near(means(), widths)
+        return new
+
     def push(self, noise: Tensor) -> Tensor:
         return Normal(self.mean, self.covariance).push(noise)
 
@@ -49,7 +63,7 @@ class Gaussian(ClosedForm):
         return self.mean.reshape(-1, d)[index] + grouped_product(noise, index, factor)
 
     def statistic(self, data: Tensor) -> Tensor:
-        data = vectors(data, self.mean)
+        data = self._from_origin(vectors(data, self.mean))
         mean = data.mean(-2)
         centred = data - mean.unsqueeze(-2)
         second = moment(centred, centred) + mean.unsqueeze(-1) * mean.unsqueeze(-2)
@@ -58,12 +72,17 @@ class Gaussian(ClosedForm):
     def statistic_of(self, law: Law) -> Tensor:
         if isinstance(law, Finite):
             raise TypeError("Gaussian learns from vectors, this flow carries symbols")
-        return torch.cat([law.mean, second_moment(law).flatten(-2)], -1)
+        seen = Moments(self._from_origin(law.mean), lambda: law.covariance)
+        return torch.cat([seen.mean, second_moment(seen).flatten(-2)], -1)
+
+    def _from_origin(self, x: Tensor) -> Tensor:
+        return x if self._origin is None else x - self._origin
 
     def refit(self, statistic: Tensor) -> Self:
         d = self.event_shape[0]
         mean, second = statistic[..., :d], statistic[..., d:].unflatten(-1, (d, d))
         covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        mean = mean if self._origin is None else mean + self._origin
         return self.rebuild({"mean": mean, "covariance": floored(covariance, self.floor)})
 
     def scattered(self, rng: Stream) -> Self:
@@ -82,6 +101,27 @@ class Gaussian(ClosedForm):
 
     def law(self) -> Normal:
         return Normal(self.mean, self.covariance)
+
+
+def near(means: Tensor, variances: Tensor) -> Tensor | None:
+    """The middle of ``means [laws, d]`` in the directions in which squares about 0 would swallow ``variances [d]``.
+
+    None where there is none; laws that lie far from 0 and from each other keep 0, and that is said.
+    """
+    if not len(means):
+        return None
+    middle = means.mean(0)
+    remote = far(means.abs().amax(0), variances)
+    helps = remote & ((means - middle).abs().amax(0) < 0.5 * means.abs().amin(0))
+    if bool((remote & ~helps & far(means.abs().amax(0), 1e4 * variances)).any()):
+        ratio = float((means.abs().amax(0) / variances.sqrt()).max())
+        warnings.warn(
+            f"Gaussian members lie {ratio:.1g} standard deviations from 0 and far from each other: their variances "
+            "keep few digits, as squares of their means swallow them; give them data nearer to 0",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return torch.where(helps, middle, 0.0) if bool(helps.any()) else None
 
 
 def floored(covariance: Tensor, floor: float) -> Tensor:

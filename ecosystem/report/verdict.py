@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
 KEYS = ["seed", "replicate"]
-ENOUGH = 5  # replicates for a verdict, where there is chance
+ENOUGH = 3  # replicates for a verdict, where there is chance: of two, the interval says nothing but its width
 START = "start"  # what a member is compared with that has no real data, or of which nothing else was recorded
 WORDS = {
     "gained": "gained its users’ taste",
