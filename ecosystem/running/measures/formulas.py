@@ -97,7 +97,9 @@ def frechet_square(one: Moments, other: Moments) -> tuple[Tensor, Tensor]:
     least = eps * roots.shape[-1] * roots.detach().amax(-1, keepdim=True)
     there = roots > least
     overlap = torch.where(there, torch.where(there, roots, 1.0).sqrt(), 0.0).sum(-1)
-    return means + size - 2 * overlap, doubt + 4 * factor.shape[-1] * eps * size
+    # an eigenvalue is off by `least`, its root by `least/√λ`: much, where a law is flat
+    flat = (least / torch.maximum(roots.detach(), least).clamp(min=torch.finfo(roots.dtype).tiny).sqrt()).sum(-1)
+    return means + size - 2 * overlap, doubt + 4 * factor.shape[-1] * eps * size + 2 * flat
 
 
 def _root(covariance: Tensor) -> Tensor:
