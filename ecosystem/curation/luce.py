@@ -67,7 +67,7 @@ class LuceKernel:
 
         The batch of ``p`` may have a longer last dimension (replicates) where the rewards have length 1.
         """
-        if self.k == 1:
+        if self.k == 1 or not self.rules:  # nothing to choose from, or nobody
             return p
         batch, n = self.odds.shape[:-1], p.shape[-1]
         rows = p.reshape(-1, 1, n) if p.shape[:-1] == batch else p.reshape(math.prod(batch), -1, n)
