@@ -54,7 +54,7 @@ test-lowest:
 	@$(PYTHON) -m tests.lowest > $(LOWEST)/constraints.txt
 	@$(LOWEST)/bin/python -m pip -q install --constraint $(LOWEST)/constraints.txt torch
 	@$(LOWEST)/bin/python -m pip -q install --constraint $(LOWEST)/constraints.txt --editable '.[test]'
-	$(LOWEST)/bin/python -m pytest $(CORE:%=tests/test_%.py)
+	$(LOWEST)/bin/python -m pytest -W default $(CORE:%=tests/test_%.py)  # old versions warn of their own ends
 
 # On a machine with a GPU; elsewhere they say that they were skipped.
 test-gpu: setup

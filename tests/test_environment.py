@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -94,7 +95,8 @@ def test_a_study_is_computed_to_its_end_whoever_listens(file: Path, tmp_path: Pa
         PYTHONIOENCODING="cp1252",
     )
     os.close(pipe)
-    assert (code, told.strip()) == (0, "")
+    lines = [line for line in told.splitlines() if line.strip()]  # how far it is, where that takes a while
+    assert code == 0 and all(re.fullmatch(r"\\u03bb: \d of 2 points.*", line) for line in lines), told
     results = Study.load(folder / "st")
     assert results.finished and not results.failed
 

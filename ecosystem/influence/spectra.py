@@ -28,11 +28,18 @@ _CONVERGED = 1e-8  # relative residual of an eigenvector that is believed
 _BOUNDS = 1e-12  # relative distance of two bounds that are one number
 _PUSHES, _SHIFTS = 200, 100  # steps of the power method, and of Noda's
 _VECTORS = 48  # that ARPACK keeps
+_NOTHING = 1e-100  # of the largest number of a matrix
 
 
 def radius_of(matrix: Tensor) -> float:
     """The spectral radius of a matrix that is written out."""
-    return float(torch.linalg.eigvals(matrix).abs().max()) if matrix.numel() else 0.0
+    return float(_eigenvalues(matrix).abs().max()) if matrix.numel() else 0.0
+
+
+def _eigenvalues(matrix: Tensor) -> Tensor:
+    """The eigenvalues of a matrix; numbers of 1e-100 beside ordinary ones are nothing, and LAPACK chokes on them."""
+    nothing = matrix.abs() <= _NOTHING * matrix.abs().max()
+    return torch.linalg.eigvals(torch.where(nothing, 0.0, matrix))
 
 
 def radius_of_dense(matrix: Tensor) -> float:
@@ -46,7 +53,7 @@ def radius_of_dense(matrix: Tensor) -> float:
 def abscissa_of(matrix: Tensor) -> float:
     """The largest real part of an eigenvalue of a matrix that is written out, by its parts."""
     parts = parts_of(matrix)
-    return max(float(torch.linalg.eigvals(matrix[here][:, here]).real.max()) for here in parts)
+    return max(float(_eigenvalues(matrix[here][:, here]).real.max()) for here in parts)
 
 
 def parts_of(matrix: Tensor) -> list[Tensor]:
