@@ -66,12 +66,23 @@ def test_a_member_that_its_real_data_alone_would_serve_better_has_lost() -> None
     assert table["against"].to_dict() | {"z": ""} == {"a": "refitted", "b": "start", "z": ""}
     words = verdict.headline(run, table.reset_index())
     assert words == (
-        "b gained its users’ taste; a lost its users’ taste (compared with reading nobody; without real data, with the "
-        "start)."
+        "b gained its users’ taste; a lost its users’ taste (compared with real data alone; without real data, with "
+        "the start)."
     )
     page = render(run)
     assert "as it began" in page and "Members without real data would stay as they began." in page
     assert "each member trains on its own real data in the same rounds" in page
+
+
+def test_who_left_has_no_verdict_at_the_end() -> None:
+    """What it was before it left was said to be its end, and it to have lost its users' taste."""
+    s = half().with_member("b", real=Location([-1.0]))
+    s.at(3, Leave("a"))
+    run = s.run()
+    table = verdict.outcomes(run)
+    assert table.set_index("member")["kind"].to_dict() == {"a": "gone", "b": "still", "z": "none"}
+    assert "a left before the end" in verdict.headline(run, table)
+    assert "left before the end" in render(run)
 
 
 def without_flows(s: Scenario) -> Scenario:

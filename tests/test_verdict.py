@@ -38,7 +38,7 @@ def test_change_its_error_and_interval_are_those_of_the_textbook() -> None:
     assert table.loc["up", "change"] == pytest.approx(2.0)
     assert table.loc["up", "error"] == pytest.approx(1 / np.sqrt(3))
     assert table.loc["up", "low"] == pytest.approx(2 - 4.302652729911275 / np.sqrt(3))  # t(0.975, 2 degrees)
-    assert list(table["kind"]) == ["few", "few", "few", "still"]
+    assert list(table["kind"]) == ["unclear", "unclear", "lost", "still"]
     many = outcome({"up": [1.0, 2.0, 3.0, 2.0, 2.0], "noise": [-1.0, 0.0, 1.1, 0.2, -0.2], "down": [-1.0, -1.1] * 3})
     assert list(many["kind"]) == ["gained", "unclear", "lost"]
 

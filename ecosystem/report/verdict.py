@@ -28,6 +28,7 @@ WORDS = {
     "fell": "lower in this one run",
     "still": "no change",
     "diverged": "diverged: no verdict",
+    "gone": "left before the end",
     "none": "has no users with a taste",
     "unknown": "alignment not recorded",
 }
@@ -140,6 +141,7 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
         (change.isna() & (table["reward"].astype(str) == "none"), "none"),
         (change.isna(), "unknown"),
         (pd.Series(diverged, index=table.index), "diverged"),
+        (table["last"] < table["last"].max(), "gone"),
         (~moved, "still"),
         (single & certain & (change > 0), "gained"),
         (single & certain, "lost"),
@@ -175,6 +177,7 @@ def headline(run: "Run", table: pd.DataFrame) -> str:
         "unclear": "{show} no clear change",
         "few": "{has} too few replicates for a verdict",
         "still": "did not change",
+        "gone": "left before the end",
     }
     noun = "members" if len(judged) == len(table) else "members with a taste"
     parts = [
@@ -196,7 +199,7 @@ def basis(judged: pd.DataFrame) -> str:
     begun = judged["against"] == START
     if begun.all():
         return "the start"
-    return "reading nobody" + ("; without real data, with the start" if begun.any() else "")
+    return "real data alone" + ("; without real data, with the start" if begun.any() else "")
 
 
 def _subject(members: list[str], total: int, first: bool, noun: str) -> str:
