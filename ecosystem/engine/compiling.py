@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -167,7 +168,8 @@ def anchored(cohort: Cohort, cohorts: int, wired: Wired) -> Stack:
         alone = [row for row, i in enumerate(cohort.ids) if i not in real]
         places = sorted({real[i] for i in cohort.ids if i in real})
         read = [(start, alone), *((wired.sources[c - cohorts], [row]) for c, row in places)]
-        return torch.cat([mean.flatten(0, -2) for mean in (_mean(*one) for one in read) if mean is not None])
+        known = [mean.flatten(0, -2) for mean in (_mean(*one) for one in read) if mean is not None]
+        return torch.cat(known) if known else torch.zeros(0, math.prod(start.event_shape), dtype=torch.float64)
 
     return start.about(means)
 
