@@ -54,8 +54,12 @@ def ask(
     block: int | None,
     accept_changes: bool,
     forget: bool,
+    here: bool,
 ) -> Asked:
-    """Write down what the folder is to hold: what it was asked before (or not: ``forget``), and what is new."""
+    """Write down what the folder is to hold: what it was asked before (or not: ``forget``), and what is new.
+
+    Measures are tried first where they may run ``here``.
+    """
     now = identity(job)  # before anything is built: code may keep results in globals
     begin = time.perf_counter()
     probes = _probes(design, job)
@@ -65,7 +69,8 @@ def ask(
         table = store.points(facts)
     else:
         first = next(iter(probes))
-        check_answers(job, job.measures, probes, design.parameters, next(iter(seeds), None))
+        if here:
+            check_answers(job, job.measures, probes, design.parameters, next(iter(seeds), None))
         made = now | {"point": portrait(job, design.keys[first], design.parameters[first])}
         facts = Facts(name, design.names, [], [*(m.name for m in job.measures), *OWN_TABLES], made, [])
         table = None

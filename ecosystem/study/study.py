@@ -149,7 +149,8 @@ class Study:
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
             added = add(store, self.design, self.job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
-            asked = ask(store, self.name, self.design, self.seeds, self.job, **how)
+            here = getattr(chosen, "here", False)
+            asked = ask(store, self.name, self.design, self.seeds, self.job, here=here, **how)
             if retry:
                 ask_again(store, asked)
             if asked.seconds(pending(asked.facts.requests, store.finished(asked.facts)), self.job) < _SECONDS:

@@ -36,6 +36,9 @@ class Engine(Protocol):
 
     ``run`` takes tasks from the iterator only when a worker is about to be free, yields what came of each as soon as
     it is there, in any order, and ends when the iterator has ended and all is done. Closed early, it stops its workers.
+
+    One that computes on this machine may say ``here = True``: measures of the user's own are then tried in this process
+    before anything is computed. Else only workers run them, with all that they have around them.
     """
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes: ...

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from loky.backend import get_context, resource_tracker
 from loky.process_executor import ProcessPoolExecutor
@@ -32,6 +33,7 @@ class Local:
     A block over which a worker dies is tried again alone, ``retries`` times, and then given up as lost.
     """
 
+    here: ClassVar[bool] = True
     workers: int | None = None
     retries: int = 2
 
