@@ -231,3 +231,15 @@ def test_a_run_in_the_middle_is_compared_with_the_same_round() -> None:
     eco.step()
     assert alone(before) == {"a": 0.5, "b": -1.0} and eco.completed == 4
     assert before.rounds["round"].max() == 3
+
+
+def test_whose_schedule_was_set_is_compared_with_its_start() -> None:
+    """A member that an agent let never retrain was compared with one that did."""
+
+    class Resting(ModelAgent):
+        def decide(self) -> None:
+            self.set_schedule(never)
+
+    s = half().with_member("a", agent=Resting)
+    run = s.run()
+    assert run.baseline.set_index("member").loc["a", ["alignment", "of"]].tolist() == [0.0, "start"]

@@ -59,14 +59,19 @@ def test_data_far_from_where_a_member_starts():
     assert float(s.run().parameters["a"]["covariance"]) == pytest.approx(1e-6, rel=1e-6)
 
 
-def test_members_far_from_each_other_are_told():
-    s = Scenario("apart", rounds=2)
+def test_nobody_elses_place_is_in_a_members_numbers():
+    """Members far from each other keep their variances, and the bits that they have alone."""
+    alone = network(2e4, 1.0, None)
+    beside = network(2e4, 1.0, None)
     for name, mean in (("here", 0.0), ("there", 1e8)):
-        model = Gaussian([mean], [[1.0]])
-        s.add(name, Member(model, real=model))
-        s.connect(name, name, Flow(raw=0.5))
-    with pytest.warns(RuntimeWarning, match="1e.08 standard deviations from 0 and far from each other"):
-        s.run()
+        model = Gaussian([mean, 0.0], [[1.0, 0.0], [0.0, 1.0]])
+        beside.add(name, Member(model, real=model))
+        beside.connect(name, name, Flow(raw=0.5))
+    runs = alone.run().parameters, beside.run().parameters
+    for name in ("a", "b"):
+        assert torch.equal(runs[0][name]["covariance"], runs[1][name]["covariance"])
+    for name in ("here", "there"):
+        assert torch.allclose(runs[1][name]["covariance"], torch.eye(2, dtype=torch.float64), rtol=0, atol=1e-6)
 
 
 def test_a_family_of_ones_own_that_takes_other_moments_keeps_its_own():

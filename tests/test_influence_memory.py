@@ -13,6 +13,7 @@ from torch.func import grad, vjp
 from ecosystem import Categorical, Flow, Member, Scenario
 from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory
 from ecosystem.curation import Curator, Luce
+from ecosystem.curation.luce import normal_luce
 from ecosystem.influence import influence, stable_point
 from ecosystem.rewards import Tabular
 from tests.benchmarks.curated import apart
@@ -98,3 +99,14 @@ def test_choices_are_differentiable_twice(scale: float) -> None:
         slope = (grad(mean)(x + moved) - grad(mean)(x - moved)) / (2 * step)
         bend = grad(lambda y, i=i: grad(mean)(y)[i])(x)
         assert bend.tolist() == pytest.approx(slope.tolist(), rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, when it first thinks forward
+def test_grids_in_forward_mode() -> None:
+    """A tangent through a law of normal members was 0 without a word."""
+    scale = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
+    ones = torch.ones_like(scale)
+    values, forward = torch.func.jvp(lambda x: normal_luce(x, 4)[0], (scale,), (ones,))
+    backward = torch.func.vjp(lambda x: normal_luce(x, 4)[0], scale)[1](ones)[0]
+    assert torch.allclose(values, normal_luce(scale, 4)[0], rtol=1e-12)
+    assert torch.allclose(forward, backward, rtol=1e-9)

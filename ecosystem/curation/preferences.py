@@ -78,7 +78,8 @@ class Preferences(Curator):
         rejected, found = kept.outputs.clone(), torch.zeros(len(kept), dtype=torch.bool)
         for rows, x in shown.seen:
             rows = torch.arange(len(kept)) if rows is None else rows
-            other = (x.outputs != kept.outputs[rows]).reshape(len(rows), -1).any(1) & ~found[rows]
+            differ = x.outputs != kept.outputs[rows]
+            other = (differ.flatten(1).any(1) if differ.ndim > 1 else differ) & ~found[rows]
             rejected[rows[other]] = x.outputs[other]
             found[rows[other]] = True
         return Pairs(kept.inputs, kept.outputs, 1, kept.codec, rejected)
@@ -99,6 +100,7 @@ class _Shown(Slate):
         return x
 
     def take(self, index: Tensor) -> _Shown:
+        index = index.nonzero().squeeze(-1) if index.dtype == torch.bool else index
         return _Shown(self.slate.take(index), self.seen, index if self.rows is None else self.rows[index])
 
     def law(self) -> Law:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import vjp
 
 # [n] to as many numbers of one kind after the other, each a function of its own number alone
@@ -30,6 +31,8 @@ def by_grid(grid: Grid, x: Tensor) -> tuple[Tensor, ...]:
     >>> y.tolist(), x.grad.tolist()
     ([1.0, 8.0, 1.0], [3.0, 12.0, 3.0])
     """
+    if forward_ad.unpack_dual(x).tangent is not None:  # forward mode, which nothing here uses: at its full cost
+        return tuple(part.reshape(x.shape) for part in grid(x.reshape(-1)))
     if not x.requires_grad:
         return _distinct(grid, x)
     out = _OnGrid.apply(x, grid)

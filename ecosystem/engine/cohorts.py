@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.stacking import Stackable, hidden, stack
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.base import codec_of
+from ecosystem.generators.sources import as_source
 from ecosystem.retention import Retention
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Member
@@ -60,7 +62,7 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
     for names in groups.values():
         members = [[scenario.member(name) for scenario in scenarios] for name in names]
         first = members[0][0]
-        start = stacked_generators([[m.generator for m in row] for row in members], replicates)
+        start = stacked_generators([[_fitted(m) for m in row] for row in members], replicates)
         if isinstance(start, Looped):
             start.ask([[m.prompts for m in row] for row in members])
         ids = [index[name] for name in names]
@@ -95,7 +97,23 @@ def member_kind(member: Member) -> Hashable:
     """What members must share to stand in one cohort."""
     reward = None if member.reward is None else member.reward.kind()
     agent = member.agent if _acts(member.agent) else None
-    return generator_kind(member.generator), reward, member.retention, hidden(member.retention), agent
+    return generator_kind(_fitted(member)), reward, member.retention, hidden(member.retention), agent
+
+
+def _fitted(member: Member) -> GenerativeModel:
+    """The generator of a member, whose statistics keep their digits near its own real data, without any near its start.
+
+    Not near those of its like: its numbers do not depend on who is there besides.
+    """
+
+    def data() -> Law | None:
+        source = None if member.real is None else as_source(member.real, member.generator, "a member")
+        try:
+            return source.law() if isinstance(source, ClosedForm) else None
+        except NoPopulationLaw:
+            return None
+
+    return member.generator.about(data) if isinstance(member.generator, ClosedForm) else member.generator
 
 
 def _acts(agent: type | None) -> bool:

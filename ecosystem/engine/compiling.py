@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Moments, NoPopulationLaw
 from ecosystem.curation import Users
 from ecosystem.engine.audience import NONE, Audience, Place
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.wiring import CURATED, RAW, REAL, Component, Judge, Wiring, drawn_whole, filled, steady
-from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators import GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Flow, curated_by, in_tokens
@@ -155,34 +153,6 @@ class Wired:
             place |= {key: (cohorts + len(stacks), row) for row, key in enumerate(keys)}
             stacks.append(stacked_generators([sources[key] for key in keys], 1))
         return tuple(stacks), {v: place[key] for v, key in key_of.items()}
-
-
-def anchored(cohort: Cohort, cohorts: int, wired: Wired) -> Stack:
-    """The start of a cohort, whose statistics keep their digits near its real data, of who has none near its start."""
-    start = cohort.start
-    if not isinstance(start, ClosedForm):
-        return start
-
-    def means() -> Tensor:
-        real = {c.target: c.source for c in wired.wiring.components if c.group == REAL}
-        alone = [row for row, i in enumerate(cohort.ids) if i not in real]
-        places = sorted({real[i] for i in cohort.ids if i in real})
-        read = [(start, alone), *((wired.sources[c - cohorts], [row]) for c, row in places)]
-        known = [mean.flatten(0, -2) for mean in (_mean(*one) for one in read) if mean is not None]
-        return torch.cat(known) if known else torch.zeros(0, math.prod(start.event_shape), dtype=torch.float64)
-
-    return start.about(means)
-
-
-def _mean(stack: Stack, rows: list[int]) -> Tensor | None:
-    """The means of what some rows of a stack make, ``[rows, variants, replicates, d]``, where they are known."""
-    if isinstance(stack, Looped):
-        return None
-    try:
-        law = stack.take(torch.tensor(rows, dtype=torch.int64)).law()
-    except NoPopulationLaw:
-        return None
-    return law.mean if isinstance(law, Moments) else None
 
 
 def _linear_diet(scenario: Scenario, v: str) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ecosystem.core.streams import Stream, word
 from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
-from ecosystem.engine.compiling import Wired, anchored
+from ecosystem.engine.compiling import Wired
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
@@ -113,8 +113,6 @@ def compiled(scenarios: Sequence[Scenario], seeds: Sequence[tuple[int, int]], bu
     """The program of some variants of one shape, with a replicate for each of ``seeds`` (seed, replicate)."""
     cohorts = member_cohorts(scenarios, len(seeds))
     wired = Wired(scenarios, cohorts, build_samples)
-    for cohort in cohorts:
-        cohort.start = anchored(cohort, len(cohorts), wired)
     return Program(
         scenarios=tuple(scenarios),
         names=wired.names,

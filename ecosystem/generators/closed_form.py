@@ -38,7 +38,7 @@ class ClosedForm(GenerativeModel, Stackable):
         "push": ("law",),
         "push_from": ("push", "law"),
         "statistic_of": ("statistic",),
-        "about": ("statistic", "statistic_of", "refit", "rebuild"),
+        "about": ("statistic", "statistic_of", "refit", "rebuild", "SETTINGS"),
         "ELEMENTWISE": ("push", "push_from", "law"),
         "proven": ("push", "push_from", "noise", "sample", "law"),
         "exact_mean": ("push", "push_from", "noise", "sample", "law", "statistic", "statistic_of", "refit", "fit"),
@@ -162,8 +162,8 @@ class ClosedForm(GenerativeModel, Stackable):
         """The part of changes ``[..., width]`` of the parameter vector that stays inside the family."""
         return change
 
-    def about(self, means: Callable[[], Tensor]) -> Self:
-        """The same family, whose statistics keep their digits near the ``means() [laws, d]`` of what it is fitted to.
+    def about(self, data: Callable[[], Law | None]) -> Self:
+        """The same family, whose statistics keep their digits near the law of its real ``data()`` (None: not known).
 
         By default as it is: a family whose statistics are powers of the data takes them about a point near there.
         """

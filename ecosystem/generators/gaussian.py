@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -26,10 +25,10 @@ class Gaussian(ClosedForm):
 
     proven: ClassVar[bool] = True
     PARAMETERS: ClassVar[dict[str, int]] = {"mean": 1, "covariance": 2}
-    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor")
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor", "origin")
     mean: Tensor
     covariance: Tensor
-    _origin: Tensor | None = None  # [d], about which statistics are taken; None: 0
+    origin: tuple[float, ...] | None  # about which statistics are taken; None: 0
 
     def __init__(self, mean: Any, covariance: Any, floor: float = 1e-9) -> None:
         tensor = parameter(mean, 1, "Gaussian(mean)")
@@ -42,16 +41,17 @@ class Gaussian(ClosedForm):
         check_covariance(matrix, floor, "Gaussian(covariance)")
         super().__init__(tuple(tensor.shape), mean=tensor, covariance=matrix)
         self.floor = float(floor)
+        self.origin = None
 
-    def rebuild(self, tensors: dict[str, Tensor]) -> Self:
-        new = super().rebuild(tensors)
-        new.__dict__["_origin"] = self._origin
-        return new
-
-    def about(self, means: Callable[[], Tensor]) -> Self:
-        widths = self.covariance.diagonal(dim1=-2, dim2=-1).flatten(0, -2).amin(0)
+    def about(self, data: Callable[[], Law | None]) -> Self:
+        mean, variance, law = self.mean, self.covariance.diagonal(), data()
+        if isinstance(law, Moments):
+            mean, variance = law.mean, torch.minimum(variance, law.covariance.diagonal())
+        remote = far(mean, variance)
+        if not bool(remote.any()):
+            return self
         new = self.rebuild(self.tensors())
-        new.__dict__["_origin"] = near(means(), widths)
+        new.origin = tuple(torch.where(remote, mean, 0.0).tolist())
         return new
 
     def push(self, noise: Tensor) -> Tensor:
@@ -76,13 +76,13 @@ class Gaussian(ClosedForm):
         return torch.cat([seen.mean, second_moment(seen).flatten(-2)], -1)
 
     def _from_origin(self, x: Tensor) -> Tensor:
-        return x if self._origin is None else x - self._origin
+        return x if self.origin is None else x - torch.tensor(self.origin, dtype=x.dtype, device=x.device)
 
     def refit(self, statistic: Tensor) -> Self:
         d = self.event_shape[0]
         mean, second = statistic[..., :d], statistic[..., d:].unflatten(-1, (d, d))
         covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
-        mean = mean if self._origin is None else mean + self._origin
+        mean = mean if self.origin is None else mean + torch.tensor(self.origin, dtype=mean.dtype, device=mean.device)
         return self.rebuild({"mean": mean, "covariance": floored(covariance, self.floor)})
 
     def scattered(self, rng: Stream) -> Self:
@@ -101,27 +101,6 @@ class Gaussian(ClosedForm):
 
     def law(self) -> Normal:
         return Normal(self.mean, self.covariance)
-
-
-def near(means: Tensor, variances: Tensor) -> Tensor | None:
-    """The middle of ``means [laws, d]`` in the directions in which squares about 0 would swallow ``variances [d]``.
-
-    None where there is none; laws that lie far from 0 and from each other keep 0, and that is said.
-    """
-    if not len(means):
-        return None
-    middle = means.mean(0)
-    remote = far(means.abs().amax(0), variances)
-    helps = remote & ((means - middle).abs().amax(0) < 0.5 * means.abs().amin(0))
-    if bool((remote & ~helps & far(means.abs().amax(0), 1e4 * variances)).any()):
-        ratio = float((means.abs().amax(0) / variances.sqrt()).max())
-        warnings.warn(
-            f"Gaussian members lie {ratio:.1g} standard deviations from 0 and far from each other: their variances "
-            "keep few digits, as squares of their means swallow them; give them data nearer to 0",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return torch.where(helps, middle, 0.0) if bool(helps.any()) else None
 
 
 def floored(covariance: Tensor, floor: float) -> Tensor:

@@ -111,7 +111,7 @@ def onwards(rounds: Rounds, begin: Tensor, played: int, most: int) -> Iterator[T
     length = max(2, min(2 * _PERIODS, _REMEMBERED // max(1, begin.numel())))
     recent: deque[Tensor] = deque([begin], maxlen=length)
     while number < most:
-        played, exploded = min(2 * played, most), False
+        played, exploded = min(max(1, 2 * played), most), False
         while number < played and not exploded:
             for _ in range(min(rounds.period, most - number)):
                 number += 1

@@ -41,7 +41,7 @@ def baseline(
     - ``refitted``: the member, retrained on its own real data alone in every round in which it was due;
     - ``data``: its real data themselves, where models are trained one by one and that once more would take as long as
       the run did: what a perfect fit would be worth;
-    - ``start``: the member as it began, where it has no real data or was never due.
+    - ``start``: the member as it began, where it has no real data, was never due, or an agent set when it is.
     """
     now, updated = _played(program, state, changes)
     values = alignments(program, state.with_now(now), state.round, judged)
@@ -66,11 +66,13 @@ def baseline(
 def _played(program: Program, end: State, changes: Sequence[Change]) -> tuple[tuple[Stack, ...], Tensor]:
     """The generators after as many rounds without any flow, and who has retrained, ``[members, variants, replicates]``.
 
-    Members that are trained one by one do not retrain, nor do those without real data.
+    Members that are trained one by one do not retrain, nor do those without real data; nor those whose schedule an
+    agent has set: ``changes`` tells it in words alone, so their start stands.
     """
     first = program.first
     real = {c.target for c in first.wiring.components if c.group == REAL}
     kept = [i for i in range(len(program.names)) if i not in real]
+    kept += [program.index[c.subject] for c in changes if c.what == "schedule" and isinstance(c.subject, str)]
     kept += [i for c in program.looped & set(range(len(program.cohorts))) for i in program.cohorts[c].ids]
     still = torch.zeros_like(first.frozen)
     still[kept] = True

@@ -52,7 +52,9 @@ def run_of(
         rounds=tables.rounds,
         changes=tables.changes,
         failures=tables.failures,
-        baseline=partial(baseline, program, state, list(changes), variant, recorder.seeds, recorder.record.judged),
+        baseline=partial(
+            baseline, program, _lean(program, state), list(changes), variant, recorder.seeds, recorder.record.judged
+        ),
         **{name: partial(tables.frame, name) for name in tables.measured},
         texts=partial(_texts, generators, recorder.seeds[0], kept),
         samples={name: {r: outputs(x) for r, x in rounds.items()} for name, rounds in kept.items()},
@@ -63,6 +65,11 @@ def run_of(
         history={name: {r: x[variant] for r, x in many.items()} for name, many in recorder.parameters.items()},
         models={name: models_of(program, state, name, variant) for name in names},
     )
+
+
+def _lean(program: Program, state: State) -> State:
+    """The end of a run without what a baseline does not ask for: memories of data, and models."""
+    return state.changed(memories=tuple({} for _ in state.memories), past=program.first.past)
 
 
 def _texts(
