@@ -92,7 +92,9 @@ class Program:
 
     def root(self, decision: str) -> Stream:
         """The streams of a decision, one for each replicate."""
-        return self.roots.setdefault(decision, self.rng.at(decision))
+        if decision not in self.roots:
+            self.roots[decision] = self.rng.at(decision)
+        return self.roots[decision]
 
     def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
         """The compiled waves of an order, ``ranks [members]``; the last few are kept."""

@@ -123,8 +123,9 @@ class Record:
 
     def wants_parameters(self, round: int) -> bool:
         """Whether parameters are kept in a round; schedules that draw have one and the same clock in all replicates."""
-        rng = Stream.root([(0, 0)])[0].at("parameters")
-        return self.parameters is not None and round > 0 and bool(self.parameters.due(round, rng))
+        if self.parameters is None or not round:
+            return False
+        return bool(self.parameters.due(round, Stream.root([(0, 0)])[0].at("parameters")))
 
 
 def checked_record(record: Record | None) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ class Run:
         self.parameters = parameters or {}
         self.history = history or {}
         self._models = models or {}
-        blank = {name: pd.DataFrame(columns=list(columns)) for name, columns in _ON_REQUEST.items()}
-        self._tables: dict[str, Table] = blank | tables
+        blank = {name: partial(pd.DataFrame, columns=list(columns)) for name, columns in _ON_REQUEST.items()}
+        self._tables: dict[str, Table] = {**blank, **tables}
 
     @property
     def measured(self) -> list[str]:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from ecosystem import Ecosystem, Record
 from ecosystem.cli.loading import load_scenario
-from ecosystem.engine import rounds
+from ecosystem.engine import step
 from ecosystem.running.recording import Recorder
 from tests.benchmarks.timing import Row, threads
 
@@ -34,8 +34,8 @@ def measure() -> list[Row]:
 
     with (
         threads(1),
-        patch.object(rounds, "gather", timed("gather", rounds.gather)),
-        patch.object(rounds, "retrain", timed("retrain", rounds.retrain)),
+        patch.object(step, "gather", timed("gather", step.gather)),
+        patch.object(step, "retrain", timed("retrain", step.retrain)),
         patch.object(Recorder, "keep", timed("record", Recorder.keep)),
     ):
         start = time.perf_counter()
