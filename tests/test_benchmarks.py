@@ -9,7 +9,8 @@ import pytest
 
 from tests import benchmarks
 
-NAMES = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in ("__main__", "timing")]
+FOUND = (module.name for module in pkgutil.iter_modules(benchmarks.__path__))
+NAMES = [name for name in FOUND if name not in ("__main__", "timing")]
 
 
 @pytest.mark.parametrize("name", NAMES)
