@@ -16,12 +16,11 @@ from matplotlib.figure import Figure
 
 from ecosystem import Run
 from ecosystem.report import plots
-from ecosystem.report.verdict import outcomes
 
 
 def main(folder: str = "runs/digits", picture: str = "analysis/results/digits.png") -> None:
     run = Run.load(folder)
-    table = outcomes(run)[["member", "reward", "curation", "start", "end", "change", "low", "high"]]
+    table = run.verdicts[["member", "reward", "curation", "start", "end", "change", "low", "high"]]
     print(table.round(3).to_string(index=False))
     together([plots.coupling(run, width=6.5), plots.images(run, width=6.5)], plots.alignment(run, width=13), picture)
     print(f"picture in {picture}")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import networkx as nx
 import pytest
@@ -31,6 +35,12 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 RUN = ("scenario.scenario", "running.ecosystem")
 TYPES = ("running.checkpoints", "running.recording", "running.run", "running.until")
 UPWARD = {RUN, *(("scenario.scenario", name) for name in TYPES)}
+
+
+# Doors to a higher floor, opened when an attribute is first read: where they are, their names, what is behind
+DOORS = {
+    ("running.run", "plot", "plots.runs"),
+}
 
 
 def modules() -> dict[str, Path]:
@@ -120,6 +130,49 @@ def test_the_upward_import_is_where_it_was_agreed() -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "ecosystem.running.ecosystem"
     ]
     assert inside == ["run"]
+
+
+def doors(module: str) -> Iterator[tuple[str, str, str, str]]:
+    """The doors of a module: ``(module, attribute, module behind, name behind)``."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="Door"), args=args)):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=ast.Name(id="Door"), args=args)):
+                pass
+            case _:
+                continue
+        behind, what = (ast.literal_eval(argument) for argument in args)
+        yield module, name, behind.removeprefix("ecosystem."), what
+
+
+def test_doors_are_where_they_were_agreed() -> None:
+    """One kind of door leads to a higher floor, an attribute that charts are behind; nothing else opens one."""
+    found = [door for module in MODULES for door in doors(module)]
+    assert {door[:3] for door in found} == DOORS and len(found) == len(DOORS)
+    for module, _, behind, what in found:
+        assert FLOOR[top(behind)] > FLOOR[top(module)], f"{module} could simply import {behind}"
+        assert top(behind) == "plots" and hasattr(import_module(f"ecosystem.{behind}"), what)
+    calls = [module for module, path in MODULES.items() if "import_module(" in path.read_text(encoding="utf-8")]
+    assert calls == ["core.door", "generators.language.extra"]
+
+
+def test_charts_are_imported_when_they_are_asked_for() -> None:
+    """Neither the package's names nor a run bring the chart library, nor pictures, nor the report."""
+    code = """
+        import sys, ecosystem
+        for name in dir(ecosystem):
+            getattr(ecosystem, name)
+        s = ecosystem.Scenario("s", rounds=1)
+        point = ecosystem.Location([1.0])
+        s.add("a", ecosystem.Member(point, reward=ecosystem.Linear([1.0]), real=point))
+        run = s.run()
+        assert len(run.verdicts) == 1
+        heavy = {"altair", "vl_convert", "matplotlib", "ecosystem.plots", "ecosystem.report"}
+        assert not heavy & set(sys.modules), heavy & set(sys.modules)
+        assert "altair" in type(run.plot.alignment()).__mro__[2].__module__ and "ecosystem.report" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", dedent(code)], check=True)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -36,8 +36,8 @@ from ecosystem import (
     poisson,
     subsample,
 )
-from ecosystem.report import verdict
 from ecosystem.report.page import render
+from ecosystem.running import verdicts
 
 
 def alone(run: Run) -> dict[str, float]:
@@ -59,12 +59,12 @@ def half(**settings: Any) -> Scenario:
 def test_a_member_that_its_real_data_alone_would_serve_better_has_lost() -> None:
     """From its arbitrary start, 0, to .25 it "gained", though reading nobody it would have .5."""
     run = half().run()
-    table = verdict.outcomes(run).set_index("member")
+    table = verdicts.outcomes(run).set_index("member")
     assert alone(run) == {"a": 0.5, "b": -1.0}  # nobody judges z
     assert table.loc["a", ["start", "alone", "end", "change"]].tolist() == [0.0, 0.5, 0.25, -0.25]
     assert table["kind"].to_dict() == {"a": "lost", "b": "gained", "z": "none"}
     assert table["against"].to_dict() | {"z": ""} == {"a": "refitted", "b": "start", "z": ""}
-    words = verdict.headline(run, table.reset_index())
+    words = verdicts.headline(run, table.reset_index())
     assert words == (
         "b gained its users’ taste; a lost its users’ taste (compared with real data alone; without real data, with "
         "the start)."
@@ -79,9 +79,9 @@ def test_who_left_has_no_verdict_at_the_end() -> None:
     s = half().with_member("b", real=Location([-1.0]))
     s.at(3, Leave("a"))
     run = s.run()
-    table = verdict.outcomes(run)
+    table = verdicts.outcomes(run)
     assert table.set_index("member")["kind"].to_dict() == {"a": "gone", "b": "still", "z": "none"}
-    assert "a left before the end" in verdict.headline(run, table)
+    assert "a left before the end" in verdicts.headline(run, table)
     assert "left before the end" in render(run)
 
 
@@ -124,7 +124,7 @@ def test_it_is_to_the_bit_what_the_scenario_without_flows_would_be(samples: int)
     assert found["alignment"].tolist() == [end[key] for key in found.index]
     assert found["of"].unstack().nunique().eq(1).all()
     assert found.loc[0, "of"].to_dict() == {n: "start" if n == "d" else "refitted" for n in "abcde"}
-    own_table = verdict.outcomes(own)  # who reads nobody neither gains nor loses, however many samples there are
+    own_table = verdicts.outcomes(own)  # who reads nobody neither gains nor loses, however many samples there are
     assert set(own_table["kind"]) == {"still"}
 
 
@@ -143,7 +143,7 @@ def test_what_happens_to_members_happens_to_them_alone_too_and_what_happens_to_d
     frozen.at(1, Freeze("b"))
     frozen.at(2, Curate("a", 0.6))
     run = frozen.run()
-    table = verdict.outcomes(run).set_index("member")
+    table = verdicts.outcomes(run).set_index("member")
     assert alone(run) == {"a": 0.5, "b": 0.0} and table["against"].to_dict() == {"a": "refitted", "b": "start"}
     assert table["kind"].to_dict() == {"a": "gained", "b": "still"}
     assert Connect("a", "b") in frozen.interventions[3]
@@ -173,7 +173,7 @@ def test_users_at_the_end_judge_both() -> None:
     s.add("b", Member(Location([4.0, 4.0]), schedule=never))
     s.connect("b", "a", Flow(raw=0.5))
     run = s.run()
-    table = verdict.outcomes(run).iloc[0]
+    table = verdicts.outcomes(run).iloc[0]
     assert table["end"] > table["alone"] and table["kind"] == "gained"
     eco = Ecosystem(s)
     eco.run()
@@ -215,10 +215,10 @@ def test_it_travels_with_the_run_and_runs_without_it_say_so(tmp_path: Path) -> N
     assert render(again) == render(run)
     old = half().run()
     old._tables["baseline"] = run.baseline.head(0)
-    table = verdict.outcomes(old).set_index("member")
+    table = verdicts.outcomes(old).set_index("member")
     assert table.loc["a", "change"] == 0.25 and table.loc["a", "against"] == "start"
     assert "What members would be alone was not recorded, so the change is that from the start." in render(old)
-    assert verdict.headline(old, table.reset_index()).endswith("(compared with the start).")
+    assert verdicts.headline(old, table.reset_index()).endswith("(compared with the start).")
 
 
 def test_a_run_in_the_middle_is_compared_with_the_same_round() -> None:

@@ -9,14 +9,16 @@ import pytest
 import synthetic_runs as made
 
 from ecosystem import Flow, Linear, Location, Member, Run, Scenario, Stream, every, poisson, shuffled
+from ecosystem.core.words import number
 from ecosystem.orderings import Ordering
-from ecosystem.report import look, verdict
+from ecosystem.report import look
 from ecosystem.report.page import render
+from ecosystem.running import verdicts
 
 
 def outcome(changes: dict[str, list[float]], **changed: object) -> pd.DataFrame:
     """Verdicts on members whose alignment moved from 1 by so much in each replicate."""
-    return verdict.outcomes(moved(changes, **changed)).set_index("member")
+    return verdicts.outcomes(moved(changes, **changed)).set_index("member")
 
 
 def moved(changes: dict[str, list[float]], **changed: object) -> Run:
@@ -49,7 +51,7 @@ def test_two_replicates_make_an_interval_and_no_verdict() -> None:
     assert list(table["kind"]) == ["few", "few"]
     assert table.loc["up", "error"] == pytest.approx(0.014) and table.loc["up", "low"] < 0 < table.loc["up", "high"]
     run = moved({"up": [0.143, 0.171]})
-    assert verdict.headline(run, verdict.outcomes(run)).startswith("up has too few replicates for a verdict")
+    assert verdicts.headline(run, verdicts.outcomes(run)).startswith("up has too few replicates for a verdict")
     page = render(run)
     assert "Two replicates make an interval, not a verdict" in page and "95 %: −0.021 to +0.335" in page
 
@@ -89,23 +91,23 @@ def test_one_draw_of_a_random_order_or_clock_is_no_certainty(changed: dict[str, 
     s.connect("a", "a", Flow(raw=0.5))
     s.connect("b", "b", Flow(raw=0.5))
     run = s.run(seed=1)
-    table = verdict.outcomes(run)
+    table = verdicts.outcomes(run)
     assert set(table["kind"]) <= {"rose", "fell", "still"} and set(table["kind"]) != {"still"}
-    assert verdict.headline(run, table).endswith("One draw of a random order cannot tell a change from chance.")
+    assert verdicts.headline(run, table).endswith("One draw of a random order cannot tell a change from chance.")
     assert "this is one draw of it" in render(run)
-    many = verdict.outcomes(s.run(seed=1, replicates=8))
+    many = verdicts.outcomes(s.run(seed=1, replicates=8))
     assert set(many["kind"]) <= {"gained", "lost", "unclear", "still"} and (many["replicates"] == 8).all()
 
 
 def test_diverged_replicates_do_not_count_and_a_late_member_starts_when_it_joins() -> None:
     run = made.odd()
-    assert verdict.replicates(run) == 5
-    table = verdict.outcomes(run).set_index("member")
+    assert verdicts.replicates(run) == 5
+    table = verdicts.outcomes(run).set_index("member")
     late = "a very long name that never seems to end, number 1"
     assert list(table["replicates"].fillna(0)) == [4, 4, 0, 4]
     assert (table.loc[late, "first"], table.loc[late, "last"]) == (12, 23)
     assert np.isfinite(table.loc[table["replicates"] > 0, ["start", "end", "low", "high"]]).all(axis=None)
-    assert set(verdict.outcomes(made.diverged())["kind"]) == {"diverged"}
+    assert set(verdicts.outcomes(made.diverged())["kind"]) == {"diverged"}
 
 
 @pytest.mark.parametrize(
@@ -119,11 +121,11 @@ def test_diverged_replicates_do_not_count_and_a_late_member_starts_when_it_joins
 )
 def test_headline(changes: dict[str, list[float]], words: str) -> None:
     run = made.pair(2)
-    assert verdict.headline(run, outcome(changes).reset_index()).startswith(words)
+    assert verdicts.headline(run, outcome(changes).reset_index()).startswith(words)
 
 
 def test_numbers_are_written_with_the_digits_that_matter() -> None:
-    assert verdict.number(0.47812, 0.022, sign=True, digits=2) == "+0.478"
-    assert verdict.number(-1234.5) == "−1,234" and verdict.number(float("nan")) == "–"
-    assert verdict.number(1.5e9) == "1.50e+09" and verdict.number(0.0) == "0.00"
+    assert number(0.47812, 0.022, sign=True, digits=2) == "+0.478"
+    assert number(-1234.5) == "−1,234" and number(float("nan")) == "–"
+    assert number(1.5e9) == "1.50e+09" and number(0.0) == "0.00"
     assert look.percent(0.4) == "40 %" and look.percent(0.0001) == "< 0.1 %" and look.percent(1 / 3) == "33.3 %"

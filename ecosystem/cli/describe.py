@@ -32,7 +32,7 @@ def _facts(scenario: Scenario) -> Iterator[str]:
     """How long, in which order and over what kind of graph a scenario runs."""
     import networkx as nx
 
-    from ecosystem.report.verdict import counted
+    from ecosystem.core.words import counted
 
     graph = scenario.graph
     samples = "the population" if scenario.samples is None else f"{scenario.samples} samples a member"

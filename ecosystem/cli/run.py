@@ -168,9 +168,10 @@ def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: 
 
 def _show_run(run: Run) -> None:
     """Who gained and who lost: a row a member, then the verdict and the replicates that diverged."""
-    from ecosystem.report.verdict import START, WORDS, headline, number, outcomes
+    from ecosystem.core.words import number
+    from ecosystem.running.verdicts import START, headline
 
-    found = outcomes(run)
+    found = run.verdicts
     rows = [
         [
             row.member,
@@ -179,7 +180,7 @@ def _show_run(run: Run) -> None:
             "as it began" if row.against == START else number(row.alone, row.error),
             number(row.end, row.error),
             number(row.change, row.error, sign=True) + (f" ± {number(row.high - row.change)}" if row.error > 0 else ""),
-            WORDS[row.kind],
+            row.words,
         ]
         for row in (found if len(found) <= SHOWN else found.sort_values("change")).itertuples()
     ]

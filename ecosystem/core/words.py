@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -20,6 +21,48 @@ def shown(text: object, one_line: bool = False) -> str:
     """
     safe = _UNSAFE.sub(lambda found: _sign(found[0]), str(text))
     return safe.replace("\n", "␊").replace("\t", "␉") if one_line else safe
+
+
+# Small numbers as a sentence says them.
+_LETTERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+
+def counted(number: int, noun: str = "") -> str:
+    """A small number in letters, with its noun in the right form.
+
+    >>> counted(1, "member"), counted(2, "member"), counted(1200, "member")
+    ('one member', 'two members', '1,200 members')
+    """
+    word = _LETTERS[number] if number < len(_LETTERS) else f"{number:,}"
+    return f"{word} {noun}{'' if number == 1 else 's'}" if noun else word
+
+
+def number(value: float, scale: float | None = None, sign: bool = False, digits: int = 3) -> str:
+    """A number with the ``digits`` that matter at ``scale`` (or its own size), a true minus; "–" where there is none.
+
+    >>> number(-1234.5), number(0.47812, 0.022, sign=True, digits=2), number(float("nan"))
+    ('−1,234', '+0.478', '–')
+    """
+    if not math.isfinite(value):
+        return "–"
+    size = abs(scale) if scale and math.isfinite(scale) else abs(value)
+    places = max(digits - 1 - math.floor(math.log10(size)), 0) if size > 0 else digits - 1
+    plus = "+" if sign else ""
+    words = f"{value:{plus}.{digits - 1}e}" if abs(value) >= 1e6 or places > 7 else f"{value:{plus},.{places}f}"
+    return words.replace("-", "−")
+
+
+def shortened(text: object, most: int = 24) -> str:
+    """A name on one line, shortened in its middle if need be: its end often tells names apart.
+
+    >>> shortened("a very long name that never ends, number 1", most=20)
+    'a very long n…mber 1'
+    """
+    words = " ".join(str(text).split())
+    if len(words) <= most:
+        return words
+    tail = (most - 1) // 3
+    return words[: most - 1 - tail] + "…" + words[len(words) - tail :]
 
 
 def listed(items: Iterable[object], most: int = 12) -> str:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import counted, number
 from ecosystem.report import look, pictures, plots
 from ecosystem.report.choices import Choice, chosen
 from ecosystem.report.images import brightness, labels
 from ecosystem.report.look import MANY
 from ecosystem.report.sources import LINES, judged
-from ecosystem.report.verdict import counted, finished, number, replicates
+from ecosystem.running.verdicts import finished, replicates
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run

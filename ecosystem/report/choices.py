@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ecosystem.core.words import number
 from ecosystem.report import look
 from ecosystem.report.look import WIDE, Style
 from ecosystem.report.pictures import evenly
-from ecosystem.report.verdict import number, survivors
+from ecosystem.running.verdicts import survivors
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
@@ -49,7 +50,7 @@ def chosen(run: "Run") -> list[Choice]:
         return []
     flows = run.flows.astype(dict.fromkeys(FLOW, str)).merge(run.choices[FLOW].drop_duplicates().astype(str), on=FLOW)
     flows = flows.sort_values("curated", ascending=False, kind="stable").head(FLOWS)
-    table = survivors(run, run.choices[run.choices["source"].isin(flows["source"])]).merge(flows, on=FLOW)
+    table = survivors(run.choices[run.choices["source"].isin(flows["source"])], run.failures).merge(flows, on=FLOW)
     table = table[np.isfinite(table[["before", "after"]].astype(float)).all(axis=1)]
     means = table.groupby([*FLOW, "round", "quantile"])[["before", "after"]].mean()
     rewards = dict(zip(look.names(run), run.members["reward"].astype(str), strict=True))

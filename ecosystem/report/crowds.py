@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecosystem.report import look
-from ecosystem.report.verdict import outcomes
+from ecosystem.running.verdicts import outcomes
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
+from ecosystem.core.words import number
 from ecosystem.report import arrows, crowds, look
 from ecosystem.report.arrows import ARROWS, Sheet
 from ecosystem.report.look import MANY, WIDE
-from ecosystem.report.verdict import number, outcomes
+from ecosystem.running.verdicts import outcomes
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run

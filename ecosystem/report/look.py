@@ -21,19 +21,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecosystem.core.words import shortened as shortened
 from ecosystem.core.words import shown
+from ecosystem.plots.palette import COLOURS, FAINT, INK, SOFT
+from ecosystem.plots.palette import CURATED as CURATED
+from ecosystem.plots.palette import MANY as MANY
+from ecosystem.plots.palette import RAW as RAW
+from ecosystem.plots.palette import REAL as REAL
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
 WIDE, NARROW = 9.0, 3.75  # inches: a text column on a desk, a phone held upright
-INK, SOFT, FAINT, REAL = "#1f2933", "#52606d", "#d9dee4", "#c9ced6"
-RAW, CURATED = "#52606d", "#6d3fb0"
 TINTS = {"gained": "#bfe6df", "rose": "#bfe6df", "lost": "#f3d9b1", "fell": "#f3d9b1"}
-MANY = 30  # members: above it a figure shows quantiles, below it a line for each
-# Okabe and Ito's colours (without yellow, which vanishes on white), then five of Tol's.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4B4B4B")
-COLOURS += ("#882255", "#999933", "#332288", "#44AA99", "#6E4A1E")
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,6 @@ def mix(colour: str, other: str, weight: float) -> tuple[float, float, float]:
     """`colour` moved towards `other` by `weight` in 0..1."""
     red, green, blue = (1 - weight) * np.array(to_rgb(colour)) + weight * np.array(to_rgb(other))
     return float(red), float(green), float(blue)
-
-
-def shortened(text: object, most: int = 24) -> str:
-    """A name on one line, shortened in its middle if need be: its end often tells names apart."""
-    words = " ".join(str(text).split())
-    if len(words) <= most:
-        return words
-    tail = (most - 1) // 3
-    return words[: most - 1 - tail] + "…" + words[len(words) - tail :]
 
 
 def plain(text: object, most: int = 24) -> str:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.report import captions, look, parts, pictures, plots, verdict
+from ecosystem.core.words import counted, number
+from ecosystem.report import captions, look, parts, pictures, plots
 from ecosystem.report.choices import chosen
 from ecosystem.report.influence.section import section
 from ecosystem.report.sources import judged
 from ecosystem.report.texts import texts
-from ecosystem.report.verdict import number
+from ecosystem.running import verdicts
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
@@ -38,11 +39,11 @@ def write_report(run: "Run", path: str | Path, findings: "Findings | None" = Non
 
 def render(run: "Run", findings: "Findings | None" = None) -> str:
     """The report as HTML; everything that comes from the run is escaped."""
-    table = verdict.outcomes(run)
+    table = verdicts.outcomes(run)
     settings = run.settings
     return parts.template("report.html.j2").render(
         title=settings.get("scenario", "scenario"),
-        headline=verdict.headline(run, table),
+        headline=verdicts.headline(run, table),
         description=parts.paragraphs(str(settings.get("description") or "")),
         notices=_notices(run),
         facts=_facts(run),
@@ -77,7 +78,7 @@ def _notices(run: "Run") -> list[str]:
         notices.append(
             f"This run was interrupted after {done} of {planned} rounds; all below is what was recorded until then."
         )
-    failed, total = len(run.failures[verdict.KEYS].drop_duplicates()), verdict.replicates(run)
+    failed, total = len(run.failures[verdicts.KEYS].drop_duplicates()), verdicts.replicates(run)
     if failed:
         left = (
             "none is left to judge by"
@@ -98,7 +99,7 @@ def _facts(run: "Run") -> list[tuple[str, str]]:
         ("flows", f"{len(run.flows):,}"),
         ("rounds", str(settings.get("completed", settings.get("rounds", "?")))),
         ("samples per member and round", "population (no sampling)" if samples is None else f"{samples:,}"),
-        ("replicates", f"{verdict.replicates(run):,}"),
+        ("replicates", f"{verdicts.replicates(run):,}"),
         ("order of updates", str(settings.get("ordering", "?"))),
     ]
     return facts + ([("time", _duration(float(seconds)))] if seconds is not None else [])
@@ -143,7 +144,7 @@ def _verdict(row: dict[Any, Any]) -> dict[str, str]:
     if np.isfinite(row["error"]):
         change += f" ± {number(row['error'], **digits)}"
     reward = str(row["reward"])
-    alone = "as it began" if row["against"] == verdict.START else number(row["alone"], **digits)
+    alone = "as it began" if row["against"] == verdicts.START else number(row["alone"], **digits)
     return {
         "member": str(row["member"]),
         "likes": "–" if reward == "none" else look.shortened(reward, 48),
@@ -156,7 +157,7 @@ def _verdict(row: dict[Any, Any]) -> dict[str, str]:
         if np.isfinite(row["low"])
         else "",
         "kind": str(row["kind"]),
-        "words": verdict.WORDS[str(row["kind"])],
+        "words": row["words"],
     }
 
 
@@ -169,17 +170,17 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
     if interval:
         notes.append(
             "± is the standard error of the mean over replicates. A member gained or lost if the 95 % interval of its "
-            f"change (Student’s t) leaves zero out, and {verdict.ENOUGH} replicates or more say so; no clear change "
+            f"change (Student’s t) leaves zero out, and {verdicts.ENOUGH} replicates or more say so; no clear change "
             "means that the interval does not say, not that there is none."
         )
-        if table["replicates"].max() < verdict.ENOUGH:
-            count = verdict.counted(int(table["replicates"].max()), "replicate")
+        if table["replicates"].max() < verdicts.ENOUGH:
+            count = counted(int(table["replicates"].max()), "replicate")
             notes.append(f"{count.capitalize()} make an interval, not a verdict: run it with --replicates 20 or so.")
         if len(table) > 10:
             notes.append("At 95 %, about one unchanged member in twenty shows up as changed by chance alone.")
-    elif verdict.exact(run):
+    elif verdicts.exact(run):
         notes.append("A population run has no chance in it: changes are exact and need no interval.")
-    elif verdict.population(run):
+    elif verdicts.population(run):
         notes.append(
             "The order or a clock is random, and this is one draw of it: another might end elsewhere, so no verdict is "
             "given. More replicates draw it anew: run it with --replicates 20 or so."
@@ -253,7 +254,7 @@ def _changes(run: "Run") -> dict[str, Any]:
         return parts.listed(run.changes)
     texts = run.changes.assign(**{key: run.changes[key].astype(str) for key in keys[1:]})
     counts = texts.groupby(keys, sort=True).size().reset_index(name="replicates")
-    total = verdict.replicates(run)
+    total = verdicts.replicates(run)
     return parts.listed(counts.assign(replicates=[f"{count} of {total}" for count in counts["replicates"]]))
 
 

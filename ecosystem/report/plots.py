@@ -21,7 +21,7 @@ from ecosystem.report.images import images
 from ecosystem.report.look import MANY, WIDE, Style
 from ecosystem.report.pictures import clouds, symbols
 from ecosystem.report.sources import sources
-from ecosystem.report.verdict import finished, replicates
+from ecosystem.running.verdicts import finished, replicates
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run

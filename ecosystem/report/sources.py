@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from ecosystem.report import look
 from ecosystem.report.look import WIDE, Style
-from ecosystem.report.verdict import survivors
+from ecosystem.running.verdicts import survivors
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
@@ -30,7 +30,7 @@ def judged(run: "Run") -> pd.DataFrame:
     keys = ["member", "kind", "source"]
     if run.sources.empty:
         return pd.DataFrame(columns=[*keys, "round", "reward"])
-    table = survivors(run, run.sources).astype({"member": str, "source": str, "reward": float})
+    table = survivors(run.sources, run.failures).astype({"member": str, "source": str, "reward": float})
     table = table[np.isfinite(table["reward"])]
     kinds = np.select([table["curated"].to_numpy(bool), table["source"] == "real"], ["curated", "real"], "raw")
     table = table.assign(kind=kinds, reward=table["reward"] * table["count"])

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecosystem.core.words import counted
 from ecosystem.report import look
 from ecosystem.report.pictures import evenly
-from ecosystem.report.verdict import KEYS, counted, replicates
+from ecosystem.running.verdicts import KEYS, replicates
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
+from ecosystem.core.door import Door
 from ecosystem.core.manifest import Damaged
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.verdicts import outcomes
 from ecosystem.running.weights import Models, choose, given, one, portable
 
 FACTS = "run.json"
@@ -41,6 +43,11 @@ def _table(name: str) -> Any:
     return property(lambda self: _made(self, name), doc=f"The table ``{name}``.")
 
 
+def _told(words: Callable[[Any], pd.DataFrame]) -> Any:
+    """A table as an attribute that follows from the others: worked out when it is read, and not saved."""
+    return property(words, doc=words.__doc__)
+
+
 def _made(run: Run, name: str) -> pd.DataFrame:
     table = run._tables[name]
     if not isinstance(table, pd.DataFrame):
@@ -55,7 +62,8 @@ class Run:
     ``E r(x)``, its ``change`` ``‖Δθ‖/‖θ‖``, its training ``loss``, and what the measures of its record say. Row
     ``round = r`` is after ``r`` rounds. Measures that return frames have tables of their own (``run.distances``), whose
     names are in ``measured``. ``baseline`` is what each member's users would think of it if nobody had read anybody
-    (:mod:`ecosystem.running.baseline`); it is worked out when it is first read, or when the run is saved.
+    (:mod:`ecosystem.running.baseline`); it is worked out when it is first read, or when the run is saved. ``verdicts``
+    says who got its users' taste and who lost it (:func:`ecosystem.running.verdicts.outcomes`), ``plot`` draws charts.
     ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
     in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
     parameters, ``[replicates, ...]``, ``history[member][round][name]`` those of the rounds of ``Record(parameters)``,
@@ -74,6 +82,8 @@ class Run:
     choices: pd.DataFrame = _table("choices")
     texts: pd.DataFrame = _table("texts")
     baseline: pd.DataFrame = _table("baseline")
+    verdicts: pd.DataFrame = _told(outcomes)
+    plot: Any = Door("ecosystem.plots.runs", "RunPlots")
 
     def __init__(
         self,

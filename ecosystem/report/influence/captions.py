@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.influence.matrix import FRAMED, matrix, scale
 from ecosystem.report.influence.verdicts import called, joined, points
 from ecosystem.report.influence.walks import pairs
 from ecosystem.report.influence.web import received
 from ecosystem.report.look import MANY
-from ecosystem.report.verdict import counted, number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

@@ -11,9 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ecosystem.core.words import number
 from ecosystem.report import drawing, look
 from ecosystem.report.look import MANY, WIDE
-from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

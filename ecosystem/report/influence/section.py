@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import number
 from ecosystem.report import look, parts
 from ecosystem.report.crowds import DRAWN
 from ecosystem.report.influence import captions
@@ -14,7 +15,6 @@ from ecosystem.report.influence.story import FAR, UNIT, headline, limits, story
 from ecosystem.report.influence.verdicts import VERDICTS, judged, own_rounds, strongest, verdicts
 from ecosystem.report.influence.walks import hops, pairs
 from ecosystem.report.influence.web import network
-from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

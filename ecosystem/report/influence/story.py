@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.influence.verdicts import (
     NAMED,
     TOLD,
@@ -17,7 +18,6 @@ from ecosystem.report.influence.verdicts import (
     smallest,
 )
 from ecosystem.report.look import percent
-from ecosystem.report.verdict import counted, number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.look import shortened
-from ecosystem.report.verdict import counted, number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

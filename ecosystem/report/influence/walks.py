@@ -10,11 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ecosystem.core.words import number
 from ecosystem.report import look
 from ecosystem.report.influence.matrix import HARM, HELP
 from ecosystem.report.influence.verdicts import strongest
 from ecosystem.report.look import WIDE
-from ecosystem.report.verdict import number
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings

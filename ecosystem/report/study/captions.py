@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.look import shortened
 from ecosystem.report.study.colours import scales
@@ -12,7 +13,6 @@ from ecosystem.report.study.curves import cuts
 from ecosystem.report.study.dots import categories
 from ecosystem.report.study.maps import DOTTED, VECTORS, drawn
 from ecosystem.report.study.quantity import NAMED, PANELS, Plot
-from ecosystem.report.verdict import counted, number
 
 
 def along(plot: Plot) -> tuple[str, str]:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.influence.verdicts import called, joined
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
 from ecosystem.report.study.reading import columns, parts
 from ecosystem.report.study.sample import Sample
 from ecosystem.report.study.subject import Subject
-from ecosystem.report.verdict import counted, number
 
 PAIRS = 6  # of each kind (self, cross) that are followed over the parameters
 TOLD = 4  # pairs in the sentences

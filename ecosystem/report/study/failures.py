@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import counted
 from ecosystem.report import look
 from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.study.subject import Subject
 from ecosystem.report.study.sweep import Parameter
-from ecosystem.report.verdict import counted
 
 ROWS = 20
 NAMED = 6  # values of a category

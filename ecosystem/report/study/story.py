@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
+from ecosystem.core.words import counted, number
 from ecosystem.report.influence.verdicts import called, joined
 from ecosystem.report.look import percent, shortened
 from ecosystem.report.study.failures import lie
@@ -15,7 +16,6 @@ from ecosystem.report.study.subject import Subject
 from ecosystem.report.study.turning import turning
 from ecosystem.report.study.verdicts import chosen, named, phrase, value
 from ecosystem.report.study.ways import Way, ways
-from ecosystem.report.verdict import counted, number
 
 LONG = 140  # letters of a headline: three lines
 HEADED = 3  # members that have a clause in the headline and a sentence of their own

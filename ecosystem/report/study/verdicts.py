@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.words import number
 from ecosystem.report import look
 from ecosystem.report.influence.verdicts import called
 from ecosystem.report.study.judging import Verdict
 from ecosystem.report.study.subject import Subject
-from ecosystem.report.verdict import number
 
 TOLD = 12  # members with a row of their own
 WORDS = {

@@ -18,7 +18,19 @@ Measure = Callable[[View], Any]
 
 OWN = ("seed", "replicate", "round", "member", "updated", "loss", "variant", "point", "seeds")
 TABLES = ("members", "flows", "rounds", "changes", "failures", "texts", "baseline")
-OTHERS = ("settings", "samples", "inputs", "parameters", "history", "generator", "save", "load", "measured")
+OTHERS = (
+    "settings",
+    "samples",
+    "inputs",
+    "parameters",
+    "history",
+    "generator",
+    "save",
+    "load",
+    "measured",
+    "verdicts",
+    "plot",
+)
 
 
 def name_of(measure: Any) -> str:

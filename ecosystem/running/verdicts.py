@@ -7,18 +7,19 @@ then averaged. The standard error is that of the mean over replicates, the inter
 end), unless all of them did.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-if TYPE_CHECKING:
-    from ecosystem.running.run import Run
+from ecosystem.core.words import counted, number
+from ecosystem.running.baseline import DATA, REFITTED, START
 
 KEYS = ["seed", "replicate"]
 ENOUGH = 3  # replicates for a verdict, where there is chance: of two, the interval says nothing but its width
-START = "start"  # what a member is compared with that has no real data, or of which nothing else was recorded
 WORDS = {
     "gained": "gained its users’ taste",
     "lost": "lost its users’ taste",
@@ -32,59 +33,61 @@ WORDS = {
     "none": "has no users with a taste",
     "unknown": "alignment not recorded",
 }
+AGAINST = {
+    REFITTED: "on real data alone",
+    DATA: "of its real data",
+    START: "at the start",  # no real data, or nothing else was recorded
+}
 ONE = {"its": "its", "show": "shows", "has": "has"}
 MANY = {"its": "their", "show": "show", "has": "have"}
-NUMBERS = (
-    "no",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
 
 
-def replicates(run: "Run") -> int:
+class Recorded(Protocol):
+    """What verdicts are read from: a run, or whatever has these tables of one."""
+
+    settings: dict[str, Any]
+    members: pd.DataFrame
+    rounds: pd.DataFrame
+    failures: pd.DataFrame
+    baseline: pd.DataFrame
+
+
+def replicates(run: Recorded) -> int:
     """How many independent copies of the scenario the tables hold."""
     return len(run.rounds[KEYS].drop_duplicates())
 
 
-def finished(run: "Run") -> pd.DataFrame:
-    """`run.rounds` without the replicates that diverged (all rows if every one did), members as str."""
-    return survivors(run, run.rounds.assign(member=run.rounds["member"].astype(str)))
+def finished(run: Recorded) -> pd.DataFrame:
+    """```run.rounds``` without the replicates that diverged (all rows if every one did), members as str."""
+    return survivors(run.rounds.assign(member=run.rounds["member"].astype(str)), run.failures)
 
 
-def survivors(run: "Run", table: pd.DataFrame) -> pd.DataFrame:
+def survivors(table: pd.DataFrame, failures: pd.DataFrame | None) -> pd.DataFrame:
     """The rows of replicates that did not diverge; all rows if none is left."""
-    failed = pd.MultiIndex.from_frame(run.failures[KEYS].drop_duplicates())
+    if failures is None or failures.empty:
+        return table
+    failed = pd.MultiIndex.from_frame(failures[KEYS].drop_duplicates())
     alive = table[~pd.MultiIndex.from_frame(table[KEYS]).isin(failed)]
     return alive if len(alive) else table
 
 
-def all_diverged(run: "Run") -> bool:
+def all_diverged(run: Recorded) -> bool:
     """Whether no replicate reached the end."""
     failed = len(run.failures[KEYS].drop_duplicates())
     return 0 < failed >= replicates(run)
 
 
-def exact(run: "Run") -> bool:
+def exact(run: Recorded) -> bool:
     """Whether the run is the population itself, without chance: no samples and no random orders or clocks."""
     return population(run) and replicates(run) == 1 and not randomly_timed(run)
 
 
-def population(run: "Run") -> bool:
+def population(run: Recorded) -> bool:
     """Whether nothing is sampled."""
     return run.settings.get("samples", 0) is None
 
 
-def randomly_timed(run: "Run") -> bool:
+def randomly_timed(run: Recorded) -> bool:
     """Whether the order or a clock is random: then a run of the population is one draw of it."""
     if "random" in run.settings:
         return bool(run.settings["random"])
@@ -92,13 +95,13 @@ def randomly_timed(run: "Run") -> bool:
     return any(word in chance for word in ("shuffl", "poisson", "random"))
 
 
-def outcomes(run: "Run") -> pd.DataFrame:
+def outcomes(run: Recorded) -> pd.DataFrame:
     """One row a member, in the scenario's order: where its alignment began and ended, and what that means.
 
     Columns: member, reward, curation, first, last (rounds), alone (its alignment if nobody read anybody), start, end,
     change (end less alone; means over replicates), error (standard error of the change), low, high (its 95 %
-    interval), replicates, against (what ``alone`` is: refitted, data, start), kind (a key of `WORDS`). Errors and
-    intervals are NaN with a single replicate.
+    interval), replicates, against (what ``alone`` is: refitted, data, start), kind (a key of `WORDS`), words (that in
+    words), sentence (the same with its numbers). Errors and intervals are NaN with a single replicate.
     """
     rounds = finished(run)
     seen = rounds[np.isfinite(rounds["alignment"].astype(float))].sort_values("round", kind="stable")
@@ -129,7 +132,23 @@ def outcomes(run: "Run") -> pd.DataFrame:
     about = run.members[["member", "reward", "curation"]].assign(member=run.members["member"].astype(str))
     table = about.merge(table, left_on="member", right_index=True, how="left")
     table["kind"] = _kinds(table, exact(run), all_diverged(run))
+    table["words"] = table["kind"].map(WORDS)
+    table["sentence"] = [_sentence(row) for row in table.to_dict("records")]
     return table.reset_index(drop=True)
+
+
+def _sentence(row: dict[Any, Any]) -> str:
+    """A verdict on one member with its numbers."""
+    change, reach = row["change"], (row["high"] - row["low"]) / 2
+    opening = f"{row['member']}: {row['words']}"
+    if row["kind"] == "diverged" or not np.isfinite(change):
+        return f"{opening}."
+    end, alone = (number(row[name], row["error"]) for name in ("end", "alone"))
+    if change == 0:
+        return f"{opening}; its alignment ends at {end}, as {AGAINST[row['against']]}."
+    size = number(abs(change), row["error"]) + (f" ± {number(reach)} (95 %)" if reach > 0 else "")
+    side = "above" if change > 0 else "below"
+    return f"{opening}; its alignment ends at {end}, {size} {side} the {alone} {AGAINST[row['against']]}."
 
 
 def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
@@ -154,14 +173,8 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
     return np.select([rule.to_numpy(bool) for rule, _ in rules], [kind for _, kind in rules], "unclear")
 
 
-def counted(number: int, noun: str = "") -> str:
-    """A small number in letters, with its noun in the right form: one member, two members, 200 members."""
-    word = NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
-    return f"{word} {noun}{'' if number == 1 else 's'}" if noun else word
-
-
-def headline(run: "Run", table: pd.DataFrame) -> str:
-    """What happened, in one or two plain sentences, from the table of `outcomes`."""
+def headline(run: Recorded, table: pd.DataFrame) -> str:
+    """What happened, in one or two plain sentences, from the table of :func:`outcomes`."""
     if all_diverged(run):
         return "Every replicate diverged, so there is no end to compare with the start."
     judged = table[~table["kind"].isin(["none", "unknown"])]
@@ -195,7 +208,7 @@ def headline(run: "Run", table: pd.DataFrame) -> str:
 
 
 def basis(judged: pd.DataFrame) -> str:
-    """What the members of a table of `outcomes` are compared with, in a few words."""
+    """What the members of a table of :func:`outcomes` are compared with, in a few words."""
     begun = judged["against"] == START
     if begun.all():
         return "the start"
@@ -210,14 +223,3 @@ def _subject(members: list[str], total: int, first: bool, noun: str) -> str:
         return members[0] if len(members) == 1 else ", ".join(members[:-1]) + " and " + members[-1]
     words = f"{counted(len(members))}{f' of {counted(total)} {noun}' if first else ''}"
     return words[0].upper() + words[1:] if first else words
-
-
-def number(value: float, scale: float | None = None, sign: bool = False, digits: int = 3) -> str:
-    """A number with the `digits` that matter at `scale` (or its own size), a true minus; "–" for NaN."""
-    if not np.isfinite(value):
-        return "–"
-    size = abs(scale) if scale and np.isfinite(scale) else abs(value)
-    places = max(digits - 1 - int(np.floor(np.log10(size))), 0) if size > 0 else digits - 1
-    plus = "+" if sign else ""
-    words = f"{value:{plus}.{digits - 1}e}" if abs(value) >= 1e6 or places > 7 else f"{value:{plus},.{places}f}"
-    return words.replace("-", "−")

@@ -1,0 +1,34 @@
+"""``run.plot``: the charts of a run, each from its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecosystem.plots import lines
+from ecosystem.running.run import Run
+
+
+class RunPlots:
+    """Charts of one run: ``run.plot.alignment()``. Each is an Altair chart to restyle, layer and ``.save("x.svg")``.
+
+    They are functions of tables: :func:`ecosystem.plots.alignment` and so on, for tables of one's own.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def alignment(self) -> Any:
+        """See :func:`ecosystem.plots.alignment`."""
+        return lines.alignment(self._run.rounds, self._run.members, self._run.failures)
+
+    def change(self) -> Any:
+        """See :func:`ecosystem.plots.change`."""
+        return lines.change(self._run.rounds, self._run.members, self._run.failures)
+
+    def losses(self) -> Any:
+        """See :func:`ecosystem.plots.losses`."""
+        return lines.losses(self._run.rounds, self._run.members, self._run.failures)
+
+    def measured(self, column: str) -> Any:
+        """See :func:`ecosystem.plots.measured`."""
+        return lines.measured(self._run.rounds, column, self._run.members, self._run.failures)
