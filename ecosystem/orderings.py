@@ -40,7 +40,24 @@ class Ordering(Claims, Drawing):
 
         ``rng`` is the same in all rounds; draw from ``rng.at(round)``. (A callable is handed one of its round.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method ranks(names, round, rng)")
+
+    def ranked(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
+        """The ranks, as the engine asks for them; a ValueError where ``ranks`` fails or returns what are none."""
+        with users_code(f"the ordering {brief(self)} in round {round}"):
+            ranks = np.asarray(self.ranks(names, round, rng))
+        if ranks.dtype.kind not in "biuf" or not np.isfinite(ranks).all():
+            raise ValueError(
+                f"the ordering {brief(self)} must return ranks that are numbers, one for each member, got "
+                f"{brief(ranks)} in round {round}"
+            )
+        each = len(names), *rng.keys.shape
+        if ranks.shape not in (each[:1], each):
+            raise ValueError(
+                f"the ordering {brief(self)} must return ranks [members] or [members, replicates], {each}, got shape "
+                f"{ranks.shape} in round {round}"
+            )
+        return ranks
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse an ordering that does not fit these members."""
@@ -126,19 +143,7 @@ class _CustomOrdering(Ordering):
         return type(self), self.function
 
     def ranks(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
-        with users_code(f"the ordering {self} in round {round}"):
-            ranks = np.asarray(self.function(list(names), round, rng.at("order").at(round)))
-        if ranks.dtype.kind not in "biuf" or not np.isfinite(ranks).all():
-            raise ValueError(
-                f"the ordering {self} must return ranks that are numbers, one for each member, got {brief(ranks)} in "
-                f"round {round}"
-            )
-        if ranks.shape not in ((len(names),), (len(names), *rng.keys.shape)):
-            raise ValueError(
-                f"the ordering {self} must return ranks [members] or [members, replicates], "
-                f"{(len(names), *rng.keys.shape)}, got shape {ranks.shape}"
-            )
-        return ranks
+        return np.asarray(self.function(list(names), round, rng.at("order").at(round)))
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

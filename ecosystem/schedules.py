@@ -51,6 +51,22 @@ class Schedule(Stackable, Claims, Drawing):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method due(round, rng)")
 
+    def says(self, round: int, rng: Stream, shape: tuple[int, ...]) -> Tensor:
+        """Who is due, as the engine asks: bools of a ``shape``.
+
+        A ValueError where ``due`` fails, or returns what are none or of another shape.
+        """
+        with users_code(f"the schedule {brief(self)} in round {round}"):
+            answer = self.due(round, rng)
+            due = torch.as_tensor(answer)
+        fits = due.dtype in (torch.bool, torch.int64, torch.uint8) and not due.is_meta and spreads(due.shape, shape)
+        if not fits or (due.dtype != torch.bool and bool(((due > 1) | (due < 0)).any())):
+            raise ValueError(
+                f"the schedule {brief(self)} must return True or False (or bools that broadcast to {tuple(shape)}), "
+                f"got {brief(answer)} in round {round}"
+            )
+        return due.bool().expand(shape)
+
     def cycle(self) -> tuple[int, int] | None:
         """The first round and the period: from that round on, every ``period`` rounds are like the next; else None."""
         return None
@@ -140,16 +156,7 @@ class _CustomSchedule(Schedule):
     function: Callable[[int, Stream], Any]
 
     def due(self, round: int, rng: Stream) -> Tensor:
-        with users_code(f"the schedule {self} in round {round}"):
-            answer = self.function(round, rng.at(round))
-            due = torch.as_tensor(answer)
-        fits = due.dtype in (torch.bool, torch.int64, torch.uint8) and not due.is_meta
-        if not fits or not spreads(due.shape, rng.keys.shape) or bool((due > 1).any()) or bool((due < 0).any()):
-            raise ValueError(
-                f"the schedule {self} must return True or False (or bools that broadcast to "
-                f"{tuple(rng.keys.shape)}), got {brief(answer)} in round {round}"
-            )
-        return due.bool()
+        return torch.as_tensor(self.function(round, rng.at(round)))
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

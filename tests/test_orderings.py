@@ -127,7 +127,49 @@ def test_ranks_of_the_wrong_shape(ranks) -> None:
         return ranks
 
     with pytest.raises(ValueError, match=r"the ordering mine must return ranks \[members\] or .* \(4, 3\), got shape"):
-        as_ordering(mine).ranks(NAMES, 1, RNG)
+        as_ordering(mine).ranked(NAMES, 1, RNG)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            np.zeros(2, dtype=int),
+            r"must return ranks \[members\] or \[members, replicates\], \(3, 1\), got shape \(2,\)",
+        ),
+        (np.zeros((1, 3), dtype=int), r"\(3, 1\), got shape \(1, 3\) in round 1"),
+        (0, r"got shape \(\) in round 1"),
+        (None, r"must return ranks that are numbers, one for each member, got array\(None"),
+        ([0, math.nan, 1], r"ranks that are numbers, one for each member, got array\(\[ 0., nan, 1.\]\) in round 1"),
+        (ZeroDivisionError("by hand"), r"in round 1 fails: ZeroDivisionError: by hand"),
+    ],
+)
+@pytest.mark.parametrize("random", [True, False])
+def test_orders_of_ones_own_class_are_refused_by_name(given, message: str, random: bool) -> None:
+    """Ranks of a subclass's own were used as they came: an IndexError, or members that silently took no part."""
+
+    class Mine(Ordering):
+        def ranks(self, names, round, rng):
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        def __repr__(self) -> str:
+            return "Mine()"
+
+    Mine.random = random
+    with pytest.raises(ValueError, match=rf"the ordering Mine\(\) .*{message}"):
+        chain(Mine()).run()
+    with pytest.raises(ValueError, match=r"fails: NotImplementedError: .* needs a method ranks\(names, round, rng\)"):
+        chain(type("Empty", (Ordering,), {})()).run()
+
+
+def test_ranks_of_ones_own_class_may_be_a_list() -> None:
+    class Mine(Ordering):
+        def ranks(self, names, round, rng):
+            return [2, 5, 9]
+
+    assert end(Mine()) == end(sequential("a", "b", "c"))
 
 
 def test_other_things_are_no_orders() -> None:

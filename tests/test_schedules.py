@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -127,3 +128,40 @@ def test_refusals(make, error: type[Exception], message: str) -> None:
 def test_a_schedule_without_its_numbers_is_refused(schedule) -> None:
     with pytest.raises(TypeError, match=r"a schedule is"):
         Member(Location([1.0]), schedule=schedule)
+
+
+@pytest.mark.parametrize("given", ["no", None, math.nan, [True] * 7, 3, ZeroDivisionError("by hand")])
+@pytest.mark.parametrize("draws", [True, False])
+def test_schedules_of_ones_own_class_are_refused_by_name(given, draws: bool) -> None:
+    """What a subclass said was used as it came: an AttributeError of torch's, or one about shapes nobody gave."""
+
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Mine(Schedule):
+        def due(self, round, rng):
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+        def __repr__(self) -> str:
+            return "Mine()"
+
+    Mine.random = draws
+    s = Scenario("mine", rounds=2, samples=2)
+    s.add("a", Member(Location([1.0]), real=Location([0.0]), schedule=Mine()))
+    said = "(must return True or False .* in round 1|in round 1 fails: (ZeroDivisionError: by hand|.*))"
+    with pytest.raises(ValueError, match=rf"the schedule Mine\(\) {said}"):
+        s.run()
+
+
+def test_a_schedule_of_ones_own_class_may_say_a_bool() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Third(Schedule):
+        random = False
+
+        def due(self, round, rng):
+            return round % 3 == 0
+
+    s = Scenario("third", rounds=6)
+    s.add("a", Member(Location([1.0]), real=Location([0.0]), schedule=Third()))
+    table = s.run().rounds
+    assert table[table["updated"]]["round"].tolist() == [3, 6]

@@ -89,7 +89,7 @@ def step(
     agents with a behaviour of their own act; ``watch`` says who is told what.
     """
     number = state.round + 1
-    turn = turn or Turn(program.ordering.ranks(program.names, number, program.rng), due(program, state, number))
+    turn = turn or Turn(program.ordering.ranked(program.names, number, program.rng), due(program, state, number))
     stacks, memories, losses, spoilt = _played(program, state, turn, own, watch)
     stacks, lost = _stopped(program, state, stacks, turn.due, spoilt)
     new = state.changed(
@@ -119,7 +119,7 @@ def _answer(program: Program, schedule: Schedule, number: int, members: Tensor) 
     stream = _NOBODY
     if schedule.random:
         stream = Stream(program.rng.at("schedule").keys.reshape(1, 1, -1)).at(program.words[members].reshape(-1, 1, 1))
-    return schedule.due(number, stream).expand(len(members), *program.cell)
+    return schedule.says(number, stream, (len(members), *program.cell))
 
 
 # -- the waves ---------------------------------------------------------------------------------------------------------

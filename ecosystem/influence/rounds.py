@@ -106,7 +106,7 @@ class Rounds:
 
     def turn(self, number: int, frozen: np.ndarray | None = None) -> Turn:
         """Who retrains in round ``number``, and in what waves; members that are ``frozen`` do not."""
-        ranks = self.ordering.ranks(self.dynamics.names, number, self._rng)
+        ranks = self.ordering.ranked(self.dynamics.names, number, self._rng)
         ranks = ranks if ranks.ndim == 1 else ranks[:, 0]
         due = self._due(number)
         due = due if frozen is None else due & ~frozen
@@ -147,7 +147,7 @@ class Rounds:
         """Who retrains in a round, ``[members]``."""
         due = torch.zeros(len(self.dynamics.names), dtype=torch.bool)
         for members, schedule, rng in self._clocks:
-            due[members] = schedule.due(number, rng)
+            due[members] = schedule.says(number, rng, (len(members),))
         return due.numpy()
 
 

@@ -125,7 +125,7 @@ class Record:
         """Whether parameters are kept in a round; schedules that draw have one and the same clock in all replicates."""
         if self.parameters is None or not round:
             return False
-        return bool(self.parameters.due(round, Stream.root([(0, 0)])[0].at("parameters")))
+        return bool(self.parameters.says(round, Stream.root([(0, 0)])[0].at("parameters"), ()))
 
 
 def checked_record(record: Record | None) -> Record:
