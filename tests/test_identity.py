@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -134,3 +135,38 @@ def test_differences_are_named_place_by_place() -> None:
     assert list(differing([{}], [{}, {}])) == [((), "1 rows → 2 rows")]
     flows = [{"source": "x", "target": "y", "raw": 1.0}]
     assert not list(differing(flows * 2, flows * 2))
+
+
+FRAMES: list[Callable[[Any], Any]] = [
+    lambda values: pd.DataFrame({"a": values, "b": [1.0] * len(values)}),
+    lambda values: pd.DataFrame({"a": [1.0] * len(values)}, index=pd.Index(values, dtype=object)),
+    lambda values: pd.DataFrame([[1, value] for value in values], columns=["a", "a"]),
+    lambda values: pd.Series(values, dtype=object),
+    lambda values: pd.Index(values, dtype=object),
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda last: torch.arange(3000.0).index_fill(0, torch.tensor([1500]), last),
+        lambda last: torch.tensor(1.0 + last * 1e-7, dtype=torch.float64),
+        lambda last: Box(last),
+        lambda last: partial(print, sep=str(last)),
+        lambda last: {"a": (last, "b")},
+    ],
+)
+def test_frames_of_objects_are_read_object_by_object(frame: Callable[[Any], Any], make: Callable[[int], Any]) -> None:
+    """Tensors in a frame were a RuntimeError of torch's; of other objects what is printed of them told them apart."""
+    one, same, other = (digest(frame([make(5), make(last)])) for last in (7, 7, 8))
+    assert one == same != other
+    assert digest(frame([make(5), "text", None])) != digest(frame([make(5), "other", None]))
+
+
+def test_frames_of_numbers_and_texts_are_told_apart() -> None:
+    frame = pd.DataFrame({"a": [1.0, math.nan], "b": ["x", "y"], "c": pd.Categorical(["u", "v"])})
+    others = [frame.assign(a=[1.0, 2.0]), frame.assign(b=["x", "z"]), frame.assign(c=pd.Categorical(["u", "w"]))]
+    others += [frame[["b", "a", "c"]], frame.set_axis([3, 4]), frame.rename_axis("n"), frame.iloc[::-1], frame[:0]]
+    digests = [digest(frame.copy()), *map(digest, others)]
+    assert digests[0] == digest(frame) and len(set(digests)) == len(digests)

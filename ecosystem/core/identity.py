@@ -169,11 +169,15 @@ class _Reader:
         import pandas as pd
 
         frame = value if isinstance(value, pd.DataFrame) else value.to_frame()
-        yield from ((frame.columns.tolist(),), (list(map(str, frame.dtypes)),))
-        try:
-            yield pd.util.hash_pandas_object(frame, index=True).to_numpy().tobytes()
-        except TypeError:  # it holds lists, arrays, ...
-            yield (frame.to_dict("split"),)
+        yield from ((frame.columns.tolist(),), (list(map(str, frame.dtypes)),), (list(frame.index.names),))
+        for part in (frame.index.to_frame(index=False), frame):
+            for place in range(part.shape[1]):
+                column = part.iloc[:, place]
+                # of objects pandas compares, or hashes what is printed of them: they are read one by one
+                if column.dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=False) != "string":
+                    yield (column.tolist(),)
+                else:
+                    yield pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
 
     def _class(self, value: type) -> Iterator[Any]:
         yield value.__module__ if is_library(value.__module__) else ""
