@@ -22,8 +22,10 @@ from ecosystem import (
     Scenario,
     Shift,
     TopFraction,
+    at,
     every,
     never,
+    poisson,
     settled,
     shuffled,
 )
@@ -171,6 +173,64 @@ def test_a_schedule_for_all_holds_also_for_those_who_had_it_already() -> None:
     ]
     eco["a"].set_schedule(every(2))
     assert len(eco.changes) == 3
+
+
+@pytest.mark.parametrize(
+    ("act", "rows"),
+    [
+        (lambda agent: agent.set_schedule(every(2)), ["schedule"]),
+        (lambda agent: agent.set_schedule(every(1)), []),
+        (lambda agent: agent.set_schedule(poisson(0.25)), ["schedule"]),
+        (lambda agent: agent.set_frozen(True), ["frozen"]),
+        (lambda agent: agent.set_frozen(False), []),
+        (lambda agent: agent.set_curation(0.5), ["curation"]),
+        (lambda agent: agent.set_curation(0.25), []),
+        (lambda agent: agent.set_flow("a", raw=0.1 + 0.2, curated=0.1), ["raw", "curated"]),
+        (lambda agent: agent.set_flow("a", raw=0.25, curated=0.25), []),
+        (lambda agent: agent.set_curator(Luce(3)), ["curator"]),
+        (lambda agent: agent.set_curator(Luce(2), reward=Linear([0.6, 0.0])), []),
+        (lambda agent: agent.set_curator(Luce(2), reward=Linear([0.7, 0.0])), ["reward"]),
+        (lambda agent: agent.remove(), ["present"]),
+    ],
+)
+def test_what_is_done_again_is_no_change(act, rows: list[str]) -> None:
+    """A schedule that was there already was a row of the table in every round; so was who leaves twice."""
+    eco = Ecosystem(couple(samples=4, rounds=3))
+    for _ in range(3):
+        act(eco["b"])
+        eco.step()
+    assert eco.result().changes["what"].tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said", "due"),
+    [
+        (lambda round, rng: round > 99, lambda round, rng: round > 2, "<lambda>", [3, 4]),
+        (poisson(0.3), poisson(0.3000001), "poisson(0.3)", None),
+        (at(1), at(3, 4), "at(3, 4)", [3, 4]),
+    ],
+)
+def test_schedules_are_told_apart_by_what_they_are(first, then, said: str, due: list[int] | None) -> None:
+    """One that read like that before (two functions, numbers of which four digits are shown) was not set at all."""
+    eco = Ecosystem([couple(rounds=4).with_member("b", schedule=first) for _ in range(2)])
+    eco["b"].set_schedule(then)
+    eco["b"].set_schedule(then)
+    assert [(change.after, change.where.tolist()) for change in eco.changes] == [(said, [[True], [True]])]
+    eco.run()
+    table = eco.result().rounds.query("member == 'b'")
+    assert due is None or table[table["updated"]]["round"].tolist() == due
+
+
+def test_variants_with_schedules_of_their_own_change_where_they_differ() -> None:
+    """The schedule before was that of the first variant in all of them."""
+    eco = Ecosystem([couple(rounds=4).with_member("b", schedule=every(period)) for period in (1, 2, 3)])
+    eco["b"].set_schedule(every(2))
+    said = [(change.before, change.after, change.where.squeeze(-1).tolist()) for change in eco.changes]
+    assert said == [("every(1)", "every(2)", [True, False, False]), ("every(3)", "every(2)", [False, False, True])]
+    eco.run()
+    for variant in range(3):
+        table = eco.result(variant).rounds.query("member == 'b'")
+        assert table[table["updated"]]["round"].tolist() == [1, 3]
 
 
 def test_a_member_without_a_taste_gets_one_by_which_it_is_judged() -> None:

@@ -6,7 +6,7 @@ Agents that decide and interventions from outside use the same few verbs. Every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,6 +138,8 @@ class _Hand:
         self._take(_curated(self.state, name, level, None))
 
     def set_present(self, subject: Subject, present: bool, /) -> None:
+        if self._presence.get(subject, subject not in self.state.absent) == present:
+            return
         self._presence[subject] = present
         everybody = everywhere(self.state, None)
         self.changes += _logged(self.state, subject, "present", str(not present), str(present), everybody)
@@ -160,16 +162,11 @@ def set_schedule(program: Program, state: State, name: str, schedule: Schedule, 
     """Another schedule from this round on."""
     where, member = everywhere(state, where), state.wiring.index[name]
     own = [clock for clock in state.clocks if clock.member == member]
-    before = {str(program.scenarios[0].member(name).schedule): torch.ones_like(where)}
-    for clock in own:  # the newest counts
-        said = str(clock.schedule)
-        before = {text: here & ~clock.where for text, here in before.items()}
-        before[said] = before.get(said, clock.where) | clock.where
     changes = [
         change
-        for text, here in before.items()
-        if text != str(schedule)
-        for change in _logged(state, name, "schedule", text, str(schedule), where & here)
+        for old, here in _schedules(program, own, name).values()
+        if old.apart() != schedule.apart()
+        for change in _logged(state, name, "schedule", str(old), str(schedule), where & here)
     ]
     if not changes:
         return state, []
@@ -188,6 +185,19 @@ def set_frozen(program: Program, state: State, name: str, frozen: bool, where: T
     new[i] = torch.where(where, torch.tensor(frozen), new[i])
     changes = _logged(state, name, "frozen", str(not frozen), str(frozen), where & (state.frozen[i] != frozen))
     return state.changed(frozen=new), changes
+
+
+def _schedules(program: Program, own: list[Clock], name: str) -> dict[Hashable, tuple[Schedule, Tensor]]:
+    """The schedules that a member has, and where; texts would not tell two functions apart, or close numbers."""
+    everyone = torch.ones(program.cell, dtype=torch.bool)
+    rows = torch.arange(len(program.scenarios)).reshape(-1, 1)
+    given = [(scenario.member(name).schedule, everyone & (rows == i)) for i, scenario in enumerate(program.scenarios)]
+    found: dict[Hashable, tuple[Schedule, Tensor]] = {}
+    for schedule, here in (*given, *((clock.schedule.take((0, 0, 0)), clock.where) for clock in own)):
+        rest = {key: (old, there & ~here) for key, (old, there) in found.items()}  # the newest counts
+        key = schedule.apart()
+        found = rest | {key: (schedule, rest[key][1] | here if key in rest else here)}
+    return found
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------
