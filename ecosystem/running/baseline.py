@@ -43,6 +43,27 @@ def baseline(
       the run did: what a perfect fit would be worth;
     - ``start``: the member as it began, where it has no real data, was never due, or an agent set when it is.
     """
+    values, kinds = _alone(program, state, changes, judged)
+    found = values[:, variant].numpy().T  # [replicates, members]
+    places, members = np.nonzero(np.isfinite(found))
+    pairs = np.array(seeds, dtype=np.int64).reshape(-1, 2)[places]
+    names = np.array(program.names, dtype=object)
+    columns = {"seed": pairs[:, 0], "replicate": pairs[:, 1], "member": names[members]}
+    return pd.DataFrame({**columns, "alignment": found[places, members], "of": kinds[members, variant, places]})
+
+
+def _alone(program: Program, state: State, changes: Sequence[Change], judged: int) -> tuple[Tensor, np.ndarray]:
+    """Alignments and what they are of, ``[members, variants, replicates]``: variants ask for theirs one by one."""
+    source = (state.wiring, state.audience, *changes)
+    asked, before, found = program.memo.get("baseline", (None, (), None))
+    same = len(before) == len(source) and all(a is b for a, b in zip(before, source, strict=True))
+    if asked != (state.round, judged) or not same:
+        found = _worked_out(program, state, changes, judged)
+        program.memo["baseline"] = (state.round, judged), source, found
+    return found
+
+
+def _worked_out(program: Program, state: State, changes: Sequence[Change], judged: int) -> tuple[Tensor, np.ndarray]:
     now, updated = _played(program, state, changes)
     values = alignments(program, state.with_now(now), state.round, judged)
     kinds = np.where(updated.numpy(), REFITTED, START).astype(object)
@@ -55,12 +76,7 @@ def baseline(
                     where = torch.ones_like(state.alive) if taste.where is None else taste.where[row]
                     values[i] = torch.where(where, worth, values[i])
                     kinds[i] = DATA
-    found = values[:, variant].numpy().T  # [replicates, members]
-    places, members = np.nonzero(np.isfinite(found))
-    pairs = np.array(seeds, dtype=np.int64).reshape(-1, 2)[places]
-    names = np.array(program.names, dtype=object)
-    columns = {"seed": pairs[:, 0], "replicate": pairs[:, 1], "member": names[members]}
-    return pd.DataFrame({**columns, "alignment": found[places, members], "of": kinds[members, variant, places]})
+    return values, kinds
 
 
 def _played(program: Program, end: State, changes: Sequence[Change]) -> tuple[tuple[Stack, ...], Tensor]:
@@ -82,12 +98,30 @@ def _played(program: Program, end: State, changes: Sequence[Change]) -> tuple[tu
     happened: dict[int, list[Change]] = {}
     for change in changes:
         happened.setdefault(change.round, []).append(change)
-    while now.round < end.round:
+    resting = still.clone()
+    while now.round < end.round and not bool(resting.all()):
         for change in happened.get(now.round + 1, ()):
             now = _changed(program, now, change)
-        now, played = step(program, now.changed(frozen=now.frozen | still))
+        before = now.changed(frozen=now.frozen | still)
+        now, played = step(program, before)
         updated |= played.updated
+        resting |= _at_rest(program, before, now) & played.updated
     return now.now, updated
+
+
+def _at_rest(program: Program, before: State, after: State) -> Tensor:
+    """Who stays what it is for ever if it has just retrained: its data are the same law in every round.
+
+    ``[members, variants, replicates]``; nobody where anything is drawn or remembered.
+    """
+    out = torch.zeros_like(before.frozen)
+    for c, (cohort, old, new) in enumerate(zip(program.cohorts, before.now, after.now, strict=True)):
+        if program.samples is None and c not in program.looped and not cohort.retention.remembers:
+            shape = out[cohort.index].shape
+            pairs = zip(old.tensors().values(), new.tensors().values(), strict=True)
+            same = torch.stack([(a == b).reshape(*a.shape[:3], -1).all(-1).expand(shape) for a, b in pairs])
+            out[cohort.index] = same.all(0)
+    return out
 
 
 def _changed(program: Program, state: State, change: Change) -> State:

@@ -23,6 +23,14 @@ from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Parcel, Task, as_bytes, built_point, failures_table, no_failures
 
 
+def as_kept(store: Store, job: Job) -> Job:
+    """A job without the tables that nobody asks for by name and that a folder was begun without."""
+    if not store.exists:
+        return job
+    kept = store.facts().identity["measures"]
+    return replace(job, measures=tuple(m for m in job.measures if m.asked or m.name in kept))
+
+
 def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
     """Make the tables of new measures for all finished blocks of a folder; the warnings they gave.
 

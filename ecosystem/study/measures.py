@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 RUN_TABLES = ("rounds", "draws", "tastes", "sources", "choices", "distances", "changes", "baseline")  # by seed
 COLUMNS = {m.__name__: m for m in (entropy, effective_number, total_variance, data_distance)}  # of `rounds`
 _RECORDED = {m.__name__: m for m in (draws, tastes, sources, choices, distances)}
+ALONE = "baseline"  # kept beside `rounds` unasked: what verdicts on them compare with
 SCENARIO_TABLES = ("members", "flows", "influence", "welfare", "stable_point")
 OWN_TABLES = ("failures", "blocks")  # every study has them
 
@@ -49,6 +50,7 @@ class Measure:
     name: str
     function: Callable[..., pd.DataFrame]
     of: str  # "run" or "scenario"
+    asked: bool = True  # for by name; else a folder that was begun without it goes on without it
 
     @property
     def own(self) -> bool:
@@ -74,7 +76,7 @@ def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
 def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record]:
     """Names of tables and columns, functions ``run -> DataFrame`` and measures of scenarios, as measures; checked.
 
-    And what to record so that they find it. Names of numbers (``"entropy"``) and exact measures add a column to
+    And what to record so that they find it; with ``rounds`` comes ``baseline``. Names of numbers (``"entropy"``) and exact measures add a column to
     ``rounds``, which is kept then; frames that the ``record`` measures can be kept by their names.
     """
     if isinstance(given, str | Measure) or callable(given):
@@ -96,6 +98,8 @@ def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record
             raise ValueError(f"Study(measure): there are two tables {name!r}; give your function another __name__")
         if not name.isidentifier():
             raise ValueError(f"Study(measure): a table is named after its function, and {name!r} is no name; use def")
+    if "rounds" in names and ALONE not in names:
+        measures = (*measures, Measure(ALONE, _TableOfRun(ALONE), "run", asked=False))
     return measures, _recording(measures, record)
 
 

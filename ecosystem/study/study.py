@@ -14,7 +14,7 @@ from ecosystem.core.progress import LOG, Meter
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
-from ecosystem.study.adding import add
+from ecosystem.study.adding import add, as_kept
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
 from ecosystem.study.engines import Engine, Local, Lost, Ray
@@ -47,8 +47,8 @@ class Study:
         ``run -> DataFrame``; and ``of_scenario(function)``. A function returns a frame with a row for each thing it
         says, its columns (or named index) numbers and texts; anything else is refused before the study begins. It sees
         a run with some of the seeds, so it keeps the columns seed and replicate; a row about several seeds gets a
-        column ``seeds`` that says which. ``"entropy"``, ``"effective_number"``, ``"total_variance"``,
-        ``"data_distance"`` are columns of ``rounds``.
+        column ``seeds`` that says which. With ``"rounds"`` comes ``"baseline"``, what verdicts compare with.
+        ``"entropy"``, ``"effective_number"``, ``"total_variance"``, ``"data_distance"`` are columns of ``rounds``.
     record: which rounds to record, and which measures (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends
         alone.
     block: points in a block, which is computed and written at once; by default as many as take seconds.
@@ -92,7 +92,7 @@ class Study:
         return points_table(self.design.names, self.design.parameters)
 
     def __repr__(self) -> str:
-        kept = ", ".join(measure.name for measure in self.job.measures)
+        kept = ", ".join(measure.name for measure in self.job.measures if measure.asked)
         return f"Study({self.name!r}: {len(self.design)} points × {len(self.seeds)} seeds, {kept})"
 
     @staticmethod
@@ -147,19 +147,20 @@ class Study:
             if again := store.begin(check):
                 text = f"files of {again} blocks are missing from {store.folder}: these are computed again"
                 warnings.warn(text, RuntimeWarning, stacklevel=2)
-            added = add(store, self.design, self.job, chosen)
+            job = as_kept(store, self.job)
+            added = add(store, self.design, job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
             here = getattr(chosen, "here", False)
-            asked = ask(store, self.name, self.design, self.seeds, self.job, here=here, **how)
+            asked = ask(store, self.name, self.design, self.seeds, job, here=here, **how)
             if retry:
                 ask_again(store, asked)
-            if asked.seconds(pending(asked.facts.requests, store.finished(asked.facts)), self.job) < _SECONDS:
+            if asked.seconds(pending(asked.facts.requests, store.finished(asked.facts)), job) < _SECONDS:
                 chosen = small
             with counted(progress, self.name) as tell:
-                told, broken = self._compute(store, asked, chosen, tell, stop)
+                told, broken = self._compute(store, asked, job, chosen, tell, stop)
                 if broken:  # who is to blame? each point by itself
                     ask_again(store, asked, broken)
-                    told += self._compute(store, asked, chosen, tell, stop)[0]
+                    told += self._compute(store, asked, job, chosen, tell, stop)[0]
         results = Results(folder, points=asked.parameters, seeds=self.seeds)
         _say(results, [*added, *told])
         return results
@@ -168,6 +169,7 @@ class Study:
         self,
         store: Store,
         asked: Asked,
+        job: Job,
         engine: Engine,
         progress: Callable[[Progress], object],
         stop: Callable[[], bool],
@@ -181,13 +183,13 @@ class Study:
         LOG.info("%s: %d of %d blocks are to be computed", self.name, len(todo), clock.start.blocks)
         if not todo:
             return [], []
-        outcomes = engine.run(self.job, (asked.task(block) for block in _until(stop, todo)))
+        outcomes = engine.run(job, (asked.task(block) for block in _until(stop, todo)))
         try:
             for task, outcome in outcomes:
                 if isinstance(outcome, Lost):
                     LOG.warning("%s: points %s are lost: %s", self.name, list(task.block.points), outcome.reason)
                     broken += [task.block.number] if len(task.block.points) > 1 else []
-                parcel = lost(self.job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
+                parcel = lost(job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
                 store.keep(facts, task.block, parcel)
                 told |= dict.fromkeys(parcel.warnings)
                 progress(clock.finished(task.block, parcel.failed))
