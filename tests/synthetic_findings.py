@@ -118,13 +118,14 @@ def hops(pairs: list, matrix: np.ndarray, blocks: np.ndarray, pushes: np.ndarray
 
 
 def edges(names, blocks, resolvent, pushes, gradients, sources, judged, knock_out) -> pd.DataFrame:
-    """Traffic of every edge, summed over targets and sources."""
+    """Traffic of every edge, summed over targets and sources, and its parts of either sign."""
     rows = []
     for v, u in zip(*np.nonzero(blocks), strict=True):
-        into = sum(gradients[j] * resolvent[j, v] for j in judged)
-        out = sum(resolvent[u, k] * pushes[k] for k in sources)
-        rows.append((names[u], names[v], float(into * blocks[v, u] * out)))
-    table = pd.DataFrame(rows, columns=["source", "target", "traffic"])
+        into = np.array([gradients[j] * resolvent[j, v] for j in judged])
+        out = np.array([resolvent[u, k] * pushes[k] for k in sources])
+        each = np.outer(into, out) * blocks[v, u]
+        rows.append((names[u], names[v], each.sum(), each.clip(min=0).sum(), each.clip(max=0).sum()))
+    table = pd.DataFrame(rows, columns=["source", "target", "traffic", "gains", "harms"])
     if knock_out:
         for i, name in enumerate(names):
             table[f"J[{name}]"] = [NAN if row % 3 == 2 else 0.01 * (row - i) for row in range(len(table))]

@@ -244,6 +244,6 @@ def test_the_real_analysis_with_a_run_and_knock_outs(pair: Path, tmp_path: Path)
     result = invoke("influence", pair, "--knock-out", "--out", out, "--overwrite")
     assert result.exit_code == 0, result.stderr
     edges = Findings.load(out).edges
-    assert list(edges.columns) == ["source", "target", "traffic", "J[theta]"]
+    assert list(edges.columns) == ["source", "target", "traffic", "gains", "harms", "J[theta]"]
     assert edges["J[theta]"].notna().all()
     assert 'id="influence-matrix"' in text(out / "report.html") and 'id="verdict"' in text(out / "report.html")

@@ -19,7 +19,7 @@ COLUMNS = {
     "influence": "target source kind effect isolated amplification network backfires harms",
     "welfare": "source private externality social",
     "hops": "target source hop effect cumulative left",
-    "edges": "source target traffic J[Poster] J[Hairline] J[Marker] J[Pencil] J[Brush]",
+    "edges": "source target traffic gains harms J[Poster] J[Hairline] J[Marker] J[Pencil] J[Brush]",
     "stability": "ordering rate settles predicted measured",
     "flows": "source target raw curated chosen_by transform delay",
 }

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Scenario, Shift
+from ecosystem.core.memory import at_most
 from ecosystem.influence import Influence, influence, stable_point
 from scenarios import pair, ring
 from tests.networks import FAMILIES, random_scenario
@@ -93,10 +94,10 @@ def test_knock_out_solves_the_network_again() -> None:
     for row in table.itertuples(index=False):
         smaller = stable_point(s.without(row.source, row.target))
         change = smaller.alignment - result.point.alignment
-        np.testing.assert_allclose(row[3:], change, atol=1e-12)
+        np.testing.assert_allclose(row[5:], change, atol=1e-12)
     u, v = table.iloc[0][["source", "target"]]
     gone = result.knock_out(u, v)
-    np.testing.assert_allclose(gone.alignment, table.iloc[0, 3:].astype(float))
+    np.testing.assert_allclose(gone.alignment, table.iloc[0, 5:].astype(float))
     left = [k for k in result.sources if s.without(u, v).curation(k) > 0]
     np.testing.assert_allclose(
         gone.matrix[left] + result.matrix[left], influence(s.without(u, v), left).matrix, rtol=1e-9, atol=1e-12
@@ -131,6 +132,58 @@ def test_effects_are_not_confused_with_single_paths() -> None:
     assert best["effect"].sum() == pytest.approx(0, abs=1e-15) and best["effect"].abs().min() > 0.05
     traffic = result.edges("a", "d").set_index(["source", "target"])["traffic"]
     assert traffic["a", "b"] == pytest.approx(-traffic["a", "c"]) and abs(traffic["b", "d"]) > 0.1
+
+
+def camps() -> Scenario:
+    """A writer's output goes through a press to two who like it and two who like the opposite."""
+    s, still = Scenario("camps", rounds=1), Location([0.0])
+    s.add("writer", Member(still, reward=Linear([1.0]), curator=Shift([1.0]), real=still))
+    s.add("press", Member(still, reward=None, real=still))
+    s.connect("writer", "writer", Flow(curated=0.5))
+    s.connect("writer", "press", Flow(raw=0.5))
+    for name, taste in (("friend", 1.0), ("ally", 0.5), ("foe", -1.0), ("rival", -0.5)):
+        s.add(name, Member(still, reward=Linear([taste]), real=still))
+        s.connect("press", name, Flow(raw=0.5))
+    return s
+
+
+def test_gains_and_harms_of_a_flow_do_not_cancel() -> None:
+    """The flow through which all harm passes had no traffic, for as much good passes through it."""
+    result = influence(camps())  # dθ_writer/dλ = 1/(1 − .5)² = 4, and half of it at each further step
+    table = result.edges().set_index(["source", "target"])
+    assert table.loc[("writer", "press"), "traffic"] == pytest.approx(0.0, abs=1e-15)
+    np.testing.assert_allclose(table.loc[("writer", "press"), ["gains", "harms"]].astype(float), [1.5, -1.5])
+    np.testing.assert_allclose(table.loc[("press", "foe"), ["gains", "harms"]].astype(float), [0.0, -1.0])
+    # round its own loop (B = .5, R = 2): 2 · .5 · 4 on itself, and as much on all that it sends on
+    np.testing.assert_allclose(table.loc[("writer", "writer"), ["gains", "harms"]].astype(float), [5.5, -1.5])
+    foe = result.edges(target="foe").set_index(["source", "target"])
+    np.testing.assert_allclose(foe.loc[("writer", "press"), ["traffic", "gains", "harms"]].astype(float), [-1, 0, -1])
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 5000), st.sampled_from(FAMILIES))
+def test_gains_and_harms_are_those_of_single_pairs(seed: int, family: str) -> None:
+    result = settling(seed, family)
+    table = result.edges()
+    scale = 1e-9 * float((table["gains"] - table["harms"]).max())
+    pairs = [result.edges(source, target)["traffic"] for source in result.sources for target in result.targets]
+    np.testing.assert_allclose(table["gains"], sum(pair.clip(lower=0) for pair in pairs), atol=scale)
+    np.testing.assert_allclose(table["harms"], sum(pair.clip(upper=0) for pair in pairs), atol=scale)
+    np.testing.assert_allclose(table["gains"] + table["harms"], table["traffic"], atol=scale)
+
+
+def test_knock_outs_need_no_source_and_no_target_and_pairs_too_many_are_said() -> None:
+    """What happens without a flow is the same whatever traffic is asked about, and reasons are kept beside it."""
+    result = influence(camps())
+    with at_most(100):
+        table = result.edges(knock_out=True)
+    assert table[["gains", "harms"]].isna().all().all() and table["traffic"].notna().all()
+    assert table.attrs["unsplit"].startswith("gains and harms of 6 flows of 1 sources on 5 targets are too many")
+    one = result.edges("writer", "foe", knock_out=True)
+    assert one[["gains", "harms"]].notna().all().all() and "unsplit" not in one.attrs
+    changes = list(table.filter(like="J["))
+    assert changes == ["J[writer]", "J[friend]", "J[ally]", "J[foe]", "J[rival]"]
+    np.testing.assert_array_equal(one[changes], table[changes])
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,37 @@ def test_members_are_tinted_by_what_they_gain_and_edges_by_what_they_carry(width
         assert (blue > red) == (gains[name] > 0), name
         assert received(findings)[name] == pytest.approx(gains[name])
     arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
-    traffic = findings.edges["traffic"].sort_values(key=abs)
-    assert len(arrows) == len(traffic)
-    widths = [arrow.get_linewidth() for arrow in arrows]
-    assert widths == sorted(widths) and widths[0] < widths[-1]
-    colours = [to_hex(arrow.get_edgecolor()) for arrow in arrows]
-    assert colours == [HELP if value > 0 else HARM for value in traffic]
+    edges = findings.edges.assign(size=findings.edges["gains"] - findings.edges["harms"]).sort_values("size")
+    expected = [
+        (colour, 0.8 + 3.4 * size / edges["size"].max())
+        for edge in edges.itertuples()
+        for size, colour in sorted([(edge.gains, HELP), (-edge.harms, HARM)], reverse=True)
+        if size > 0
+    ]
+    assert len(expected) > len(edges)
+    assert [to_hex(arrow.get_edgecolor()) for arrow in arrows] == [colour for colour, _ in expected]
+    assert [arrow.get_linewidth() for arrow in arrows] == pytest.approx([wide for _, wide in expected])
     words = written(network(findings, width))
     assert {"gains", "loses", "carries gains", "carries losses", "curation varied", "Poster", "+1.13", "−0.96"} <= words
+
+
+def test_edges_are_drawn_by_what_they_do_and_not_by_what_is_left_of_it() -> None:
+    """An edge through which gains and harms pass was drawn as if nothing did, and stood last in the table."""
+    findings = made.solve(
+        ["a", "b", "c", "d"],
+        np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0.5, 0, 0], [0, 0.5, 0, 0]]),
+        np.array([1.0, 0, 0, 0]),
+        np.array([1.0, np.nan, 2.0, -2.0]),
+        skipped=dict.fromkeys("bcd", "no"),
+    )
+    assert findings.edges["traffic"].iloc[0] == 0
+    arrows = [patch for patch in network(findings).axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    widths = [(to_hex(arrow.get_edgecolor()), round(arrow.get_linewidth(), 9)) for arrow in arrows]
+    assert sorted(widths) == sorted([(HELP, 2.5), (HARM, 2.5)] * 2)  # of two edges one each, of the first both
+    assert "a b 0 0.5 -0.5 b" in " ".join(Page(render_findings(findings)).text.split())
+    old = replace(findings, edges=findings.edges.drop(columns=["gains", "harms"]))  # of an earlier version
+    kept = [patch for patch in network(old).axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    assert sorted(arrow.get_linewidth() for arrow in kept) == [0.9, 4.2, 4.2]
 
 
 def test_one_source_can_be_chosen() -> None:
@@ -131,7 +154,8 @@ def test_a_crowd_is_a_web_of_dots(width: float) -> None:
     findings = found("crowd")
     axes = network(findings, width).axes[0]
     assert len(axes.collections[0].get_offsets()) == 200
-    assert len(axes.lines) == len(findings.edges)
+    both = (findings.edges["gains"] > 0) & (findings.edges["harms"] < 0)
+    assert len(axes.lines) == len(findings.edges) + both.sum() > len(findings.edges)
     assert {line.get_color() for line in axes.lines} <= {HELP, HARM, "#8d96a1"}
     assert "More than 300" in " ".join(text.get_text() for text in network(made.many(301), width).axes[0].texts)
 

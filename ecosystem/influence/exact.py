@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.influence import after, propagation, verdicts, walks
+from ecosystem.influence import after, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.dynamics import Dynamics
@@ -154,8 +154,8 @@ class Influence(Response):
         return propagation.hops(self, most)
 
     def edges(self, source: str | None = None, target: str | None = None, knock_out: bool = False) -> pd.DataFrame:
-        """See :func:`ecosystem.influence.propagation.edges`."""
-        return propagation.edges(self, source, target, knock_out)
+        """See :func:`ecosystem.influence.traffic.edges`."""
+        return traffic.edges(self, source, target, knock_out)
 
     def paths(self, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
         """See :func:`ecosystem.influence.walks.paths`."""

@@ -35,8 +35,8 @@ class Findings:
     hops
         target, source, hop, effect, cumulative, left: influence by the length of the walks that carry it.
     edges
-        source, target, traffic; after knock-outs also a column ``J[member]``, the change of that member's alignment
-        without the edge (NaN where its shares had nowhere to go).
+        source, target, traffic, and its gains and harms, which do not cancel; after knock-outs also a column
+        ``J[member]``, the change of that member's alignment without the edge (NaN where its shares had nowhere to go).
     stability
         ordering, rate, settles, predicted, measured: rounds to tolerance, NaN if there are none.
     members, flows

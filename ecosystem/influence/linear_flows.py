@@ -54,10 +54,12 @@ class LinearFlows:
             fits.append(Fit(task, stack, gather_population(self.now, task)))
         return fits
 
-    def parts(self) -> Iterator[PairBlocks]:
-        """The blocks of all flows, many at a time; blocks of one pair of members add up."""
+    def parts(self, kept: bool = True) -> Iterator[PairBlocks]:
+        """The blocks of all flows, many at a time, and of what fits keep of old parameters (without them if not
+        ``kept``); blocks of one pair of members add up.
+        """
         for fit in self.fits:
-            if fit.incomplete:
+            if kept and fit.incomplete:
                 members = torch.from_numpy(fit.task.members)
                 yield PairBlocks(members, members, fit.inertia)
             for bundle in fit.task.bundles:

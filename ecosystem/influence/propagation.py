@@ -1,16 +1,13 @@
-"""How influence travels: hop by hop, and edge by edge."""
+"""How influence travels, hop by hop."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.func import vjp
 
 from ecosystem.core.check import a_name
 from ecosystem.core.words import listed
-from ecosystem.influence.knockout import knock_outs
 from ecosystem.influence.response import Response
 
 _SOURCES = 64  # whose hops are followed for a report of a large network
@@ -75,81 +72,9 @@ def _long(response: Response, sources: list[str], most: int, values: dict[str, n
     return frame[["target", "source", "hop", *values]].reset_index(drop=True)
 
 
-def edges(
-    response: Response, source: str | None = None, target: str | None = None, knock_out: bool = False
-) -> pd.DataFrame:
-    """What each flow carries: traffic, and what happens without it.
-
-    Columns source, target (of the flow ``u → v``) and traffic, ``∇J_jᵀ R_jv B_vu R_uk b_k`` on the way from what
-    ``source`` moves (curation of a member) to the alignment of ``target``, summed over all of them where none is named
-    (without those whose effect has no end, in a continuum of stable points: ``attrs["without"]`` says which and why).
-    Over all flows traffic adds up to ``Σ_h h·M^(h)`` (what a partial fit keeps of the old parameters is a hop, but no
-    flow; so is what the taste of users who learn hands on, which is missing here). With ``knock_out``, one column
-    ``J[member]`` for each member with a reward: the change of its alignment at the new stable point when the flow's
-    share is given back to real data (NaN where the reader has none, or where no stable point is found any more;
-    ``attrs["refused"]`` says which and why).
-    """
-    sources = response.sources if source is None else check_known(response.sources, [source], "source")
-    targets = response.targets if target is None else check_known(response.targets, [target], "target")
-    reasons = {} if response.endless is None else response.endless.reasons
-    without = {name: reasons[name] for name in sources if name in reasons}
-    if source in without:
-        raise ValueError(f"the traffic from {source!r} has no end: {without[source]}")
-    sources = [name for name in sources if name not in without]
-    push = response.pushes.rows(sources).sum(0, keepdim=True)
-    goal = response.selected(response.gradients, targets).sum(0, keepdim=True)
-    moved = response.resolvent.forward(push)[0]
-    weight = response.resolvent.adjoint(goal)[0]
-    traffic = _traffic(response, moved, weight)
-    flows = response.dynamics.edges()
-    frame = pd.DataFrame(flows, columns=["source", "target"])
-    frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
-    if without:
-        frame.attrs["without"] = without
-    if not knock_out:
-        return frame
-    changes, refused = knock_outs(response.dynamics, response.vector, response.alignment, flows)
-    frame = pd.concat([frame, changes.reset_index(drop=True)], axis=1)
-    frame.attrs["refused"] = refused
-    return frame
-
-
 def check_known(known: list[str], names: list[str], what: str) -> list[str]:
     for name in names:
         if name not in known:
             a_name(name, what)
             raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
     return names
-
-
-def _traffic(response: Response, moved: Tensor, weight: Tensor) -> dict[tuple[str, str], float]:
-    """``w_vᵀ B_vu x_u`` for each flow ``u → v``, where every member moves by ``x`` and counts by ``w`` (``[size]``
-    each).
-
-    Each flow's part of a reader's statistic moves with its producer; the reader's fit turns that into parameters.
-    """
-    linear, layout = response.resolvent.flows, response.dynamics.layout
-    wiring = response.dynamics.wiring
-    total: dict[tuple[str, str], float] = {}
-    for fit in linear.fits:
-        counts = torch.stack([weight[layout.span(member)] for member in fit.task.members.tolist()])
-        pull = vjp(lambda s, fit=fit: fit.stack.refit(s).vector(), fit.statistic)[1]
-        wanted = pull(counts[:, None, None])[0][:, 0, 0]  # what each number of a statistic counts, [rows, Q]
-        for bundle in fit.task.bundles:
-            producers = wiring.producer[bundle.component.numpy()]
-            if producers[0] < 0:
-                continue
-            of_origin = np.empty(len(bundle.source), dtype=np.int64)
-            of_origin[bundle.origin.numpy()] = producers
-            vector = torch.zeros_like(linear.producers(bundle).vector()[:, 0, 0])
-            for i, member in enumerate(of_origin.tolist()):
-                span = layout.span(member)
-                if span is not None:
-                    vector[i] = moved[span]
-            sent = linear.moved(fit, bundle, vector)
-            value = (sent[bundle.origin] * wanted[bundle.owner]).sum(-1) * linear.shares[bundle.component]
-            for component, amount in zip(bundle.component.tolist(), value.tolist(), strict=True):
-                flow = wiring.components[component].flow
-                assert flow is not None
-                total[flow] = total.get(flow, 0.0) + amount
-    return total

@@ -68,12 +68,19 @@ def _arrow(sheet: Sheet, source: str, target: str, kind: str, share: float, bend
     return bow(sheet, source, target, bend, _stroke(sheet, kind, share))
 
 
-def bow(sheet: Sheet, source: str, target: str, bend: float, stroke: dict[str, Any]) -> list[np.ndarray]:
-    """Draw a bent arrow between two members; return where words may stand on it, the best spot first."""
+def bow(
+    sheet: Sheet, source: str, target: str, bend: float, stroke: dict[str, Any], aside: float = 0.0
+) -> list[np.ndarray]:
+    """Draw a bent arrow between two members, or one beside it; return where words may stand on it, the best spot
+    first.
+    """
     start, end = sheet.places[source], sheet.places[target]
     ends = [Circle(tuple(start), sheet.radius * 1.05), Circle(tuple(end), sheet.radius + 0.06)]
     for patch in ends:  # without the axes' transform a circle given for clipping is read as pixels
         patch.set_transform(sheet.axes.transData)
+    if aside:
+        across = np.array([end[1] - start[1], start[0] - end[0]]) / np.hypot(*(end - start))
+        start, end = start + aside * across, end + aside * across
     curve = FancyArrowPatch(
         tuple(start),
         tuple(end),
@@ -201,16 +208,28 @@ def _loop(sheet: Sheet, place: np.ndarray, angle: float, kind: str, share: float
 
 
 def loop(
-    sheet: Sheet, place: np.ndarray, angle: float, stroke: dict[str, Any], words: str = "", colour: str = look.INK
+    sheet: Sheet,
+    place: np.ndarray,
+    angle: float,
+    stroke: dict[str, Any],
+    words: str = "",
+    colour: str = look.INK,
+    aside: float = 0.0,
 ) -> None:
-    """Draw an arrow that leaves a member and comes back, with words on it if there is room."""
+    """Draw an arrow that leaves a member and comes back, or one outside it, with words on it if there is room."""
 
     def at(distance: float, turn: float) -> np.ndarray:
         return place + distance * np.array([np.cos(angle + turn), np.sin(angle + turn)])
 
     r = sheet.radius
     reach = 1.9 * r + (0.3 if r > 0.15 else 0.12)
-    points = [at(r, 0.4), at(reach, 0.55), at(reach, -0.55), at(r + 0.05, -0.36)]
+    wide = aside / (0.75 * reach)
+    points = [
+        at(r, 0.4 + wide),
+        at(reach + 1.33 * aside, 0.55 + wide),
+        at(reach + 1.33 * aside, -0.55 - wide),
+        at(r + 0.05, -0.36 - wide),
+    ]
     curve = Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
     sheet.axes.add_patch(FancyArrowPatch(path=curve, **stroke))
     apex = at(0.25 * r + 0.75 * reach * np.cos(0.55), 0.0)

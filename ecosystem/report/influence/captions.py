@@ -39,7 +39,8 @@ def network(findings: "Findings") -> tuple[str, str]:
     caption = (
         f"The tint of a {'dot' if many else 'circle'} says what happens to a member’s alignment if every curation "
         "level that can be varied rises together: the sum of its row above. A stroke is an edge, thicker the more "
-        "influence passes through it, teal if what it carries raises alignments and brown if it lowers them."
+        "influence passes through it, teal if what it carries raises alignments and brown if it lowers them; where it "
+        f"does both there are two, {'one within the other' if many else 'side by side'}."
     )
     if not many:
         caption += " A thick ring marks members whose own curation is varied."

@@ -14,6 +14,7 @@ from ecosystem.report.influence.matrix import heat_map
 from ecosystem.report.influence.story import FAR, UNIT, headline, limits, story
 from ecosystem.report.influence.verdicts import VERDICTS, judged, own_rounds, strongest, verdicts
 from ecosystem.report.influence.walks import hops, pairs
+from ecosystem.report.influence.web import edges as edges_of
 from ecosystem.report.influence.web import network
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ def _tables(findings: "Findings") -> list[dict[str, Any]]:
     influence = findings.influence.assign(verdict=[VERDICTS[verdict] for verdict in verdicts(findings)])
     played = ["after"] if "after" in influence and influence["after"].notna().any() else []
     influence = strongest(influence)[["target", "source", "kind", "effect", *played, "verdict"]]
-    edges = findings.edges.loc[findings.edges["traffic"].abs().sort_values(ascending=False, kind="stable").index]
+    sizes = pd.Series([edge.size for edge in edges_of(findings)], index=findings.edges.index)
+    edges = findings.edges.loc[sizes.sort_values(ascending=False, kind="stable").index]
     stability = findings.stability.assign(
         settles=["yes" if settles else "no" for settles in findings.stability["settles"]]
     )
@@ -172,7 +174,10 @@ def _influence_words(findings: "Findings", played: bool) -> str:
 
 def _edge_words(knocked: int) -> str:
     """The caption of the table of edges, after knock-outs of edges that so many members answered."""
-    words = "Edges by the influence that passes through them, added up over all sources and targets."
+    words = (
+        "Edges by the influence that passes through them, added up over all sources and targets: what it gains some "
+        "and what it harms others, which in traffic cancel."
+    )
     if not knocked:
         return words
     change = "by how much its alignment changes without the edge (– where the shares had nowhere to go)."

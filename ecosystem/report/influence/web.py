@@ -1,5 +1,6 @@
 """The coupling graph under influence: whom curation reaches, through which edges, for better or worse."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -21,8 +22,29 @@ if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
 
 BEND = 0.22
+POINTS = 72  # an inch
 UNTOUCHED = "#8d96a1"  # edges that carry nothing
-Edge = tuple[str, str, float]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A flow and what it carries, relative to the edge that carries most; harms are below 0."""
+
+    source: str
+    target: str
+    gains: float
+    harms: float
+
+    @property
+    def size(self) -> float:
+        """All that it carries: gains and harms do not cancel."""
+        return self.gains - self.harms
+
+    @property
+    def strokes(self) -> list[tuple[str, float]]:
+        """Colours and their sizes, side by side, the greater first: gains, harms, or both."""
+        found = sorted([(self.gains, HELP), (-self.harms, HARM)], reverse=True)
+        return [(colour, size) for size, colour in found if size > ROUNDING] or [(UNTOUCHED, 0.0)]
 
 
 def received(findings: "Findings", source: str | None = None) -> dict[str, float]:
@@ -33,12 +55,14 @@ def received(findings: "Findings", source: str | None = None) -> dict[str, float
 
 
 def edges(findings: "Findings") -> list[Edge]:
-    """Source, target and traffic of every edge, relative to the largest."""
+    """What every edge carries, relative to the largest; by traffic alone where gains and harms are not told apart."""
     table = findings.edges
     traffic = table["traffic"].astype(float).fillna(0.0)
-    top = float(traffic.abs().max()) if len(table) else 0.0
-    share = traffic / top if top > 0 else traffic
-    return list(zip(table["source"].astype(str), table["target"].astype(str), share.astype(float), strict=True))
+    gains = table["gains"].fillna(traffic.clip(lower=0)) if "gains" in table else traffic.clip(lower=0)
+    harms = table["harms"].fillna(traffic.clip(upper=0)) if "harms" in table else traffic.clip(upper=0)
+    top = float((gains - harms).max()) if len(table) else 0.0
+    shares = [(part / top if top > 0 else part).astype(float) for part in (gains, harms)]
+    return [Edge(*row) for row in zip(table["source"].astype(str), table["target"].astype(str), *shares, strict=True)]
 
 
 def network(findings: "Findings", width: float = WIDE, source: str | None = None) -> Figure:
@@ -56,8 +80,8 @@ def network(findings: "Findings", width: float = WIDE, source: str | None = None
 def _oval(findings: "Findings", effects: dict[str, float], norm: Normalize, width: float) -> Figure:
     """Members as circles with names and numbers, edges as arrows."""
     found, narrow = edges(findings), width < 6
-    figure, sheet = drawing.stage(list(effects), width, len(found), any(u == v for u, v, _ in found))
-    for edge in sorted(found, key=lambda edge: abs(edge[2])):
+    figure, sheet = drawing.stage(list(effects), width, len(found), any(edge.source == edge.target for edge in found))
+    for edge in sorted(found, key=lambda edge: edge.size):
         _arrow(sheet, edge)
     sources = set(findings.influence["source"].astype(str))
     top = max((abs(effect) for effect in effects.values() if np.isfinite(effect)), default=1.0)
@@ -74,22 +98,23 @@ def _oval(findings: "Findings", effects: dict[str, float], norm: Normalize, widt
 
 
 def _arrow(sheet: Sheet, edge: Edge) -> None:
-    """One edge; its width is its share of the heaviest traffic."""
-    source, target, share = edge
-    stroke = arrows.plain_stroke(sheet, _shade(share), 0.8 + 3.4 * abs(share))
-    if abs(share) <= ROUNDING:
-        stroke |= {"linestyle": (0, (1, 2)), "linewidth": 0.9}
-    if source != target:
-        arrows.bow(sheet, source, target, BEND, stroke)
-        return
-    place = sheet.places[source]
-    outward = float(np.arctan2(place[1], place[0])) if np.hypot(*place) > 1e-9 else np.pi / 2
-    arrows.loop(sheet, place, outward, stroke)
-
-
-def _shade(share: float) -> str:
-    """The colour of an edge by the sign of its traffic."""
-    return UNTOUCHED if abs(share) <= ROUNDING else HELP if share > 0 else HARM
+    """One edge; the widths of its strokes are their shares of the heaviest, the head is that of the greater."""
+    aside = last = 0.0
+    for colour, size in edge.strokes:
+        wide = 0.8 + 3.4 * size
+        stroke = arrows.plain_stroke(sheet, colour, wide)
+        if colour == UNTOUCHED:
+            stroke |= {"linestyle": (0, (1, 2)), "linewidth": 0.9}
+        if last:
+            stroke |= {"arrowstyle": "-"}
+            aside = (last + wide) / 2 / POINTS
+        last = wide
+        if edge.source != edge.target:
+            arrows.bow(sheet, edge.source, edge.target, BEND, stroke, aside)
+            continue
+        place = sheet.places[edge.source]
+        outward = float(np.arctan2(place[1], place[0])) if np.hypot(*place) > 1e-9 else np.pi / 2
+        arrows.loop(sheet, place, outward, stroke, aside=aside)
 
 
 def _skin(effect: float, norm: Normalize, varied: bool, radius: float) -> dict[str, Any]:
@@ -114,11 +139,11 @@ def _legend(effects: dict[str, float], found: list[Edge], rings: bool) -> list[L
         (any(effect == 0 for effect in seen), NEUTRAL, UNTOUCHED, "not reached"),
         (rings, "white", look.INK, "curation varied"),
     )
-    shares = [share for *_, share in found]
+    drawn = {colour for edge in found for colour, _ in edge.strokes}
     strokes: tuple[tuple[bool, Any, Any, str], ...] = (
-        (any(share > ROUNDING for share in shares), HELP, "-", "carries gains"),
-        (any(share < -ROUNDING for share in shares), HARM, "-", "carries losses"),
-        (any(abs(share) <= ROUNDING for share in shares), UNTOUCHED, (0, (1, 2)), "carries nothing"),
+        (HELP in drawn, HELP, "-", "carries gains"),
+        (HARM in drawn, HARM, "-", "carries losses"),
+        (UNTOUCHED in drawn, UNTOUCHED, (0, (1, 2)), "carries nothing"),
     )
     common: dict[str, Any] = {"color": "none", "marker": "o", "ms": 10, "markeredgewidth": 2}
     handles = [
@@ -138,7 +163,7 @@ def _crowd(findings: "Findings", effects: dict[str, float], norm: Normalize, wid
     narrow, found = width < 6, edges(findings)
     graph = nx.DiGraph()
     graph.add_nodes_from(effects)
-    graph.add_edges_from((source, target) for source, target, _ in found)
+    graph.add_edges_from((edge.source, edge.target) for edge in found)
     figure = look.canvas(width, 4.6 if narrow else 5.6)
     axes = figure.subplots()
     places = nx.spring_layout(graph, seed=0, k=1.6 / np.sqrt(len(graph)))
@@ -155,10 +180,11 @@ def _crowd(findings: "Findings", effects: dict[str, float], norm: Normalize, wid
 
 
 def _strokes(axes: Axes, places: dict[str, Any], found: list[Edge]) -> None:
-    """Edges as straight strokes, the heaviest on top."""
-    for source, target, share in sorted(found, key=lambda edge: abs(edge[2])):
-        (x, y), (u, v) = places[source], places[target]
-        weight = abs(share) ** 0.5
-        axes.plot(
-            [x, u], [y, v], color=_shade(share), linewidth=0.3 + 2.4 * weight, alpha=0.25 + 0.6 * weight, zorder=1
-        )
+    """Edges as straight strokes, the heaviest on top; the lesser of gains and harms runs within the greater."""
+    for edge in sorted(found, key=lambda edge: edge.size):
+        (x, y), (u, v) = places[edge.source], places[edge.target]
+        alpha = 0.25 + 0.6 * edge.size**0.5
+        wide = 0.3 + 2.4 * edge.size**0.5
+        for colour, size in edge.strokes:
+            axes.plot([x, u], [y, v], color=colour, linewidth=wide, alpha=alpha, zorder=1)
+            wide *= size / edge.size if edge.size else 1.0
