@@ -80,6 +80,21 @@ def test_what_takes_long_before_anything_is_counted_is_said(monkeypatch: pytest.
     assert out.getvalue() == "long: building\nlong: 1 of 1 rounds\nquick: 1 of 1 rounds\n"
 
 
+def test_the_last_count_before_a_phase_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count that waited for its turn was forgotten when a phase after it was said."""
+    monkeypatch.setattr(progress, "_FIRST", 0.01)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)  # no count is due
+    out = io.StringIO()
+    lines = Lines("long", "rounds", out)
+    for done in range(1, 8):
+        lines.now(done, 7, "")
+    lines.phase("saving")
+    while "saving" not in out.getvalue():
+        time.sleep(0.01)
+    lines.close()
+    assert out.getvalue() == "long: 7 of 7 rounds\nlong: saving\n"
+
+
 def test_a_terminal_gets_a_bar_and_names_do_nothing_in_it() -> None:
     out = io.StringIO()
     bar = Bar("[red]\x1b[2J", "rounds", Console(file=out, force_terminal=True, width=100))

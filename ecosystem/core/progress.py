@@ -125,12 +125,12 @@ class _Told:
 
 
 class Lines:
-    """Lines that somebody will read later: the first soon, then ever fewer, and the last one."""
+    """Lines that somebody will read later: the first soon, then ever fewer, and the last one, also of a phase."""
 
     def __init__(self, what: str, unit: str, out: TextIO) -> None:
         self.what, self.unit, self.out = shown(what, one_line=True), unit, out
         self._next, self._pause, self._waiting = time.monotonic() + _FIRST, _FIRST, ""
-        self._later = threading.Timer(0, lambda: None)
+        self._later, self._lock = threading.Timer(0, lambda: None), threading.Lock()
 
     def phase(self, text: str) -> None:
         self._later.cancel()
@@ -140,20 +140,23 @@ class Lines:
 
     def now(self, done: int, total: int, note: str) -> None:
         self._later.cancel()
-        self._waiting = f"{done} of {total} {self.unit}" + (f", {note}" if note else "")
+        with self._lock:
+            self._waiting = f"{done} of {total} {self.unit}" + (f", {note}" if note else "")
         if time.monotonic() >= self._next:
             self._pause = min(2 * self._pause, _LONGEST)
             self._next = time.monotonic() + self._pause
-            self._write(self._waiting)
+            self._write()
 
     def close(self) -> None:
         self._later.cancel()
-        if self._waiting:
-            self._write(self._waiting)
+        self._write()
 
-    def _write(self, text: str) -> None:
-        self._waiting = ""
-        print(f"{self.what}: {text}", file=self.out, flush=True)
+    def _write(self, *phase: str) -> None:
+        """What waits, which came before the phase that is said now; by one thread at a time."""
+        with self._lock:
+            for text in filter(None, (self._waiting, *phase)):
+                print(f"{self.what}: {text}", file=self.out, flush=True)
+            self._waiting = ""
 
 
 class Bar:
