@@ -36,7 +36,7 @@ from ecosystem import (
 from ecosystem.core.laws import Finite, Normal
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
-from ecosystem.influence import measure_influence, stable_point
+from ecosystem.influence import influence, measure_influence, stable_point
 from ecosystem.report import write_report
 from ecosystem.running.measures import (
     Exact,
@@ -280,6 +280,82 @@ def test_an_exact_measure_of_ones_own() -> None:
     counted = Exact(entropy.function, sampled=lambda x, y: x.mean())
     counted.__name__ = "counted"
     assert len(neural().run(record=Record(measures=[counted])).rounds["counted"].dropna()) == 8
+
+
+def _by_hand(*given: Any) -> Any:
+    raise ZeroDivisionError("by\nhand")
+
+
+def _unknown(*given: Any) -> Any:
+    raise NoPopulationLaw("the mood of a stack")
+
+
+def _plain(function: Any) -> Any:
+    def mine(view: View) -> Any:
+        return function(view)
+
+    return mine
+
+
+def _lawful(function: Any, sampled: Any = None) -> Exact:
+    measure = Exact(function, sampled)
+    measure.__name__ = "mine"
+    return measure
+
+
+def _watcher(what: str) -> Any:
+    @watching(**{what: _by_hand})
+    def mine(view: View) -> Tensor:
+        return torch.zeros(view.updated.shape)
+
+    return mine
+
+
+def letters(samples: int | None) -> Scenario:
+    s = Scenario("letters", rounds=2, samples=samples)
+    for name in "ab":
+        law = Categorical([0.5, 0.3, 0.2])
+        s.add(name, Member(law, reward=Tabular([1.0, 0.0, 0.5]), curator=Luce(2), real=law))
+    s.connect("a", "b", Flow(raw=0.25, curated=0.25))
+    return s
+
+
+@pytest.mark.parametrize(
+    ("measure", "error", "says"),
+    [
+        (_plain(_by_hand), RuntimeError, "the measure mine failed in round 0 with ZeroDivisionError: by hand; mend"),
+        (_plain(_unknown), NoPopulationLaw, "the measure mine in round 0: the mood of a stack has no population law"),
+        (
+            _lawful(_by_hand),
+            RuntimeError,
+            "mine failed in round 0 .* of 'a', 'b' \\(Categorical\\) fails: Zero",
+        ),
+        (_lawful(_unknown, _by_hand), RuntimeError, "mine failed in round 0 .* mine of samples of 'a' fails: ZeroDiv"),
+        (_lawful(_unknown), NoPopulationLaw, r"no value for 'a' .*mood of a stack\): .* say what samples tell: [^;]*$"),
+        (_watcher("drawn"), ValueError, "what the measure mine watches 'drawn' with in round 1 fails: .*: by hand"),
+        (_watcher("chosen"), ValueError, "what the measure mine watches 'chosen' with in round 1 fails: .*: by hand"),
+    ],
+)
+def test_what_fails_in_a_measure_is_named(measure: Any, error: type[Exception], says: str) -> None:
+    """What a watching measure raised, or one of a law, did not say whose it was; and which members were looked at."""
+    with pytest.raises(error, match=says) as caught:
+        letters(6).run(record=Record(measures=[measure]))
+    cause: BaseException | None = caught.value
+    while cause is not None and not isinstance(cause, ZeroDivisionError):
+        cause = cause.__cause__
+    assert cause is not None or issubclass(error, NoPopulationLaw)
+
+
+def test_what_fails_in_a_measure_of_influence_is_named() -> None:
+    """It was raised as it came."""
+    with pytest.raises(ValueError, match="the measure _by_hand of 'a', 'b' fails: ZeroDivisionError: by hand"):
+        influence(letters(None), measure=_by_hand)
+
+
+def test_what_fails_in_a_condition_is_named() -> None:
+    """It was raised as it came."""
+    with pytest.raises(ValueError, match=r"run\(until\), _by_hand, in round 1 fails: ZeroDivisionError: by hand"):
+        symbols().run(until=_by_hand)
 
 
 # -- measures of one's own ---------------------------------------------------------------------------------------------

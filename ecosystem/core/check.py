@@ -182,8 +182,8 @@ def function(value: Any, what: str) -> Any:
 
 
 @contextmanager
-def users_code(what: str, mend: str = "") -> Iterator[None]:
-    """An error of the user's code inside becomes a ValueError of one line that says whose it is.
+def users_code(what: str, mend: str = "", passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """An error of the user's code inside becomes a ValueError of one line that says whose it is; some are ``passing``.
 
     >>> with users_code("the reward bold", "let it return [n]"):
     ...     1 / 0
@@ -192,6 +192,8 @@ def users_code(what: str, mend: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except passing:
+        raise
     except Exception as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in one_line(error):
             raise  # whoever called knows what to make smaller

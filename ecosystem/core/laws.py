@@ -29,7 +29,8 @@ class NoPopulationLaw(ValueError):
     REMEDY = "has no population law; run it with finite samples: Scenario(..., samples=n)"
 
     def __init__(self, what: str) -> None:
-        super().__init__(what if what.endswith(self.REMEDY) else f"{what} {self.REMEDY}")
+        said = self.REMEDY.partition(";")[0] in what  # with this remedy, or another
+        super().__init__(what if said else f"{what} {self.REMEDY}")
 
 
 class Taste(Protocol):

@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import users_code
 from ecosystem.core.laws import NoPopulationLaw
+from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
 from ecosystem.engine.wiring import REAL
 from ecosystem.generators import ClosedForm
@@ -154,7 +156,8 @@ class Measured:
         real, columns = group.real, stack.batch_shape[2]
         if real is not None:
             real = real.map(lambda t: t.expand(-1, -1, columns, *t.shape[3:]))
-        values = self._of(stack, real)
+        with users_code(f"the measure {self.name} of {listed(map(repr, group.names))}", passing=(NoPopulationLaw,)):
+            values = self._of(stack, real)
         if not isinstance(values, Tensor) or values.shape != stack.batch_shape:
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import brief, switch, whole_number
+from ecosystem.core.check import brief, switch, users_code, whole_number
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
 from ecosystem.engine.judging import shown
@@ -128,6 +128,16 @@ class Record:
         return bool(self.parameters.says(round, Stream.root([(0, 0)])[0].at("parameters"), ()))
 
 
+def _hearing(measure: Measure, what: str, number: int) -> Callable[[Any], Any]:
+    """What a measure watches with, whose errors say whose they are."""
+
+    def heard(event: Any) -> Any:
+        with users_code(f"what the measure {name_of(measure)} watches {what!r} with in round {number}"):
+            return measure.watches[what](event)  # type: ignore[attr-defined]
+
+    return heard
+
+
 def checked_record(record: Record | None) -> Record:
     """What to record; by default what ``Record()`` says."""
     if record is None or isinstance(record, Record):
@@ -159,7 +169,9 @@ class Recorder:
         if not self.record.wants(number, self.rounds) or not self._watched:
             return None
         told = {
-            what: [(watches[what], self._watched[id(m)]) for m, watches in self._watchers if what in watches]
+            what: [
+                (_hearing(m, what, number), self._watched[id(m)]) for m, watches in self._watchers if what in watches
+            ]
             for what in EVENTS
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from ecosystem.core.check import brief, whole_number
+from ecosystem.core.check import brief, users_code, whole_number
 from ecosystem.running.measures import View
 
 Condition = Callable[[View], bool]
@@ -72,7 +72,8 @@ def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]
     if not running:
         return f"after round {seen.round}: {_STOPPED}"
     assert until is not None
-    met = until(seen)
+    with users_code(f"run(until), {_named(until)}, in round {seen.round}"):
+        met = until(seen)
     if not isinstance(met, bool | np.bool_) and not (isinstance(met, Tensor) and met.numel() == 1):
         raise TypeError(
             f"run(until) must return True or False, got {brief(met)} in round {seen.round}; of numbers of many members "

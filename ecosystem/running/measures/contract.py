@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import users_code
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import outputs
+from ecosystem.core.words import listed
 from ecosystem.engine.looped import Stack
 from ecosystem.generators import ClosedForm
 from ecosystem.running.measures.archive import Part
@@ -52,16 +54,20 @@ class Exact:
         NoPopulationLaw
             Where the family has no law of which it is known.
         ValueError
-            If the function returns another shape than the batch.
+            If the function fails, or returns another shape than the batch.
         """
+        return self._of(stack, real, type(stack).__name__)
+
+    def _of(self, stack: ClosedForm, real: Stack | None, who: str) -> Tensor:
         try:
-            value = self.function(stack, real)
+            with users_code(f"the measure {self.__name__} of {who}", passing=(NoPopulationLaw,)):
+                value = self.function(stack, real)
         except NoPopulationLaw as error:
-            raise NoPopulationLaw(f"the measure {self.__name__} of {type(stack).__name__}: {error}") from None
+            raise NoPopulationLaw(f"the measure {self.__name__} of {who}: {error}") from None
         if not isinstance(value, Tensor) or value.shape != stack.batch_shape:
             got = list(value.shape) if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise ValueError(
-                f"the measure {self.__name__} returned {got} for {type(stack).__name__} of batch "
+                f"the measure {self.__name__} returned {got} for {who} of batch "
                 f"{list(stack.batch_shape)}; it must return one number for each, a tensor of that shape"
             )
         return value
@@ -77,16 +83,17 @@ class Exact:
         if part.stack is None:
             return self._estimate(view, part, "its members are trained models")
         try:
-            return self.of(part.stack, part.real).detach().double()
+            names = listed(repr(view.names[i]) for i in part.members.tolist())
+            return self._of(part.stack, part.real, f"{names} ({type(part.stack).__name__})").detach().double()
         except NoPopulationLaw as error:
-            return self._estimate(view, part, str(error))
+            return self._estimate(view, part, str(error).partition(f" {NoPopulationLaw.REMEDY}")[0])
 
     def _estimate(self, view: View, part: Part, why: str) -> Tensor:
         name = view.names[int(part.members[0])]
         if self.sampled is None:
             raise NoPopulationLaw(
-                f"the measure {self.__name__} has no value for {name!r} ({why}); say what samples tell: "
-                f"Exact({self.__name__}, sampled=function of [n, *event] and real data)"
+                f"the measure {self.__name__} has no value for {name!r} ({why}): it has no population law; say what "
+                f"samples tell: Exact({self.__name__}, sampled=function of [n, *event] and real data)"
             )
         names = [view.names[i] for i in part.members.tolist()]
         return torch.stack([estimated(view, member, self) for member in names])
@@ -106,7 +113,8 @@ def estimated(view: View, name: str, measure: Exact) -> Tensor:
     x, y = outputs(view.samples(names=[name])[name]), view.real_samples(name)
     out = torch.full(view.alive.shape, torch.nan, dtype=torch.float64)
     for cell in np.ndindex(*out.shape):
-        value = measure.sampled(x[cell], None if y is None else outputs(y)[cell])
+        with users_code(f"the measure {measure.__name__} of samples of {name!r}"):
+            value = measure.sampled(x[cell], None if y is None else outputs(y)[cell])
         try:
             out[cell] = float(value)
         except (TypeError, ValueError, RuntimeError):

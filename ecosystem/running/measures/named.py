@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, one_line
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.running.measures.view import View
 from ecosystem.running.measures.watching import EVENTS
@@ -72,12 +72,14 @@ def answered(measure: Measure, view: View) -> np.ndarray | pd.DataFrame:
     name = name_of(measure)
     try:
         answer = measure(view)
-    except NoPopulationLaw:
-        raise
+    except NoPopulationLaw as error:
+        if f"the measure {name} " in str(error):
+            raise
+        raise NoPopulationLaw(f"the measure {name} in round {view.round}: {error}") from error
     except Exception as error:
         raise RuntimeError(
-            f"the measure {name} failed in round {view.round} with {type(error).__name__}: {error}; mend it, or leave "
-            "it out of Record(measures=...)"
+            f"the measure {name} failed in round {view.round} with {type(error).__name__}: {one_line(error)}; mend it, "
+            "or leave it out of Record(measures=...)"
         ) from error
     if isinstance(answer, pd.DataFrame):
         return _as_frame(name, answer, view)
