@@ -7,6 +7,7 @@ ranks are ``[members]``, or ``[members, replicates]`` where each replicate has i
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ class Ordering(Claims, Drawing):
     ``random`` says whether ranks differ from round to round or between replicates; so they do unless it says no.
     """
 
-    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"random": ("ranks",)}
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"random": ("ranks",), "without": ("ranks", "check")}
     DRAWING = ("ranks",)
     random: bool = True
 
@@ -61,6 +62,10 @@ class Ordering(Claims, Drawing):
 
     def check(self, names: Sequence[str]) -> None:
         """Refuse an ordering that does not fit these members."""
+
+    def without(self, name: str) -> Ordering:
+        """The ordering of the others, where a member is not there; the same unless it knows members by name."""
+        return self
 
 
 class _Synchronous(Ordering):
@@ -113,6 +118,11 @@ class sequential(Ordering):
         ):
             if wrong:
                 raise ValueError(f"the ordering {brief(self)} {what} {listed(map(repr, sorted(wrong)))}; {mend}")
+
+    def without(self, name: str) -> Ordering:
+        left, new = (tuple(other for other in group if other != name) for group in self.groups), copy.copy(self)
+        sequential.__init__(new, *(group for group in left if group))
+        return new
 
     def __repr__(self) -> str:
         inner = (repr(g[0]) if len(g) == 1 else repr(g) for g in self.groups)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,19 +16,26 @@ from ecosystem import (
     Disconnect,
     Flow,
     Freeze,
+    Intervention,
+    Leave,
     Linear,
     LinearMap,
     Location,
     Luce,
     Member,
     ModelAgent,
+    Run,
     Scenario,
     Shift,
     Users,
     accumulate,
     every,
+    never,
+    sequential,
     shuffled,
+    synchronous,
 )
+from ecosystem.orderings import Ordering
 from ecosystem.scenario.shares import move_share, share_rate
 from tests.labs import lab, refused, scenario, shares, trio, untouched
 from tests.networks import random_scenario
@@ -155,6 +165,96 @@ def test_without_a_flow() -> None:
     t.connect("a", "a", Flow(raw=1.0))
     with pytest.raises(ValueError, match=r"without the flow 'a' → 'a' .* 'a' has none; give it some: Member\("):
         t.without("a", "a")
+
+
+@dataclass(frozen=True)
+class Both(Intervention):
+    """Freezes its subject and another member."""
+
+    other: str
+
+    def apply(self, verbs) -> None:
+        verbs.set_frozen(self.subject, True)
+        verbs.set_frozen(self.other, True)
+
+
+def _others(run: Run, name: str) -> pd.DataFrame:
+    return run.rounds.astype({"member": str}).query("member != @name").reset_index(drop=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*runs on the population without random orders")
+@pytest.mark.parametrize("samples", [None, 8])
+@pytest.mark.parametrize("ordering", [synchronous, shuffled, sequential("w", ("u", "v"))])
+def test_without_a_member_is_the_scenario_built_without_it(ordering: Ordering, samples: int | None) -> None:
+    """There was no way to take a member out; what it leaves is real data, and no draw of anybody else moves."""
+
+    def built(names: str) -> Scenario:
+        s = Scenario("trio", rounds=4, samples=samples, ordering=ordering if "w" in names else ordering.without("w"))
+        for name in names:
+            s.add(name, lab(curator=Shift([1.0, 0.0])))
+        for u, v, flow in (("u", "v", Flow(raw=0.2, curated=0.1)), ("w", "v", Flow(raw=0.25)), ("v", "w", Flow(0.5))):
+            if {u, v} <= {*names}:
+                s.connect(u, v, flow)
+        s.connect("u", "u", Flow(raw=0.25))
+        s.at(2, Freeze("u"))
+        return s
+
+    whole = built("uvw")
+    before = untouched(whole)
+    new = whole.without("w")
+    same(new, built("uv"))
+    assert new.names == ["u", "v"] and new.real_share("v") == pytest.approx(0.7) and untouched(whole) == before
+    apart = whole.without("w", "v").without("v", "w")
+    left = built("uvw")
+    left.at(1, Leave("w"))
+    for other in (apart, left):
+        one, two = (_others(s.run(seed=3, replicates=2), "w") for s in (new, other))
+        assert one.equals(two)
+
+
+def test_without_a_member_by_hand() -> None:
+    """``b`` goes half way to ``a`` and to 1; without ``a`` all the way to 1, after which it stays."""
+    s = Scenario("duo", rounds=2, ordering=sequential("a", "b"))
+    s.add("a", Member(Location([0.0]), reward=Linear([1.0]), schedule=never))
+    s.add("b", Member(Location([0.0]), reward=Linear([1.0]), real=Location([1.0])))
+    s.connect("a", "b", Flow(raw=0.5))
+    assert s.run().rounds.query("member == 'b'")["alignment"].tolist() == [0.0, 0.5, 0.5]
+    new = s.without("a")
+    assert new.run().rounds["alignment"].tolist() == [0.0, 1.0, 1.0] and repr(new.ordering) == "sequential('b')"
+    with pytest.raises(ValueError, match=r"without 'b' nobody would be left of scenario 'duo'"):
+        new.without("b")
+    with pytest.raises(KeyError, match="without in scenario 'duo': there is no member 'c'; the members are 'a', 'b'"):
+        s.without("c")
+    s.connect("b", "a", Flow(raw=1.0))
+    with pytest.raises(ValueError, match=r"without 'b' what 'a' takes of it would be real .*, and 'a' has none; give"):
+        s.without("b")
+
+
+def test_what_happens_to_who_is_taken_out() -> None:
+    """Interventions about nothing else go with it; those about others too are refused, as they are with a flow."""
+    s = trio()
+    s.at(2, Freeze("w"), Disconnect("w", "v"), Freeze("u"))
+    s.at(3, Both("w", "w"), Leave("w"))
+    assert s.without("w").interventions == {2: [Freeze("u")]} and len(s.interventions[3]) == 2
+    s.without("w").check()
+    s.at(4, Both("u", "w"))
+    with pytest.raises(ValueError, match=r"without 'w', in round 4: Both\(.*\) is about u too; say .*replace\(int"):
+        s.without("w")
+    late = trio()
+    late.add("x", lab(), joins=3)
+    late.connect("x", "v", Flow(raw=0.1))
+    assert not late.replace(ordering=synchronous).without("x").interventions
+
+
+def test_orders_of_ones_own_without_a_member() -> None:
+    class Named(type(sequential("a"))):  # a child of one that knows what to do, which does something else
+        def ranks(self, names, round, rng):
+            return super().ranks(names, round, rng)[::-1]
+
+    s = trio().replace(ordering=lambda names, round, rng: list(range(len(names))))
+    assert s.without("w").ordering is s.ordering and len(s.without("w").run().rounds) == 12
+    with pytest.raises(ValueError, match=r"without 'w': the ordering .* names the unknown 'w'; .* replace\(ordering="):
+        s.replace(ordering=Named("u", "v", "w")).without("w")
 
 
 # -- other parts of members and flows ----------------------------------------------------------------------------------

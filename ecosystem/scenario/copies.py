@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from ecosystem.core.words import listed
 from ecosystem.scenario import checks, whole
 from ecosystem.scenario.descriptions import Flow, Member
-from ecosystem.scenario.interventions import check_level, effects
+from ecosystem.scenario.interventions import Intervention, Subject, check_level, effects, label
 from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import FULL, curation, move_flows
 
@@ -66,11 +67,41 @@ def curated(scenario: Network, name: str, level: float, like: tuple[str, str] | 
     return move_flows(flows, level)
 
 
-def remove_flow(new: Copy, u: str, v: str) -> Copy:
-    """Take a flow out of a copy, and the interventions that were about nothing else."""
-    new.graph.remove_edge(u, v)
+def remove(new: Copy, name: str, v: str | None) -> Copy:
+    """Take a flow ``name → v`` out of a copy, or (``v`` is None) a member with its flows; see ``Scenario.without``."""
+    where = f"without the flow {name!r} → {v!r}" if v else f"without {name!r}"
+    if v is None and len(new.names) == 1:
+        raise ValueError(f"{where} nobody would be left of scenario {new.name!r}; build another one")
+    for reader in [v] if v else [reader for reader in new.graph.successors(name) if reader != name]:
+        if new.member(reader).real is None:
+            share = "its share" if v else f"what {reader!r} takes of it"
+            raise ValueError(
+                f"{where} {share} would be real data, and {reader!r} has none; give it some: Member(..., real=...)"
+            )
+    flows: set[Subject] = {(name, v)} if v else {*new.graph.in_edges(name), *new.graph.out_edges(name)}
+    gone = flows if v else {name, *flows}
     for round, many in list(new.interventions.items()):
-        new.interventions[round] = [i for i in many if {effect.subject for effect in effects(i)} != {(u, v)}]
+        new.interventions[round] = [i for i in many if not _about(i, gone, f"{where}, in round {round}")]
         if not new.interventions[round]:
             del new.interventions[round]
+    if v:
+        new.graph.remove_edge(name, v)
+        return new
+    new.graph.remove_node(name)
+    new.ordering = new.ordering.without(name)
+    try:
+        new.ordering.check(new.names)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}; give the scenario another before: replace(ordering=...)") from error
     return new
+
+
+def _about(intervention: Intervention, gone: set[Subject], where: str) -> bool:
+    """Whether an intervention is about nothing but what is gone; refused where it is about something else too."""
+    subjects = {effect.subject for effect in effects(intervention)}
+    if subjects & gone and subjects - gone:
+        raise ValueError(
+            f"{where}: {intervention} is about {listed(map(label, subjects - gone))} too; say what is to happen then: "
+            "replace(interventions={...})"
+        )
+    return subjects <= gone

@@ -86,7 +86,7 @@ class Network:
     def real_share(self, name: str) -> float:
         """What the shares leave over for real data."""
         flows = self.incoming(name).values()
-        return max(0.0, 1 - sum(flow.raw + flow.curated for flow in flows))
+        return max(0.0, 1.0 - sum(flow.raw + flow.curated for flow in flows))
 
 
 def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:

@@ -177,15 +177,27 @@ class Scenario(Network):
         """
         return copies.put_flows(self.replace(), name, copies.curated(self, name, level, like))
 
-    def without(self, u: str, v: str) -> Scenario:
-        """A copy without the flow ``u → v``; its shares become real data (refused where ``v`` has none)."""
-        check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
-        if self.member(v).real is None:
-            raise ValueError(
-                f"without the flow {u!r} → {v!r} its share would be real data, and {v!r} has none; "
-                "give it some: Member(..., real=...)"
-            )
-        return copies.remove_flow(self.replace(), u, v)
+    def without(self, u: str, v: str | None = None) -> Scenario:
+        """A copy without the flow ``u → v``, or without the member ``u`` and all its flows.
+
+        What others took of it becomes real data (refused where they have none); nobody else's draws move. Interventions
+        about nothing else go, those about others too are refused. ``sequential`` loses the name; an ordering of one's
+        own class that insists on it is refused. What agents of their own say of the member is not seen: they fail.
+
+        >>> from ecosystem import Flow, Location, Member, Scenario, sequential
+        >>> s = Scenario("two", rounds=2, ordering=sequential("a", "b"))
+        >>> for name in "ab":
+        ...     s.add(name, Member(Location([1.0]), real=Location([0.0])))
+        >>> s.connect("a", "b", Flow(raw=0.5))
+        >>> alone = s.without("a")
+        >>> alone, alone.real_share("b")
+        (Scenario('two': 1 members, 0 flows, 2 rounds, population, sequential('b')), 1.0)
+        """
+        if v is None:
+            checks.check_known(u, self._graph, f"without in scenario {self.name!r}")
+        else:
+            check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
+        return copies.remove(self.replace(), u, v)
 
     # -- running -------------------------------------------------------------------------------------------------
 
