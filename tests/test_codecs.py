@@ -6,14 +6,14 @@ import copy
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
 
 from ecosystem import BestOf, Ecosystem, Flow, Member, ModelAgent, Pairs, Record, Scenario, Stream, Training
-from ecosystem.core.samples import TokenCodec, concatenated, folded
+from ecosystem.core.samples import TokenCodec, concatenated, folded, placed, preferred
 from ecosystem.curation import Crowd, Luce, Users
 from ecosystem.generators import ConditionalModel
 from ecosystem.generators.language import Base, Codec, LanguageModel, load_base, tiny_base
@@ -83,8 +83,7 @@ def test_pairs_keep_their_codec_whatever_is_done_to_them() -> None:
         pairs.clone(),
         pairs.answered(pairs.outputs.flip(0)),
         folded(pairs, 2, 2),
-        concatenated([pairs, unknown]),
-        concatenated([unknown, copy.deepcopy(pairs)]),
+        concatenated([pairs, copy.deepcopy(pairs)]),
     ):
         assert x.codec == codec  # type: ignore[union-attr]
     assert unknown.codec is None and codec.recoded(unknown) is unknown and codec.recoded(pairs) is pairs
@@ -93,6 +92,16 @@ def test_pairs_keep_their_codec_whatever_is_done_to_them() -> None:
         concatenated([pairs, others])
     with pytest.raises(ValueError, match="cannot stand together"):
         pairs[:2] = others[:2]
+    for join in (
+        lambda: concatenated([pairs, unknown]),
+        lambda: concatenated([unknown, pairs]),
+        lambda: pairs.__setitem__(slice(2), unknown[:2]),
+        lambda: placed(pairs, slice(2), unknown[:2]),
+        lambda: preferred(torch.tensor([True, False, True, True]), unknown, pairs),
+    ):  # they took the codec of their company without a word
+        with pytest.raises(ValueError, match="pairs that do not say whose tokens they are cannot stand with tokens of"):
+            join()
+    assert unknown.codec is None and concatenated([unknown, unknown]).codec is None
 
 
 def test_texts_are_read_by_their_own_codec_and_re_encoded() -> None:
@@ -337,9 +346,47 @@ def test_a_codec_of_ones_own() -> None:
     eco.run()
     assert set(eco["parrot"].generator.heard) <= set(zip(PROMPTS, ANSWERS, strict=True))
     image = Parrot("a word that is no codec")
-    s.add("other", Member(image, real=Pairs(torch.zeros(2, 14).long(), torch.zeros(2, 14).long())))
-    s.connect("parrot", "other", Flow(raw=0.5))
+    blank = Pairs(torch.zeros(2, 14).long(), torch.zeros(2, 14).long())
+    s.add("other", Member(image, real=blank))
+    s.add("another", Member(image, real=blank))
+    s.connect("other", "another", Flow(raw=0.5))
     assert s.describe()["flows"]["transform"].tolist() == ["re-encoded", "identity"]
+
+    unknown, whose = "these pairs do not say whose tokens they are, and", "these pairs are tokens of .*, and"
+    strip = lambda pairs: Pairs(pairs.inputs, pairs.outputs)  # noqa: E731
+    for refused, message in (
+        (lambda: s.connect("parrot", "other", Flow(raw=0.5)), f"flow .* {whose} the generator of 'other' does not say"),
+        (
+            lambda: s.connect("other", "parrot", Flow()),
+            f"flow 'other' → 'parrot': {unknown} .* of 'parrot' reads",
+        ),
+        (lambda: s.connect("parrot", "parrot", Flow(transform=strip)), f"flow 'parrot' → 'parrot': {unknown} the gen"),
+        (lambda: s.add("x", Member(parrot, real=blank)), f"the real data of 'x': {unknown} its generator reads"),
+        (lambda: s.add("x", Member(image, real=parrot.codec.pairs(PROMPTS, PROMPTS))), f"of 'x': {whose} its gen"),
+        (lambda: s.add("x", Member(parrot, real=taught(LARGE).codec.pairs(PROMPTS, PROMPTS))), "samples of shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            refused()
+    s.connect("parrot", "other", Flow(raw=0.5, transform=strip))
+
+
+def _hashless(self: Any, other: object) -> bool:
+    return type(self) is type(other)
+
+
+@pytest.mark.parametrize("how", [{}, {"__eq__": _hashless, "__hash__": None}, {"__hash__": lambda self: 1}])
+def test_a_codec_that_is_not_known_by_its_content_says_what_to_define(how: dict[str, Any]) -> None:
+    """Copies of it were "tokens of two codecs", though there was one; one without a hash was an error of Python's."""
+
+    class Plain(TokenCodec):
+        pass
+
+    for name, value in how.items():
+        setattr(Plain, name, value)
+    made = taught(SMALL)
+    cast(Any, made).codec = Plain()
+    with pytest.raises(ValueError, match=r"codec of 'a', a Plain, does not equal a copy .*; define __eq__ .*hash__ in"):
+        Scenario("plain", rounds=1, samples=4).add("a", Member(made, real=Codec(SMALL, 12, 16).pairs(PROMPTS, ANSWERS)))
 
 
 def test_same_tokenizer_is_never_re_encoded(tmp_path: Path) -> None:

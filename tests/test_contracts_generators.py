@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from ecosystem import (
     Categorical,
+    ConditionalModel,
     Flow,
     Gaussian,
     GaussianMixture,
+    GenerativeModel,
     Linear,
     Location,
     Member,
     NoPopulationLaw,
+    Pairs,
     Scenario,
     Stream,
     Tabular,
+    Training,
 )
 from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Normal
@@ -238,3 +243,110 @@ def test_a_field_that_hides_a_method_of_the_contract_is_refused() -> None:
 
         class Own(Part):
             rest: int
+
+
+# -- what is asked of a model of one's own -----------------------------------------------------------------------------
+
+
+def _mine(**methods: Any) -> GenerativeModel:
+    """A model of one's own with some methods in place of those that fit."""
+
+    class Mine(GenerativeModel):
+        event_shape = ()
+        training_plan = Training(steps=1, batch_size=2)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = nn.Parameter(torch.zeros(()))
+
+        def sample(self, n: int, rng: Stream) -> Tensor:
+            return self.mean + rng.normal(n)
+
+        def loss(self, batch: Tensor, rng: Stream) -> Tensor:
+            return (batch - self.mean).square().mean()
+
+    return type("Mine", (Mine,), methods)()
+
+
+def _run(model: GenerativeModel) -> None:
+    s = Scenario("mine", rounds=1, samples=4)
+    s.add("a", Member(model, real=torch.zeros(4)))
+    s.run()
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (
+            {"sample": lambda self, n: n},
+            r"Mine.sample is called as sample\(n, rng\), and is written as sample\(n\); let",
+        ),
+        ({"sample": lambda self, n, *, rng: n}, r"and is written as sample\(n, \*, rng\); let it take n, rng by place"),
+        ({"loss": lambda self, x: x}, r"Mine.loss is called as loss\(batch, rng\), and is written as loss\(x\)"),
+        ({"loss": lambda self, x, rng, w: x}, r"loss\(batch, rng\), and is written as loss\(x, rng, w\)"),
+        ({"fit": lambda self, data: None}, r"Mine.fit is called as fit\(data, rng\), and is written as fit\(data\)"),
+        ({"fit": 3}, r"Mine.fit is a method fit\(data, rng\), got 3"),
+        ({"__init__": lambda self: None}, r"a Mine whose __init__ does not begin with super\(\).__init__\(\)"),
+    ],
+)
+def test_methods_that_cannot_be_called_are_refused_by_name(methods: dict[str, Any], said: str) -> None:
+    """Errors of Python's counted arguments with self, and those of loss and fit came in the first round."""
+    with pytest.raises(TypeError, match=said):
+        Scenario("mine", rounds=1, samples=4).add("a", Member(_mine(**methods), real=torch.zeros(4)))
+
+
+def test_answers_that_are_written_otherwise_are_refused_by_name() -> None:
+    class Answers(ConditionalModel):
+        event_shape = input_shape = ()
+
+        def respond(self, inputs: Tensor) -> Tensor:  # type: ignore[override]
+            return inputs
+
+    with pytest.raises(
+        TypeError, match=r"Answers.respond is called as respond\(inputs, rng\), and is written as respond"
+    ):
+        Scenario("mine", rounds=1, samples=4).add("a", Member(Answers(), real=Pairs(torch.zeros(4), torch.zeros(4))))
+
+
+def test_methods_that_can_be_called_are_taken_as_they_are() -> None:
+    """Other names, more arguments with defaults, and a loss for a fit of one's own alone."""
+    _run(_mine(sample=lambda self, count, luck, scale=1.0: luck.normal(count)))
+    _run(_mine(fit=lambda self, *given: None, loss=lambda self: 0.0))
+    _run(_mine(fit=lambda self, data, rng: data.mean()))
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (
+            {"loss": lambda self, x, rng: (x - self.mean).square()},
+            r"loss\(batch, rng\) must return a scalar .*shape \(2,\)$",
+        ),
+        ({"loss": lambda self, x, rng: x.mean()}, r"must return a scalar .* shape \(\) without a gradient"),
+        ({"loss": lambda self, x, rng: 0.5}, r"Mine.loss\(batch, rng\) must return a scalar tensor .* got 0.5"),
+        (
+            {"fit": lambda self, data, rng: {}},
+            r"Mine.fit\(data, rng\) must return its loss, one number, or None, got \{\}",
+        ),
+        ({"fit": lambda self, data, rng: data}, r"Mine.fit\(data, rng\) must return its loss, .* got tensor"),
+    ],
+)
+def test_losses_are_numbers(methods: dict[str, Any], said: str) -> None:
+    """What torch and Python said of them did not name the method."""
+    with pytest.raises(RuntimeError, match=f"member 'a' failed to train in round 1: .*{said}"):
+        _run(_mine(**methods))
+
+
+def test_modules_and_classes_say_what_to_give_instead() -> None:
+    """They were no GenerativeModel, and nothing said what one is."""
+    given: list[tuple[Any, str]] = [
+        (
+            nn.Linear(2, 2),
+            r"got Linear\(.*\); derive its class from ecosystem.generators.GenerativeModel .* sample\(n, rng",
+        ),
+        (Location, r"got <class .*; give a model, Location\(...\), not its class"),
+        (3, "must be a GenerativeModel, got 3$"),
+    ]
+    for generator, said in given:
+        with pytest.raises(TypeError, match=said):
+            Member(generator)

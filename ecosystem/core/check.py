@@ -6,6 +6,7 @@ by whatever Python, NumPy or torch says of it later.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +180,30 @@ def function(value: Any, what: str) -> Any:
     if not callable(value):
         raise TypeError(f"{what}, got {brief(value)}")
     return value
+
+
+def method(part: Any, name: str, *given: str) -> None:
+    """Refuse a method of a part that cannot be called with what it will be ``given``; TypeError.
+
+    >>> class Coin:
+    ...     def sample(self, n): ...
+    >>> method(Coin(), "sample", "n", "rng")
+    Traceback (most recent call last):
+    TypeError: Coin.sample is called as sample(n, rng), and is written as sample(n); let it take n, rng by place
+    """
+    found = function(getattr(part, name), f"{type(part).__name__}.{name} is a method {name}({', '.join(given)})")
+    try:
+        signature = inspect.signature(found)
+    except ValueError:  # some of C's do not say
+        return
+    try:
+        signature.bind(*given)
+    except TypeError:
+        called = ", ".join(given)
+        raise TypeError(
+            f"{type(part).__name__}.{name} is called as {name}({called}), and is written as {name}{signature}; let it "
+            f"take {called} by place"
+        ) from None
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from torch import Tensor
 class TokenCodec:
     """The contract of codecs: how pairs of tokens are read as texts, and how texts become such pairs.
 
-    Equal codecs read and write alike. A generator that has one as ``codec`` is sent texts of others in its own tokens.
+    Equal codecs read and write alike: define ``__eq__`` and ``__hash__``, for every ecosystem has a copy. A generator
+    that has one as ``codec`` is sent texts of others in its own tokens.
     """
 
     def pairs(self, prompts: Sequence[str], answers: Sequence[str]) -> Pairs:
@@ -54,14 +55,16 @@ class TokenCodec:
 
 
 def agreed(*codecs: TokenCodec | None) -> TokenCodec | None:
-    """The codec of samples that are to stand together; ValueError where there are two."""
+    """The codec of samples that are to stand together; ValueError where there are two, or only some have one."""
     known = [codec for codec in codecs if codec is not None]
-    for codec in known[1:]:
-        if codec != known[0]:
-            raise ValueError(
-                f"tokens of {known[0]} and of {codec} cannot stand together; re-encode the ones or the others: "
-                "codec.recoded(pairs)"
-            )
+    if 0 < len(known) < len(codecs):
+        raise ValueError(
+            f"pairs that do not say whose tokens they are cannot stand with tokens of {known[0]}; make them by its "
+            "codec.pairs(prompts, answers), or say which it is: Pairs(..., codec=codec)"
+        )
+    if other := [codec for codec in known if codec != known[0]]:
+        said = f"tokens of {known[0]} and of {other[0]} cannot stand together"
+        raise ValueError(f"{said}; re-encode the ones or the others: codec.recoded(pairs)")
     return known[0] if known else None
 
 

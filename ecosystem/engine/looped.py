@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, concatenated, folded
 from ecosystem.core.streams import Stream
@@ -152,7 +153,12 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
             loss = new.fit(given, rng)
     if isinstance(new, ConditionalModel) and isinstance(data, Pairs):
         new.prompts = data.inputs.clone()  # of the data alone, whatever they were cut from
-    return new, float("nan") if loss is None else float(loss)
+    try:
+        return new, float("nan") if loss is None else float(loss)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"{type(new).__name__}.fit(data, rng) must return its loss, one number, or None, got {brief(loss)}"
+        ) from None
 
 
 def _in_place_of(old: GenerativeModel, value: GenerativeModel) -> GenerativeModel:

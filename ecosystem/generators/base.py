@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.check import method
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.samples import Pairs, TokenCodec
@@ -139,6 +140,12 @@ class ConditionalModel(GenerativeModel):
                 "real=Pairs(inputs, outputs), or set its prompts"
             )
         return asked(self.prompts, n, rng)
+
+
+def check_training(model: GenerativeModel) -> None:
+    """Refuse a generator whose ``fit``, or the ``loss`` that is trained where it has no fit of its own, is no such."""
+    own = type(model).fit is not GenerativeModel.fit
+    method(model, *(("fit", "data", "rng") if own else ("loss", "batch", "rng")))
 
 
 def reshaped(model: nn.Module, state: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import brief, function, real_number, switch, users_code, whole_number
+from ecosystem.core.check import brief, function, real_number, returned, switch, users_code, whole_number
 from ecosystem.core.drawing import addressed
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
@@ -96,6 +96,16 @@ def _check_optimizer(optimizer: Any) -> None:
         raise TypeError(f"{what} got {brief(optimizer)}, which makes {brief(made)}")
 
 
+def check_loss(model: Any, loss: Any) -> None:
+    """Refuse what is no loss to train on."""
+    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+        kind = "" if not isinstance(loss, Tensor) or loss.ndim else " without a gradient"
+        raise ValueError(
+            f"{type(model).__name__}.loss(batch, rng) must return a scalar tensor that depends on its parameters, "
+            f"such as a mean over the batch, got {returned(loss)}{kind}"
+        )
+
+
 class Trainable(Protocol):
     """What is asked here of a model: a torch module with a loss and a plan."""
 
@@ -133,6 +143,7 @@ def trained(model: Trainable, data: Samples, rng: Stream) -> float:
             rows = (lots * len(data)).long().clamp_(max=len(data) - 1)
             with autocast(model, plan.precision):
                 loss = model.loss(_as_wanted(model, data[rows]), here.at("loss"))
+            check_loss(model, loss)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

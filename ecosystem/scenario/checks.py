@@ -9,7 +9,7 @@ import networkx as nx
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import a_name, brief, one_line, real_tensor, returned, users_code, whole_number
+from ecosystem.core.check import a_name, brief, method, one_line, real_tensor, returned, users_code, whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, folded, outputs
 from ecosystem.core.stacking import stack
@@ -18,11 +18,12 @@ from ecosystem.core.words import listed
 from ecosystem.curation import Users
 from ecosystem.curation.base import lawless
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.generators.base import asked, spoken
+from ecosystem.generators.base import asked, check_training, codec_of, spoken
 from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.generators.training import speaking
 from ecosystem.rewards import Reward
 from ecosystem.rewards.base import one_each
+from ecosystem.scenario.alphabets import check_alphabet, check_codec, check_same_symbols, check_symbols, check_tokens
 from ecosystem.scenario.descriptions import Flow, Member, curated_by, in_tokens
 
 _PROBES = 3
@@ -49,6 +50,8 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     rng = Stream.root([(0, 0)])[0].at("probe")
     verb = "sample(n, rng)"
     what = f"sampling from {type(generator).__name__}"
+    asks = prompts is not None and isinstance(generator, ConditionalModel)
+    method(generator, *(("respond", "inputs", "rng") if asks else ("sample", "n", "rng")))
     with speaking(generator, rng), users_code(what):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
@@ -85,12 +88,14 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
             f"the event_shape of the generator of {name!r} is a tuple of whole numbers, the shape of one sample, got "
             f"{brief(event)}"
         )
+    check_codec(name, member.generator, known)
     if isinstance(member.real, Pairs):
         check_finite(member.real, repr(name))  # here, once: a source is made of them in every ecosystem
     if member.real is not None:
         source = as_source(member.real, member.generator, repr(name))
         if isinstance(member.real, Tensor | Pairs):
             _validate(name, member.generator, member.real)
+            check_tokens(member.real, member.generator, f"the real data of {name!r}", "its generator")
         elif kind_of(source) not in known:
             some = probe(source)
             if isinstance(some, Pairs) != (member.generator.input_shape is not None):
@@ -99,17 +104,19 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
                     + ("tensors" if isinstance(some, Pairs) else "Pairs(inputs, outputs)")
                 )
             _validate(name, member.generator, some)
+            check_tokens(some, member.generator, f"the real data of {name!r}", "its generator")
             known.add(kind_of(source))
     _check_inputs(name, member)
     kind = (kind_of(member.generator), None if member.reward is None else member.reward.kind())
     if kind not in known:
+        check_training(member.generator)
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
         if not fits or not member.generator.proven:
             x = _examples(member)
             if member.reward is not None:
                 _check_reward(member.reward, x, f"the reward of {name!r}")
-                _check_symbols(member.reward, member.generator, f"the reward of {name!r}")
+                check_symbols(member.reward, member.generator, f"the reward of {name!r}")
         known.add(kind)
 
 
@@ -141,12 +148,6 @@ def _check_inputs(name: str, member: Member) -> None:
 
 def kind_of(generator: GenerativeModel) -> Hashable:
     return generator.kind() if isinstance(generator, ClosedForm) else id(generator)
-
-
-def _check_symbols(reward: Reward, generator: GenerativeModel, what: str) -> None:
-    values, symbols = reward.symbols(), generator.symbols
-    if None not in (values, symbols) and values != symbols:
-        raise ValueError(f"{what} has {values} values for {symbols} symbols; give Tabular one value for each symbol")
 
 
 def _check_reward(reward: Reward, x: Samples, what: str) -> None:
@@ -183,6 +184,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     where = f"flow {u!r} → {v!r}"
     event, expected = tuple(producer.generator.event_shape), tuple(consumer.generator.event_shape)
     inputs, wanted = producer.generator.input_shape, consumer.generator.input_shape
+    y: Samples | None = None
     linear = None if flow.transform is None else _linear(flow, where)
     if linear is not None and inputs is not None:
         raise ValueError(
@@ -198,14 +200,14 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         )
     elif flow.transform is not None:
         y = _transformed(flow, _examples(producer), where)
-        _check_alphabet(y, consumer.generator, f"{where}: the transform {flow.transform}")
+        check_alphabet(y, consumer.generator, f"{where}: the transform {flow.transform}")
         event, inputs = tuple(y.shape[1:]), y.input_shape if isinstance(y, Pairs) else None
-    made, known = producer.generator.symbols, consumer.generator.symbols
-    if flow.transform is None and made is not None and known is not None and made != known:
-        raise ValueError(
-            f"{where} carries symbols 0..{made - 1}, and {v!r} knows 0..{known - 1}; give both one alphabet, or "
-            "the flow a transform"
-        )
+    if flow.transform is None and codec_of(producer.generator) != codec_of(consumer.generator):
+        y = probe(producer.generator, producer.prompts)
+    if isinstance(y, Pairs):
+        check_tokens(y, consumer.generator, where, f"the generator of {v!r}")
+    if flow.transform is None:
+        check_same_symbols(where, v, producer.generator, consumer.generator)
     if inputs != wanted:
         have, needs = (
             "no inputs" if shape is None else f"inputs of shape {tuple(shape)}" for shape in (inputs, wanted)
@@ -247,15 +249,6 @@ def _examples(producer: Member) -> Samples:
     """A few samples of a producer; where it makes symbols, all of them."""
     symbols = producer.generator.symbols
     return probe(producer.generator, producer.prompts) if symbols is None else torch.arange(symbols)
-
-
-def _check_alphabet(y: Samples, generator: GenerativeModel, what: str) -> None:
-    """Refuse symbols that a generator does not know."""
-    known = generator.symbols
-    if known is None or isinstance(y, Pairs) or y.shape[1:] != generator.event_shape:
-        return
-    if y.is_floating_point() or not 0 <= int(y.min()) <= int(y.max()) < known:
-        raise ValueError(f"{what} must lead to symbols 0..{known - 1} (an integer tensor), got {brief(y)}")
 
 
 def _check_arrivals(reward: Reward, flow: Flow, producer: Member, consumer: Member, where: str) -> None:

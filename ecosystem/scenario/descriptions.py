@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ecosystem.core.check import as_tensor, brief, real_number, whole_number
 from ecosystem.core.samples import Pairs, Samples, TokenCodec
@@ -60,7 +60,12 @@ class Member:
         learn: Any = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
-            raise TypeError(f"Member(generator) must be a GenerativeModel, got {brief(generator)}")
+            raise TypeError(f"Member(generator) must be a GenerativeModel, got {brief(generator)}{_instead(generator)}")
+        if "_parameters" not in vars(generator):
+            raise TypeError(
+                f"Member(generator) is a {type(generator).__name__} whose __init__ does not begin with "
+                "super().__init__(), as those of torch modules must"
+            )
         if curator is not None and not isinstance(curator, Curator):
             raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {brief(curator)}")
         if agent is not None and not isinstance(agent, type):
@@ -149,6 +154,18 @@ class Flow:
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+
+def _instead(given: Any) -> str:
+    """What to give instead of what is no generator."""
+    if isinstance(given, type):
+        return f"; give a model, {given.__name__}(...), not its class" if issubclass(given, GenerativeModel) else ""
+    if not isinstance(given, nn.Module):
+        return ""
+    return (
+        "; derive its class from ecosystem.generators.GenerativeModel instead of nn.Module, set event_shape, write "
+        "sample(n, rng) and loss(batch, rng), or fit(data, rng)"
+    )
 
 
 def curated_by(flow: Flow, producer: Member, consumer: Member) -> Users | None:
