@@ -117,5 +117,5 @@ def made_up(folder: Path, points: int, seeds: int, members: int, rounds: int) ->
         rows = pd.DataFrame(frame).assign(member=pd.Categorical.from_codes(member, names))
         told = {"block": block.number, "points": len(block.points), "seeds": seeds, "failed": 0, "seconds": 1.0}
         tables = {"rounds": rows, "failures": failures_table([]), "blocks": pd.DataFrame([told])}
-        store.keep(facts, block, Parcel({name: as_bytes(rows) for name, rows in tables.items()}))
+        store.keep(facts, block, Parcel({name: as_bytes(rows) for name, rows in tables.items()} | {"baseline": b""}))
     return Study.load(folder)

@@ -75,12 +75,12 @@ def text(page: str) -> str:
 
 
 def final(results: Results) -> pd.DataFrame:
-    """By pandas alone: each run's alignment at its last round and its change since round 0."""
+    """By pandas alone: each run's alignment at its last round, and how far it is from the member alone."""
     rounds = results.rounds.assign(member=results.rounds["member"].astype(str))
     keys = ["point", "member", "seed", "replicate"]
-    start = rounds[rounds["round"] == 0].set_index(keys)["alignment"]
+    alone = results.baseline.set_index(keys)["alignment"]
     end = rounds[rounds["round"] == rounds["round"].max()].set_index(keys)["alignment"]
-    return pd.DataFrame({"end": end, "change": end - start}).dropna()
+    return pd.DataFrame({"end": end, "change": end - alone}).dropna()
 
 
 def plot(results: Results, x: str, y: str | None = None, change: bool = False) -> Plot:
@@ -199,11 +199,15 @@ SENTENCES = {
     "plane": ["Varied: pull (0, 0.3, 0.6, 0.9) and curation (0.1, 0.3, 0.5).", "the other"],
     "line": ["Varied: pull (0, 0.2, 0.4, 0.6, 0.8). Fixed: taste other.", "Alignment along pull"],
     "ends": [
-        "Round 0 was not kept, so the end cannot be compared with the start: Record(last=1, start=True) keeps it.",
-        "a lies between",
+        "Alone, every flow is cut and each member trains on its own real data in the same rounds",
+        "Against real data alone Verdict",
     ],
     "scattered": ["Alignment differs most along", "Each dot is a point of the study.", "groups of values of"],
-    "categories": ["Hollow dots are the start.", "Varied: taste (same, other)."],
+    "categories": [
+        "Hollow dots are real data alone (the start, where there are none).",
+        "Against real data alone Against the start Verdict",
+        "Varied: taste (same, other).",
+    ],
     "mixed": ["Five points have one replicate where others have several", "samples (16, 64, None)"],
     "four": ["averaged over all other parameters (", "strong (True, False)"],
     "turns": ["Alignment over pull and curation, for each taste", "One panel for each value of taste."],

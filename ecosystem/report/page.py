@@ -198,14 +198,7 @@ def _alone(run: "Run", table: pd.DataFrame) -> list[str]:
     """What members are compared with."""
     if run.baseline.empty:
         return ["What members would be alone was not recorded, so the change is that from the start."]
-    words = {
-        "refitted": "Alone, every flow is cut and each member trains on its own real data in the same rounds, with the "
-        "same draws and the same users as at the end.",
-        "data": "Of models that are trained, alone is what their users think of the real data themselves: what a "
-        "perfect fit would be worth.",
-        "start": "Members without real data would stay as they began.",
-    }
-    return [sentence for kind, sentence in words.items() if (table["against"] == kind).any()]
+    return [sentence for kind, sentence in verdicts.ALONE.items() if (table["against"] == kind).any()]
 
 
 def _figures(run: "Run", table: pd.DataFrame) -> list[dict[str, str]]:

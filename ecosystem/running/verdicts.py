@@ -20,6 +20,13 @@ from ecosystem.running.baseline import DATA, REFITTED, START
 
 KEYS = ["seed", "replicate"]
 ENOUGH = 3  # replicates for a verdict, where there is chance: of two, the interval says nothing but its width
+ALONE = {
+    REFITTED: "Alone, every flow is cut and each member trains on its own real data in the same rounds, with the "
+    "same draws and the same users as at the end.",
+    DATA: "Of models that are trained, alone is what their users think of the real data themselves: what a perfect "
+    "fit would be worth.",
+    START: "Members without real data would stay as they began.",
+}
 WORDS = {
     "gained": "gained its users’ taste",
     "lost": "lost its users’ taste",

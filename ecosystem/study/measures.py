@@ -76,8 +76,9 @@ def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
 def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record]:
     """Names of tables and columns, functions ``run -> DataFrame`` and measures of scenarios, as measures; checked.
 
-    And what to record so that they find it; with ``rounds`` comes ``baseline``. Names of numbers (``"entropy"``) and exact measures add a column to
-    ``rounds``, which is kept then; frames that the ``record`` measures can be kept by their names.
+    And what to record so that they find it; with ``rounds`` comes ``baseline``. Names of numbers (``"entropy"``) and
+    exact measures add a column to ``rounds``, which is kept then; frames that the ``record`` measures can be kept by
+    their names.
     """
     if isinstance(given, str | Measure) or callable(given):
         given = [given]

@@ -36,8 +36,8 @@ def along(plot: Plot) -> tuple[str, str]:
     if len(categories(plot)) < len(x) and not x.number:
         words.append(f"Of {len(x):,} values, those with the highest and the lowest alignment.")
     words += _bands(plot) if not quantity.many else []
-    if quantity.start is not None and not quantity.many:
-        words.append("Faint dotted lines are the start." if x.number else "Hollow dots are the start.")
+    if quantity.base is not None and not quantity.many:
+        words.append(f"{'Faint dotted lines' if x.number else 'Hollow dots'} are {quantity.basis}.")
     if len(quantity.panels) > 1:
         words.append("Members whose users like the same share a panel; each panel has a scale of its own.")
     words += _bent(plot) + _failures(plot, "at values where points failed")
@@ -66,6 +66,7 @@ def maps(plot: Plot) -> tuple[str, str]:
     if not gridded and plot.sweep.points > VECTORS:
         words = ["Each hexagon has the mean of the points that lie in it."]
     words += _coloured(plot, members)
+    words += [f"Numbers are differences from {quantity.basis}."] if quantity.basis and quantity.centred else []
     shown = [part for _, part in plot.parts]
     if gridded:
         signs = np.concatenate([part.signs[members] for part in shown])
@@ -124,8 +125,8 @@ def slices(plot: Plot) -> tuple[str, str]:
     else:
         some = f"{counted(len(chosen))} of {counted(len(plot.y))} values"
     words = [f"One curve for {some} of {name}."]
-    if quantity.start is not None:
-        words.append("The grey dotted line is the start.")
+    if quantity.base is not None:
+        words.append(f"The grey dotted line is {quantity.basis}.")
     if plot.x.grouped:
         words.append(f"Neighbouring values of {shortened(plot.x.name)} are taken together.")
     words += _bands(plot) + _left_out(plot, len(quantity.strongest(PANELS))) + _bent(plot)

@@ -1,4 +1,4 @@
-"""Curves over one parameter: a line a name with its interval, the start faint below it; dots for categories."""
+"""Curves over one parameter: a line a name with its interval, its base faint below it; dots for categories."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def _axes(axes: Axes, plot: Plot, x: Parameter, label: str) -> None:
 
 
 def _lines(axes: Axes, plot: Plot, members: Sequence[int]) -> None:
-    """A line and a band a name, and where each began; how all are spread where they are many."""
-    sample, began = plot.along, plot.began
+    """A line and a band a name, and what each is compared with; how all are spread where they are many."""
+    sample, base = plot.along, plot.base
     named = plot.quantity.strongest(NAMED) if plot.quantity.many else members
     marker, pale = "o" if len(plot.x) <= 15 else None, 0.16 if len(named) <= 4 else 0.08
     if plot.quantity.many:
@@ -81,8 +81,8 @@ def _lines(axes: Axes, plot: Plot, members: Sequence[int]) -> None:
             continue
         low, high = sample.mean[i] - 2 * sample.error[i], sample.mean[i] + 2 * sample.error[i]
         axes.fill_between(plot.x.places, low, high, color=style.colour, alpha=pale, linewidth=0)
-        if began is not None:
-            axes.plot(plot.x.places, began[i], linewidth=1, alpha=0.45, **{**look_of, "linestyle": (0, (1, 1.6))})
+        if base is not None:
+            axes.plot(plot.x.places, base[i], linewidth=1, alpha=0.45, **{**look_of, "linestyle": (0, (1, 1.6))})
 
 
 def _style(plot: Plot, member: int) -> Style:
@@ -146,8 +146,8 @@ def slices(plot: Plot, width: float = WIDE) -> Figure:
         _axes(axes, plot, plot.x, "")
         axes.set_title(look.plain(plot.quantity.names[member], 34), color=look.INK, fontsize=10, loc="left")
         _failures(axes, plot)
-        if plot.began is not None:
-            axes.plot(plot.x.places, plot.began[member], color=look.SOFT, linewidth=1, linestyle=(0, (1, 1.6)))
+        if plot.base is not None:
+            axes.plot(plot.x.places, plot.base[member], color=look.SOFT, linewidth=1, linestyle=(0, (1, 1.6)))
         for style, level in zip(styles, chosen, strict=True):
             _cut(axes, plot.x, mean[member][:, level], reach[member][:, level], style)
     for axes in list(grid.flat)[len(members) :]:

@@ -26,7 +26,7 @@ def categories(plot: Plot) -> list[int]:
 
 
 def dots(plot: Plot, width: float) -> Figure:
-    """A dot with its interval a name and category, the start a hollow one; categories below each other."""
+    """A dot with its interval a name and category, its base a hollow one; categories below each other."""
     panels, shown, narrow = plot.quantity.panels, categories(plot), width < 6
     each = 1 if plot.quantity.many else max(map(len, panels))
     row = max(0.34, 0.15 * each + 0.12)
@@ -59,7 +59,7 @@ def dots(plot: Plot, width: float) -> Figure:
 
 def _row_of_dots(axes: Axes, plot: Plot, members: Sequence[int], shown: list[int]) -> None:
     """Names side by side within each category."""
-    sample, began, styles = plot.along, plot.began, plot.quantity.styles
+    sample, base, styles = plot.along, plot.base, plot.quantity.styles
     shifts = 0.7 * (np.arange(len(members)) - (len(members) - 1) / 2) / max(len(members), 2)
     for shift, i in zip(shifts, members, strict=True):
         rows = np.arange(len(shown)) + shift
@@ -67,8 +67,8 @@ def _row_of_dots(axes: Axes, plot: Plot, members: Sequence[int], shown: list[int
         axes.errorbar(
             sample.mean[i][shown], rows, xerr=reach, fmt="o", color=styles[i].colour, markersize=5, linewidth=1.6
         )
-        if began is not None:
-            axes.plot(began[i][shown], rows, "o", markerfacecolor="none", color=styles[i].colour, alpha=0.5, ms=4)
+        if base is not None:
+            axes.plot(base[i][shown], rows, "o", markerfacecolor="none", color=styles[i].colour, alpha=0.5, ms=4)
 
 
 def _spread_of_many(axes: Axes, plot: Plot, members: Sequence[int], shown: list[int]) -> None:
@@ -89,8 +89,8 @@ def _keys(plot: Plot) -> list[Any]:
         Line2D([], [], marker="o", linestyle="none", color=style.colour, label=look.plain(name))
         for name, style in pairs
     ]
-    if plot.quantity.start is not None:
-        start = Line2D([], [], marker="o", markerfacecolor="none", linestyle="none", color=look.SOFT)
-        start.set_label("at the start")
-        keys.append(start)
+    if plot.quantity.base is not None:
+        hollow = Line2D([], [], marker="o", markerfacecolor="none", linestyle="none", color=look.SOFT)
+        hollow.set_label(plot.quantity.basis)
+        keys.append(hollow)
     return keys

@@ -11,9 +11,10 @@ from ecosystem.report.study.reading import Alignment
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One member: at how many of ``points`` it gained or lost against the start, and where it ends best and worst.
+    """One member: at how many of ``points`` it gained or lost against what it would be alone, and where it ends best.
 
-    ``kind`` is gains, loses, both, unclear or still (nothing moved); without a start varies, or single (one point).
+    And worst. ``kind`` is gains, loses, both, unclear or still (no difference); varies, or single (one point), where
+    nothing is known to compare with. ``begun``: it is compared with its start, as it has no real data.
     """
 
     member: int
@@ -24,6 +25,7 @@ class Verdict:
     worst: int
     up: np.ndarray  # the points where it gained
     down: np.ndarray
+    begun: bool = True
 
     @property
     def gained(self) -> int:
@@ -56,6 +58,7 @@ def judged(found: Alignment) -> list[Verdict]:
             int(worst[i]),
             np.flatnonzero(sign[i] == 1),
             np.flatnonzero(sign[i] == -1),
+            bool(found.begun[i]),
         )
         for i, name in enumerate(found.members)
     ]

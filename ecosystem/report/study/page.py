@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecosystem.report import look, parts
-from ecosystem.report.study import effects, failures, stable, story, verdicts
+from ecosystem.report.study import effects, failures, stable, story, trust, verdicts
 from ecosystem.report.study.figures import figures
 from ecosystem.report.study.points import code, points_table
 from ecosystem.report.study.subject import Subject
@@ -40,7 +40,7 @@ def render_study(results: Results) -> str:
         verdicts=None if subject.final is None else verdicts.table(subject),
         silence=story.silence(subject)[1],
         sentences=[_held(words) for words in story.sentences(subject)],
-        cautions=story.cautions(subject),
+        cautions=trust.cautions(subject),
         figures=_alignment(subject),
         effects=None if found is None else _effects(subject, found),
         stable=_stable(subject),
@@ -54,7 +54,7 @@ def render_study(results: Results) -> str:
 
 
 def _alignment(subject: Subject) -> list[dict[str, str]]:
-    """Alignment over the parameters; heat maps show how far it moved since the start, if that is known."""
+    """Alignment over the parameters; heat maps show how far it is from real data alone, or the start."""
     if subject.final is None:
         return []
     on_map = subject.change or subject.final

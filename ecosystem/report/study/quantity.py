@@ -26,8 +26,9 @@ PANELS = 6  # names that get a panel of their own
 class Quantity:
     """Numbers of some ``names`` (members, or pairs of them) at every point, with their chance.
 
-    ``start [names, points]`` is where they began. Names of one of the ``kinds`` can be compared in size. Zero divides
-    good from bad where numbers are ``centred``; ``ends`` says what lies on either side, for the scale of colours.
+    ``base [names, points]`` is what they are compared with, ``basis`` what that is in words. Names of one of the
+    ``kinds`` can be compared in size. Zero divides good from bad where numbers are ``centred``; ``ends`` says what lies
+    on either side, for the scale of colours.
     It is ``played`` if it comes from runs, so that those that diverged lack.
     """
 
@@ -35,11 +36,12 @@ class Quantity:
     names: list[str]
     sample: Sample
     kinds: list[str] = field(default_factory=list)
-    start: np.ndarray | None = None
+    base: np.ndarray | None = None
     centred: bool = False
     ends: tuple[str, str] = ("", "")
     share: bool = False
     played: bool = False
+    basis: str = ""
 
     @property
     def many(self) -> bool:
@@ -113,12 +115,12 @@ class Plot:
         return self.quantity.sample.average(self.x.level, len(self.x))
 
     @cached_property
-    def began(self) -> np.ndarray | None:
-        """Where names began, at each level of ``x``."""
-        start = self.quantity.start
-        if start is None:
+    def base(self) -> np.ndarray | None:
+        """What names are compared with, at each level of ``x``."""
+        base = self.quantity.base
+        if base is None:
             return None
-        still = Sample(start, np.zeros((*start.shape, 1)), np.ones(start.shape, dtype=int))
+        still = Sample(base, np.zeros((*base.shape, 1)), np.ones(base.shape, dtype=int))
         return still.average(self.x.level, len(self.x)).mean
 
     @cached_property

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ecosystem.report.study.sample import Sample
+from ecosystem.running.baseline import START
+from ecosystem.study.measures import ALONE
 from ecosystem.study.plan import pending
 from ecosystem.study.results import Results
 
@@ -22,12 +24,15 @@ CHANCE = ("shuffl", "poisson", "random")
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """The alignment of every member at the end of every point, and how far it moved since the start.
+    """The alignment of every member at the end of every point, and how far it is from what it would be alone.
 
-    ``rounds [points]`` is the last recorded round (−1: none seen), ``start [members, points]`` the mean at round 0
-    (None if no round 0 was kept) and ``change`` what happened since, seed by seed. ``rewards`` tells tastes apart.
-    ``exact [points]`` says where nothing is drawn, ``seeds`` how many of the study's seeds were read. Runs that
-    diverged have no end and are left out.
+    ``rounds [points]`` is the last recorded round (−1: none seen), ``base [members, points]`` the mean of what the end
+    is compared with, and ``change`` how far it is from there, seed by seed: from real data alone (the table
+    ``baseline``), from round 0 where a member has none or nobody kept it; None if neither is known. ``since`` is the
+    change since round 0 where that is another. ``begun [members]`` says who is compared with its start at every point,
+    ``of`` what bases there are, and whether they were ``kept``. ``rewards`` tells tastes apart. ``exact [points]``
+    says where nothing is drawn, ``seeds`` how many of the study's seeds were read. Runs that diverged have no end and
+    are left out.
     """
 
     table: str
@@ -35,8 +40,12 @@ class Alignment:
     rewards: list[str]
     rounds: np.ndarray
     end: Sample
-    start: np.ndarray | None
+    base: np.ndarray | None
     change: Sample | None
+    since: Sample | None
+    begun: np.ndarray
+    of: frozenset[str]
+    kept: bool
     exact: np.ndarray
     seeds: int
 
@@ -45,10 +54,17 @@ class Alignment:
         """To what the alignments belong, in words."""
         return {"rounds": "at the end", "stable_point": "at the stable point"}.get(self.table, f"in “{self.table}”")
 
+    @property
+    def basis(self) -> str:
+        """What members are compared with, in words."""
+        if self.begun.all():
+            return "the start"
+        return f"real data alone{' (the start, where there are none)' if START in self.of else ''}"
+
     @cached_property
     def size(self) -> np.ndarray:
         """How large each member's alignments are, ``[members]``: rounding errors are measured by it."""
-        parts = [self.end.mean] if self.start is None else [self.end.mean, self.start]
+        parts = [self.end.mean] if self.base is None else [self.end.mean, self.base]
         return np.max([np.max(np.abs(part), axis=1, initial=0.0, where=np.isfinite(part)) for part in parts], axis=0)
 
 
@@ -94,7 +110,8 @@ class _Cells:
     def __init__(self, results: Results, table: str, seeded: bool) -> None:
         self.table, self.members, self.points = table, [], len(results.points)
         self.seeds = pd.MultiIndex.from_tuples(results.seeds) if seeded else None
-        self.start = self.end = np.empty((0, self.points, len(results.seeds) if seeded else 1))
+        self.start = self.end = self.alone = np.empty((0, self.points, len(results.seeds) if seeded else 1))
+        self.of: dict[str, np.ndarray] = {}  # where alignments are known of members alone, and of what
         self.rounds = np.full(self.points, -1)
         self.gone = np.zeros(self.end.shape[1:], dtype=bool)  # replicates that diverged
         failures = results.failures[results.failures["kind"] == "diverged"]
@@ -110,6 +127,9 @@ class _Cells:
         for part in parts(results, table, wanted, ends_only if in_rounds else None):
             if not cells.put(part):
                 return None
+        if table == "rounds" and {*wanted, "of"} - {"round"} <= columns(results, ALONE):
+            for part in parts(results, ALONE, [*wanted[:5], "of"]):
+                cells.put_alone(part)
         return cells if np.isfinite(cells.end).any() else None
 
     def put(self, part: pd.DataFrame) -> bool:
@@ -138,6 +158,16 @@ class _Cells:
         self.end[spots] = values[last]
         return True
 
+    def put_alone(self, part: pd.DataFrame) -> None:
+        """Fill in what members would be alone, of a block of those that are there."""
+        spots = pd.Index(self.members).get_indexer(part["member"].astype(str)), part["point"], self._seed(part)
+        kept = (spots[0] >= 0) & (spots[2] < self.end.shape[-1])
+        places = tuple(np.asarray(spot)[kept] for spot in spots)
+        self.alone[places] = part["alignment"].to_numpy(float)[kept]
+        for of in part["of"].unique():
+            where = self.of.setdefault(str(of), np.zeros(self.end.shape, dtype=bool))
+            where[places] = part["of"].eq(of).to_numpy()[kept]
+
     def _seed(self, table: pd.DataFrame) -> np.ndarray:
         """The place of each row's seed."""
         if self.seeds is None:
@@ -152,15 +182,20 @@ class _Cells:
             self.members += new
             used = max(1, min(self.end.shape[-1], CELLS // (len(self.members) * self.points)))
             blank = np.full((len(new), self.points, used), np.nan)
-            self.start, self.end = (np.concatenate([old[..., :used], blank]) for old in (self.start, self.end))
+            known_so_far = (self.start, self.end, self.alone)
+            self.start, self.end, self.alone = (np.concatenate([old[..., :used], blank]) for old in known_so_far)
 
 
 def _alignment(results: Results, cells: _Cells) -> Alignment:
     """Means, changes and their chance, of the members that have an alignment at all."""
     judged = [i for i in range(len(cells.members)) if np.isfinite(cells.end[i]).any()]
-    start, end = cells.start[judged], cells.end[judged]
+    start, end, alone = cells.start[judged], cells.end[judged], cells.alone[judged]
     exact = _exact(results, np.asarray(np.isfinite(end).any(0)), cells.seeds is not None)
-    began = np.isfinite(start).any()
+    known = np.isfinite(alone)
+    base = np.where(known, alone, start)
+    of = {what: where[judged] & np.isfinite(end) for what, where in cells.of.items()}
+    of[START] = of.get(START, np.zeros(end.shape, dtype=bool)) | (~known & np.isfinite(start + end))
+    other = np.any([where for what, where in of.items() if what != START], axis=0) & np.ones(end.shape, dtype=bool)
     declared = {str(m["member"]): str(m["reward"]) for m in results.facts.identity["point"]["members"]}
     names = [cells.members[i] for i in judged]
     rewards = [declared.get(name, "") for name in names]
@@ -170,8 +205,12 @@ def _alignment(results: Results, cells: _Cells) -> Alignment:
         rewards if all(rewards) else [""] * len(names),
         cells.rounds,
         Sample.of(end, exact),
-        Sample.of(start, exact).mean if began else None,
-        Sample.of(end - start, exact) if began else None,
+        Sample.of(base, exact).mean if np.isfinite(base).any() else None,
+        Sample.of(end - base, exact) if np.isfinite(base).any() else None,
+        Sample.of(end - start, exact) if np.isfinite(start).any() and other.any() else None,
+        ~other.any((1, 2)),
+        frozenset(what for what, where in of.items() if where.any()),
+        bool(cells.of),
         exact,
         end.shape[-1],
     )

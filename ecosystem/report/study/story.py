@@ -16,6 +16,7 @@ from ecosystem.report.study.subject import Subject
 from ecosystem.report.study.turning import turning
 from ecosystem.report.study.verdicts import chosen, named, phrase, value
 from ecosystem.report.study.ways import Way, ways
+from ecosystem.running.baseline import START
 
 LONG = 140  # letters of a headline: three lines
 HEADED = 3  # members that have a clause in the headline and a sentence of their own
@@ -37,7 +38,7 @@ def _main(subject: Subject) -> tuple[str, str]:
     """What became of the members, in full and in short."""
     found = subject.verdicts
     if len(found) > 1 and all(verdict.kind == "unclear" for verdict in found):
-        words = "No member shows a clear change against its start."
+        words = f"No member shows a clear change against {_its(subject)}."
         return words, words
     of_all = _sentence(f"of {counted(len(found), 'member')}, {_kinds(subject)}") + _one_run(subject)
     if len(found) <= HEADED:
@@ -68,6 +69,14 @@ def _brief(subject: Subject) -> str:
     return _sentence(joined(clauses)) + _one_run(subject)
 
 
+def _its(subject: Subject, its: str = "its") -> str:
+    """What members are compared with, as theirs."""
+    found = subject.alignment
+    if found is None or found.begun.all():
+        return f"{its} start"
+    return f"{its} real data alone" + (f" or {its} start" if START in found.of else "")
+
+
 def _most(subject: Subject) -> str:
     """The member that differs most over the points."""
     assert subject.final is not None
@@ -79,11 +88,11 @@ def _most(subject: Subject) -> str:
 def _kinds(subject: Subject) -> str:
     """How many members there are of each verdict."""
     verbs = {
-        "gains": "{end} above {its} start",
-        "loses": "{end} below {its} start",
+        "gains": f"{{end}} above {_its(subject, '{its}')}",
+        "loses": f"{{end}} below {_its(subject, '{its}')}",
         "both": "gain{s} at some points and lose{s} at others",
         "unclear": "show{s} no clear change",
-        "still": "do{es} not move",
+        "still": "do{es} not differ",
         "varies": "differ{s} from point to point",
         "single": "{has} an alignment",
     }
@@ -110,7 +119,7 @@ def silence(subject: Subject) -> tuple[str, str]:
         )
     stopped = int(subject.failures.stopped.sum())
     if stopped and stopped >= progress.done:
-        every = {1: "The one point", 2: "Both points"}.get(stopped, f"All {_points(stopped)}") + " failed."
+        every = {1: "The one point", 2: "Both points"}.get(stopped, f"All {counted(stopped, 'point')}") + " failed."
         return every, "No point came to its end, so there is no alignment to speak of; see what failed."
     kept = [name for name in subject.results.tables if name not in ("failures", "blocks")]
     if any("alignment" in columns(subject.results, name) for name in kept):
@@ -155,7 +164,7 @@ def _headed(subject: Subject, verdict: Verdict) -> str:
 
 
 def sentences(subject: Subject) -> list[str]:
-    """How alignment at the end moves over the parameters, and where members lose against their start."""
+    """How alignment at the end moves over the parameters, and where members lose."""
     if subject.final is None or subject.alignment is None or subject.sweep.points == 1:
         return []
     found = subject.verdicts
@@ -196,7 +205,7 @@ def _average(subject: Subject) -> str:
 
 
 def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
-    """One member: along each parameter, and against the start."""
+    """One member: along each parameter, and against what it would be alone."""
     assert subject.final is not None
     steady, turned = [], []
     for name, way in moved.items():
@@ -207,7 +216,8 @@ def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
     if steady and turned:
         words += f" It {'; it '.join(turned)}."
     if verdict.kind not in ("varies", "single"):
-        words += f" Against the start it {phrase(verdict)}{_losing(subject, verdict)}."
+        against = "the start" if verdict.begun else "real data alone"
+        words += f" Against {against} it {phrase(verdict)}{_losing(subject, verdict)}."
     return _capital(words)
 
 
@@ -239,52 +249,6 @@ def _parameter(subject: Subject, name: str, moved: list[Way]) -> str:
             clause += f" ({'' if len(members) == 1 else f'most for {called(names[most])}: '}{moved[most].numbers})"
         clauses.append(clause)
     return f"The {subject.final.label}{_average(subject)} {'; it '.join(clauses)}."
-
-
-def cautions(subject: Subject) -> list[str]:
-    """How far the verdicts can be trusted."""
-    found = subject.alignment
-    if found is None:
-        return []
-    notes = []
-    errors = found.end.error[np.isfinite(found.end.mean)]
-    if (errors > 0).any():
-        notes.append(
-            "± is the standard error of the mean over seeds. No change is clear within 2 standard errors (more where "
-            "seeds are few: Student’s t at 95 %). Points share their seeds, so differences between points are taken "
-            "seed by seed."
-        )
-    if found.change is not None and (errors > 0).sum() > 20:
-        notes.append(
-            "At 95 %, about one unchanged point in twenty looks changed by chance alone, often beside others, as "
-            "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %)."
-        )
-        if len(found.members) > MANY:
-            notes.append("Of members that do not change, about one in twenty shows up as changed by chance alone.")
-    if np.isnan(errors).all():
-        notes.append("There is one seed, so nothing can be said about chance: signs are those of this one run.")
-    elif np.isnan(errors).any():
-        notes.append("Points with one run left say nothing about chance: their signs are those of that run.")
-    if found.exact.all() and found.table == "rounds":
-        notes.append("Nothing is drawn in these runs (the population): numbers are exact and need no interval.")
-    elif found.exact.any() and not found.exact.all():
-        notes.append(
-            f"{_sentence(_points(int(found.exact.sum())))[:-1]} have one replicate where others have several: the "
-            "population, in which nothing is drawn. Their numbers are exact."
-        )
-    if found.change is None and found.table == "rounds":
-        notes.append(
-            "Round 0 was not kept, so the end cannot be compared with the start: Record(last=1, start=True) keeps it."
-        )
-    if len(set(found.rewards)) > 1:
-        notes.append("Each taste has a scale of its own: alignments of members with different tastes differ in size.")
-    if found.seeds < len(subject.results.seeds) and found.table == "rounds":
-        notes.append(f"So many numbers: this page uses the first {found.seeds} of {len(subject.results.seeds)} seeds.")
-    return notes
-
-
-def _points(number: int) -> str:
-    return counted(number, "point")
 
 
 def _sentence(words: str) -> str:

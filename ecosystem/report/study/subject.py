@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -80,24 +80,33 @@ class Subject:
             found.members,
             found.end,
             found.rewards,
-            found.start,
+            found.base,
             played=found.table == "rounds",
+            basis=found.basis,
         )
 
     @cached_property
     def change(self) -> Quantity | None:
-        """By how much every member's alignment moved since the start."""
+        """How far every member's alignment is from what it would be alone."""
         found = self.alignment
         if found is None or found.change is None:
             return None
-        ends = ("falls", "rises")
-        label = "alignment: end minus start"
-        return Quantity(label, found.members, found.change, found.rewards, None, True, ends, played=True)
+        ends = ("falls", "rises") if found.begun.all() else ("lower", "higher")
+        label = f"alignment: end minus {'start' if found.begun.all() else 'real data alone'}"
+        return Quantity(
+            label, found.members, found.change, found.rewards, None, True, ends, played=True, basis=found.basis
+        )
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """What became of each member."""
         return [] if self.alignment is None else judged(self.alignment)
+
+    @cached_property
+    def since(self) -> list[Verdict]:
+        """The same against the start; empty where verdicts are about that already, or it was not kept."""
+        found = self.alignment
+        return [] if found is None or found.since is None else judged(replace(found, change=found.since))
 
     @property
     def certain(self) -> bool:

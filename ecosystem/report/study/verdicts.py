@@ -1,4 +1,4 @@
-"""What a study says about each member: where it ends, where best and worst, and what became of its start."""
+"""What a study says about each member: where it ends, where best and worst, and what it would be alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WORDS = {
     "loses": "loses",
     "both": "gains and loses",
     "unclear": "no clear change",
-    "still": "does not move",
-    "varies": "",  # the start was not kept
+    "still": "no difference",
+    "varies": "",  # nothing to compare with was kept
     "single": "",
     "run": "one run: no verdict",
 }
@@ -61,7 +61,9 @@ def table(subject: Subject) -> dict[str, Any]:
     if many:
         caption += f" The {TOLD} members that move most over the points."
     columns = ["Member", *(["Highest", "Lowest"] if subject.sweep.points > 1 else ["Alignment"])]
-    columns += ["Against the start", "Verdict"] if began else []
+    columns += [f"Against {base(subject)}"] if began else []
+    columns += ["Against the start"] if subject.since else []
+    columns += ["Verdict"] if began else []
     return {"caption": caption, "columns": columns, "rows": [_row(subject, v, began) for v in found]}
 
 
@@ -77,12 +79,21 @@ def _row(subject: Subject, verdict: Verdict, began: bool) -> dict[str, Any]:
             where = "everywhere" if verdict.points > 1 else f"{where}, seen only there"
         cells.append((value(subject, verdict.member, point), where))
     if began:
-        cells.append(against(verdict))
+        text, small = against(verdict)
+        begun = verdict.begun and base(subject) != "the start"
+        cells.append((text, ", ".join(filter(None, (small, "as it began" if begun else "")))))
+    cells += [against(subject.since[verdict.member])] if subject.since else []
     kind = verdict.kind
     change = subject.alignment.change
     if change is not None and not np.isfinite(change.error[verdict.member]).any():
         kind = "run"
     return {"cells": cells, "kind": TINTS.get(kind, ""), "words": WORDS[kind] if began else ""}
+
+
+def base(subject: Subject) -> str:
+    """What members are compared with, in few words."""
+    found = subject.alignment
+    return "the start" if found is None or found.begun.all() else "real data alone"
 
 
 def against(verdict: Verdict) -> tuple[str, str]:
@@ -103,10 +114,11 @@ def phrase(verdict: Verdict) -> str:
     """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
     n = f"{verdict.points:,} points"
     if verdict.points == 1:
-        ends = {"gains": "ends above its start", "loses": "ends below its start", "still": "does not move"}
-        return ends.get(verdict.kind, "shows no clear change against its start")
+        where = "its start" if verdict.begun else "its real data alone"
+        ends = {"gains": f"ends above {where}", "loses": f"ends below {where}", "still": f"ends at {where}"}
+        return ends.get(verdict.kind, f"shows no clear change against {where}")
     if verdict.kind == "still":
-        return "moves at no point"
+        return "moves at no point" if verdict.begun else "is at no point other than by its real data alone"
     if verdict.kind == "unclear":
         if not verdict.gained + verdict.lost:
             return f"shows no clear change at any of {n}"

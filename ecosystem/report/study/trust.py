@@ -1,0 +1,62 @@
+"""How far what a study says can be trusted: with what it compares, and what chance there is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecosystem.core.words import counted
+from ecosystem.report.study.quantity import MANY
+from ecosystem.report.study.reading import Alignment
+from ecosystem.report.study.subject import Subject
+from ecosystem.running.verdicts import ALONE
+
+
+def cautions(subject: Subject) -> list[str]:
+    """How far the verdicts can be trusted."""
+    found = subject.alignment
+    if found is None:
+        return []
+    notes = _compared(found)
+    errors = found.end.error[np.isfinite(found.end.mean)]
+    if (errors > 0).any():
+        notes.append(
+            "± is the standard error of the mean over seeds. No change is clear within 2 standard errors (more where "
+            "seeds are few: Student’s t at 95 %). Points share their seeds, so differences between points are taken "
+            "seed by seed."
+        )
+    if found.change is not None and (errors > 0).sum() > 20:
+        notes.append(
+            "At 95 %, about one unchanged point in twenty looks changed by chance alone, often beside others, as "
+            "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %)."
+        )
+        if len(found.members) > MANY:
+            notes.append("Of members that do not change, about one in twenty shows up as changed by chance alone.")
+    if np.isnan(errors).all():
+        notes.append("There is one seed, so nothing can be said about chance: signs are those of this one run.")
+    elif np.isnan(errors).any():
+        notes.append("Points with one run left say nothing about chance: their signs are those of that run.")
+    if found.exact.all() and found.table == "rounds":
+        notes.append("Nothing is drawn in these runs (the population): numbers are exact and need no interval.")
+    elif found.exact.any() and not found.exact.all():
+        notes.append(
+            f"{counted(int(found.exact.sum()), 'point').capitalize()} have one replicate where others have several: "
+            "the population, in which nothing is drawn. Their numbers are exact."
+        )
+    if found.change is None and found.table == "rounds":
+        notes.append(
+            "Round 0 was not kept, so the end cannot be compared with the start: Record(last=1, start=True) keeps it."
+        )
+    if len(set(found.rewards)) > 1:
+        notes.append("Each taste has a scale of its own: alignments of members with different tastes differ in size.")
+    if found.seeds < len(subject.results.seeds) and found.table == "rounds":
+        notes.append(f"So many numbers: this page uses the first {found.seeds} of {len(subject.results.seeds)} seeds.")
+    return notes
+
+
+def _compared(found: Alignment) -> list[str]:
+    """What members are compared with."""
+    if found.change is None:
+        return []
+    if not found.kept:
+        return ["What members would be alone was not recorded, so verdicts compare with the start."]
+    return [words for of, words in ALONE.items() if of in found.of]
