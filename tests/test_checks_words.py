@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from ecosystem import (
+    Checkpoints,
     Ecosystem,
     Flow,
     FlowMatching,
@@ -19,13 +21,16 @@ from ecosystem import (
     Linear,
     Location,
     Member,
+    Record,
     Scenario,
     Stream,
     Study,
+    Training,
     sequential,
 )
 from ecosystem.cli.loading import parse_settings
-from ecosystem.influence import influence, measure_influence
+from ecosystem.core.arguments import spelled
+from ecosystem.influence import influence, measure_influence, stability, stable_point
 from ecosystem.rewards import Reward
 
 
@@ -47,13 +52,69 @@ def given(**wrong: Any) -> Callable[[], object]:
     return lambda: loop().run(**wrong)
 
 
+def calling(call: Any, *given: Any, **named: Any) -> Callable[[], object]:
+    return lambda: call(*given, **named)
+
+
 STRING = "names of members are strings, got 0; use str(node)"
 OBJECT = "give the object, not its name: from ecosystem import shuffled"
 HALF: Any = 1.5
 NODE: Any = 0
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
-    "run(seeds=)": (given(seeds=10), "TypeError: Scenario.run() got an unexpected keyword argument 'seeds'"),
-    "run(recrod=)": (given(recrod=1), "TypeError: Scenario.run() got an unexpected keyword argument 'recrod'"),
+    "run(seeds=)": (given(seeds=10), "Scenario.run() takes no 'seeds'; did you mean 'seed'? It takes seed, repl"),
+    "run(recrod=)": (given(recrod=1), "TypeError: Scenario.run() takes no 'recrod'; did you mean 'record'? It takes"),
+    "Record(draw=)": (calling(Record, draw=True), "Record() takes no 'draw'; did you mean 'draws'? It takes every"),
+    "Scenario(round=)": (calling(Scenario, "x", round=3), "Scenario() takes no 'round'; did you mean 'rounds'?"),
+    "Scenario()": (
+        calling(Scenario, "x"),
+        "TypeError: Scenario() missing 1 required keyword-only argument: 'rounds'; it takes name, and by name rounds, s",
+    ),
+    "Member(rewards=)": (
+        calling(Member, Location([0.0]), rewards=1),
+        "Member() takes no 'rewards'; did you mean 'reward'",
+    ),
+    "Flow(3 places)": (
+        calling(Flow, 0.1, 0.2, "consumer"),
+        "but 4 were given; it takes raw, curated, and by name chosen_by, transform, delay",
+    ),
+    "connect(raw=)": (
+        calling(loop().connect, "a", "a", raw=0.1),
+        "Scenario.connect() takes no 'raw'; it takes u, v, flow, and by name appears",
+    ),
+    "add(join=)": (calling(loop().add, "b", NODE, join=1), "Scenario.add() takes no 'join'; did you mean 'joins'?"),
+    "from_graph(members=)": (
+        calling(Scenario.from_graph, nx.DiGraph(), members=1),
+        "Scenario.from_graph() takes no 'members'; did you mean 'member'? It takes digraph, and by name member, flow",
+    ),
+    "Training(step=)": (calling(Training, step=1), "Training() takes no 'step'; did you mean 'steps'? It takes steps"),
+    "Ecosystem(seed=)": (calling(Ecosystem, loop(), seed=1), "Ecosystem() takes no 'seed'; did you mean 'seeds'?"),
+    "Checkpoints(evry=)": (calling(Checkpoints, "x", evry=1), "Checkpoints() takes no 'evry'; did you mean 'every'?"),
+    "Study(grids=)": (
+        calling(Study, "s", loop, grids={}),
+        "Study() takes no 'grids'; did you mean 'grid'? It takes name",
+    ),
+    "Study.run(worker=)": (
+        calling(Study("s", loop).run, "x", worker=1),
+        "Study.run() takes no 'worker'; did you mean 'workers'? It takes folder, and by name engine, workers",
+    ),
+    "influence(source=)": (calling(influence, loop(), source=["a"]), "influence() takes no 'source'; did you"),
+    "measure_influence(seed=)": (
+        calling(measure_influence, loop(), seed=1),
+        "measure_influence() takes no 'seed'; did",
+    ),
+    "stable_point(tol=)": (
+        calling(stable_point, loop(), tol=1),
+        "stable_point() takes no 'tol'; it takes scenario, and",
+    ),
+    "stability(order=)": (
+        calling(stability, loop(), order=1),
+        "stability() takes no 'order'; did you mean 'orderings'?",
+    ),
+    "with_member(rewards=)": (
+        lambda: loop().with_member("a", rewards=1),
+        "with_member('a') changes generator, reward, curator, real, schedule, retention, agent, asked, learn, not "
+        "rewards; did you mean 'reward'?",
+    ),
     "run(record={})": (given(record={"every": 2}), "TypeError: record must be a Record, record=Record(every=1, "),
     "run(until=)": (given(until=3), "TypeError: run(until) must be a function of a View, or settled(), got 3"),
     "run(seed=)": (given(seed=0.5), "ValueError: run(seed) must be a whole number"),
@@ -80,7 +141,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "ordering='shuffled'": (lambda: loop(ordering="shuffled"), OBJECT),
     "replace(ordering=)": (lambda: loop().replace(ordering="shuffled"), OBJECT),
     "ordering=sequential": (lambda: loop(ordering=sequential), "say in which order: sequential('a', 'b')"),
-    "replace(sampels=)": (lambda: loop().replace(sampels=3), "TypeError: replace() changes name, rounds, samples"),
+    "replace(sampels=)": (lambda: loop().replace(sampels=3), "not sampels; did you mean 'samples'?"),
     "--grid": (lambda: parse_settings(["share"], "--grid"), "--grid 'share' is no setting; write --grid name=value"),
 }
 
@@ -93,6 +154,33 @@ def test_what_is_said_names_the_call_that_was_made(case: str) -> None:
         wrong()
     text = str(caught.value.args[0])
     assert said in f"{caught.type.__name__}: {text}" and "\n" not in text
+
+
+def test_errors_of_what_is_called_are_its_own() -> None:
+    """Only arguments that cannot be handed over are spoken of: a TypeError from inside passes as it is."""
+
+    @spelled
+    def outer(x: int) -> None:
+        len(x)  # type: ignore[arg-type]
+
+    @spelled
+    class Part:
+        def __init__(self, size: int = 1) -> None:
+            outer(sise=size)  # type: ignore[call-arg]
+
+    with pytest.raises(TypeError, match=r"^object of type 'int' has no len\(\)$"):
+        outer(3)
+    with pytest.raises(TypeError, match=r"outer\(\) takes no 'sise'; it takes x$"):
+        Part()
+    assert list(inspect.signature(Part).parameters) == ["size"] and list(inspect.signature(outer).parameters) == ["x"]
+
+
+def test_warnings_point_at_the_line_that_led_to_them() -> None:
+    """Some pointed into the library, and hid those of other lines."""
+    with pytest.warns(UserWarning, match="it has one") as caught:
+        loop().replace(samples=None).run(replicates=2)
+        Ecosystem(loop().replace(samples=None), seeds=[0, 1])
+    assert [warning.filename for warning in caught] == [__file__, __file__]
 
 
 def test_a_grid_of_objects_on_the_command_line_is_told_where_they_are_made(tmp_path: Path) -> None:

@@ -363,7 +363,6 @@ def test_a_codec_of_ones_own() -> None:
         (lambda: s.connect("parrot", "parrot", Flow(transform=strip)), f"flow 'parrot' → 'parrot': {unknown} the gen"),
         (lambda: s.add("x", Member(parrot, real=blank)), f"the real data of 'x': {unknown} its generator reads"),
         (lambda: s.add("x", Member(image, real=parrot.codec.pairs(PROMPTS, PROMPTS))), f"of 'x': {whose} its gen"),
-        (lambda: s.add("x", Member(parrot, real=taught(LARGE).codec.pairs(PROMPTS, PROMPTS))), "samples of shape"),
     ):
         with pytest.raises(ValueError, match=message):
             refused()

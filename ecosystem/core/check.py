@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -204,6 +206,14 @@ def method(part: Any, name: str, *given: str) -> None:
             f"{type(part).__name__}.{name} is called as {name}({called}), and is written as {name}{signature}; let it "
             f"take {called} by place"
         ) from None
+
+
+def warn(text: str, kind: type[Warning] = UserWarning) -> None:
+    """A warning at the line of the user's own that led here: the nearest one outside this package."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, kind, stacklevel=level)
 
 
 @contextmanager

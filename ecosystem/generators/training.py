@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, function, real_number, returned, switch, users_code, whole_number
 from ecosystem.core.drawing import addressed
 from ecosystem.core.samples import Pairs, Samples
@@ -47,6 +48,7 @@ class HoldThenDecay:
         return 1.0 if retraining < self.hold else float(self.factor ** (retraining - self.hold + 1))
 
 
+@spelled
 @dataclass(frozen=True)
 class Training:
     """How a loss is trained each time its member retrains: ``steps`` of ``optimizer`` on batches of ``batch_size``.

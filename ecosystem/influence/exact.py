@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.influence import after, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
@@ -226,6 +227,7 @@ class Influence(Response):
         return f"Influence({self.scenario.name!r}: {what}{size}, at {self.point.message})"
 
 
+@spelled
 def influence(
     scenario: Scenario,
     sources: Sequence[str] | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from ecosystem.core.arguments import spelled
+from ecosystem.core.check import warn
 from ecosystem.core.progress import metered
 from ecosystem.influence.arising import Like
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
@@ -44,6 +45,7 @@ class Measured:
         return wide.loc[self.table["target"].unique(), self.table["source"].unique()]
 
 
+@spelled
 def measure_influence(
     scenario: Scenario,
     *,
@@ -149,23 +151,21 @@ def measure_influence(
 def _warn_of_lost(lost: list[str], measure: Measure) -> None:
     if lost:
         where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
-        warnings.warn(
+        warn(
             f"paired runs that diverged, or whose {name_of(measure)} is not finite, were left out: {where}; effects "
             "and intervals are those of the others",
             RuntimeWarning,
-            stacklevel=3,
         )
 
 
 def _warn_of_drift(drifting: list[str], first: int, last: int) -> None:
     if drifting:
         where = "; ".join(drifting[:4]) + (f"; and {len(drifting) - 4} more" if len(drifting) > 4 else "")
-        warnings.warn(
+        warn(
             f"the long run has not been reached: over rounds {first} to {last} the effect of {where}; "
             "play more rounds, scenario.replace(rounds=...), or average the last ones only, burn_in=...; "
             "where every law is known, influence(scenario).after() has the exact effect of so many rounds",
             RuntimeWarning,
-            stacklevel=3,
         )
 
 

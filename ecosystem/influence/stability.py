@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.streams import Stream
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE, derivative
@@ -83,6 +84,7 @@ class Stability:
         )
 
 
+@spelled
 def stability(
     scenario: Scenario, orderings: Sequence[Any] = (), *, at: StablePoint | None = None, tolerance: float = 1e-6
 ) -> Stability:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
@@ -114,6 +115,7 @@ class StablePoint:
         return f"StablePoint({self.message})"
 
 
+@spelled
 def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
     """The stable point that a scenario leads to, exactly: ``Θ*`` with ``Θ* = T(Θ*)``.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
+from ecosystem.core.check import warn
 from ecosystem.core.memory import affordable
 from ecosystem.generators import ClosedForm
 from ecosystem.running.recording import Record
@@ -43,11 +43,9 @@ def check_cost(scenarios: Sequence[Scenario], replicates: int, record: Record) -
             )
     long = seconds(first, cells)
     if long > _LONG:
-        warnings.warn(
+        warn(
             f"scenario {first.name!r} with {first.rounds} rounds, samples={first.samples} and {replicates} replicates "
             f"takes about {long / 3600:.3g} hours; for less give it fewer rounds, samples, candidates or steps",
-            UserWarning,
-            stacklevel=4,
         )
 
 

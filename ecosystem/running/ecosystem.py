@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import mesa
 from torch import Tensor
 
-from ecosystem.core.check import brief
+from ecosystem.core.arguments import spelled
+from ecosystem.core.check import brief, warn
 from ecosystem.core.progress import LOG, Meter, metered
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
@@ -31,6 +31,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
 
 
+@spelled
 class Ecosystem(mesa.Model):
     """A scenario running; or several *variants* of one shape, whose numbers differ, as one tensor program.
 
@@ -129,10 +130,9 @@ class Ecosystem(mesa.Model):
             LOG.info("%s: %d of %d rounds are played", name, self.steps, self.rounds)
         lost = int((~self.alive).sum())
         if lost:
-            warnings.warn(
+            warn(
                 f"{lost} of {self.alive.numel()} replicates diverged and were stopped; the table `failures` says when",
                 RuntimeWarning,
-                stacklevel=2,
             )
 
     def run_model(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, switch, users_code, whole_number
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
@@ -34,6 +35,7 @@ ALWAYS = (alignment, change)
 FLAGS = (draws, tastes, sources, choices)
 
 
+@spelled
 @dataclass(frozen=True)
 class Record:
     """What to record: every ``every``-th round (and the start and the end), or only the ``last`` rounds of a run,

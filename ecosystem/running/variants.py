@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import platform
-import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from importlib.metadata import version
 from numbers import Integral
@@ -15,7 +14,7 @@ import networkx as nx
 import numpy as np
 import torch
 
-from ecosystem.core.check import a_seed, brief, whole_number
+from ecosystem.core.check import a_seed, brief, warn, whole_number
 from ecosystem.core.memory import affordable
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.version import VERSION
@@ -111,11 +110,9 @@ def as_seeds(seeds: Sequence[int | tuple[int, int]], scenario: Scenario) -> list
     """Pairs (seed, replicate); one where all replicates would be equal, with a warning that says so."""
     pairs = as_pairs(seeds)
     if scenario.samples is None and not randomly_timed(scenario) and len(pairs) > 1:
-        warnings.warn(
+        warn(
             f"scenario {scenario.name!r} runs on the population without random orders or clocks: all replicates would "
             "be equal, so it has one; for many give it samples: scenario.replace(samples=n)",
-            UserWarning,
-            stacklevel=4,
         )
         return pairs[:1]
     return pairs

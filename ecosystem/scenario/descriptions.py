@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import as_tensor, brief, real_number, whole_number
 from ecosystem.core.samples import Pairs, Samples, TokenCodec
 from ecosystem.curation import Blind, Curator, Users
@@ -25,6 +26,7 @@ TOLERANCE = 1e-9  # by which shares may miss 1 through rounding
 _ANYBODY = Blind()  # the curator of those who only judge: one object, so that equal tastes are one
 
 
+@spelled
 @dataclass(frozen=True, eq=False)
 class Member:
     """A generative model, its users' taste, how they curate, and when it retrains.
@@ -112,6 +114,7 @@ class Member:
         return Users(self.reward, self.curator or _ANYBODY, self.learn)
 
 
+@spelled
 @dataclass(frozen=True, eq=False)
 class Flow:
     """What a consumer takes from a producer, as shares of the consumer's training data.
@@ -220,4 +223,4 @@ def check_parts(where: str, known: Iterable[str], changes: Mapping[str, Any]) ->
     """Refuse changes of what is not ``known``."""
     unknown = sorted(set(changes) - set(known))
     if unknown:
-        raise TypeError(f"{where} changes {', '.join(known)}, not {', '.join(unknown)}")
+        raise TypeError(f"{where} changes {', '.join(known)}, not {', '.join(unknown)}{meant(unknown[0], known)}")

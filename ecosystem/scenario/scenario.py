@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import pandas as pd
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, switch, whole_number
 from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _PAIR = 25  # numbers of memory that a pair (seed, replicate) takes
 
 
+@spelled
 class Scenario(Network):
     """A network of generative models that train on each other's output.
 
@@ -43,6 +45,7 @@ class Scenario(Network):
 
     # -- building ------------------------------------------------------------------------------------------------
 
+    @spelled
     def add(self, name: str, member: Member, *, joins: int | None = None) -> None:
         """Add a member; with ``joins`` it comes in before that round, and its flows with it."""
         if not isinstance(name, str) or not name:
@@ -58,6 +61,7 @@ class Scenario(Network):
         if joins is not None:
             self.at(joins, Join(name))
 
+    @spelled
     def connect(self, u: str, v: str, flow: Flow, *, appears: int | None = None) -> None:
         """Let ``v`` train on what ``u`` generates; with ``appears`` the flow is there from that round on."""
         for name in (u, v):
@@ -85,6 +89,7 @@ class Scenario(Network):
             self.interventions.setdefault(round, []).extend(interventions)
 
     @classmethod
+    @spelled
     def from_graph(
         cls,
         digraph: nx.DiGraph,
@@ -169,6 +174,7 @@ class Scenario(Network):
         flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
         return copies.put_flows(self.replace(), v, {u: flow})
 
+    @spelled
     def with_curation(self, name: str, level: float, like: tuple[str, str] | None = None) -> Scenario:
         """A copy in which the curation level of ``name`` is ``level``.
 
@@ -201,6 +207,7 @@ class Scenario(Network):
 
     # -- running -------------------------------------------------------------------------------------------------
 
+    @spelled
     def run(
         self,
         seed: int = 0,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.arguments import spelled
+from ecosystem.core.check import warn, whole_number
 from ecosystem.core.progress import LOG, Meter
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
@@ -30,6 +30,7 @@ from ecosystem.study.work import Job, lost
 _SECONDS = 10.0  # from which a local study is worth the start of workers
 
 
+@spelled
 class Study:
     """Thousands of ecosystems: every point of a ``grid`` with every seed, and the tables to keep of them.
 
@@ -104,6 +105,7 @@ class Study:
         """
         return Results(folder, check)
 
+    @spelled
     def run(
         self,
         folder: str | os.PathLike[str],
@@ -146,7 +148,7 @@ class Study:
         with locked(store.folder):
             if again := store.begin(check):
                 text = f"files of {again} blocks are missing from {store.folder}: these are computed again"
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+                warn(text, RuntimeWarning)
             job = as_kept(store, self.job)
             added = add(store, self.design, job, chosen)
             how = {"block": self.block, "accept_changes": accept_changes, "forget": forget}
@@ -223,13 +225,12 @@ def _until(stop: Callable[[], bool], blocks: list[Block]) -> Iterator[Block]:
 def _say(results: Results, told: list[str]) -> None:
     """Nothing fails silently: warnings of the workers, and how many points failed."""
     for text in told:
-        warnings.warn(f"in a worker: {text}", RuntimeWarning, stacklevel=3)
+        warn(f"in a worker: {text}", RuntimeWarning)
     failed = results.failed
     if failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in results.failures_by_kind.items())
-        warnings.warn(
+        warn(
             f"{len(failed)} of {len(results.points)} points failed ({kinds}); the table `failures` says how, "
             "run(..., retry=True) computes those that raised or were lost once more",
             RuntimeWarning,
-            stacklevel=3,
         )

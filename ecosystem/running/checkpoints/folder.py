@@ -23,6 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core import locks, manifest, storage
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import whole_number
 from ecosystem.core.manifest import Damaged
 
@@ -39,6 +40,7 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be read or does not belong to a run; the message says what to do."""
 
 
+@spelled
 @dataclass(frozen=True)
 class Checkpoints:
     """Save a run in ``folder`` after every ``every``-th round and the last one; the newest ``keep`` stay.

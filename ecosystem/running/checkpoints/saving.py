@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core import locks, storage
+from ecosystem.core.check import warn
 from ecosystem.core.progress import LOG
 from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
@@ -167,8 +167,6 @@ def _check(eco: Host, folder: Path, about: dict[str, Any], given: dict[str, Any]
         )
     changed = other_versions(theirs, about)
     if changed:
-        warnings.warn(
+        warn(
             f"{folder} was made with other versions ({'; '.join(changed)}): the run goes on, its last bits may differ",
-            UserWarning,
-            stacklevel=2,
         )
