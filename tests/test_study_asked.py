@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from ecosystem import Flow, Linear, Location, Luce, Member, Scenario, Study, accumulate, replace, sequential, shuffled
+from ecosystem import (
+    Flow,
+    Linear,
+    Location,
+    Luce,
+    Member,
+    Record,
+    Scenario,
+    Study,
+    accumulate,
+    replace,
+    sequential,
+    shuffled,
+)
 from ecosystem import synchronous as at_once
-from ecosystem.study import Local, Results
+from ecosystem.study import Local, Results, of_scenario
+from ecosystem.study.engines.base import Outcomes
+from ecosystem.study.engines.fitting import SECONDS, Fitting
+from ecosystem.study.work import Job, Task
 from tests.studies import ALWAYS, FINE, FLAGS, HERE, PARENT, mortal, pair, run
 
 
@@ -121,9 +138,106 @@ def process(run: Any) -> pd.DataFrame:
 def test_a_small_study_runs_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers were started for one point and one seed: 14 to 28 s for what takes a tenth."""
     assert set(Study("small", pair, measure=process).run(tmp_path / "small")["process"]["process"]) == {os.getpid()}
-    monkeypatch.setattr("ecosystem.study.study._SECONDS", 0.0)
+    monkeypatch.setattr("ecosystem.study.engines.fitting.SECONDS", 0.0)
     found = Study("large", pair, measure=process).run(tmp_path / "large")
     assert os.getpid() not in set(found["process"]["process"])
+
+
+TIME = "STUDY_TIME"  # environment, for a measure that is not what it was when it refers to something that changes
+
+
+def _passes(seconds: float) -> None:
+    os.environ[TIME] = str(float(os.environ[TIME]) + seconds)
+
+
+def minute(run: Any) -> pd.DataFrame:
+    _passes(60.0)
+    return process(run)
+
+
+def minute_at_the_end(run: Any) -> pd.DataFrame:
+    _passes(60.0 * (run.rounds["round"].max() > 0))
+    return process(run)
+
+
+def minute_of_scenario(scenario: Scenario) -> pd.DataFrame:
+    _passes(60.0)
+    return process(scenario)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that depends on no machine: only measures take any."""
+    monkeypatch.setenv(TIME, "0.0")
+    for place in ("probing", "engines.fitting"):
+        monkeypatch.setattr(f"ecosystem.study.{place}.perf_counter", lambda: float(os.environ[TIME]))
+
+
+class Elsewhere:
+    """Stands for workers: notes the blocks that they are given, and how often they were started."""
+
+    here = True
+
+    def __init__(self) -> None:
+        self.blocks: list[int] = []
+        self.started = 0
+
+    def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
+        self.started += 1
+        for task in tasks:
+            self.blocks.append(task.block.number)
+            yield from Local(0).run(job, iter([task]))
+
+
+def by_workers(study: Study, folder: Path) -> list[int]:
+    """The blocks that were not computed in this process."""
+    elsewhere = Elsewhere()
+    study.run(folder, engine=Fitting(elsewhere))
+    assert elsewhere.started == bool(elsewhere.blocks)
+    return elsewhere.blocks
+
+
+def test_measures_that_take_long_get_workers(tmp_path: Path, clock: None) -> None:
+    """Only rounds were counted: whatever a measure took, the study stayed in this process."""
+    how: dict[str, Any] = {"grid": {"share": [0.1, 0.2, 0.3, 0.4]}, "block": 1}
+    assert by_workers(Study("light", pair, measure=process, **how), tmp_path / "light") == []
+    assert by_workers(Study("heavy", pair, measure=minute, **how), tmp_path / "heavy") == [0, 1, 2, 3]
+    late = Study("late", pair, measure=minute_at_the_end, **how)  # no look at the start could tell
+    assert by_workers(late, tmp_path / "late") == [1, 2, 3]
+    few = Study("few", pair, measure=of_scenario(minute_of_scenario), **how)  # too few points to be tried
+    assert by_workers(few, tmp_path / "few") == [1, 2, 3]
+
+
+def test_tables_that_are_added_start_no_workers_for_little(tmp_path: Path, clock: None) -> None:
+    """A table of what is kept started workers, however small the study was."""
+    how: dict[str, Any] = {"grid": {"share": [0.1, 0.2]}, "block": 1}
+    assert by_workers(Study("added", pair, **how), tmp_path) == []
+    assert by_workers(Study("added", pair, measure=["rounds", process], **how), tmp_path) == []
+    assert by_workers(Study("added", pair, measure=["rounds", process, minute], **how), tmp_path) == [1]
+
+
+def long(share: float = 0.1, rounds: int = 1) -> Scenario:
+    return pair(share, rounds=rounds)
+
+
+@pytest.mark.parametrize("rounds", [[1, 100_000], [100_000, 1], [1, 2, 100_000, 3]])
+def test_points_larger_than_the_first_are_seen(tmp_path: Path, rounds: list[int], clock: None) -> None:
+    """By the first point all of them were as small: hours were computed in this process."""
+    study = Study("long", long, grid={"rounds": rounds}, record=Record(last=1))
+    engine = Planned()
+    study.run(tmp_path, engine=engine, stop=lambda: True)
+    assert sum(map(engine.cost, engine.blocks)) >= SECONDS
+    light = Study("light", long, grid={"rounds": [1, 2, 3]})
+    light.run(tmp_path / "light", engine=(engine := Planned()), stop=lambda: True)
+    assert sum(map(engine.cost, engine.blocks)) < SECONDS / 2
+
+
+class Planned(Fitting):
+    """Keeps what it is told of the work."""
+
+    def about(self, blocks: Any, cost: Any) -> Fitting:
+        self.__dict__.update(blocks=blocks, cost=cost)
+        return self
 
 
 def test_a_point_that_kills_its_workers_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

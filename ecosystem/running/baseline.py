@@ -21,6 +21,7 @@ from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.step import step
 from ecosystem.engine.wiring import REAL
+from ecosystem.generators import ClosedForm
 from ecosystem.running.measures.archive import Archive
 
 REFITTED, DATA, START = "refitted", "data", "start"
@@ -115,8 +116,10 @@ def _at_rest(program: Program, before: State, after: State) -> Tensor:
     ``[members, variants, replicates]``; nobody where anything is drawn or remembered.
     """
     out = torch.zeros_like(before.frozen)
-    for c, (cohort, old, new) in enumerate(zip(program.cohorts, before.now, after.now, strict=True)):
-        if program.samples is None and c not in program.looped and not cohort.retention.remembers:
+    for cohort, old, new in zip(program.cohorts, before.now, after.now, strict=True):
+        if program.samples is not None or cohort.retention.remembers:
+            continue
+        if isinstance(old, ClosedForm) and isinstance(new, ClosedForm):
             shape = out[cohort.index].shape
             pairs = zip(old.tensors().values(), new.tensors().values(), strict=True)
             same = torch.stack([(a == b).reshape(*a.shape[:3], -1).all(-1).expand(shape) for a, b in pairs])

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ecosystem.study.asking import compared
+from ecosystem.study.asking import ANALYSIS, compared
 from ecosystem.study.design import Design
-from ecosystem.study.engines import Engine, Lost
+from ecosystem.study.engines import Engine, Fitting, Lost
 from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.identity import identity
 from ecosystem.study.kept import NotKept
@@ -21,6 +21,8 @@ from ecosystem.study.measures import OWN_TABLES, Measure
 from ecosystem.study.probing import check_answers
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Parcel, Task, as_bytes, built_point, failures_table, no_failures
+
+_READING = 1e-3  # seconds that a new table takes of a point, at least
 
 
 def as_kept(store: Store, job: Job) -> Job:
@@ -52,8 +54,12 @@ def add(store: Store, design: Design, job: Job, engine: Engine) -> list[str]:
     if getattr(engine, "here", False):
         _check(job, design, new)
     tasks = list(_tasks(store, facts, design, job, new))
+    fresh = replace(job, measures=tuple(new))
+    if isinstance(engine, Fitting):
+        each = ANALYSIS if fresh.heavy else _READING
+        engine = engine.about([task.block for task in tasks], lambda block: each * len(block.points))
     heard: dict[str, None] = {}
-    outcomes = engine.run(replace(job, measures=tuple(new)), iter(tasks))
+    outcomes = engine.run(fresh, iter(tasks))
     with contextlib.closing(outcomes):
         for task, outcome in outcomes:
             if isinstance(outcome, Lost):

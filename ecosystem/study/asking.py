@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ecosystem.core.identity import digest
@@ -21,7 +22,7 @@ from ecosystem.study.sizing import block_depth, block_width, replicates
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Task, built_point
 
-_ANALYSIS = 1.0  # seconds that the analysis of a scenario takes, where one is kept
+ANALYSIS = 1.0  # seconds that the analysis of a scenario takes, where one is kept
 PROBES = 16  # points that are built beforehand, to see that they can be, and how heavy they are
 
 
@@ -31,14 +32,19 @@ class Asked:
 
     facts: Facts
     parameters: Mapping[int, Mapping[str, Any]]
-    probe: Scenario  # one of its points
-    building: float  # seconds that it takes to build one
+    probes: Mapping[int, Scenario]  # some of its points, the smallest and the largest among them
+    looking: float  # seconds that it takes to build one, and to make tables of it
 
-    def seconds(self, blocks: Sequence[Block], job: Job) -> float:
-        """About how long blocks take in one process."""
-        runs = sum(len(block.points) * replicates(self.probe, len(block.seeds)) for block in blocks)
-        points = sum(len(block.points) for block in blocks)
-        return points * (self.building + _ANALYSIS * job.heavy) + seconds(self.probe, 1) * runs
+    @cached_property
+    def paces(self) -> dict[int, float]:
+        """Seconds that a replicate of each of the probes takes."""
+        return {point: seconds(probe, 1) for point, probe in self.probes.items()}
+
+    def seconds(self, block: Block) -> float:
+        """About how long a block takes in one process; points that were not looked at are as the others on average."""
+        runs = {point: pace * replicates(self.probes[point], len(block.seeds)) for point, pace in self.paces.items()}
+        mean = sum(runs.values()) / len(runs)
+        return sum(self.looking + runs.get(point, mean) for point in block.points)
 
     def task(self, block: Block) -> Task:
         return Task(block, tuple(self.parameters[point] for point in block.points))
@@ -58,19 +64,19 @@ def ask(
 ) -> Asked:
     """Write down what the folder is to hold: what it was asked before (or not: ``forget``), and what is new.
 
-    Measures are tried first where they may run ``here``.
+    Measures are tried first where they may run ``here``; how long they take then counts.
     """
     now = identity(job)  # before anything is built: code may keep results in globals
     begin = time.perf_counter()
     probes = _probes(design, job)
-    building = (time.perf_counter() - begin) / len(probes)
+    building, measuring = (time.perf_counter() - begin) / len(probes), 0.0
     if store.exists:
         facts = _continued(store.facts(), store, design, job, now, accept_changes)
         table = store.points(facts)
     else:
         first = next(iter(probes))
         if here:
-            check_answers(job, job.measures, probes, design.parameters, next(iter(seeds), None))
+            measuring = check_answers(job, job.measures, probes, design.parameters, next(iter(seeds), None))
         made = now | {"point": portrait(job, design.keys[first], design.parameters[first])}
         facts = Facts(name, design.names, [], [*(m.name for m in job.measures), *OWN_TABLES], made, [])
         table = None
@@ -95,7 +101,9 @@ def ask(
     if not store.exists or facts != store.facts():
         store.save(facts, points)
     store.tidy(facts)
-    return Asked(facts, dict(zip(asked, design.parameters, strict=True)), next(iter(probes.values())), building)
+    looking = building + measuring + ANALYSIS * job.heavy
+    built = {asked[i]: probe for i, probe in probes.items()}
+    return Asked(facts, dict(zip(asked, design.parameters, strict=True)), built, looking)
 
 
 def ask_again(store: Store, asked: Asked, broken: Collection[int] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 from ecosystem.running.ecosystem import Ecosystem
@@ -19,10 +20,11 @@ MANY = 16  # points from which a measure of scenarios, which may take long, is t
 
 def check_answers(
     job: Job, measures: Sequence[Measure], probes: Mapping[int, Scenario], parameters: Sequence[Any], seed: Seed | None
-) -> None:
+) -> float:
     """Refuse measures of the user's whose answer at none of the ``probes`` is a table, before anything is computed.
 
-    Functions of runs see the start of one; what they raise there may come of that, and says nothing.
+    Functions of runs see the start of one; what they raise there may come of that, and says nothing. The seconds that
+    they all take at a point.
 
     Raises
     ------
@@ -31,17 +33,23 @@ def check_answers(
     """
     left = [m for m in measures if m.own and (len(parameters) >= MANY if m.of == "scenario" else seed is not None)]
     said: dict[str, WrongTable] = {}
+    took = dict.fromkeys((measure.name for measure in left), 0.0)
     for number, scenario in probes.items():
         if not left:
-            return
+            break
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             run = _begun(job, scenario, number, parameters[number], seed) if seed is not None else None
-            found = {m.name: _wrong(m, scenario if m.of == "scenario" else run) for m in left}
+            found = {}
+            for measure in left:
+                begin = perf_counter()
+                found[measure.name] = _wrong(measure, scenario if measure.of == "scenario" else run)
+                took[measure.name] = max(took[measure.name], perf_counter() - begin)
         left = [measure for measure in left if found[measure.name] is not None]
         said |= {name: error for name, error in found.items() if error is not None and name not in said}
     if left:
         raise WrongTable(f"Study(measure={left[0].name}): {said[left[0].name]}")
+    return sum(took.values())
 
 
 def _begun(job: Job, scenario: Scenario, number: int, parameters: Mapping[str, Any], seed: Seed) -> Run | None:

@@ -17,7 +17,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.study.adding import add, as_kept
 from ecosystem.study.asking import Asked, ask, ask_again
 from ecosystem.study.design import Design, Grid, points_table
-from ecosystem.study.engines import Engine, Local, Lost, Ray
+from ecosystem.study.engines import Engine, Fitting, Local, Lost, Ray
 from ecosystem.study.folder import locked
 from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures
@@ -26,8 +26,6 @@ from ecosystem.study.progress import Clock, Progress, counted
 from ecosystem.study.results import Results
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
-
-_SECONDS = 10.0  # from which a local study is worth the start of workers
 
 
 @spelled
@@ -133,8 +131,8 @@ class Study:
         engine: ``"local"``, ``"ray"``, or an engine such as ``Ray(address="auto", num_gpus=0.25)``. Workers that die
             over a block lose none but the points that kill them: the others are computed again one by one.
         workers: of the engine that is named by a text; 0 with ``"local"`` is this process. Without a number a local
-            study that takes seconds runs in this process, for workers take as long to start; say 1 where a point may
-            kill its process.
+            study that takes seconds runs in this process, for workers take as long to start: by an estimate, and by
+            what blocks have taken so far. Say 1 where a point may kill its process.
         retry: compute the points that failed once more (but those that diverged, which would do it again).
         check: compare every file that is there with its digest before anything is added; else sizes alone.
         forget: take points and their rows out of the folder that are not in the grid any more; else they stay.
@@ -143,7 +141,6 @@ class Study:
         stop: asked before every block; when it says yes, blocks under way are finished and the rest is left.
         """
         chosen = as_engine(engine, workers)
-        small = Local(0) if engine == "local" and workers is None else chosen
         store = Store(folder)
         with locked(store.folder):
             if again := store.begin(check):
@@ -156,12 +153,13 @@ class Study:
             asked = ask(store, self.name, self.design, self.seeds, job, here=here, **how)
             if retry:
                 ask_again(store, asked)
-            if asked.seconds(pending(asked.facts.requests, store.finished(asked.facts)), job) < _SECONDS:
-                chosen = small
+            todo = pending(asked.facts.requests, store.finished(asked.facts))
+            fitting = chosen.about(todo, asked.seconds) if isinstance(chosen, Fitting) else chosen
             with counted(progress, self.name) as tell:
-                told, broken = self._compute(store, asked, job, chosen, tell, stop)
+                told, broken = self._compute(store, asked, job, fitting, tell, stop)
                 if broken:  # who is to blame? each point by itself
                     ask_again(store, asked, broken)
+                    chosen = chosen.workers if isinstance(chosen, Fitting) else chosen
                     told += self._compute(store, asked, job, chosen, tell, stop)[0]
         results = Results(folder, points=asked.parameters, seeds=self.seeds)
         _say(results, [*added, *told])
@@ -206,7 +204,7 @@ def as_engine(engine: str | Engine, workers: int | None) -> Engine:
     """An engine by its name, or as it is given."""
     if isinstance(engine, str):
         if engine == "local":
-            return Local(workers)
+            return Fitting() if workers is None else Local(workers)
         if engine == "ray":
             return Ray(workers=workers)
         raise ValueError(f"there is no engine {engine!r}; there are 'local' and 'ray', and objects like Ray(...)")
