@@ -12,7 +12,7 @@ from torch.func import grad, vjp
 
 from ecosystem import Categorical, Flow, Member, Scenario
 from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory
-from ecosystem.curation import Curator, Luce
+from ecosystem.curation import BestOf, Curator, Luce, TopFraction
 from ecosystem.curation.luce import normal_luce
 from ecosystem.influence import influence, stable_point
 from ecosystem.rewards import Tabular
@@ -34,15 +34,15 @@ class Pairs(Curator):
         return kept / kept.sum(-1, keepdim=True)
 
 
-def symbols(curator: Curator) -> Scenario:
+def symbols(curator: Curator, members: int = MEMBERS) -> Scenario:
     s, even = Scenario("symbols", rounds=3), [1 / SYMBOLS] * SYMBOLS
-    names = [f"m{i}" for i in range(MEMBERS)]
+    names = [f"m{i}" for i in range(members)]
     for i, name in enumerate(names):
         taste = Tabular(torch.linspace(0, 2, SYMBOLS).roll(7 * i))
         s.add(name, Member(Categorical(even), reward=taste, curator=curator, real=Categorical(even)))
     for i, name in enumerate(names):
         for step in (1, 2, 3):
-            s.connect(names[(i + step) % MEMBERS], name, Flow(raw=0.1, curated=0.1))
+            s.connect(names[(i + step) % members], name, Flow(raw=0.1, curated=0.1))
     return s
 
 
@@ -63,6 +63,30 @@ def test_a_budget_is_kept_by_a_curator_that_says_nothing_of_its_cost() -> None:
     with at_most(1e12), Watch() as watch:
         influence(scenario, at=stable_point(scenario, starts=1))
     assert watch.most > 2.5 * 8e6
+
+
+def test_rounds_of_many_columns_fit_the_memory() -> None:
+    """All levels of all sources went through a round at once: what a curator makes of each column was forgotten."""
+    scenario = symbols(Pairs(), 12)
+    found = influence(scenario, at=stable_point(scenario, starts=1))
+    with at_most(1e12), Watch() as watch:
+        whole = found.after(2)
+    assert watch.most > 4 * 2e6
+    with at_most(2e6), Watch() as watch:
+        small = found.after(2)
+    assert watch.most < 2 * 2e6
+    assert (small - whole).abs().max().max() <= 1e-9 * whole.abs().max().max()
+
+
+def test_a_choice_keeps_to_the_budget_by_itself() -> None:
+    """Every symbol of every member was compared with every other at once; bits are those of the whole."""
+    p = torch.rand(300, 60, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    p, rewards = p / p.sum(-1, keepdim=True), torch.arange(60, dtype=torch.float64).roll(7) // 3
+    for curator in (BestOf(4), TopFraction(0.3)):
+        whole = curator.on_finite(p, rewards, {})
+        with at_most(1e6), Watch() as watch:
+            assert torch.equal(curator.on_finite(p, rewards, {}), whole)
+        assert watch.most < 2e6
 
 
 def test_the_budget_is_a_quarter_of_what_is_free_unless_it_is_given() -> None:

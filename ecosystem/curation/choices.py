@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import brief, whole_number
+from ecosystem.core.memory import budget
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, judged, positive
@@ -19,6 +20,8 @@ from ecosystem.curation.luce import LuceKernel, normal_luce
 from ecosystem.rewards import Reward
 
 _MOST = 1_000_000  # candidates of one sample
+_WIDE = 1 << 18  # comparisons of which nobody asks what they cost
+_BYTES = 4 * 8  # of one comparison, with what is beside it at the time
 
 
 def candidates(k: Any, what: str) -> int:
@@ -91,8 +94,8 @@ class BestOf(Curator):
 
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
         assert rewards is not None
-        up_to = _mass(p, rewards.unsqueeze(-1) >= rewards.unsqueeze(-2))
-        below = _mass(p, rewards.unsqueeze(-1) > rewards.unsqueeze(-2))
+        up_to = _mass(p, rewards, torch.ge)
+        below = _mass(p, rewards, torch.gt)
         # (a^K − b^K)/(a − b) as a sum: smooth where a symbol's class of ties has no mass
         return p * sum(up_to**i * below ** (self.k - 1 - i) for i in range(self.k))
 
@@ -132,8 +135,8 @@ class TopFraction(Curator):
     def on_finite(self, p: Tensor, rewards: Tensor | None, memo: dict[Any, Any]) -> Tensor:
         assert rewards is not None
         quota = self.fraction.unsqueeze(-1)
-        above = _mass(p, rewards.unsqueeze(-1) < rewards.unsqueeze(-2))
-        tied = _mass(p, rewards.unsqueeze(-1) == rewards.unsqueeze(-2))
+        above = _mass(p, rewards, torch.lt)
+        tied = _mass(p, rewards, torch.eq)
         kept = ((quota - above) / torch.where(tied > 0, tied, 1.0)).clamp(0, 1)
         return p * kept / quota
 
@@ -198,9 +201,17 @@ def _rank_within(group: Tensor) -> Tensor:
     return rank
 
 
-def _mass(p: Tensor, where: Tensor) -> Tensor:
-    """``Σ_j p_j where[i, j]``, ``[*batch, n]``."""
-    return (p.unsqueeze(-2) * where).sum(-1)
+def _mass(p: Tensor, rewards: Tensor, compare: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """``Σ_j p_j`` over the symbols ``j`` for which ``compare(r_i, r_j)``, ``[*batch, n]``.
+
+    A wide batch for few ``i`` at a time, so that the ``n × n`` comparisons keep to the budget of memory.
+    """
+    n = rewards.shape[-1]
+    batch = math.prod(torch.broadcast_shapes(p.shape[:-1], rewards.shape[:-1]))
+    most = n if batch * n * n <= _WIDE else max(1, budget() // (_BYTES * batch * n))
+    parts = rewards.split(most, -1) if most < n else (rewards,)
+    found = [(p.unsqueeze(-2) * compare(part.unsqueeze(-1), rewards.unsqueeze(-2))).sum(-1) for part in parts]
+    return found[0] if len(found) == 1 else torch.cat(found, -1)
 
 
 @cache

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.memory import Watch, fitting
 from ecosystem.core.products import any_bits
 from ecosystem.core.stacking import stack
 from ecosystem.core.streams import Stream
@@ -28,6 +29,7 @@ from ecosystem.schedules import Schedule
 
 Memories = list[dict[str, Any]]
 _LONGEST = 500  # rounds of a hyper-period
+_SMALL = 1 << 12  # numbers of all columns of which nobody asks what their round costs
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Rounds:
         self._rng = Stream.root([(seed, 0)])
         draws = self._rng.at("schedule")[0].at(dynamics.words)
         self._plans: dict[tuple[bytes, bytes], Plan] = {}
+        self._widths: dict[tuple[tuple[bytes, bytes], int], int] = {}
         schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
         self._clocks = [(members, clock, draws[members]) for members, clock in _alike(schedules)]
         cycles = [schedule.cycle() for schedule in schedules if not schedule.is_never]
@@ -121,8 +124,39 @@ class Rounds:
     def played(self, state: State, turn: Turn, differentiable: bool = False, shares: Tensor | None = None) -> State:
         """The state after a round; ``differentiable`` for rounds that torch is to differentiate.
 
-        ``shares [components, 1, columns]`` are other shares than the scenario's, of the flows that carry anything.
+        ``shares [components, 1, columns]`` are other shares than the scenario's, of the flows that carry anything. As
+        many columns at a time as keep to the budget of memory: each is alone, but for last bits of products.
         """
+        columns = len(state.now)
+        most = columns if differentiable else self.at_a_time(state, turn, shares)
+        if most >= columns:
+            return self._played(state, turn, differentiable, shares)
+        some = [slice(i, i + most) for i in range(0, columns, most)]
+        parts = [self._played(_columns(state, i), turn, False, _of(shares, i)) for i in some]
+        memories = [
+            {name: torch.cat([part.memories[c][name] for part in parts], 2) for name in memory}
+            for c, memory in enumerate(parts[0].memories)
+        ]
+        return State((torch.cat([part.now for part in parts]), *state.past[:-1]), memories)
+
+    def at_a_time(self, state: State, turn: Turn, shares: Tensor | None = None) -> int:
+        """How many columns of a state a round may have at a time; nobody need say what a curator makes of each."""
+        columns, size = state.now.shape
+        key = (turn.key, columns)
+        if columns * size <= _SMALL or columns == 1:
+            return columns
+        if key not in self._widths:
+
+            def peak(count: int) -> int:
+                with Watch() as watch:
+                    self._played(_columns(state, slice(count)), turn, False, _of(shares, slice(count)))
+                return watch.most
+
+            peak(1)  # what is kept from round to round is made before it is counted
+            self._widths[key] = fitting(peak, columns)
+        return self._widths[key]
+
+    def _played(self, state: State, turn: Turn, differentiable: bool, shares: Tensor | None) -> State:
         columns = len(state.now)
         program = self.dynamics.program(columns, differentiable=differentiable)
         begun = self.dynamics.state(state.past, state.memories, shares).changed(round=turn.number - 1)
@@ -149,6 +183,16 @@ class Rounds:
         for members, schedule, rng in self._clocks:
             due[members] = schedule.says(number, rng, (len(members),))
         return due.numpy()
+
+
+def _columns(state: State, index: slice) -> State:
+    """Some columns of a state."""
+    memories = [{name: value[:, :, index] for name, value in memory.items()} for memory in state.memories]
+    return State(tuple(past[index] for past in state.past), memories)
+
+
+def _of(shares: Tensor | None, index: slice) -> Tensor | None:
+    return shares if shares is None or shares.shape[2] == 1 else shares[:, :, index]
 
 
 def _alike(schedules: Sequence[Schedule]) -> list[tuple[Tensor, Schedule]]:

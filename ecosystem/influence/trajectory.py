@@ -93,7 +93,9 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
         recent.append(state.now)
         changes.append(_relative(recent[-1] - recent[-2], state.now))
         if len(changes) > _SHRINKING and bool((_fading(changes) | exploded).all()):
-            gap = _relative(rounds.dynamics.retrained(state.now) - state.now, state.now)
+            most = rounds.at_a_time(state, rounds.everybody)
+            retrained = torch.cat([rounds.dynamics.retrained(part) for part in state.now.split(most)])
+            gap = _relative(retrained - state.now, state.now)
             if bool(((gap <= 10 * _SETTLED) | exploded).all()):
                 break
     return [
