@@ -186,6 +186,18 @@ def test_knock_outs_need_no_source_and_no_target_and_pairs_too_many_are_said() -
     np.testing.assert_array_equal(one[changes], table[changes])
 
 
+def test_results_print_what_they_hold() -> None:
+    """A knock-out printed the fields of its class, an influence and a stable point none of their numbers."""
+    result = influence(camps())
+    assert repr(result.point).splitlines()[1:3] == ["member  alignment parameters", "writer          1          1"]
+    assert repr(result).splitlines()[1:4] == ["source  writer", "target        ", "writer       4"]
+    lines = repr(result.knock_out("writer", "press")).splitlines()
+    assert lines[0].startswith("KnockOut('writer' → 'press': changes without it, at a stable point (residual")
+    assert lines[1].split() == ["J", "M[writer]"] and ["foe", "0.25", "1"] in [line.split() for line in lines]
+    many = influence(ring.scenario(members=12, real=0.2, curation=0.3))
+    assert repr(many).splitlines()[-1].startswith("and 2 more rows")
+
+
 @pytest.mark.parametrize(
     ("ask", "error", "says"),
     [

@@ -25,6 +25,7 @@ from ecosystem.core.arguments import spelled
 from ecosystem.influence import after, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
+from ecosystem.influence.brief import small
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.goals import Goal, Measure, as_goal
@@ -224,7 +225,7 @@ class Influence(Response):
         usual = (self.of, self.measure) == ("curation", "alignment")
         what = "" if usual else f"d {self.measure} / d {self.of}, "
         size = f"{len(self.sources)} sources, {len(self.targets)} targets"
-        return f"Influence({self.scenario.name!r}: {what}{size}, at {self.point.message})"
+        return f"Influence({self.scenario.name!r}: {what}{size}, at {self.point.message})\n{small(self.matrix)}"
 
 
 @spelled

@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.engine.audience import NONE, Place
+from ecosystem.influence.brief import small
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.stable import StablePoint, find
 from ecosystem.scenario import Scenario
@@ -23,6 +24,12 @@ class KnockOut:
     point: StablePoint
     alignment: pd.Series  # J without minus J with, by member
     matrix: pd.DataFrame  # M without minus M with; NaN for a source that no longer curates
+
+    def __repr__(self) -> str:
+        u, v = self.flow
+        changes = self.matrix.rename(columns=lambda source: f"M[{source}]")
+        table = pd.concat([self.alignment.rename("J"), changes], axis=1).rename_axis("member")
+        return f"KnockOut({u!r} → {v!r}: changes without it, at {self.point.message})\n{small(table)}"
 
 
 def solved_without(dynamics: Dynamics, u: str, v: str, present: Tensor) -> tuple[Scenario, StablePoint]:

@@ -17,6 +17,7 @@ from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
 from ecosystem.influence.arising import Like, Part
+from ecosystem.influence.brief import beginnings, small
 from ecosystem.influence.continuum import Continuum, Free
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Alignment
@@ -112,7 +113,8 @@ class StablePoint:
         return f"a stable point{where} (residual {self.residual:.1e}){one}; {start}{many}"
 
     def __repr__(self) -> str:
-        return f"StablePoint({self.message})"
+        members = f"\n{small(beginnings(self.parameters, self.alignment))}" if self.found else ""
+        return f"StablePoint({self.message}){members}"
 
 
 @spelled
