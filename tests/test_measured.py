@@ -20,6 +20,7 @@ from ecosystem import (
     Flow,
     FlowMatching,
     GenerativeModel,
+    Join,
     Leave,
     Linear,
     Location,
@@ -36,6 +37,7 @@ from ecosystem import (
 )
 from ecosystem.influence import pairs
 from ecosystem.influence.measured import Measured, measure_influence
+from ecosystem.running.measures.view import View
 from scenarios import pair, ring
 
 # of few rounds on purpose: their responses are still drifting, and measure_influence says so
@@ -307,13 +309,68 @@ def test_agents_and_interventions() -> None:
     byhand.at(7, Curate("a", 0.3))
     byhand.at(20, Leave("b"))
     for s in (byagent, byhand):
-        measured = measure_influence(s, seeds=3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            measured = measure_influence(s, seeds=3)
         assert measured.matrix.loc["a", "a"] == pytest.approx(0.0, abs=1e-3)
         middle = measured.response.query("target == 'a' and 0 < round < 7")
         assert (middle["effect"] > 0).all()
     assert measured.response.query("target == 'b'")["round"].max() == 19
     row = effect(measured, "b")  # it left before the burn-in was over
     assert math.isnan(row["effect"]) and row["seeds"] == 0
+    (warned,) = caught
+    assert "'b' left in round 20, so there is no effect" in str(warned.message)
+
+
+@drifts
+def test_who_is_not_there_is_named_with_the_round() -> None:
+    """Effects on members that left were NaN without a word, those of a few rounds passed for the long run's."""
+
+    class Tired(ModelAgent):
+        def decide(self) -> None:
+            if self.model.steps == 12:
+                self.remove()
+
+    def asked(*changes: tuple[int, Any], **settings: Any) -> tuple[str, Measured]:
+        s = duo(rounds=20)
+        s.add("tired", reader(agent=Tired))
+        s.connect("a", "tired", Flow(raw=0.5))
+        for round, change in changes:
+            s.at(round, change)
+        with pytest.warns(RuntimeWarning, match="rounds 11 to 20 are averaged, and not everybody counts") as caught:
+            measured = measure_influence(s, seeds=2, **settings)
+        (words,) = (str(w.message) for w in caught if "averaged, and" in str(w.message))
+        assert words in measured.notes and words in repr(measured)
+        return words, measured
+
+    words, measured = asked()
+    assert "'tired' left in round 12, so its effect is one of the rounds in which it was there" in words
+    assert math.isfinite(effect(measured, "tired")["effect"]) and "'b'" not in words
+    words, measured = asked((5, Leave("b")))
+    assert "'b' left in round 5, so there is no effect; 'tired' left" in words
+    assert math.isnan(effect(measured, "b")["effect"])
+    words, _ = asked((14, Join("b")))
+    assert "'b' joined in round 14, so its effect is one of the rounds" in words
+    words, _ = asked((15, Leave("a")), targets=["b"])
+    assert "'a' left in round 15, and moves nothing while it is away" in words and "tired" not in words
+
+
+@drifts
+def test_a_measure_that_is_never_a_number_is_named() -> None:
+    """The effect on a member of whom it says nothing was NaN without a word."""
+
+    def silent(view: View) -> Tensor:
+        return torch.full_like(view.alignment(), torch.nan)
+
+    with pytest.warns(RuntimeWarning, match="silent of 'a' is NaN in all averaged rounds, so there is no effect"):
+        measured = measure_influence(duo(rounds=4), seeds=2, measure=silent)
+    assert measured.table["effect"].isna().all()
+
+
+def test_one_pair_says_that_it_has_no_interval() -> None:
+    measured = measure_influence(duo(rounds=4), seeds=1)
+    assert measured.notes[-1].startswith("low and high are NaN where there are fewer than two pairs")
+    assert repr(measured).splitlines()[0] == "Measured(delta=0.02, burn_in=2, confidence=0.95)"
 
 
 # -- how it is computed ------------------------------------------------------------------------------------------------

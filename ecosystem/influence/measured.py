@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,9 @@ from scipy.stats import t as student
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn
 from ecosystem.core.progress import metered
+from ecosystem.influence.absences import absences, unsaid
 from ecosystem.influence.arising import Like
+from ecosystem.influence.brief import small
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
 from ecosystem.running.measures import alignment
 from ecosystem.running.measures.named import Measure, name_of
@@ -30,6 +32,7 @@ class Measured:
 
     ``table`` has the columns source, target, kind ("self" or "cross"), effect, low, high, seeds (pairs that counted);
     ``response`` source, target, round, effect, low, high: what the change at the source has done by each round.
+    ``notes`` say why effects are missing, or not those of the long run (what the call has warned of), or are unsure.
     """
 
     table: pd.DataFrame
@@ -37,6 +40,11 @@ class Measured:
     delta: float
     confidence: float
     burn_in: int
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        how = f"delta={self.delta:g}, burn_in={self.burn_in}, confidence={self.confidence:g}"
+        return "\n".join([f"Measured({how})", small(self.table), *self.notes])
 
     @property
     def matrix(self) -> pd.DataFrame:
@@ -96,10 +104,11 @@ def measure_influence(
 
     Warns
     -----
-    RuntimeWarning of pairs that diverged and are left out, and of responses that still drift, so that effects are not
-    those of the long run: the later half of the averaged rounds differs from the earlier by more than 2 % of the effect
-    and, where there is chance, by more than chance over seeds (paired, by Student's t: a call without any drift warns
-    with a probability of at most 1 in 1,000).
+    RuntimeWarning of pairs that diverged and are left out; of members that were not there in all averaged rounds (who
+    left or joined, and when), or of whom a measure said nothing there; and of responses that still drift, so that
+    effects are not those of the long run: the later half of the averaged rounds differs from the earlier by more than
+    2 % of the effect and, where there is chance, by more than chance over seeds (paired, by Student's t: a call without
+    any drift warns with a probability of at most 1 in 1,000).
 
     Returns
     -------
@@ -130,7 +139,7 @@ def measure_influence(
     read = as_targets(scenario, targets, measure)
     addresses, certain = as_replicates(scenario, seeds, read, measure)
     record = Record(judged=judged, measures=[measure])
-    tables, responses, lost, drifting = [], [], [], []
+    tables, responses, lost, drifting, away = [], [], [], [], []
     sure = 1 - _ALARM / (len(varied) * len(read))  # of each pair, so that it holds for the call
     with metered(progress, scenario.name, "rounds of paired runs") as meter:
         meter.phase(f"measuring the influence of {len(varied)} on {len(read)} members")
@@ -139,34 +148,52 @@ def measure_influence(
             responses.append(_response(pairs, read, certain, confidence))
             lost += _lost(pairs)
             drifting += _drifting(pairs, read, certain, sure, burn_in)
-    _warn_of_lost(lost, measure)
-    _warn_of_drift(drifting, burn_in + 1, scenario.rounds)
+            away += absences(pairs, read, burn_in) + unsaid(pairs, read, name_of(measure), burn_in)
+    first, last = burn_in + 1, scenario.rounds
+    told = [*_of_lost(lost, measure), *_of_absences(away, first, last), *_of_drift(drifting, first, last)]
+    for words in told:
+        warn(words, RuntimeWarning)
     table, response = (pd.concat(parts, ignore_index=True) for parts in (tables, responses))
-    return Measured(table, response, delta, confidence, burn_in)
+    if bool((table["low"].isna() & table["effect"].notna()).any()):
+        told.append(
+            "low and high are NaN where there are fewer than two pairs (seeds=...): nothing says how sure it is"
+        )
+    return Measured(table, response, delta, confidence, burn_in, tuple(told))
 
 
-# -- warnings about the call -------------------------------------------------------------------------------------------
+# -- what is said of the call ------------------------------------------------------------------------------------------
 
 
-def _warn_of_lost(lost: list[str], measure: Measure) -> None:
+def _of_lost(lost: list[str], measure: Measure) -> Iterator[str]:
     if lost:
         where = ", ".join(lost[:8]) + (", ..." if len(lost) > 8 else "")
-        warn(
+        yield (
             f"paired runs that diverged, or whose {name_of(measure)} is not finite, were left out: {where}; effects "
-            "and intervals are those of the others",
-            RuntimeWarning,
+            "and intervals are those of the others"
         )
 
 
-def _warn_of_drift(drifting: list[str], first: int, last: int) -> None:
+def _of_absences(away: list[str], first: int, last: int) -> Iterator[str]:
+    if away:
+        yield (
+            f"rounds {first} to {last} are averaged, and not everybody counts in all of them: {_some(away)}; average "
+            "rounds in which they do, burn_in=... and scenario.replace(rounds=...), or leave them out of targets="
+        )
+
+
+def _of_drift(drifting: list[str], first: int, last: int) -> Iterator[str]:
     if drifting:
-        where = "; ".join(drifting[:4]) + (f"; and {len(drifting) - 4} more" if len(drifting) > 4 else "")
-        warn(
-            f"the long run has not been reached: over rounds {first} to {last} the effect of {where}; "
+        yield (
+            f"the long run has not been reached: over rounds {first} to {last} the effect of {_some(drifting)}; "
             "play more rounds, scenario.replace(rounds=...), or average the last ones only, burn_in=...; "
-            "where every law is known, influence(scenario).after() has the exact effect of so many rounds",
-            RuntimeWarning,
+            "where every law is known, influence(scenario).after() has the exact effect of so many rounds"
         )
+
+
+def _some(sentences: list[str]) -> str:
+    """The first of some sentences, each once, and how many there are."""
+    found = list(dict.fromkeys(sentences))
+    return "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else "")
 
 
 # -- the tables --------------------------------------------------------------------------------------------------------

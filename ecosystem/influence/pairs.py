@@ -157,13 +157,18 @@ def _is_exact(scenario: Scenario, name: str, measure: Measure) -> bool:
 class Pairs:
     """Difference quotients ``[sources, targets, rounds, seeds]`` and where they count.
 
-    ``whole [sources, targets, seeds]``: neither side diverged, and whatever there is of the target is finite.
+    ``whole [sources, targets, seeds]``: neither side diverged, and whatever there is of the target is finite; ``alive
+    [sources, seeds]``: the first alone. ``there [sources, targets, rounds, seeds]`` and ``acting [sources, rounds,
+    seeds]``: whether the target, and the source itself, are there on both sides.
     """
 
     sources: list[str]
     quotients: np.ndarray
     counted: np.ndarray
     whole: np.ndarray
+    alive: np.ndarray
+    there: np.ndarray
+    acting: np.ndarray
 
 
 def paired(
@@ -187,20 +192,30 @@ def paired(
         here = sources[i : i + few]
         variants = [side for source in here for side in source.sides(scenario)]
         some = (seeds[k : k + many] for k in range(0, len(seeds), many))
-        parts = [_run(variants, part, targets, record, measure, played) for part in some]
-        alignment, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
+        names = [source.name for source in here]
+        parts = [_run(variants, part, targets, names, record, measure, played) for part in some]
+        alignment, said, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
         width = np.array([source.high - source.low for source in here]).reshape(-1, 1, 1, 1)
         with np.errstate(invalid="ignore"):
             quotients = (alignment[1::2] - alignment[::2]) / width
-        there = present[1::2] & present[::2]
-        whole = (alive[1::2] & alive[::2])[:, None] & (np.isfinite(quotients) | ~there).all(2)
-        yield Pairs([source.name for source in here], quotients, there & whole[:, :, None], whole)
+        heard, there, alive = (sides[1::2] & sides[::2] for sides in (said, present, alive))
+        whole = alive[:, None] & (np.isfinite(quotients) | ~heard).all(2)
+        acting = there[np.arange(len(here)), len(targets) + np.arange(len(here))]
+        there = there[:, : len(targets)]
+        yield Pairs(names, quotients, heard & whole[:, :, None], whole, alive, there, acting)
 
 
 def _run(
-    variants: list[Scenario], seeds: Seeds, targets: list[str], record: Record, measure: Measure, played: Iterator[Any]
+    variants: list[Scenario],
+    seeds: Seeds,
+    targets: list[str],
+    sources: list[str],
+    record: Record,
+    measure: Measure,
+    played: Iterator[Any],
 ) -> tuple[np.ndarray, ...]:
-    """What is measured and who is there, ``[variants, targets, rounds, seeds]``, and what lives, ``[variants, seeds]``.
+    """What is measured and whether it says anything, ``[variants, targets, rounds, seeds]``, who is there (targets,
+    then sources), and what lives, ``[variants, seeds]``.
 
     An alignment that is NaN is one that was lost; where another measure is NaN it says nothing of a member.
     """
@@ -209,11 +224,12 @@ def _run(
         eco.step()
         next(played, None)
     rows, kept = [eco.names.index(name) for name in targets], eco.recorder.snapshots
+    watched = rows + [eco.names.index(name) for name in sources]
     if (asked := name_of(measure)) not in kept[0].numbers:
         raise ValueError(f"{_HERE}(measure): {asked} returns a frame; a number for each member can be read")
     values = [s.numbers[asked][rows].astype(float) for s in kept]
     said = [s.present[rows] & ((measure is alignment) | ~np.isnan(x)) for s, x in zip(kept, values, strict=True)]
-    arrays = (values, said)
+    arrays = (values, said, [s.present[watched] for s in kept])
     return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.numpy()
 
 
