@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecosystem import Crowd, Drift, Flow, Gaussian, Linear, Member, Scenario, Shift
-from ecosystem.influence import influence
+from ecosystem import Crowd, Drift, Flow, Gaussian, Linear, Luce, Member, Scenario, Shift
+from ecosystem.influence import influence, stability, stable_point
 from ecosystem.retention import accumulate
 
 PLACES = [(1e8, 1.0), (1e6, 1e-4), (-3e7, 1e-2)]
@@ -48,6 +48,50 @@ def test_samples_have_them_too(mean, variance):
 def test_influence_is_that_at_the_origin():
     far, near = (influence(network(m, 1.0, None)).matrix for m in (2e3, 0.0))
     assert torch.allclose(torch.tensor(far.to_numpy()), torch.tensor(near.to_numpy()), rtol=1e-6, atol=1e-7)
+
+
+def loops(mean: float, deviation: float, family: type[Gaussian] = Gaussian) -> Scenario:
+    s = Scenario("loops", rounds=20)
+    for name in "ab":
+        model = (Gaussian if name == "a" else family)([mean], [[deviation**2]])
+        s.add(
+            name,
+            Member(model, reward=Linear([1.0]), curator=Luce(2, deviation), real=Gaussian([mean], [[deviation**2]])),
+        )
+    for u, v, share in (("a", "a", 0.2), ("a", "b", 0.3), ("b", "a", 0.1)):
+        s.connect(u, v, Flow(raw=share, curated=0.3 if u == v else 0.0))
+    return s
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(1e4, 1.0), (1e6, 1.0), (1e8, 1.0), (-3e7, 10.0), (1e4, 1e-2), (1.0, 1e-4), (1e6, 1e4)]
+)
+def test_influence_at_any_distance_is_that_at_the_origin_in_standard_deviations(mean: float, deviation: float) -> None:
+    """Steps were sized by the mean: a member 1e4 standard deviations from 0 "was not differentiable"."""
+    far, near = (influence(s, at=stable_point(s, starts=1)) for s in (loops(mean, deviation), loops(0.0, 1.0)))
+    expected = near.matrix.to_numpy() * deviation
+    assert far.matrix.to_numpy() == pytest.approx(expected, rel=1e-7 + 10 * abs(mean) / deviation * 2**-52)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (1e6, 1.0)])
+def test_kinks_are_seen_at_any_distance(mean: float, deviation: float) -> None:
+    """Steps and gaps go by what a member spreads over, so that what is refused is a kink wherever it stands."""
+
+    class Stubborn(Gaussian):
+        def refit(self, statistic):
+            new = super().refit(statistic)
+            return new.rebuild(new.tensors() | {"mean": new.mean.clamp(min=mean)})
+
+    s = loops(mean, deviation, Stubborn).without("a", "b")
+    s.connect("b", "b", Flow(raw=0.5))
+    with pytest.raises(ValueError, match="the retraining of 'b' is not differentiable at the stable point"):
+        influence(s, at=stable_point(s, starts=1))
+
+
+def test_a_small_change_is_small_for_who_spreads_little() -> None:
+    """Rounds until it has faded were those of a change of a thousand standard deviations."""
+    far, near = (stability(loops(mean, 1.0)).table["measured"][0] for mean in (1e6, 0.0))
+    assert abs(far - near) <= 1
 
 
 def test_data_far_from_where_a_member_starts():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -10,9 +11,11 @@ from torch import Tensor
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Goal
 from ecosystem.influence.jacobian import derivative
+from ecosystem.influence.sizes import sizes
 
-_STEP = 1e-6
+_STEP = 1e-6  # of a member's own size
 _TOLERANCE = 1e-3
+_ROUNDING = 2.0**-52
 
 
 def check_smooth(
@@ -23,10 +26,13 @@ def check_smooth(
     The message names the member; what nobody asks for may have kinks.
 
     Along a direction that stays inside the families, the one-sided difference quotients are compared with each other
-    and with the derivative; ``push`` is that of retraining.
+    and with the derivative; ``push`` is that of retraining. Steps go by what members spread over; they are longer
+    where members stand so far from 0 that rounding would count.
     """
     point, layout = vector.unsqueeze(0), dynamics.layout
-    direction = _direction(dynamics, point)
+    size = sizes(layout, point)
+    direction = _direction(dynamics, point, size)
+    step = max(_STEP, 10 * math.sqrt(_ROUNDING * float((point.abs() / size).max())))
     wanted = set(targets)
     asked = [i for i, name in enumerate(goal.targets) if name in wanted]
 
@@ -34,14 +40,16 @@ def check_smooth(
         return goal.values(x)[:, asked]
 
     value, slope = derivative(values, point, direction)
-    column = _worst(values, value, slope, slope.abs(), point, direction)
+    column = _worst(values, value, slope, slope.abs() + _TOLERANCE * (1 + value.abs()), point, direction, step)
     if column is not None:
         raise ValueError(
             f"{goal.described(goal.targets[asked[column]])} is not differentiable at the stable point; use a smooth "
             f"one, leave it out of targets=, or {INSTEAD}"
         )
     slope = push(direction)
-    column = _worst(dynamics.retrained, dynamics.retrained(point), slope, layout.largest(slope), point, direction)
+    value = dynamics.retrained(point)
+    scale = layout.largest(slope) + _TOLERANCE * torch.minimum(1 + value.abs(), 10 * size)
+    column = _worst(dynamics.retrained, value, slope, scale, point, direction, step)
     if column is not None:
         name = dynamics.names[int(layout.owners()[column])]
         raise ValueError(
@@ -50,23 +58,29 @@ def check_smooth(
         )
 
 
-def _direction(dynamics: Dynamics, point: Tensor) -> Tensor:
+def _direction(dynamics: Dynamics, point: Tensor, size: Tensor) -> Tensor:
     """Every member moves by its own size, in a direction that retraining gives (0 where it gives none)."""
     layout = dynamics.layout
-    size = 1 + layout.largest(point)
     wave = torch.sin(torch.arange(1, point.shape[1] + 1, dtype=point.dtype))
     away = dynamics.start - point
-    away = torch.where(layout.largest(away) > 0, away, size)
+    far = layout.largest(away / size)
+    away = torch.where(far > 0, away / far.clamp(min=1), size)
     step = dynamics.retrained(point + 1e-3 * layout.tangent(wave * away)) - dynamics.retrained(point)
-    return step / layout.largest(step).clamp(min=1e-300) * size
+    return step / layout.largest(step / size).clamp(min=1e-300)
 
 
 def _worst(
-    function: Callable[[Tensor], Tensor], value: Tensor, slope: Tensor, scale: Tensor, point: Tensor, direction: Tensor
+    function: Callable[[Tensor], Tensor],
+    value: Tensor,
+    slope: Tensor,
+    scale: Tensor,
+    point: Tensor,
+    direction: Tensor,
+    step: float,
 ) -> int | None:
     """The output whose one-sided derivatives disagree, if any; ``scale`` is how large slopes are there."""
-    right = (function(point + _STEP * direction) - value) / _STEP
-    left = (value - function(point - _STEP * direction)) / _STEP
+    right = (function(point + step * direction) - value) / step
+    left = (value - function(point - step * direction)) / step
     gap = torch.maximum((right - slope).abs(), (left - slope).abs())
-    wrong = ~(gap <= _TOLERANCE * (scale + 1e-3 * (1 + value.abs())))
+    wrong = ~(gap <= max(_TOLERANCE, 10 * step) * scale)
     return int(wrong[0].nonzero()[0]) if bool(wrong.any()) else None

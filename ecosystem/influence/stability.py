@@ -23,12 +23,14 @@ from ecosystem.influence.lyapunov import Lyapunov
 from ecosystem.influence.pace import Law, averaging, slow_growth
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds, State
+from ecosystem.influence.sizes import sizes
 from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
+_WIDE = 10  # standard deviations that count as the whole of a member
 _PATIENCE = 5000  # rounds played at most to see it fade
 
 
@@ -214,8 +216,9 @@ def _fading(linear: LinearRound, change: Tensor) -> Iterator[float]:
 
 def _moved(dynamics: Dynamics, vector: Tensor) -> Tensor:
     """Parameters a little beside a point, inside the families, ``[1, size]``."""
-    noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0] * (1 + vector.abs())
-    return dynamics.retrained(vector + _PERTURBED * noise)
+    noise = Stream.root([(0, 0)]).at("perturbation").normal(1, len(vector))[:, 0]
+    size = torch.minimum(1 + vector.abs(), _WIDE * sizes(dynamics.layout, vector.unsqueeze(0))[0])
+    return dynamics.retrained(vector + _PERTURBED * noise * size)
 
 
 def _measured(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> float:
