@@ -18,6 +18,7 @@ from scipy.stats import t as student
 from synthetic_studies import HOSTILE, PLANE, SCATTERED, STUDIES, made_up
 from test_report import Page, is_whole_picture
 
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
 from ecosystem.report import look, write_study
 from ecosystem.report.study.colours import scale
 from ecosystem.report.study.curves import along, slices
@@ -382,3 +383,24 @@ def test_in_a_browser_nothing_fails_and_nothing_overflows(pages: Any, name: str,
     for seen in in_frames(pages(name), (390, 700, 1280), tmp_path):
         assert seen["spare"] >= 0 and not seen["wide"]
         assert seen["images"] == pages(name).count("<figure>") and not seen["blank"]
+
+
+def led(chosen_by: str = "producer") -> Scenario:
+    """``b`` likes the opposite of what it reads chosen."""
+    s, still = Scenario("led", rounds=2), Location([0.0])
+    s.add("a", Member(still, reward=Linear([1.0]), curator=Shift([1.0]), real=still))
+    s.add("b", Member(still, reward=Linear([-1.0]), curator=Shift([1.0]), real=still))
+    s.connect("a", "b", Flow(raw=0.2, curated=0.3, chosen_by=chosen_by))
+    return s
+
+
+def test_nothing_backfires_on_members_whose_users_never_choose(tmp_path: Path) -> None:
+    """Where others choose what a member reads, its curation was said to backfire."""
+    told = {}
+    for kept in (["influence", "flows"], ["influence"]):
+        study = Study("led", led, grid={"chosen_by": ["producer", "consumer"]}, measure=kept)
+        found = effects(Subject(study.run(tmp_path / str(len(kept)), workers=0)))
+        assert found is not None
+        told[len(kept)] = effects_headline(found)
+    assert told[2] == "Curating b backfires at 1 of 2 points and lowers its own alignment at 1."
+    assert told[1] == "Curating b lowers its own alignment at 2 of 2 points."  # nobody knows who chooses

@@ -38,7 +38,7 @@ def _told(name: str, there: np.ndarray, burn_in: int) -> str:
         for verb, moved in (("left", left), ("joined", came))
         if moved.any()
     ]
-    few = f" (in {some.sum()} of {len(some)} paired runs)" if not some.all() else ""
+    few = f" (in {int(some.sum())} of {there.shape[1]} paired runs)" if not some.all() else ""
     none = "there is no effect" if not late.any() else "its effect is one of the rounds in which it was there"
     return f"{name!r} {' and '.join(moves) or 'was never there'}{few}, so {none}"
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from ecosystem.core.words import counted, number
-from ecosystem.report.influence.verdicts import called, joined
+from ecosystem.report.influence.verdicts import called, joined, readers_only
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
 from ecosystem.report.study.reading import columns, parts
@@ -28,13 +28,16 @@ class Effects:
     """What the kept table ``influence`` says: counts over all points, and the strongest pairs at every point.
 
     ``pairs`` has a row a pair, strongest first: target, source, kind, points, size (mean), low, high, and at how many
-    points the effect was below zero (``negative``). ``backfiring`` and ``harming`` count points where anybody's
-    curation lowers its own alignment, or another's.
+    points the effect was below zero (``negative``), of which curation backfires at ``own`` ones: a member's own users
+    choose some of what it reads there, as the table ``flows`` says if it was kept. ``backfiring`` counts points where
+    that is so of anybody, ``lowering`` those where somebody's curation lowers its own alignment though others choose,
+    or nobody knows who does, ``harming`` those where it lowers another's.
     """
 
     pairs: pd.DataFrame
     points: int
     backfiring: int
+    lowering: int
     harming: int
     values: Quantity
 
@@ -52,14 +55,18 @@ def effects(subject: Subject) -> Effects | None:
     results = subject.results
     if not {"point", "effect", "backfires", "harms", *KEYS} <= columns(results, "influence"):
         return None
-    counts, seen, backfiring, harming = [], set(), set(), set()
+    counts, seen, backfiring, lowering, harming = [], set(), set(), set(), set()
+    choosing = _choosing(subject)
     for part in parts(results, "influence", ["point", *KEYS, "effect", "backfires", "harms"]):
         part = part[np.isfinite(part["effect"].astype(float))].assign(size=part["effect"].abs())
         cross = part["kind"] == "cross"
         seen |= set(part["point"])
-        backfiring |= set(part.loc[part["backfires"].astype(bool), "point"])
+        fails = part["backfires"].astype(bool)
+        own = fails & _keys(part, "target").isin(choosing)
+        backfiring |= set(part.loc[own, "point"])
+        lowering |= set(part.loc[fails & ~own, "point"])
         harming |= set(part.loc[part["harms"].astype(bool) & cross, "point"])
-        groups = part.assign(negative=part["backfires"].where(~cross, part["harms"]).astype(bool)).groupby(KEYS)
+        groups = part.assign(negative=fails.where(~cross, part["harms"]).astype(bool), own=own).groupby(KEYS)
         counts.append(
             groups.agg(
                 points=("effect", "size"),
@@ -67,16 +74,32 @@ def effects(subject: Subject) -> Effects | None:
                 low=("effect", "min"),
                 high=("effect", "max"),
                 negative=("negative", "sum"),
+                own=("own", "sum"),
             ).reset_index()
         )
     if not seen:
         return None
     every = pd.concat(counts).groupby(KEYS, sort=False)
-    how = {"points": "sum", "size": "sum", "low": "min", "high": "max", "negative": "sum"}
+    how = {"points": "sum", "size": "sum", "low": "min", "high": "max", "negative": "sum", "own": "sum"}
     pairs = every.agg(how).reset_index()
     pairs["size"] /= pairs["points"]
     pairs = pairs.sort_values("size", ascending=False, kind="stable", ignore_index=True)
-    return Effects(pairs, len(seen), len(backfiring), len(harming), _values(subject, pairs))
+    return Effects(pairs, len(seen), len(backfiring), len(lowering), len(harming), _values(subject, pairs))
+
+
+def _keys(table: pd.DataFrame, column: str) -> pd.Series:
+    """A member of a point, as one name."""
+    return table["point"].astype(str) + "\0" + table[column].astype(str)
+
+
+def _choosing(subject: Subject) -> set[str]:
+    """Members of points (:func:`_keys`) whose own users choose some of what they read; none where nobody knows."""
+    asked = ["point", "source", "target", "curated", "chosen_by"]
+    if not set(asked) <= columns(subject.results, "flows"):
+        return set()
+    flows = pd.concat(parts(subject.results, "flows", asked), ignore_index=True)
+    flows = flows.assign(source=_keys(flows, "source"), target=_keys(flows, "target"))
+    return set(flows["target"]) - readers_only(flows)
 
 
 def _values(subject: Subject, pairs: pd.DataFrame) -> Quantity:
@@ -97,21 +120,26 @@ def _values(subject: Subject, pairs: pd.DataFrame) -> Quantity:
 
 
 def headline(found: Effects) -> str:
-    """Where curation backfires and whom it harms, in a sentence."""
-    worst = found.own[found.own["negative"] > 0].sort_values("negative", ascending=False, kind="stable")
+    """Where curation backfires, or lowers a member's alignment though others choose, and whom it harms."""
+    worst = found.own[found.own["own"] > 0].sort_values("own", ascending=False, kind="stable")
+    led = (found.own["negative"] - found.own["own"])[found.own["negative"] > found.own["own"]]
     harmed = found.cross[found.cross["negative"] > 0].sort_values("negative", ascending=False, kind="stable")
     n = f"{found.points:,}"
     alone = len(found.own) == 1 and set(found.cross["source"]) <= set(found.own["source"])
     if alone and len(found.cross) <= 2:
         name = called(found.own["source"].iloc[0])
-        words = [f"backfires at {count:,}" for count in worst["negative"]] or ["never backfires"]
+        words = [f"backfires at {count:,}" for count in worst["own"]]
+        words += [f"lowers its own alignment at {count:,}" for count in led]
+        words = words or ["never backfires"]
         words += [f"harms {called(row.target)} at {row.negative:,}" for row in harmed.itertuples()]
         first = next((place for place, clause in enumerate(words) if " at " in clause), None)
         words = [f"{clause} of {n} points" if place == first else clause for place, clause in enumerate(words)]
         return f"Curating {name} {joined(words)}."
-    if not len(worst) and not len(harmed):
+    if not len(worst) and not len(led) and not len(harmed):
         return "Curation lowers nobody’s alignment at any point."
-    words = [f"backfires for somebody at {found.backfiring:,} of {n} points"] if len(worst) else ["never backfires"]
+    words = [f"backfires for somebody at {found.backfiring:,}"] if len(worst) else []
+    words += [f"lowers somebody’s own alignment at {found.lowering:,}"] if len(led) else []
+    words = [f"{words[0]} of {n} points", *words[1:]] if words else ["never backfires"]
     words.append(f"harms somebody else at {found.harming:,}" if len(harmed) else "harms nobody else")
     return f"Curation {joined(words)}."
 
