@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import vjp
 
-from ecosystem.core.memory import Watch, fitting
+from ecosystem.core.memory import Watch, budget, fitting
 
 DENSE = 1200  # numbers in Θ up to which matrices are written out
+_SPARE = 64  # how many times what a column was seen to take it may take at another point
+_KNOWN: weakref.WeakKeyDictionary[Any, dict[Any, int]] = weakref.WeakKeyDictionary()  # what a column takes, by owner
 
 Map = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], each column alone
 
@@ -49,13 +54,20 @@ class Jacobian:
 def columns_that_fit(function: Map, point: Tensor, most: int) -> int:
     """How many columns, ``most`` at most, a map and its products may have to stay in the memory's budget.
 
-    Nobody need say what a map costs: it is run with one column, and with three where that does not tell.
+    Nobody need say what a map costs: it is run with one column, and with three where that does not tell. What one
+    takes elsewhere need not be looked at again where many times as much would fit.
     """
+    owner, size = getattr(function, "__self__", None), len(point)
+    known = {} if owner is None else _KNOWN.setdefault(owner, {})
+    key = (getattr(function, "__func__", None), size)
+    if known.get(key, math.inf) * max(1, most) * _SPARE <= budget():
+        return max(1, most)
 
     def peak(columns: int) -> int:
         with Watch() as watch:
             jacobian = Jacobian(function, point, columns)
             jacobian.push(jacobian.pull(torch.ones_like(jacobian.value)))
+        known[key] = max(watch.most // columns, known.get(key, 0))
         return watch.most
 
     function(point.unsqueeze(0))  # what is kept from call to call is made before it is counted
