@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "Scenario(round=)": (calling(Scenario, "x", round=3), "Scenario() takes no 'round'; did you mean 'rounds'?"),
     "Scenario()": (
         calling(Scenario, "x"),
-        "TypeError: Scenario() missing 1 required keyword-only argument: 'rounds'; it takes name, and by name rounds, ",
+        "TypeError: Scenario() missing 1 required keyword-only argument: 'rounds'; it takes name, and by name",
     ),
     "Member(rewards=)": (
         calling(Member, Location([0.0]), rewards=1),

@@ -126,6 +126,8 @@ def test_the_face_imports_nothing_heavy() -> None:
         (["run"], "FILE"),
         (["run", "x.py", "--colour", "red"], "--colour"),
         (["run", "x.py", "--rounds", "many"], "--rounds"),
+        (["run", "x.py", "--rounds", "0"], "--rounds"),
+        (["run", "x.py", "--samples", "-1"], "--samples"),
         (["run", "x.py", "--replicates", "0"], "--replicates"),
         (["run", "x.py", "--every", "0"], "--every"),
     ],

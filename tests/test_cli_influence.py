@@ -63,13 +63,15 @@ def test_the_table_and_the_sentences_are_shown(pair: Path, analysis: Analysis) -
         "pair: influence of curation",
         "│ theta │ theta │ self │ 1.485 │ 2.39 │ 0.6212 │ dampened │ pays │",
         "│ phi │ theta │ cross │ -0.1584 │ │ │ │ harms │",
-        "Curation pays for theta. Curating theta harms phi.",
+        "Curating theta pays for theta: one percentage point more",
         "by 0.0148; the network weakens this (38 % less than if phi stood still).",
         "Sentences speak of one percentage point",
         "Does the network settle?",
         "phi: it has no curated flow.",
     ):
         assert words in lines, words
+    said = [line for line in lines.replace(": ", ". ").split(". ") if len(line.split()) > 2]
+    assert len(set(said)) == len(said)  # the headline was said again below it
     assert not list(pair.parent.glob("**/influence"))
 
 

@@ -330,3 +330,10 @@ def test_in_a_browser_nothing_fails_and_nothing_overflows(name: str, tmp_path: P
     for frame in in_frames(rendered(name), (390, 700, 1280), tmp_path):
         assert frame["spare"] >= 0 and not frame["wide"]
         assert frame["images"] == 3 and not frame["blank"]
+
+
+def test_a_page_explains_every_word_once() -> None:
+    """Alone stood twice in the glossary of a page of both, and meant two things."""
+    page = render(synthetic_runs.pair(), made.pair())
+    words = re.findall(r"<dt>(.*?)</dt>", page)
+    assert "Isolated" in words and "Alone" in words and len(set(words)) == len(words)

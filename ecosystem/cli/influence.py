@@ -99,8 +99,8 @@ def show_findings(findings: Findings) -> None:
     ]
     screen = console()
     screen.print(table(f"{findings.settings.get('scenario')}: influence of curation", header, rows))
-    for line in (headline(findings), UNIT):
-        screen.print(line, highlight=False, markup=False)
+    # chapters say of every effect what the headline would
+    screen.print(headline(findings) if found.empty else UNIT, highlight=False, markup=False)
     for title, sentences in story(findings):
         screen.print(f"\n{title}", style="bold", highlight=False, markup=False)
         for sentence in sentences:

@@ -32,8 +32,8 @@ SAMPLES = 64  # of each member, for the report
 def run(
     file: File,
     settings: Settings = None,
-    rounds: Annotated[int | None, typer.Option(help="Instead of the scenario's own.")] = None,
-    samples: Annotated[int | None, typer.Option(help="Per member and round; 0: the population.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Instead of the scenario's own.")] = None,
+    samples: Annotated[int | None, typer.Option(min=0, help="Per member and round; 0: the population.")] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Independent copies, side by side.")] = 1,
     seed: Annotated[int, typer.Option(help="Root of all random draws.")] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Save the run and a report.")] = None,

@@ -115,7 +115,7 @@ def _verdicts(findings: "Findings") -> dict[str, Any]:
         }
         for row in table.to_dict("records")
     ]
-    columns = ["Member", "Curated", "Effect on itself", "Alone", "The network", "On the others", "Verdict"]
+    columns = ["Member", "Curated", "Effect on itself", "Isolated", "The network", "On the others", "Verdict"]
     return {"caption": caption, "columns": columns, "rows": rows}
 
 
