@@ -50,6 +50,12 @@ def run(
         int | None, typer.Option(min=1, metavar="K", help="Save every K-th round.  [default: 1]")
     ] = None,
     keep: Annotated[int | None, typer.Option(min=1, metavar="N", help="Newest checkpoints kept.  [default: 2]")] = None,
+    live: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Add the rows of each recorded round as it is played.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Show measures in TensorBoard as the run goes on.")
+    ] = None,
     threads: Threads = 1,
     debug: Debug = False,
 ) -> None:
@@ -62,13 +68,15 @@ def run(
 
         torch.set_num_threads(threads)
         plan = _checkpoints(checkpoints, checkpoint_every, keep, out)
+        listeners = _listeners(live, tensorboard, out, checkpoints)
         parameters = parse_settings(settings or ())
         with metered(True, file.stem, "rounds") as meter:
             meter.phase("building")  # and models that begin trained are trained
             scenario, description = load(file, parameters, rounds, samples)
             record = _record(scenario, every, out)
             with located(file):
-                eco = Ecosystem(scenario, seeds=[(seed, r) for r in range(replicates)], record=record)
+                seeds = [(seed, r) for r in range(replicates)]
+                eco = Ecosystem(scenario, seeds=seeds, record=record, live=listeners)
         origin = facts(file, parameters, description)
         findings = analysed(scenario, origin) if influence else None
         with CtrlC() as ctrl_c:
@@ -118,6 +126,7 @@ def _played(eco: Ecosystem, ctrl_c: CtrlC, plan: Checkpoints | None, origin: dic
     from ecosystem.running.checkpoints import keeping
 
     with keeping(eco, plan) as round_played:
+        eco.live.tell(eco.recorder)
         completed = simulate(eco, ctrl_c, origin["file"], round_played)
     # a round that was broken off is not done, though Mesa has counted it
     return eco.result(**origin, completed=completed, finished=completed == eco.rounds)
@@ -161,9 +170,28 @@ def _checkpoints(folder: Path | None, every: int | None, keep: int | None, out: 
             raise ValueError("--checkpoint-every and --keep say how checkpoints are saved; add --checkpoints FOLDER")
         return None
     folder = named(folder)
-    if out is not None and folder.resolve().is_relative_to(out.resolve()):
-        raise ValueError(f"--checkpoints {folder} lies in the folder that the run is saved to; choose one beside it")
+    _beside(folder, "--checkpoints", out)
     return Checkpoints(folder, 1 if every is None else every, 2 if keep is None else keep)
+
+
+def _listeners(file: Path | None, board: Path | None, out: Path | None, checkpoints: Path | None) -> list[Any]:
+    """Who is told of the rounds while they are played."""
+    from ecosystem.core.storage import named
+    from ecosystem.running.live import Csv, TensorBoard
+
+    for place, option in ((file, "--live"), (board, "--tensorboard")):
+        if place is not None:
+            _beside(named(place), option, out)
+            _beside(named(place), option, checkpoints, "its checkpoints are saved in")
+    return [*([Csv(file)] if file else []), *([TensorBoard(board)] if board else [])]
+
+
+def _beside(place: Path, option: str, folder: Path | None, why: str = "the run is saved to") -> None:
+    """Refuse a place in a folder that is replaced as a whole, or holds nothing else."""
+    from ecosystem.core.storage import named
+
+    if folder is not None and place.resolve().is_relative_to(named(folder).resolve()):
+        raise ValueError(f"{option} {place} lies in the folder that {why}; choose one beside it")
 
 
 def _show_run(run: Run) -> None:

@@ -87,15 +87,16 @@ def put_beside(path: Path, data: bytes) -> Path:
     return beside
 
 
-def append(path: Path, data: bytes) -> None:
-    """Add to a file, and have it on the disk; where that fails it is what it was before."""
+def append(path: Path, data: bytes, lasting: bool = True) -> None:
+    """Add to a file, and have it on the disk (if ``lasting``); where that fails it is what it was before."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags, 0o666), "ab") as file:
         before = os.fstat(file.fileno()).st_size
         try:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         except BaseException:
             with suppress(OSError):
                 os.truncate(path, before)

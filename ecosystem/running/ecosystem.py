@@ -21,6 +21,7 @@ from ecosystem.engine.step import step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
 from ecosystem.running.costs import check_cost
+from ecosystem.running.live import as_live
 from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
@@ -37,8 +38,9 @@ class Ecosystem(mesa.Model):
 
     ``seeds`` are ints (replicate 0 of each) or pairs ``(seed, replicate)``; equal ones share every draw, in all
     variants. One agent for each member that is there (``agents.select(...)``, ``agent.generator``; by name,
-    ``eco[name]``, all of them); ``step()`` plays a round; ``result()`` gives the tables at any time. All that rounds
-    change is one value, ``state``; all that they do not is another, ``program``.
+    ``eco[name]``, all of them); ``step()`` plays a round; ``result()`` gives the tables at any time. ``live`` are
+    functions that are told what is recorded, while it goes on (:mod:`ecosystem.running.live`). All that rounds change
+    is one value, ``state``; all that they do not is another, ``program``.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=2)
@@ -57,6 +59,7 @@ class Ecosystem(mesa.Model):
         seeds: Sequence[int | tuple[int, int]] = (0,),
         record: Record | None = None,
         build_samples: bool = False,
+        live: Any = None,
     ) -> None:
         super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
         self.started = time.perf_counter()
@@ -80,6 +83,7 @@ class Ecosystem(mesa.Model):
         enrol(self)
         self.recorder = Recorder(self.program, self.seeds, chosen)
         self.recorder.keep(self.state)
+        self.live = as_live(live)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -122,6 +126,8 @@ class Ecosystem(mesa.Model):
             if self.steps:
                 meter.phase(f"going on after round {self.steps}")
             ended = is_over(self.stopped, until)  # as a checkpoint says
+            if self.live:
+                self.live.tell(self.recorder)
             while self.running and not ended and self.steps < self.rounds:
                 self.step()
                 ended = bool(self.stopped)
@@ -141,6 +147,8 @@ class Ecosystem(mesa.Model):
 
     def step(self) -> None:
         """Play one round: interventions, decisions, then gather, curate, retrain wave by wave, and keep."""
+        if self.live:  # of the start, before it is too late to refuse
+            self.live.tell(self.recorder)
         before, number = self.state, self.state.round + 1
         if interventions := self.scenarios[0].interventions.get(number):
             self.change(intervene, interventions)
@@ -153,6 +161,8 @@ class Ecosystem(mesa.Model):
         self.stopped = why_stopped(self.running, self.until, lambda: self.recorder.view(self.state, before, played))
         if self.stopped:
             self.recorder.keep_last(self.state, before, played)
+        if self.live:
+            self.live.tell(self.recorder)
 
     def change(self, verb: Callable[..., Changed], *arguments: Any) -> None:
         """Let one of the verbs of ``engine.diets`` or ``engine.minds`` change the state, and keep what it says."""

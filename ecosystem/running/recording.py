@@ -26,7 +26,7 @@ from ecosystem.running.measures.kept import alignment, change, choices, draws, s
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
 from ecosystem.running.measures.view import Stage, View
 from ecosystem.running.measures.watching import EVENTS, Witness
-from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured
+from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured, restored
 from ecosystem.running.weights import parameters_of
 from ecosystem.schedules import as_schedule
 
@@ -239,23 +239,10 @@ class Recorder:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
-        arrays, rounds = state["arrays"], self.rounds
-        numbers = [name for name in arrays if name not in ARRAYS]
-        self.snapshots = [
-            Snapshot(
-                round,
-                **{name: arrays[name][i] for name in ARRAYS},
-                numbers={name: arrays[name][i] for name in numbers},
-            )
-            for i, round in enumerate(state["rounds"])
-            if self.record.wants(round, rounds) or round == state["rounds"][-1]  # a run may have been stopped there
-        ]
-        for name, many in state["frames"].items():
-            table = read(many)
-            for i, snapshot in enumerate(self.snapshots):
-                here = table[table["round"] == snapshot.round].drop(columns="round").reset_index(drop=True)
-                if len(here) or i == 0:  # an empty one still says that there is such a table
-                    snapshot.frames[name] = here
+        rounds, last = self.rounds, state["rounds"][-1:]  # a run may have been stopped there
+        wanted = {r: i for i, r in enumerate(state["rounds"]) if self.record.wants(r, rounds) or r in last}
+        frames = {name: read(many) for name, many in state["frames"].items()}
+        self.snapshots = restored(state["arrays"], frames, wanted)
         self.history = History(self.snapshots)
         self.failures = [Failure(*failure) for failure in state["failures"]]
         self.samples = {

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ecosystem.running.failures import Failure
+
 
 @dataclass
 class Snapshot:
@@ -40,6 +42,39 @@ def joined(snapshots: Sequence[Snapshot], name: str) -> pd.DataFrame:
     """The frames of a measure as one, with a column ``round``; empty ones only say which columns there are."""
     frames = [s.frames[name].assign(round=s.round) for s in snapshots if name in s.frames]
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded of a run, as tables are made of it."""
+
+    names: list[str]
+    seeds: list[tuple[int, int]]
+    snapshots: list[Snapshot]
+    failures: list[Failure]
+
+    @property
+    def history(self) -> History:
+        """The arrays of all rounds."""
+        return History(self.snapshots)
+
+
+def restored(arrays: dict[str, np.ndarray], frames: dict[str, pd.DataFrame], rounds: dict[int, int]) -> list[Snapshot]:
+    """The snapshots of some rounds, whose places are given, of those whose arrays and frames were put together."""
+    snapshots = [
+        Snapshot(
+            round,
+            **{name: arrays[name][i] for name in ARRAYS},
+            numbers={name: array[i] for name, array in arrays.items() if name not in ARRAYS},
+        )
+        for round, i in rounds.items()
+    ]
+    for name, table in frames.items():
+        for i, snapshot in enumerate(snapshots):
+            here = table[table["round"] == snapshot.round].drop(columns="round").reset_index(drop=True)
+            if len(here) or i == 0:  # an empty one still says that there is such a table
+                snapshot.frames[name] = here
+    return snapshots
 
 
 class History:

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ecosystem.engine.diets import Change
 from ecosystem.running.recording import Recorder
-from ecosystem.running.snapshots import joined, measured
+from ecosystem.running.snapshots import Recorded, joined, measured
 from ecosystem.scenario.interventions import label
 
 
 class Tables:
     """The tables of one variant, of what has been recorded up to now."""
 
-    def __init__(self, recorder: Recorder, changes: Sequence[Change], variant: int) -> None:
+    def __init__(self, recorder: Recorder | Recorded, changes: Sequence[Change], variant: int) -> None:
         self.variant = variant
         self.names = recorder.names
         self.seeds = recorder.seeds

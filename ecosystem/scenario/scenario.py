@@ -218,13 +218,15 @@ class Scenario(Network):
         until: Condition | None = None,
         build_samples: bool = False,
         progress: bool | Callable[[int, int], object] = False,
+        live: Any = None,
     ) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
         ``record=Record(...)`` says what to keep, ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and
         goes on where it was; ``until=settled()``, or a function of a view, may end it before its last round. Samples
         whose mean is all that anybody needs are not made one by one, unless ``build_samples``. With ``progress`` a bar
-        (in a terminal or a notebook) or lines on stderr say how far it is; a function is told ``(done, all)``.
+        (in a terminal or a notebook) or lines on stderr say how far it is; a function is told ``(done, all)``. ``live``
+        are functions ``(round, rows)``, told of what is recorded while it goes on (:mod:`ecosystem.running.live`).
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
@@ -234,6 +236,6 @@ class Scenario(Network):
         seeds = [(first, r) for r in range(count)]
         with metered(progress, self.name, "rounds") as meter:
             meter.phase("building")
-            ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples)
+            ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples, live=live)
             ecosystem.run(meter, checkpoints, until)
             return ecosystem.result()
