@@ -1,4 +1,4 @@
-"""``ecosystem report``: write the page of a folder again, from what is saved in it."""
+"""``ecosystem report``: write the page of a folder, from what is saved in it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ MARK = b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # in the
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="The folder of a saved run, influence analysis or study.")
+        Path,
+        typer.Argument(metavar="FOLDER", help="Of a saved run, influence analysis or study, or of checkpoints."),
     ],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Instead of FOLDER/report.html.")] = None,
     debug: Debug = False,
 ) -> None:
-    """Write the report of a saved run, influence analysis or study again."""
+    """Write the report of a saved run, influence analysis or study again; of checkpoints, that of the run so far."""
     with errors(debug):
         from ecosystem.core.storage import named
 
@@ -47,14 +48,24 @@ def _check_page(page: Path) -> None:
 
 def rewrite(folder: Path, path: Path) -> None:
     """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both."""
+    from ecosystem.core.locks import awaited
     from ecosystem.core.storage import found
     from ecosystem.influence.findings import Findings, saved_in
+    from ecosystem.running.checkpoints.reading import has_rounds, is_held, so_far
     from ecosystem.running.run import Run, is_run
 
     if any(os.path.lexists(folder / name) for name in ("study.json", "points.parquet", "tables")):
         _write_study(folder, path)
         return
 
+    if has_rounds(folder) or is_held(folder):
+        write(path, so_far(folder), None)
+        return
+    if awaited(folder) and not is_run(found(folder)):
+        raise FileNotFoundError(
+            f"a run is under way that will be saved in {folder}, and nothing is there yet; give a run --checkpoints "
+            "FOLDER, and report that"
+        )
     findings = Findings.load(folder) if saved_in(folder) else None
     alone = findings is not None and not is_run(found(folder))
     write(path, None if alone else Run.load(folder), findings)

@@ -125,7 +125,7 @@ def _played(eco: Ecosystem, ctrl_c: CtrlC, plan: Checkpoints | None, origin: dic
     """All rounds, or those until Ctrl-C, with checkpoints as planned."""
     from ecosystem.running.checkpoints import keeping
 
-    with keeping(eco, plan) as round_played:
+    with keeping(eco, plan, origin) as round_played:
         eco.live.tell(eco.recorder)
         completed = simulate(eco, ctrl_c, origin["file"], round_played)
     # a round that was broken off is not done, though Mesa has counted it

@@ -89,10 +89,20 @@ def _acquired(lock: Path, busy: Callable[[], Exception]) -> FileLock:
 
 def held(place: Path) -> bool:
     """Whether somebody holds a folder; nobody holds one that cannot be written."""
-    if not place.is_dir() or (place / LOCK).is_symlink():
+    return place.is_dir() and _busy(place / LOCK)
+
+
+def awaited(place: Path) -> bool:
+    """Whether somebody has claimed a place that is going to be written to."""
+    lock = place.with_name(f".{place.name}.lock")
+    return lock.is_file() and _busy(lock)
+
+
+def _busy(lock: Path) -> bool:
+    if lock.is_symlink():
         return False
     try:
-        with FileLock(place / LOCK, timeout=0):
+        with FileLock(lock, timeout=0):
             return False
     except Timeout:
         return True

@@ -75,9 +75,8 @@ def _notices(run: "Run") -> list[str]:
     settings = run.settings
     if not settings.get("finished", True):
         done, planned = settings.get("completed", "?"), settings.get("rounds", "?")
-        notices.append(
-            f"This run was interrupted after {done} of {planned} rounds; all below is what was recorded until then."
-        )
+        how = "is under way: this page was written" if settings.get("under way") else "was interrupted"
+        notices.append(f"This run {how} after {done} of {planned} rounds; all below is what was recorded until then.")
     failed, total = len(run.failures[verdicts.KEYS].drop_duplicates()), verdicts.replicates(run)
     if failed:
         left = (

@@ -35,18 +35,7 @@ def run_of(
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in names}
     return Run(
-        {
-            "scenario": scenario.name,
-            "rounds": scenario.rounds,
-            "samples": scenario.samples,
-            "ordering": repr(scenario.ordering),
-            "random": randomly_timed(scenario) or any(clock.schedule.random for clock in state.clocks),
-            "seeds": [list(pair) for pair in recorder.seeds],
-            "completed": state.round,
-            "finished": state.round >= scenario.rounds,
-            "versions": dict(versions()),
-            **settings,
-        },
+        {**facts(program, state, recorder.seeds, variant), **settings},
         members=lambda: scenario.describe()["members"],
         flows=lambda: scenario.describe()["flows"],
         rounds=tables.rounds,
@@ -65,6 +54,22 @@ def run_of(
         history={name: {r: x[variant] for r, x in many.items()} for name, many in recorder.parameters.items()},
         models={name: models_of(program, state, name, variant) for name in names},
     )
+
+
+def facts(program: Program, state: State, seeds: Sequence[tuple[int, int]], variant: int = 0) -> dict[str, Any]:
+    """What ``run.settings`` say of any run."""
+    scenario = program.scenarios[variant]
+    return {
+        "scenario": scenario.name,
+        "rounds": scenario.rounds,
+        "samples": scenario.samples,
+        "ordering": repr(scenario.ordering),
+        "random": randomly_timed(scenario) or any(clock.schedule.random for clock in state.clocks),
+        "seeds": [list(pair) for pair in seeds],
+        "completed": state.round,
+        "finished": state.round >= scenario.rounds,
+        "versions": dict(versions()),
+    }
 
 
 def _lean(program: Program, state: State) -> State:

@@ -31,6 +31,7 @@ STATE, TENSORS = "state.json", "tensors.safetensors"
 FORMAT = 3
 _ROUND = re.compile(r"round-(\d{5,})")
 _LEFT = re.compile(r"\.round-\d{5,}\.partial")
+_REPORT = ("report.html", ".report.html.partial")  # of the run so far
 _FOREIGN = "holds {}, which are no checkpoints; choose another folder, or an empty one"
 _UNWRITABLE = "the folder of checkpoints cannot be made or written; choose another"
 _FULL = "could not write this checkpoint; make room and run again, older ones are whole"
@@ -95,7 +96,7 @@ class Checkpoints:
 
 
 def _is_ours(name: str) -> bool:
-    return name == locks.LOCK or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
+    return name in (locks.LOCK, *_REPORT) or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
 
 
 def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
 from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, write
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.checkpoints.identity import description, differences, known_objects, other_versions
+from ecosystem.running.checkpoints.reading import told_settings, told_tables
 from ecosystem.running.checkpoints.states import read_state, write_state
 
 _SHOWN = 5  # differences that an error names
@@ -33,7 +34,7 @@ def save(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.save`."""
     place = storage.named(folder)
     with locks.claimed(place, "the checkpoint could not be written; make room, or choose another folder"):
-        write(place, *_written(eco, description(eco), Watch(eco)))
+        write(place, *_written(eco, description(eco), Watch(eco), told_tables(eco), {}))
 
 
 def restore(eco: Host, folder: str | os.PathLike[str]) -> None:
@@ -42,17 +43,20 @@ def restore(eco: Host, folder: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def keeping(eco: Host, checkpoints: Checkpoints | str | os.PathLike[str] | None) -> Iterator[Callable[[], None]]:
+def keeping(
+    eco: Host, checkpoints: Checkpoints | str | os.PathLike[str] | None, origin: Mapping[str, Any] | None = None
+) -> Iterator[Callable[[], None]]:
     """Go on from the newest checkpoint, and give a function that saves the round just played if that is wanted.
 
-    At the end the last round is saved, also of a run that was broken off between two rounds.
+    At the end the last round is saved, also of a run that was broken off between two rounds. ``origin`` is what the
+    settings of a run say more than others do, for who reads a checkpoint.
     """
     if checkpoints is None:
         yield lambda: None
         return
     checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
     with checkpoints.locked():
-        keeper = _Keeper(eco, checkpoints)
+        keeper = _Keeper(eco, checkpoints, origin or {})
         yield keeper.round_played
         if eco.completed == eco.steps:
             keeper.add()
@@ -61,15 +65,19 @@ def keeping(eco: Host, checkpoints: Checkpoints | str | os.PathLike[str] | None)
 class _Keeper:
     """Saves one run as its checkpoints say; what cannot be saved is refused before the first round or after it."""
 
-    def __init__(self, eco: Host, checkpoints: Checkpoints) -> None:
-        self.eco, self.checkpoints = eco, checkpoints
+    def __init__(self, eco: Host, checkpoints: Checkpoints, origin: Mapping[str, Any]) -> None:
+        self.eco, self.checkpoints, self.origin = eco, checkpoints, origin
+        self.tables = told_tables(eco)
         self.watch = Watch(eco)
         self.description = description(eco)
         self.saved = max(checkpoints.rounds(), default=0)
         self.tried = False
         if self.saved:
             self._go_on()
-        _written(eco, self.description, self.watch)
+        self._written()
+
+    def _written(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        return _written(self.eco, self.description, self.watch, self.tables, self.origin)
 
     def _go_on(self) -> None:
         folder = self.checkpoints.path(self.saved)
@@ -91,17 +99,19 @@ class _Keeper:
         if round % self.checkpoints.every == 0 or round == self.eco.rounds:
             self.add()
         elif not self.tried:
-            _written(self.eco, self.description, self.watch)
+            self._written()
         self.tried = True
 
     def add(self) -> None:
         if self.eco.completed > self.saved:
-            self.checkpoints.add(self.eco.completed, *_written(self.eco, self.description, self.watch))
+            self.checkpoints.add(self.eco.completed, *self._written())
             self.saved = self.eco.completed
             LOG.debug("round %d is saved in %s", self.saved, self.checkpoints.folder)
 
 
-def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _written(
+    eco: Host, about: dict[str, Any], watch: Watch, tables: dict[str, Any], origin: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The state of an ecosystem between two rounds, as what is written to the disk."""
     if eco.completed != eco.steps:
         raise CheckpointError("a round is being played; save the ecosystem before or after it")
@@ -120,8 +130,9 @@ def _written(eco: Host, about: dict[str, Any], watch: Watch) -> tuple[dict[str, 
         "state": lambda _: write_state(writer, eco.program, eco.state),
         "agents": lambda name: writer.write({agent.name: agent.state() for agent in watch.speaking}, name),
         "rest": lambda name: writer.write(rest, name),
+        "tables": lambda name: writer.write(tables, name),
     }
-    out: dict[str, Any] = {"round": eco.completed, "description": about}
+    out: dict[str, Any] = {"round": eco.completed, "description": about, "settings": told_settings(eco, origin)}
     for name, part in parts.items():
         try:
             out[name] = part(name)
