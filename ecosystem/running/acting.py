@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import mesa
+import torch
 from torch import Tensor
 
 from ecosystem.curation import Curator
-from ecosystem.engine.diets import Changed, intervene, set_curation, set_flow, set_frozen, set_schedule
+from ecosystem.engine.diets import Changed, diet, intervene, set_curation, set_flow, set_frozen, set_schedule
 from ecosystem.engine.minds import set_users
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
@@ -28,7 +29,18 @@ class Host(Protocol):
     recorder: Recorder
     steps: int
 
+    @property
+    def grid(self) -> Any: ...
     def change(self, verb: Callable[..., Changed], *arguments: Any) -> None: ...
+
+
+_VERBS = {
+    "curation": "set_curation(level)",
+    "curator": "set_curator(curator)",
+    "reward": "set_curator(curator, reward=reward)",
+    "schedule": "set_schedule(schedule)",
+    "frozen": "set_frozen(frozen)",
+}
 
 
 class Acting(mesa.Agent):
@@ -39,6 +51,23 @@ class Acting(mesa.Agent):
     def __init__(self, model: Host, name: str) -> None:
         super().__init__(model)
         self.name = name
+
+    @property
+    def curation(self) -> Tensor:
+        """Its curation level ``λ`` now, the sum of its curated shares, ``[variants, replicates]``."""
+        state = self.model.state
+        nothing = torch.zeros(state.alive.shape, dtype=torch.float64)
+        return sum((curated for _, curated in diet(state, self.name).values()), nothing)
+
+    @property
+    def frozen(self) -> Tensor:
+        """Where it does not retrain, ``[variants, replicates]``."""
+        return self.model.state.frozen[self.model.program.index[self.name]].clone()
+
+    @property
+    def cell(self) -> Any:
+        """Where Mesa's tools draw it, in ``ecosystem.grid``."""
+        return self.model.grid[self.model.program.index[self.name]]
 
     def set_flow(self, source: str, *, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
         """Change the shares it takes from a producer; what is given up becomes real data."""
@@ -59,6 +88,24 @@ class Acting(mesa.Agent):
     def set_frozen(self, frozen: bool, where: Tensor | None = None) -> None:
         """Stop or resume retraining."""
         self.model.change(set_frozen, self.name, frozen, where)
+
+    def step(self) -> None:
+        """Refused: Mesa's own does nothing, and a member's turn is the ecosystem's to give."""
+        raise TypeError(
+            f"the agent of {self.name!r} has no step of its own: ecosystem.step() plays a round for all members; "
+            "what an agent does before one is its decide()"
+        )
+
+    advance = step
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        verb = _VERBS.get(name)
+        if verb is not None and getattr(type(self), name, None) is getattr(Acting, name, None):
+            raise AttributeError(
+                f"setting {name} of the agent of {self.name!r} would change nothing; call agent.{verb}, or give an "
+                "attribute of your own another name"
+            )
+        super().__setattr__(name, value)
 
     def remove(self) -> None:
         """Leave the ecosystem, in every replicate, as :class:`~ecosystem.Leave` does; its shares become real data."""

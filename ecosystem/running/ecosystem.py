@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import mesa
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
@@ -22,6 +21,7 @@ from ecosystem.running.agents import ModelAgent
 from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
 from ecosystem.running.costs import check_cost
 from ecosystem.running.live import as_live
+from ecosystem.running.model import RoundsModel
 from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
@@ -33,7 +33,7 @@ from ecosystem.scenario.checks import check_known
 
 
 @spelled
-class Ecosystem(mesa.Model):
+class Ecosystem(RoundsModel):
     """A scenario running; or several *variants* of one shape, whose numbers differ, as one tensor program.
 
     ``seeds`` are ints (replicate 0 of each) or pairs ``(seed, replicate)``; equal ones share every draw, in all
@@ -61,7 +61,7 @@ class Ecosystem(mesa.Model):
         build_samples: bool = False,
         live: Any = None,
     ) -> None:
-        super().__init__(rng=0)  # Mesa's own generator; every draw of ours has an address instead
+        super().__init__()
         self.started = time.perf_counter()
         given: list[Any] = list(scenarios) if isinstance(scenarios, Sequence) else [scenarios]
         check_variants(given)
@@ -79,7 +79,6 @@ class Ecosystem(mesa.Model):
         self.until: Condition | None = None
         self.stopped = ""  # why the run ended before its last round
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
-        getattr(mesa.Agent, "_ids", {}).pop(self, None)  # else Mesa 3.3 keeps every model alive for ever
         enrol(self)
         self.recorder = Recorder(self.program, self.seeds, chosen)
         self.recorder.keep(self.state)
@@ -91,11 +90,6 @@ class Ecosystem(mesa.Model):
         """The agent of a member; KeyError where there is none of that name."""
         check_known(name, self.graph, f"ecosystem {self.graph.name!r}")
         return self._by_name[name]
-
-    @property
-    def completed(self) -> int:
-        """Rounds played to the end (Mesa counts a step when it begins)."""
-        return self.state.round
 
     @property
     def alive(self) -> Tensor:
@@ -141,10 +135,6 @@ class Ecosystem(mesa.Model):
                 RuntimeWarning,
             )
 
-    def run_model(self) -> None:
-        """Mesa's word for :meth:`run`."""
-        self.run()
-
     def step(self) -> None:
         """Play one round: interventions, decisions, then gather, curate, retrain wave by wave, and keep."""
         if self.live:  # of the start, before it is too late to refuse
@@ -158,7 +148,7 @@ class Ecosystem(mesa.Model):
         watch = self.recorder.watch(self.state, number)
         self.state, played = self.turns.played(step, watch)
         self.recorder.keep(self.state, before, played)
-        self.stopped = why_stopped(self.running, self.until, lambda: self.recorder.view(self.state, before, played))
+        self.stopped = why_stopped(not self.halted, self.until, lambda: self.recorder.view(self.state, before, played))
         if self.stopped:
             self.recorder.keep_last(self.state, before, played)
         if self.live:
@@ -218,6 +208,12 @@ def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
     agent = (member.agent or ModelAgent)(eco, name, member)
     if not isinstance(agent, ModelAgent):
         raise TypeError(f"Member(agent) of {name!r} must be a subclass of ModelAgent, got {brief(member.agent)}")
+    kind = type(agent)
+    if kind.step is not ModelAgent.step and kind.decide is ModelAgent.decide and type(eco).step is Ecosystem.step:
+        raise TypeError(
+            f"nobody would call step() of {kind.__name__}, the agent of {name!r}; name it decide(), which is called "
+            "before each round, or call it in the step() of an Ecosystem of your own"
+        )
     return agent
 
 

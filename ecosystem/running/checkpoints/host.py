@@ -25,6 +25,7 @@ class Host(Protocol):
     started: float  # when it was built, on the clock of time.perf_counter
     stopped: str  # why the run ended before its last round
     running: Any  # Mesa's
+    halted: bool  # whether running was set to False
     until: Any  # the condition that ends it
     steps: Any  # rounds begun, as Mesa counts them
     random: Any  # Mesa's two generators, for agents that draw from them

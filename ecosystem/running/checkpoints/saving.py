@@ -123,7 +123,7 @@ def _written(
         "mesa": (eco.random.getstate(), eco.rng.bit_generator.state),  # for agents that draw from it
         "seconds": time.perf_counter() - eco.started,
         "stopped": eco.stopped,
-        "running": bool(eco.running),
+        "running": not eco.halted,
         "until": eco.until.state() if hasattr(eco.until, "state") else None,
     }
     parts: dict[str, Callable[[str], Any]] = {
