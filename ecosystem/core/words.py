@@ -52,6 +52,17 @@ def number(value: float, scale: float | None = None, sign: bool = False, digits:
     return words.replace("-", "−")
 
 
+def percent(share: float) -> str:
+    """A share as people write it.
+
+    >>> percent(0.4), percent(0.025), percent(1e-6)
+    ('40 %', '2.5 %', '< 0.1 %')
+    """
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.3g} %" if math.isfinite(share) else "–"
+
+
 def shortened(text: object, most: int = 24) -> str:
     """A name on one line, shortened in its middle if need be: its end often tells names apart.
 

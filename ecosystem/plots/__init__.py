@@ -6,6 +6,22 @@ or a page (``html``) that opens without a network.
 
 from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.lines import alignment, change, losses, measured
+from ecosystem.plots.opinions import choices, tastes, welfare
+from ecosystem.plots.quality import sources
 from ecosystem.plots.theme import theme
+from ecosystem.plots.training import diets, draws
 
-__all__ = ["NothingToDraw", "alignment", "change", "losses", "measured", "theme"]
+__all__ = [
+    "NothingToDraw",
+    "alignment",
+    "change",
+    "choices",
+    "diets",
+    "draws",
+    "losses",
+    "measured",
+    "sources",
+    "tastes",
+    "theme",
+    "welfare",
+]

@@ -72,6 +72,14 @@ def offline(chart: Any) -> Any:
     return chart
 
 
+def panels(drawn: Any, field: str, order: Sequence[str], columns: int, header: str = "") -> Any:
+    """A panel for each value of a field, in this order, with axes of its own; ``header`` is what stands above it."""
+    above: dict[str, Any] = {"header": alt.Header(labelExpr=header)} if header else {}
+    spec = drawn.facet(alt.Facet(f"{field}:N", title=None, sort=list(order), **above), columns=columns)
+    spec = spec.resolve_scale(y="independent").resolve_axis(x="independent", y="independent")
+    return spec.properties(bounds="flush", spacing={"row": 72, "column": 64})
+
+
 def finish(chart: Any, title: str, description: str, subtitle: str | Sequence[str] = "") -> Any:
     """A chart with its title, what its marks mean, and in words what it shows: with the numbers that matter."""
     lines = [subtitle] if isinstance(subtitle, str) else list(subtitle)

@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 
 from ecosystem.core.words import counted, number
-from ecosystem.plots.chart import ROWS, embedded, finish, needs
+from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.palette import DASHES, MANY
 from ecosystem.plots.spreads import band_words, by_reward, evenly, in_order, over_members, replicates, spread
 
@@ -122,8 +122,8 @@ def over_rounds(
     points = {} if many else {"points": max(2, min(300, ROWS // max(len(names), 1)))}
     table = spread(rounds, column, "median" if log else "mean", failures, positive=log, **points)
     needs(chart, "rounds", table, ("middle",), empty or f"the column {column} has no numbers")
-    panels = by_reward(members, set(table["member"])) if by_taste else {"": names}
-    table = table.assign(panel=table["member"].map({name: panel for panel, some in panels.items() for name in some}))
+    shares = by_reward(members, set(table["member"])) if by_taste else {"": names}
+    table = table.assign(panel=table["member"].map({name: panel for panel, some in shares.items() for name in some}))
     count = replicates(rounds)
     y = {"title": title, "scale": alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)}
     y |= {"axis": alt.Axis(tickCount=4)} if log else {}
@@ -133,14 +133,9 @@ def over_rounds(
     else:
         present = [name for name in names if name in set(table["member"])]
         drawn, subtitle = _lines(chart, embedded(chart, table), names, present, title, y, count > 1), band_words(count)
-    if len(panels) > 1:
-        header = alt.Header(
-            labelExpr="'taste: ' + (length(datum.label) > 60 ? slice(datum.label, 0, 59) + '…' : datum.label)"
-        )
-        order = list(panels)
-        drawn = drawn.properties(width=300, height=190)
-        drawn = drawn.facet(alt.Facet("panel:N", title=None, sort=order, header=header), columns=2)
-        drawn = drawn.resolve_scale(y="independent")
+    if len(shares) > 1:
+        shortly = "length(datum.label) > 48 ? slice(datum.label, 0, 47) + '…' : datum.label"
+        drawn = panels(drawn.properties(width=300, height=190), "panel", list(shares), 2, f"'taste: ' + ({shortly})")
     words = f"{title.split(' (')[0].capitalize()} over rounds {table['round'].min()} to {table['round'].max()}."
     return finish(drawn, title.split(" (")[0].capitalize() + " over rounds", f"{words} {_told(table, names)}", subtitle)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecosystem.plots import lines
+from ecosystem.plots import lines, opinions, quality, training
 from ecosystem.running.run import Run
 
 
@@ -32,3 +32,27 @@ class RunPlots:
     def measured(self, column: str) -> Any:
         """See :func:`ecosystem.plots.measured`."""
         return lines.measured(self._run.rounds, column, self._run.members, self._run.failures)
+
+    def diets(self) -> Any:
+        """See :func:`ecosystem.plots.diets`."""
+        return training.diets(self._run.members, self._run.flows)
+
+    def draws(self) -> Any:
+        """See :func:`ecosystem.plots.draws`."""
+        return training.draws(self._run.draws, self._run.members, self._run.failures)
+
+    def sources(self) -> Any:
+        """See :func:`ecosystem.plots.sources`."""
+        return quality.sources(self._run.sources, self._run.members, self._run.failures)
+
+    def choices(self) -> Any:
+        """See :func:`ecosystem.plots.choices`."""
+        return opinions.choices(self._run.choices, self._run.flows, self._run.members, self._run.failures)
+
+    def tastes(self, round: int | None = None) -> Any:
+        """See :func:`ecosystem.plots.tastes`."""
+        return opinions.tastes(self._run.tastes, self._run.members, self._run.failures, round)
+
+    def welfare(self) -> Any:
+        """See :func:`ecosystem.plots.welfare`."""
+        return opinions.welfare(self._run.rounds, self._run.failures)

@@ -13,9 +13,9 @@ import altair as alt
 from ecosystem.plots import palette
 
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
-NAMES = {"light": "ecosystem-light", "dark": "ecosystem-dark"}
+NAMES: dict[str, Any] = {"light": "ecosystem-light", "dark": "ecosystem-dark"}
 # What a mark is, where that is no member: the theme says how it looks.
-REAL, RAW, CURATED, SHOWN, GONE, RULE = "real", "raw", "curated", "shown", "gone", "rule-of-zero"
+REAL, RAW, CURATED, SHOWN, HALO, PART, ZERO = "real", "raw", "curated", "shown", "halo", "part", "zero"
 
 
 def theme(name: str = "light") -> Any:
@@ -67,14 +67,12 @@ def _config(
     }
     marks = {"continuousWidth": 440, "continuousHeight": 240, "stroke": None}
     ranges = {"category": list(colours), "diverging": list(diverging), "ramp": list(ramp), "heatmap": list(ramp)}
-    styles = {
-        REAL: {"fill": real, "color": real},
-        RAW: {"fill": raw, "color": raw},
-        CURATED: {"fill": curated, "color": curated},
-        SHOWN: {"fill": real, "color": soft},
-        GONE: {"fill": faint, "color": faint},
-        RULE: {"color": soft, "stroke": soft},
-    }
+    greys = {REAL: real, RAW: raw, CURATED: curated, SHOWN: real}
+    styles: dict[str, Any] = {name: {"color": colour} for name, colour in greys.items()}
+    styles |= {f"{name}-line": {"color": raw if colour == real else colour} for name, colour in greys.items()}
+    styles |= {HALO: {"stroke": ground, "strokeWidth": 3, "strokeJoin": "round", "strokeOpacity": 0.85}}
+    styles |= {PART: {"stroke": ground, "strokeWidth": 0.8}}
+    styles |= {ZERO: {"color": soft, "strokeDash": [3, 3]}}
     config: Any = {
         "background": ground,
         "font": FONT,
@@ -83,11 +81,12 @@ def _config(
         "title": title,
         "axis": words | lines | {"tickSize": 4},
         "axisX": {"grid": False},
-        "legend": words | {"symbolSize": 90, "symbolStrokeWidth": 2, "columnPadding": 12},
+        "legend": words | {"symbolSize": 90, "symbolStrokeWidth": 2, "columnPadding": 12, "symbolBaseFillColor": soft},
         "header": words | {"labelColor": ink, "labelAnchor": "start", "labelFontWeight": "bold", "labelLimit": 400},
         "range": ranges,
         "style": styles,
         "line": {"strokeWidth": 1.8},
+        "rule": {"color": soft},
         "text": {"color": ink, "font": FONT},
         "mark": {"color": colours[0]},
         "facet": {"spacing": 24},

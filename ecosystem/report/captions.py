@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, number
+from ecosystem.plots import training
+from ecosystem.plots.quality import PARTS
 from ecosystem.report import look, pictures, plots
 from ecosystem.report.choices import Choice, chosen
 from ecosystem.report.images import brightness, labels
 from ecosystem.report.look import MANY
-from ecosystem.report.sources import LINES, judged
+from ecosystem.report.sources import judged
 from ecosystem.running.verdicts import finished, replicates
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def diets(run: "Run") -> tuple[str, str]:
         )
     if len(run.changes):
         caption += " These are the shares of the first round; what was changed on the way is listed below."
-    mean = look.flows(run)[["raw", "curated"]].sum() / max(len(run.members), 1)
+    mean = training.there(run.flows)[["raw", "curated"]].sum() / max(len(run.members), 1)
     real = run.members["real"].astype(float).mean()
     alt = (
         f"Stacked bars of training sets. On average {look.percent(real)} real, {look.percent(mean['raw'])} "
@@ -178,7 +180,7 @@ def sources(run: "Run") -> tuple[str, str]:
     if len(here[["member", "source", "curated"]].drop_duplicates()) > len(
         table[["member", "kind", "source"]].drop_duplicates()
     ):
-        caption += f" Of output, the {counted(LINES)} largest parts are drawn."
+        caption += f" Of output, the {counted(PARTS)} largest parts are drawn."
     shown, total = table["member"].nunique(), recorded["member"].nunique()
     if shown < total:
         caption += (

@@ -4,24 +4,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ecosystem.core.words import number
+from ecosystem.plots import opinions
+from ecosystem.plots.opinions import BOX, FLOW, ROUNDS
+from ecosystem.plots.spreads import QUANTILES
 from ecosystem.report import look
 from ecosystem.report.look import WIDE, Style
-from ecosystem.report.pictures import evenly
-from ecosystem.running.verdicts import survivors
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
-
-FLOWS = 8  # shown at most
-ROUNDS = 3  # the first, the middle and the last that were recorded
-FLOW = ["source", "target"]
-BOX = (0.05, 0.25, 0.5, 0.75, 0.95)  # whisker, box, line, box, whisker
 
 
 @dataclass(frozen=True)
@@ -48,28 +43,14 @@ def chosen(run: "Run") -> list[Choice]:
     """The `FLOWS` most curated flows with recorded choices, in the order of their readers; means over replicates."""
     if run.choices.empty:
         return []
-    flows = run.flows.astype(dict.fromkeys(FLOW, str)).merge(run.choices[FLOW].drop_duplicates().astype(str), on=FLOW)
-    flows = flows.sort_values("curated", ascending=False, kind="stable").head(FLOWS)
-    table = survivors(run.choices[run.choices["source"].isin(flows["source"])], run.failures).merge(flows, on=FLOW)
-    table = table[np.isfinite(table[["before", "after"]].astype(float)).all(axis=1)]
-    means = table.groupby([*FLOW, "round", "quantile"])[["before", "after"]].mean()
     rewards = dict(zip(look.names(run), run.members["reward"].astype(str), strict=True))
     found = []
-    for flow in flows.to_dict("records"):
-        source, target = str(flow["source"]), str(flow["target"])
-        if (source, target) not in means.index:
-            continue
-        here = means.loc[(source, target)]
-        boxes = {at: _boxes(here.loc[at]) for at in evenly(sorted(set(here.index.get_level_values("round"))), ROUNDS)}
-        chooser = {"producer": source, "consumer": target}.get(str(flow["chosen_by"]))
-        taste = (source, target) if chooser is None else rewards[chooser]
-        found.append(Choice(source, target, chooser, taste, boxes))
+    for (source, target), rows in opinions.boxes(run.choices, run.flows, run.failures).groupby(FLOW, sort=False):
+        boxes = {int(at): two[list(QUANTILES)].to_numpy(float) for at, two in rows.groupby("round")}  # type: ignore
+        chooser = str(rows["chooser"].iloc[0]) or None
+        taste = (str(source), str(target)) if chooser is None else rewards[chooser]
+        found.append(Choice(str(source), str(target), chooser, taste, boxes))
     return sorted(found, key=lambda choice: list(rewards).index(choice.target))
-
-
-def _boxes(rewards: pd.DataFrame) -> np.ndarray:
-    """The quantiles `BOX` before and after, `[2, 5]`, from a table of some, by quantile."""
-    return np.array([np.interp(BOX, rewards.index, rewards[side]) for side in ("before", "after")])
 
 
 def choices(run: "Run", width: float = WIDE) -> Figure:

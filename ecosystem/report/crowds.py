@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ecosystem.plots import training
+from ecosystem.plots.spreads import QUANTILES, over_members
 from ecosystem.report import look
 from ecosystem.running.verdicts import outcomes
 
@@ -110,8 +112,8 @@ def _degrees(axes: Axes, graph: nx.DiGraph) -> None:
 
 def quantiles(axes: Axes, table: pd.DataFrame) -> None:
     """The middle 90 % and 50 % of members, and their median, from columns member, round, middle."""
-    groups = table.groupby("round")["middle"]
-    low, quarter, half, upper, high = (groups.quantile(q) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
+    found = over_members(table).set_index("round")
+    low, quarter, half, upper, high = (found[name] for name in QUANTILES)
     colour, marker = look.COLOURS[0], "o" if len(half) <= 12 else None
     axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0, label="middle 90 % of members")
     axes.fill_between(low.index, quarter, upper, color=colour, alpha=0.3, linewidth=0, label="middle half")
@@ -126,10 +128,7 @@ def below(figure: Figure, narrow: bool) -> None:
 
 def diets(run: "Run", width: float) -> Figure:
     """Every member a thin column, sorted by how much of its diet is curated, then by how much is raw."""
-    totals = look.flows(run).astype({"target": str}).groupby("target")[["raw", "curated"]].sum()
-    table = totals.reindex(look.names(run)).fillna(0.0)
-    table = table.assign(real=run.members["real"].astype(float).fillna(0.0).to_numpy())
-    table = table.sort_values(["curated", "raw", "real"]).reset_index(drop=True)
+    table = training.totals(run.members, run.flows)
     narrow = width < 6
     figure = look.canvas(width, 3.2)
     axes = look.tidy(

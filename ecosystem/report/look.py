@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecosystem.core.words import percent as percent
 from ecosystem.core.words import shortened as shortened
 from ecosystem.core.words import shown
 from ecosystem.plots.palette import COLOURS, FAINT, INK, SOFT
@@ -54,12 +54,6 @@ def names(run: "Run") -> list[str]:
     return [str(name) for name in run.members["member"]]
 
 
-def flows(run: "Run") -> pd.DataFrame:
-    """The flows that are there in the first round, to which the levels and real shares of members belong."""
-    table = run.flows
-    return table[table["there"].astype(bool)] if "there" in table else table  # runs of earlier versions do not say
-
-
 def styles(run: "Run") -> dict[str, Style]:
     """The style of each member, by name: the same in every figure and table of a run."""
     dashes: list[Any] = ["-"] * 7 + [(0, (5, 1.5))] * 5 + [(0, (5, 1.5, 1, 1.5))] * 12 + [(0, (1, 1.2))] * 12
@@ -75,13 +69,6 @@ def mix(colour: str, other: str, weight: float) -> tuple[float, float, float]:
 def plain(text: object, most: int = 24) -> str:
     """A shortened label for matplotlib, never read as a formula."""
     return shortened(text, most).replace("$", r"\$")
-
-
-def percent(share: float) -> str:
-    """A share as people write it: 40 %, 2.5 %, < 0.1 %."""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.3g} %" if np.isfinite(share) else "–"
 
 
 def canvas(width: float, height: float) -> Figure:

@@ -5,7 +5,7 @@ sample: `[h, w]` and `[c, h, w]` are images (see `ecosystem.report.images`), `[2
 symbol; other vectors have no picture.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecosystem.plots.spreads import evenly
 from ecosystem.report import look
 from ecosystem.report.look import WIDE
 
@@ -127,12 +128,6 @@ def grid(
     for axes, at in zip(cells[0], columns, strict=True):
         axes.set_title("start" if at == 0 else f"round {at}", fontsize=9.5, color=look.INK)
     return figure
-
-
-def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` of the items, evenly spaced, always the first and the last."""
-    picks = {round(i) for i in np.linspace(0, len(items) - 1, min(most, len(items)))}
-    return [items[i] for i in sorted(picks)]
 
 
 def _array(samples: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
+from ecosystem.plots import spreads, training
 from ecosystem.report import crowds, look
 from ecosystem.report.choices import choices
 from ecosystem.report.drawing import coupling
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
 __all__ = ["alignment", "change", "choices", "clouds", "coupling", "diets", "images", "measured", "sources", "symbols"]
-POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy
-FEW = 10  # replicates: below it a band shows their whole range, from it on the middle 80 %
 
 
 def alignment(run: "Run", width: float = WIDE) -> Figure:
@@ -40,7 +39,7 @@ def alignment(run: "Run", width: float = WIDE) -> Figure:
     table = spread(run, "alignment", "mean")
     if table.empty:
         return look.note(width, "No member has users with a recorded taste.")
-    return _lines(run, table, width, "alignment (mean reward)", _by_reward(run, table))
+    return _lines(run, table, width, "alignment (mean reward)", spreads.by_reward(run.members, set(table["member"])))
 
 
 def change(run: "Run", width: float = WIDE) -> Figure:
@@ -69,13 +68,9 @@ def measures(run: "Run") -> list[str]:
 
 def band_words(run: "Run") -> str:
     """What the band around a line is, in words for a caption; empty with one replicate."""
-    count = replicates(run)
     if len(run.members) > MANY:
         return "the dark band holds the middle half of the members, the light band the middle 90 %"
-    if count < 2:
-        return ""
-    part = "all" if count < FEW else "the middle 80 % of"
-    return f"the band spans {part} {count} replicates"
+    return spreads.band_words(replicates(run))
 
 
 def spread(run: "Run", column: str, middle: str, positive: bool = False) -> pd.DataFrame:
@@ -84,25 +79,7 @@ def spread(run: "Run", column: str, middle: str, positive: bool = False) -> pd.D
     Replicates that diverged are left out as in the verdicts; of very long runs, evenly spaced rounds are
     kept.
     """
-    rounds = finished(run)
-    every = np.unique(rounds["round"])
-    kept = every[np.unique(np.linspace(0, len(every) - 1, min(POINTS, len(every))).round().astype(int))]
-    values = rounds[column].astype(float)
-    good = np.isfinite(values) & rounds["round"].isin(kept) & ((values > 0) | (not positive))
-    groups = rounds[good].groupby(["member", "round"])[column]
-    edge = 0.1 if replicates(run) >= FEW else 0.0
-    table = groups.agg(middle).to_frame("middle").assign(low=groups.quantile(edge), high=groups.quantile(1 - edge))
-    return table.reset_index()
-
-
-def _by_reward(run: "Run", table: pd.DataFrame) -> dict[str, list[str]]:
-    """Members of one reward together, while that makes at most six panels; otherwise all in one."""
-    present = set(table["member"])
-    rewards = run.members.assign(member=run.members["member"].astype(str), reward=run.members["reward"].astype(str))
-    shown = rewards[rewards["member"].isin(present)]
-    if shown["reward"].nunique() > 6:
-        return {"": list(shown["member"])}
-    return {str(reward): list(group["member"]) for reward, group in shown.groupby("reward", sort=False)}
+    return spreads.spread(run.rounds, column, middle, run.failures, positive)
 
 
 def _lines(
@@ -205,13 +182,9 @@ def diets(run: "Run", width: float = WIDE) -> Figure:
 
 def diet(run: "Run", member: str) -> list[tuple[str, str, float]]:
     """The parts of one member's training set in the first round, (kind, source, share): real, raw, then curated."""
-    real = run.members.loc[run.members["member"].astype(str) == member, "real"].astype(float).sum()
-    flows = look.flows(run)
-    flows = flows[flows["target"].astype(str) == member]
-    parts = [("real", "", float(real))]
-    for kind in ("raw", "curated"):
-        parts += [(kind, str(row["source"]), float(row[kind])) for _, row in flows.iterrows()]
-    return [part for part in parts if part[2] > 0]
+    table = training.parts(run.members, run.flows)
+    rows = table.loc[table["member"] == member, ["kind", "source", "share"]].itertuples(index=False, name=None)
+    return [(str(kind), str(source), float(share)) for kind, source, share in rows]
 
 
 def _diet(axes: Axes, row: int, parts: list[tuple[str, str, float]], by_name: dict[str, Style], letters: float) -> None:

@@ -2,47 +2,26 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ecosystem.plots import quality
 from ecosystem.report import look
 from ecosystem.report.look import WIDE, Style
-from ecosystem.running.verdicts import survivors
 
 if TYPE_CHECKING:
     from ecosystem.running.run import Run
 
-PANELS, LINES = 6, 4  # members, and parts of each that others generated, shown at most
 GREY = look.mix(look.REAL, "#000000", 0.25)
 DASHES = {"real": "-", "raw": (0, (1, 1.2)), "curated": "-"}
 WORDS = {"real": "real data", "raw": "raw output", "curated": "curated output"}
 
 
 def judged(run: "Run") -> pd.DataFrame:
-    """Mean reward of each part of members' training sets, as member, kind (a key of `WORDS`), source, round, reward.
-
-    Means are over samples and replicates. Members that train on one part alone, or have no users with a taste, are left
-    out. Of the others the `PANELS` most curated stay, each with real data and the `LINES` largest of its other parts.
-    """
-    keys = ["member", "kind", "source"]
-    if run.sources.empty:
-        return pd.DataFrame(columns=[*keys, "round", "reward"])
-    table = survivors(run.sources, run.failures).astype({"member": str, "source": str, "reward": float})
-    table = table[np.isfinite(table["reward"])]
-    kinds = np.select([table["curated"].to_numpy(bool), table["source"] == "real"], ["curated", "real"], "raw")
-    table = table.assign(kind=kinds, reward=table["reward"] * table["count"])
-    sizes = table.groupby(keys)["count"].sum().reset_index()
-    sizes["rank"] = sizes[sizes["kind"] != "real"].groupby("member")["count"].rank(ascending=False, method="first")
-    sizes = sizes[~(sizes["rank"] > LINES)]
-    levels = run.members.set_index(run.members["member"].astype(str))["curation"].astype(float)
-    mixed = levels.index.isin(sizes["member"][sizes["member"].duplicated()])
-    kept = levels[mixed].sort_values(ascending=False, kind="stable").index[:PANELS]
-    table = table.merge(sizes.loc[sizes["member"].isin(kept), keys])
-    sums = table.groupby([*keys, "round"])[["reward", "count"]].sum()
-    return (sums["reward"] / sums["count"]).rename("reward").reset_index()
+    """See :func:`ecosystem.plots.quality.judged`."""
+    return quality.judged(run.sources, run.members, run.failures)
 
 
 def sources(run: "Run", width: float = WIDE) -> Figure:

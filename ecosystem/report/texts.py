@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ecosystem.core.words import counted
+from ecosystem.plots.spreads import evenly
 from ecosystem.report import look
-from ecosystem.report.pictures import evenly
 from ecosystem.running.verdicts import KEYS, replicates
 
 if TYPE_CHECKING:

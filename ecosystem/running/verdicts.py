@@ -150,10 +150,11 @@ def _sentence(row: dict[Any, Any]) -> str:
     opening = f"{row['member']}: {row['words']}"
     if row["kind"] == "diverged" or not np.isfinite(change):
         return f"{opening}."
-    end, alone = (number(row[name], row["error"]) for name in ("end", "alone"))
+    few: dict[str, Any] = {"scale": row["error"], "digits": 2} if row["error"] > 0 else {}
+    end, alone = (number(row[name], **few) for name in ("end", "alone"))
     if change == 0:
         return f"{opening}; its alignment ends at {end}, as {AGAINST[row['against']]}."
-    size = number(abs(change), row["error"]) + (f" ± {number(reach)} (95 %)" if reach > 0 else "")
+    size = number(abs(change), **few) + (f" ± {number(reach, **few)} (95 %)" if reach > 0 else "")
     side = "above" if change > 0 else "below"
     return f"{opening}; its alignment ends at {end}, {size} {side} the {alone} {AGAINST[row['against']]}."
 
