@@ -39,7 +39,12 @@ UPWARD = {RUN, *(("scenario.scenario", name) for name in TYPES)}
 
 # Doors to a higher floor, opened when an attribute is first read: where they are, their names, what is behind
 DOORS = {
+    ("generators.closed_form", "_repr_html_", "plots.shown"),
+    ("running.agents", "_repr_html_", "plots.shown"),
+    ("running.ecosystem", "_repr_html_", "plots.shown"),
+    ("running.run", "_repr_html_", "plots.shown"),
     ("running.run", "plot", "plots.runs"),
+    ("scenario.scenario", "_repr_html_", "plots.shown"),
 }
 
 

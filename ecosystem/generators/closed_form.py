@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.core.check import numbers
+from ecosystem.core.door import Door
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -47,6 +48,8 @@ class ClosedForm(GenerativeModel, Stackable):
     PARAMETERS: ClassVar[dict[str, int]] = {}
     SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape",)
     ELEMENTWISE: ClassVar[bool] = False  # whether ``push`` is cheap enough to broadcast over samples
+
+    _repr_html_: Any = Door("ecosystem.plots.shown", "model")
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)

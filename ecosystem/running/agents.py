@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.door import Door
 from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation import Users
 from ecosystem.engine.diets import diet
@@ -33,6 +34,8 @@ class ModelAgent(Acting):
     """
 
     acts: ClassVar[bool] = False  # whether gathering or retraining are its own: then it has turns of its own
+
+    _repr_html_: Any = Door("ecosystem.plots.shown", "agent")
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)

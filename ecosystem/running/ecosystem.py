@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, warn
+from ecosystem.core.door import Door
 from ecosystem.core.progress import LOG, Meter, metered
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.program import compiled
@@ -51,6 +52,8 @@ class Ecosystem(RoundsModel):
     >>> eco["a"].generator.mean
     tensor([0.5000], dtype=torch.float64)
     """
+
+    _repr_html_: Any = Door("ecosystem.plots.shown", "ecosystem")
 
     def __init__(
         self,

@@ -84,6 +84,7 @@ class Run:
     baseline: pd.DataFrame = _table("baseline")
     verdicts: pd.DataFrame = _told(outcomes)
     plot: Any = Door("ecosystem.plots.runs", "RunPlots")
+    _repr_html_: Any = Door("ecosystem.plots.shown", "run")
 
     def __init__(
         self,

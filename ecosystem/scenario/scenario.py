@@ -10,6 +10,7 @@ import pandas as pd
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, switch, whole_number
+from ecosystem.core.door import Door
 from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
 from ecosystem.orderings import synchronous
@@ -42,6 +43,8 @@ class Scenario(Network):
     >>> s
     Scenario('loop': 1 members, 1 flows, 3 rounds, population, synchronous)
     """
+
+    _repr_html_: Any = Door("ecosystem.plots.shown", "scenario")
 
     # -- building ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,48 @@
+"""What notebooks show: the facts, few rows, names that are shown and not obeyed, and no chart library for that."""
+
+from __future__ import annotations
+
+import re
+
+import synthetic_runs as made
+from small_runs import recorded
+
+from ecosystem import Categorical, Ecosystem, Flow, Gaussian, Linear, Location, Member, Scenario
+
+
+def pair() -> Scenario:
+    s = Scenario("two", rounds=4)
+    s.add("a<b", Member(Location([1.0, 2.0], scale=0.2), reward=Linear([1.0, 0.0]), real=Location([0.5, 0.0])))
+    s.add("c", Member(Location([0.0, 0.0])))
+    s.connect("a<b", "a<b", Flow(raw=0.25))
+    s.connect("a<b", "c", Flow(raw=1.0))
+    return s
+
+
+def test_a_run_shows_its_headline_and_a_row_for_each_verdict() -> None:
+    run = recorded()
+    page = run._repr_html_()
+    assert "Run of recorded" in page and "6 of 6 rounds, four replicates, 40 samples a member" in page
+    assert page.count("<tr>") == 4 and all(words in page for words in run.verdicts["words"])
+    many = made.web(200)._repr_html_()
+    assert many.count("<tr>") == 13 and "and 188 more" in many and len(many) < 10_000
+
+
+def test_names_are_shown_and_not_obeyed() -> None:
+    for page in (made.odd()._repr_html_(), pair()._repr_html_()):
+        assert "<script" not in page and "a<b" not in page and "&lt;" in page
+
+
+def test_scenarios_ecosystems_agents_and_models_show_their_numbers() -> None:
+    page = pair()._repr_html_()
+    assert "Scenario two" in page and "a&lt;b → c" in page and page.count("<table>") == 2
+    eco = Ecosystem(pair(), seeds=[0])
+    eco.step()
+    shown = re.sub("<[^>]*>", " ", eco._repr_html_())
+    assert "1 of 4 rounds" in shown and "0.625" in shown  # 0.25 · 1 + 0.75 · 0.5
+    assert "25 %" in eco["a<b"]._repr_html_() and "alignment 0.625" in eco["a<b"]._repr_html_()
+    assert "alignment –" in eco["c"]._repr_html_()
+    assert "1.00 2.00" in Location([1.0, 2.0], scale=0.2)._repr_html_()
+    assert "1.00 0.00; 0.00 2.00" in Gaussian([0.0, 0.0], [[1.0, 0.0], [0.0, 2.0]])._repr_html_()
+    assert "0.250 0.750" in Categorical([0.25, 0.75])._repr_html_()
+    assert "100 numbers from 0.00 to 0.00" in Location([0.0] * 100)._repr_html_()
