@@ -12,9 +12,9 @@ from synthetic_findings import found
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users
 from ecosystem.influence import influence
 from ecosystem.influence.findings import Findings
+from ecosystem.influence.sentences import others, own, readers_only
 from ecosystem.report.influence import headline, story, verdicts
 from ecosystem.report.influence.section import render_findings
-from ecosystem.report.influence.verdicts import others, own, readers_only
 
 
 def chapter(findings: Findings, start: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Control characters, marks that turn the direction of what follows, halves of characters, and what is none:
 # a terminal obeys the first, and XML may hold none of them.
@@ -85,6 +85,25 @@ def listed(items: Iterable[object], most: int = 12) -> str:
     texts = list(map(str, items))
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def joined(parts: Sequence[str]) -> str:
+    """All of some things in a sentence.
+
+    >>> joined(["a", "b", "c"]), joined(["a"])
+    ('a, b and c', 'a')
+    """
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def called(name: object) -> str:
+    """A member's name in a sentence; a bare number is called a member.
+
+    >>> called("reader"), called(3)
+    ('reader', 'member 3')
+    """
+    words = shortened(name, 40)
+    return f"member {words}" if words[:1].isdigit() else words
 
 
 def _sign(character: str) -> str:

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.influence import after, propagation, traffic, verdicts, walks
+from ecosystem.core.door import Door, told
+from ecosystem.influence import after, judgement, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.brief import small
@@ -41,11 +42,14 @@ class Influence(Response):
     """The influence matrix of a scenario and everything that follows from it; made by :func:`influence`.
 
     ``of`` says what is moved, ``measure`` what is looked at. ``matrix`` is ``M`` as a DataFrame, rows targets, columns
-    sources; ``table`` the same as one row a pair with the verdicts; ``welfare`` adds up what each source does to itself
-    and to others. ``hops``, ``edges`` and ``paths`` follow the effect through the network. ``formal`` is empty, or says
-    why no dynamics leads there, ``unbounded`` why effects of a source are infinite or NaN. ``skipped`` names sources
-    that have no column, ``unjudged`` members that have no row, and why.
+    sources; ``table`` the same as one row a pair, ``verdicts`` what that means, in a word and a sentence a pair;
+    ``plot`` draws them; ``welfare`` adds up what each source does to itself and to others. ``hops``, ``edges`` and
+    ``paths`` follow the effect through the network. ``formal`` is empty, or says why no dynamics leads there,
+    ``unbounded`` why effects are infinite or NaN, ``skipped`` and ``unjudged`` who has no column or row, and why.
     """
+
+    verdicts: pd.DataFrame = told(judgement.of_influence)
+    plot: Any = Door("ecosystem.plots.influence", "InfluencePlots")
 
     def __init__(
         self,
@@ -183,8 +187,6 @@ class Influence(Response):
             new = _solved(scenario, numbers, self.goal.measure, left, self.targets, point).matrix
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
-
-    # -- all of it -------------------------------------------------------------------------------------------------
 
     def findings(self, hops: int = 8, knock_out: bool = False) -> Findings:
         """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only."""

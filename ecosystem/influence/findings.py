@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core import locks, manifest, parquet, storage
+from ecosystem.core.door import Door, told
 from ecosystem.core.manifest import Damaged
+from ecosystem.influence import judgement
 
 TABLES = ("influence", "welfare", "hops", "edges", "stability", "members", "flows")
 FOLDER, FACTS = "influence", "influence.json"
@@ -48,7 +50,13 @@ class Findings:
         ``after`` is missing, or ""), radius ``ρ(B)``,
         certificate ``ρ(‖B_ij‖)``, tolerance, residual, unbounded (why effects of a source are infinite or undefined),
         skipped (why a member is no source), unjudged (why none is a target).
+    verdicts
+        A row a pair with its verdict and a sentence, as :attr:`ecosystem.influence.Influence.verdicts`; it follows from
+        the others, of which ``plot`` draws charts.
     """
+
+    plot = Door("ecosystem.plots.influence", "FindingsPlots")
+    verdicts = told(judgement.of_findings)
 
     influence: pd.DataFrame
     welfare: pd.DataFrame

@@ -12,11 +12,14 @@ from scipy.stats import t as student
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn
+from ecosystem.core.door import Door
 from ecosystem.core.progress import metered
+from ecosystem.influence import judgement
 from ecosystem.influence.absences import absences, unsaid
 from ecosystem.influence.arising import Like
 from ecosystem.influence.brief import small
 from ecosystem.influence.pairs import Pairs, as_replicates, as_sources, as_targets, check_numbers, paired
+from ecosystem.influence.sentences import readers_only
 from ecosystem.running.measures import alignment
 from ecosystem.running.measures.named import Measure, name_of
 from ecosystem.running.recording import Record
@@ -33,18 +36,28 @@ class Measured:
     ``table`` has the columns source, target, kind ("self" or "cross"), effect, low, high, seeds (pairs that counted);
     ``response`` source, target, round, effect, low, high: what the change at the source has done by each round.
     ``notes`` say why effects are missing, or not those of the long run (what the call has warned of), or are unsure.
+    ``measure`` names what was read of the targets, ``led`` are members for whom others choose; ``plot`` draws charts.
     """
+
+    plot = Door("ecosystem.plots.influence", "MeasuredPlots")
 
     table: pd.DataFrame
     response: pd.DataFrame = field(repr=False)
     delta: float
     confidence: float
     burn_in: int
+    measure: str = "alignment"
+    led: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         how = f"delta={self.delta:g}, burn_in={self.burn_in}, confidence={self.confidence:g}"
         return "\n".join([f"Measured({how})", small(self.table), *self.notes])
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """See :func:`ecosystem.influence.judgement.of_measured`."""
+        return judgement.of_measured(self.table, self.confidence, self.led, self.measure)
 
     @property
     def matrix(self) -> pd.DataFrame:
@@ -158,7 +171,8 @@ def measure_influence(
         told.append(
             "low and high are NaN where there are fewer than two pairs (seeds=...): nothing says how sure it is"
         )
-    return Measured(table, response, delta, confidence, burn_in, tuple(told))
+    led = frozenset(readers_only(scenario.describe()["flows"]))
+    return Measured(table, response, delta, confidence, burn_in, name_of(measure), led, tuple(told))
 
 
 # -- what is said of the call ------------------------------------------------------------------------------------------

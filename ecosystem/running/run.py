@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
-from ecosystem.core.door import Door
+from ecosystem.core.door import Door, told
 from ecosystem.core.manifest import Damaged
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.verdicts import outcomes
@@ -41,11 +41,6 @@ def _table(name: str) -> Any:
     """A table as an attribute, made when it is first read."""
 
     return property(lambda self: _made(self, name), doc=f"The table ``{name}``.")
-
-
-def _told(words: Callable[[Any], pd.DataFrame]) -> Any:
-    """A table as an attribute that follows from the others: worked out when it is read, and not saved."""
-    return property(words, doc=words.__doc__)
 
 
 def _made(run: Run, name: str) -> pd.DataFrame:
@@ -82,7 +77,7 @@ class Run:
     choices: pd.DataFrame = _table("choices")
     texts: pd.DataFrame = _table("texts")
     baseline: pd.DataFrame = _table("baseline")
-    verdicts: pd.DataFrame = _told(outcomes)
+    verdicts: pd.DataFrame = told(outcomes)
     plot: Any = Door("ecosystem.plots.runs", "RunPlots")
     _repr_html_: Any = Door("ecosystem.plots.shown", "run")
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecosystem.core.words import counted, number
+from ecosystem.core.words import called, counted, joined, number
+from ecosystem.influence.sentences import points
 from ecosystem.report.influence.matrix import FRAMED, matrix, scale
-from ecosystem.report.influence.verdicts import called, joined, points
 from ecosystem.report.influence.walks import pairs
 from ecosystem.report.influence.web import received
 from ecosystem.report.look import MANY

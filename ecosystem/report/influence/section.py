@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import number
+from ecosystem.influence.sentences import VERDICTS, judged, own_rounds, strongest, verdicts
 from ecosystem.report import look, parts
 from ecosystem.report.crowds import DRAWN
 from ecosystem.report.influence import captions
 from ecosystem.report.influence.matrix import heat_map
 from ecosystem.report.influence.story import FAR, UNIT, headline, limits, story
-from ecosystem.report.influence.verdicts import VERDICTS, judged, own_rounds, strongest, verdicts
 from ecosystem.report.influence.walks import hops, pairs
 from ecosystem.report.influence.web import edges as edges_of
 from ecosystem.report.influence.web import network
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 EXTREMES = 6  # members at either end of the list, where there are too many for a row each
 KNOCKED = 6  # members whose answers to knock-outs have room on the page
-TINTS = {"pays": "gained", "helps": "gained", "backfires": "lost", "lowers": "lost", "harms": "lost", "none": ""}
+TINTS = {
+    "pays": "gained",
+    "helps": "gained",
+    "backfires": "lost",
+    "lowers": "lost",
+    "harms": "lost",
+    "none": "",
+    "undefined": "",
+}
 
 
 def section(findings: "Findings") -> dict[str, Any]:

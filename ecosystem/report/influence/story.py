@@ -5,18 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import counted, number
-from ecosystem.report.influence.verdicts import (
-    NAMED,
-    TOLD,
-    called,
-    joined,
-    judged,
-    others,
-    own,
-    points,
-    smallest,
-)
+from ecosystem.core.words import called, counted, joined, number
+from ecosystem.influence.sentences import NAMED, TOLD, judged, others, own, points, smallest
 from ecosystem.report.look import percent
 
 if TYPE_CHECKING:

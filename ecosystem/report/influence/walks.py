@@ -11,9 +11,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ecosystem.core.words import number
+from ecosystem.influence.sentences import strongest
 from ecosystem.report import look
 from ecosystem.report.influence.matrix import HARM, HELP
-from ecosystem.report.influence.verdicts import strongest
 from ecosystem.report.look import WIDE
 
 if TYPE_CHECKING:

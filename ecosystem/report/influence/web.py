@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ecosystem.core.words import number
+from ecosystem.influence.sentences import ROUNDING
 from ecosystem.report import arrows, drawing, look
 from ecosystem.report.arrows import Sheet
 from ecosystem.report.crowds import DRAWN
 from ecosystem.report.influence.matrix import DIVERGING, HARM, HELP, NEUTRAL, letters, matrix, scale
-from ecosystem.report.influence.verdicts import ROUNDING
 from ecosystem.report.look import MANY, WIDE
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
-from ecosystem.core.words import counted, number
-from ecosystem.report.influence.verdicts import joined
+from ecosystem.core.words import counted, joined, number
 from ecosystem.report.look import shortened
 from ecosystem.report.study.colours import scales
 from ecosystem.report.study.curves import cuts

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from ecosystem.core.words import counted, number
-from ecosystem.report.influence.verdicts import called, joined, readers_only
+from ecosystem.core.words import called, counted, joined, number
+from ecosystem.influence.sentences import readers_only
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
 from ecosystem.report.study.reading import columns, parts

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import counted
+from ecosystem.core.words import counted, joined
 from ecosystem.report import look
-from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.study.subject import Subject
 from ecosystem.report.study.sweep import Parameter
 

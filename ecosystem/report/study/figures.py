@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ecosystem.core.words import joined
 from ecosystem.report import parts
-from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.look import shortened
 from ecosystem.report.study import captions, curves
 from ecosystem.report.study.maps import maps

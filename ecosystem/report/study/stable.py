@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import joined
 from ecosystem.influence.approach import away
-from ecosystem.report.influence.verdicts import joined
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
 from ecosystem.report.study.reading import columns, parts

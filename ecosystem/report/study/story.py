@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from ecosystem.core.words import counted, number
-from ecosystem.report.influence.verdicts import called, joined
+from ecosystem.core.words import called, counted, joined, number
 from ecosystem.report.look import percent, shortened
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.judging import Verdict

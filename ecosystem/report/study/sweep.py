@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import joined
 from ecosystem.report import look
-from ecosystem.report.influence.verdicts import joined
 from ecosystem.study.results import Results
 
 FEW = 4  # whole numbers with at most so many values are categories, in their order

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from ecosystem.report.influence.verdicts import joined
+from ecosystem.core.words import joined
 from ecosystem.report.look import shortened
 from ecosystem.report.study.quantity import Quantity
 from ecosystem.report.study.sample import Sample

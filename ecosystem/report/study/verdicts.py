@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.words import number
+from ecosystem.core.words import called, number
 from ecosystem.report import look
-from ecosystem.report.influence.verdicts import called
 from ecosystem.report.study.judging import Verdict
 from ecosystem.report.study.subject import Subject
 

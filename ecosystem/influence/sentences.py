@@ -3,30 +3,44 @@
 Sentences speak of one percentage point of curation, a hundredth of the derivative.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import counted, number
-from ecosystem.report.look import shortened
-
-if TYPE_CHECKING:
-    from ecosystem.influence.findings import Findings
+from ecosystem.core.words import called, counted, joined, number
 
 TOLD = 8  # sources: above it sentences count members and name the extremes
 NAMED = 4  # members that one sentence names
 LATE = 0.05  # relative difference from which sentences also tell the effect after the scenario's own rounds
 ROUNDING = 1e-10  # relative to the largest effect; what is smaller is no effect
 VERDICTS = {"pays": "pays", "backfires": "backfires", "lowers": "lowers it", "helps": "helps", "harms": "harms"}
-VERDICTS |= {"none": "no effect"}
+VERDICTS |= {"none": "no effect", "undefined": "not defined"}
 
 
-def verdicts(findings: "Findings") -> pd.Series:
+class Analysed(Protocol):
+    """What sentences are made of: findings, or whatever has these tables of them."""
+
+    @property
+    def influence(self) -> pd.DataFrame: ...
+
+    @property
+    def members(self) -> pd.DataFrame: ...
+
+    @property
+    def flows(self) -> pd.DataFrame: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
+def verdicts(findings: Analysed) -> pd.Series:
     """The verdict on every row of the table of influence: a key of `VERDICTS`.
 
     Curation *backfires* on a member whose own users choose some of what it reads; where others choose all of it, it
-    *lowers* the member's alignment.
+    *lowers* the member's alignment. An effect that only the way to the stable point decides is *undefined*.
     """
     table = findings.influence
     effect, own_row = table["effect"].astype(float), table["kind"] == "self"
@@ -34,7 +48,8 @@ def verdicts(findings: "Findings") -> pd.Series:
     up = np.where(own_row, "pays", "helps")
     down = np.select([led, own_row], ["lowers", "backfires"], "harms")
     seen = effect.abs() > smallest(findings)
-    return pd.Series(np.where(seen, np.where(effect > 0, up, down), "none"), index=table.index, dtype=object)
+    found = np.select([effect.isna(), seen], ["undefined", np.where(effect > 0, up, down)], "none")
+    return pd.Series(found, index=table.index, dtype=object)
 
 
 def readers_only(flows: pd.DataFrame) -> set[str]:
@@ -49,7 +64,7 @@ def readers_only(flows: pd.DataFrame) -> set[str]:
     return set(flows["target"]) - set(flows.loc[loop | (flows["chosen_by"] == "consumer"), "target"])
 
 
-def _whose(findings: "Findings", member: str) -> str:
+def _whose(findings: Analysed, member: str) -> str:
     """Whose users choose what a member reads, where its own do not."""
     flows = findings.flows.astype({"source": str, "target": str})
     flows = flows[(flows["target"] == member) & (flows["curated"].astype(float) > 0)]
@@ -59,13 +74,13 @@ def _whose(findings: "Findings", member: str) -> str:
     return "others"
 
 
-def smallest(findings: "Findings") -> float:
+def smallest(findings: Analysed) -> float:
     """The size up to which an effect counts as none."""
     largest = findings.influence["effect"].astype(float).abs().max()
     return ROUNDING * float(largest) if np.isfinite(largest) else 0.0
 
 
-def judged(findings: "Findings", kind: str) -> pd.DataFrame:
+def judged(findings: Analysed, kind: str) -> pd.DataFrame:
     """The rows of one kind, self or cross, with their verdicts."""
     table = findings.influence
     return table.assign(verdict=verdicts(findings))[table["kind"] == kind]
@@ -74,11 +89,11 @@ def judged(findings: "Findings", kind: str) -> pd.DataFrame:
 # What curation does to the member itself
 
 
-def own(findings: "Findings") -> list[str]:
+def own(findings: Analysed) -> list[str]:
     """What more curation does to the curated member: a sentence each, or counts where there are many."""
     table = judged(findings, "self")
     if len(table) <= TOLD:
-        return [_own(findings, row) for row in table.to_dict("records")]
+        return [itself(findings, row) for row in table.to_dict("records")]
     sentences = []
     for verdict, words in (
         ("pays", "Curation pays for"),
@@ -96,12 +111,14 @@ def own(findings: "Findings") -> list[str]:
     if found:
         sentences.append(f"Compared to all others standing still, the network {joined(found)} of these effects.")
     turned = strongest(table[table["network"] == "inverted"]).head(NAMED)
-    return sentences + [_own(findings, row) for row in turned.to_dict("records")]
+    return sentences + [itself(findings, row) for row in turned.to_dict("records")]
 
 
-def _own(findings: "Findings", row: dict[Any, Any]) -> str:
+def itself(findings: Analysed, row: dict[Any, Any]) -> str:
     """The verdict on one member's own curation, and what the network has to do with it."""
     name = called(row["source"])
+    if not np.isfinite(row["effect"]):
+        return endless(findings, row)
     moved = moves(findings, row)
     opening = {
         "pays": f"Curating {name} pays for {name}: one percentage point more curation {moved}",
@@ -113,7 +130,7 @@ def _own(findings: "Findings", row: dict[Any, Any]) -> str:
     return f"{opening}; {_network(findings, row)}." if len(findings.members) > 1 else f"{opening}."
 
 
-def moves(findings: "Findings", row: dict[Any, Any], whose: str = "its") -> str:
+def moves(findings: Analysed, row: dict[Any, Any], whose: str = "its") -> str:
     """By how much alignment moves for one percentage point; formal numbers claim no long run.
 
     Where the scenario's own rounds show something else, that is told too.
@@ -126,7 +143,7 @@ def moves(findings: "Findings", row: dict[Any, Any], whose: str = "its") -> str:
     return f"{verb} {whose} long-run alignment by {size}{_by_then(findings, effect, float(row.get('after', np.nan)))}"
 
 
-def _by_then(findings: "Findings", effect: float, after: float) -> str:
+def _by_then(findings: Analysed, effect: float, after: float) -> str:
     """What an effect has come to after the scenario's own rounds, where that is another number."""
     if not abs(after - effect) > LATE * abs(effect):  # NaN where they were not played
         return ""
@@ -142,7 +159,7 @@ def own_rounds(rounds: Any) -> str:
     return "the scenario’s own round" if rounds == 1 else f"the scenario’s own {rounds:,} rounds"
 
 
-def _network(findings: "Findings", row: dict[Any, Any]) -> str:
+def _network(findings: Analysed, row: dict[Any, Any]) -> str:
     """What the network makes of the effect that curation would have with everybody else frozen."""
     alone, ratio, hurts = float(row["isolated"]), float(row["amplification"]), row["verdict"] in ("backfires", "lowers")
     still, size = _still(findings, str(row["source"])), number(abs(alone) / 100)
@@ -164,7 +181,7 @@ def _network(findings: "Findings", row: dict[Any, Any]) -> str:
     return f"the network {'softens' if hurts else 'weakens'} this ({_percent(1 - ratio)} less than if {still})"
 
 
-def _still(findings: "Findings", member: str) -> str:
+def _still(findings: Analysed, member: str) -> str:
     """Everybody but one member, frozen."""
     rest = [str(name) for name in findings.members["member"] if str(name) != member]
     return f"{called(rest[0])} stood still" if len(rest) == 1 else "all others stood still"
@@ -173,7 +190,7 @@ def _still(findings: "Findings", member: str) -> str:
 # What it does to the others
 
 
-def others(findings: "Findings") -> list[str]:
+def others(findings: Analysed) -> list[str]:
     """Whom a member's curation harms and whom it helps: a sentence each, or the extremes where there are many."""
     table = judged(findings, "cross")
     if table["source"].nunique() <= TOLD:
@@ -191,17 +208,18 @@ def others(findings: "Findings") -> list[str]:
     return sentences
 
 
-def _cross(findings: "Findings", source: str, rows: pd.DataFrame) -> str:
+def _cross(findings: Analysed, source: str, rows: pd.DataFrame) -> str:
     """Whom one member's curation harms, then whom it helps."""
     subject, felt = f"Curating {called(source)}", rows[rows["verdict"] != "none"]
-    if felt.empty:
-        return f"{subject} changes nothing for {called(rows['target'].iloc[0]) if len(rows) == 1 else 'the others'}."
+    if felt.empty or len(rows) == 1:
+        whom = called(rows["target"].iloc[0]) if len(rows) == 1 else "the others"
+        return pair(findings, (felt if len(felt) else rows).iloc[0].to_dict(), whom)
     if len(felt) == 1:
-        row = felt.iloc[0].to_dict()
-        whose = called(row["target"]) + "’s"
-        effect = moves(findings, row, whose)
-        return f"{subject} {row['verdict']} {called(row['target'])}: one percentage point more {effect}."
-    parts = []
+        return pair(findings, felt.iloc[0].to_dict())
+    undefined = felt.loc[felt["verdict"] == "undefined", "target"]
+    parts = [f"does to {joined([called(name) for name in undefined[:NAMED]])} what is not defined"] * bool(
+        len(undefined)
+    )
     for verdict in ("harms", "helps"):
         found = felt[felt["verdict"] == verdict]
         more = [f"{counted(len(found) - NAMED)} more"] if len(found) > NAMED else []
@@ -210,23 +228,32 @@ def _cross(findings: "Findings", source: str, rows: pd.DataFrame) -> str:
     return f"{subject} {'; it '.join(parts)}."
 
 
+def pair(findings: Analysed, row: dict[Any, Any], whom: str = "") -> str:
+    """What one member's curation does to another, with a ``verdict`` in the row; the other may be called otherwise."""
+    subject, whom = f"Curating {called(row['source'])}", whom or called(row["target"])
+    if not np.isfinite(row["effect"]):
+        return endless(findings, row)
+    if row["verdict"] == "none":
+        return f"{subject} changes nothing for {whom}."
+    return f"{subject} {row['verdict']} {whom}: one percentage point more {moves(findings, row, whom + '’s')}."
+
+
+def endless(findings: Analysed, row: dict[Any, Any]) -> str:
+    """An effect that is infinite, or that has no value at all, and why."""
+    source, target, effect = called(row["source"]), called(row["target"]), float(row["effect"])
+    why = str((findings.settings.get("unbounded") or {}).get(str(row["source"]), "")).rstrip(".")
+    whose = "its" if row["source"] == row["target"] else f"{target}’s"
+    verb = "raises" if effect > 0 else "lowers"
+    words = f"{verb} {whose} alignment without end" if np.isinf(effect) else f"has no defined effect on {target}"
+    return f"Curating {source} {words}{f': {why}' if why else ''}."
+
+
 # Words
-
-
-def called(name: object) -> str:
-    """A member's name in a sentence; a bare number is called a member."""
-    words = shortened(name, 40)
-    return f"member {words}" if words[:1].isdigit() else words
 
 
 def points(effect: float) -> str:
     """An effect for one percentage point, signed."""
     return number(float(effect) / 100, sign=True)
-
-
-def joined(parts: list[str]) -> str:
-    """a, b and c."""
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
 
 def strongest(rows: pd.DataFrame) -> pd.DataFrame:
