@@ -45,6 +45,9 @@ DOORS = {
     ("running.run", "_repr_html_", "plots.shown"),
     ("running.run", "plot", "plots.runs"),
     ("scenario.scenario", "_repr_html_", "plots.shown"),
+    ("influence.exact", "plot", "plots.influence"),
+    ("influence.findings", "plot", "plots.influence"),
+    ("influence.measured", "plot", "plots.influence"),
 }
 
 

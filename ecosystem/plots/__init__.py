@@ -1,10 +1,13 @@
 """Charts: functions of tables that return Altair charts, and their light and dark look.
 
-``run.plot`` has those of a run. A chart can be restyled and layered as any of Altair's, and saved as ``svg``, ``png``
-or a page (``html``) that opens without a network.
+``run.plot``, ``effect.plot``, ``measured.plot`` and ``results.plot`` have those of a run, of influence and of a study.
+A chart can be restyled and layered as any of Altair's, and saved as ``svg``, ``png`` or a page (``html``) that opens
+without a network.
 """
 
 from ecosystem.plots.chart import NothingToDraw
+from ecosystem.plots.influence_matrix import matrix, traffic
+from ecosystem.plots.influence_walks import hops, intervals, response
 from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes, welfare
 from ecosystem.plots.quality import sources
@@ -18,10 +21,15 @@ __all__ = [
     "choices",
     "diets",
     "draws",
+    "hops",
+    "intervals",
     "losses",
+    "matrix",
     "measured",
+    "response",
     "sources",
     "tastes",
     "theme",
+    "traffic",
     "welfare",
 ]

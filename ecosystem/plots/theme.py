@@ -16,6 +16,7 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', s
 NAMES: dict[str, Any] = {"light": "ecosystem-light", "dark": "ecosystem-dark"}
 # What a mark is, where that is no member: the theme says how it looks.
 REAL, RAW, CURATED, SHOWN, HALO, PART, ZERO = "real", "raw", "curated", "shown", "halo", "part", "zero"
+RULE, FRAME, BLANK = "rule-of-zero", "frame", "blank"
 
 
 def theme(name: str = "light") -> Any:
@@ -52,6 +53,7 @@ def _config(
     colours: tuple[str, ...],
     diverging: tuple[str, ...],
     ramp: tuple[str, ...],
+    letters: dict[str, str],
 ) -> alt.theme.ThemeConfig:
     """A theme from its colours."""
     words: dict[str, Any] = {"labelColor": soft, "titleColor": ink, "labelFontSize": 11, "titleFontSize": 11}
@@ -73,6 +75,8 @@ def _config(
     styles |= {HALO: {"stroke": ground, "strokeWidth": 3, "strokeJoin": "round", "strokeOpacity": 0.85}}
     styles |= {PART: {"stroke": ground, "strokeWidth": 0.8}}
     styles |= {ZERO: {"color": soft, "strokeDash": [3, 3]}}
+    styles |= {RULE: {"color": soft, "stroke": soft}, FRAME: {"color": ink, "stroke": ink}, BLANK: {"color": faint}}
+    styles |= {f"on-{strength}": {"color": colour} for strength, colour in letters.items()}
     config: Any = {
         "background": ground,
         "font": FONT,
@@ -100,7 +104,8 @@ def light() -> alt.theme.ThemeConfig:
     """For white paper."""
     p = palette
     plain = (p.INK, p.SOFT, p.FAINT, p.REAL, "#9aa5b1", p.CURATED)
-    return _config("white", *plain, p.COLOURS, p.DIVERGING, p.RAMP)
+    letters = {"mild": p.INK, "middle": p.INK, "strong": "white"}
+    return _config("white", *plain, p.COLOURS, p.DIVERGING, p.RAMP, letters)
 
 
 @alt.theme.register(NAMES["dark"], enable=False)
@@ -108,7 +113,8 @@ def dark() -> alt.theme.ThemeConfig:
     """For dark screens."""
     p = palette
     plain = ("#e6eaef", "#a9b4c0", "#363e48", "#5b6570", "#8795a3", "#b08cf0")
-    return _config("#14181d", *plain, p.DARK, p.DIVERGING_DARK, p.RAMP_DARK)
+    letters = {"mild": "#e6eaef", "middle": "#14181d", "strong": "#14181d"}
+    return _config("#14181d", *plain, p.DARK, p.DIVERGING_DARK, p.RAMP_DARK, letters)
 
 
 if alt.theme.active == "default":

@@ -1,0 +1,83 @@
+"""``effect.plot``, ``findings.plot`` and ``measured.plot``: the charts of influence, each from its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.influence import Findings, Influence, Measured
+from ecosystem.plots import influence_matrix, influence_walks
+
+PLAYED = 12  # rounds up to which an exact response is played, evenly spaced
+
+
+class InfluencePlots:
+    """Charts of an exact influence: ``effect.plot.matrix()``. Each is an Altair chart to restyle, layer and save.
+
+    They are functions of tables: :func:`ecosystem.plots.matrix` and so on, for tables of one's own.
+    """
+
+    def __init__(self, effect: Influence) -> None:
+        self._effect = effect
+
+    def matrix(self) -> Any:
+        """See :func:`ecosystem.plots.matrix`."""
+        verdicts = self._effect.verdicts
+        return influence_matrix.matrix(verdicts, [*self._effect.targets, *self._effect.sources])
+
+    def hops(self, most: int = 8, pairs: int = influence_walks.PANELS) -> Any:
+        """See :func:`ecosystem.plots.hops`; up to ``most`` hops."""
+        return influence_walks.hops(self._effect.hops(most), pairs)
+
+    def traffic(self, source: str | None = None, target: str | None = None, most: int = 20) -> Any:
+        """See :func:`ecosystem.plots.traffic`; of one source or to one target, if asked."""
+        return influence_matrix.traffic(self._effect.edges(source, target), most)
+
+    def response(self, rounds: int | None = None, pairs: int = influence_walks.PANELS) -> Any:
+        """See :func:`ecosystem.plots.response`: exactly, from the scenario's own start, after up to its own rounds."""
+        last = self._effect.scenario.rounds if rounds is None else rounds
+        when = sorted({round(number) for number in np.linspace(0, last, min(last, PLAYED) + 1)})
+        played = [self._effect.after(number).stack(future_stack=True).rename("effect") for number in when]
+        table = pd.concat(dict(zip(when, played, strict=True)), names=["round"]).reset_index()
+        return influence_walks.response(table, self._effect.table, pairs)
+
+
+class FindingsPlots:
+    """Charts of an influence analysis that was saved: ``findings.plot.matrix()``."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+
+    def matrix(self) -> Any:
+        """See :func:`ecosystem.plots.matrix`."""
+        return influence_matrix.matrix(self._findings.verdicts, list(self._findings.members["member"].astype(str)))
+
+    def hops(self, pairs: int = influence_walks.PANELS) -> Any:
+        """See :func:`ecosystem.plots.hops`."""
+        return influence_walks.hops(self._findings.hops, pairs)
+
+    def traffic(self, most: int = 20) -> Any:
+        """See :func:`ecosystem.plots.traffic`."""
+        return influence_matrix.traffic(self._findings.edges, most)
+
+
+class MeasuredPlots:
+    """Charts of a measured influence: ``check.plot.measured(effect.table)``."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+
+    def matrix(self) -> Any:
+        """See :func:`ecosystem.plots.matrix`."""
+        said = {"measure": self._measured.measure} if self._measured.measure != "alignment" else {}
+        return influence_matrix.matrix(self._measured.verdicts.assign(**said))
+
+    def measured(self, exact: pd.DataFrame | None = None, most: int = influence_walks.ROWS) -> Any:
+        """See :func:`ecosystem.plots.intervals`."""
+        return influence_walks.intervals(self._measured.verdicts, exact, most)
+
+    def response(self, exact: pd.DataFrame | None = None, pairs: int = influence_walks.PANELS) -> Any:
+        """See :func:`ecosystem.plots.response`."""
+        return influence_walks.response(self._measured.response, exact, pairs)

@@ -1,0 +1,195 @@
+"""The influence matrix, and the flows that carry most: who gains and who is harmed by more of what is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from ecosystem.core.words import called, counted, joined, number, shortened
+from ecosystem.plots.chart import embedded, finish, needs
+from ecosystem.plots.lines import numbers
+from ecosystem.plots.scales import coloured, ends, letters, written
+from ecosystem.plots.theme import FRAME, RULE
+
+MOST = 60  # rows or columns that are drawn
+STRONGEST = 40  # of more
+WIDE = 480  # pixels of a matrix, about
+LETTER = 7.6  # pixels of a letter
+NAMED = 3  # pairs that a text alternative names on either side
+SIDES = ("gains", "harms")  # in the order of the theme's colours: blue and orange
+NOTHING = 1e-10  # of the largest effect: what is smaller is rounding
+
+
+def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any:
+    """Effect of every source on every target, in colours that have zero in the middle, with its sign in the cell.
+
+    Of more than 60 rows or columns the 40 with the largest effects are drawn, and the subtitle says so.
+
+    Parameters
+    ----------
+    influence
+        ``effect.table`` or ``findings.influence``: target, source, effect (per unit of what is moved); network and
+        verdict are shown too where they are there, of and measure say what else is moved and looked at.
+    members
+        All members, in the order of rows and columns; by default that of the table.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or there are no rows.
+
+    >>> table = pd.DataFrame({"target": ["a", "b"], "source": ["a", "a"], "effect": [2.0, -0.5]})
+    >>> print(matrix(table).description)
+    Influence of one source on two targets. It helps most: a on itself (+2.00). It harms most: a on b (−0.500).
+    """
+    needs("matrix", "influence", influence, ("target", "source", "effect"), "nobody's curation has a derivative here")
+    table = influence.astype({"target": str, "source": str, "effect": float}).reset_index(drop=True)
+    rows, columns, subtitle = _shown(table, list(map(str, members or ())))
+    kept = table[table["target"].isin(rows) & table["source"].isin(columns)]
+    found = ends(kept["effect"].to_numpy(), centred=True)
+    step = int(np.clip(WIDE / max(len(rows), len(columns)), 11, 56))
+    kept = _written(kept, step, found)
+    of, measure = (str(table[name].iloc[0]) if name in table else usual for name, usual in _USUAL.items())
+    base = alt.Chart(embedded("matrix", kept)).encode(
+        _axis(alt.X, "source", columns, step), _axis(alt.Y, "target", rows, step)
+    )
+    tips = [alt.Tooltip("source:N"), alt.Tooltip("target:N"), *numbers(("effect", "effect"))]
+    tips += [alt.Tooltip(f"{name}:N") for name in ("network", "verdict") if name in kept]
+    color = coloured("effect", found, f"d {measure} / d {of}", True, ("harms", "helps"))
+    cells = base.mark_rect().encode(color, tooltip=tips)
+    layers = [cells, *written(base.transform_filter("isValid(datum.effect)"), "words", min(11, step - 2))]
+    if max(len(rows), len(columns)) <= MOST:
+        own = base.transform_filter("datum.target == datum.source")
+        layers.insert(1, own.mark_rect(filled=False, strokeWidth=1.6 if step > 20 else 1, style=FRAME))
+    drawn = alt.layer(*layers).properties(width=alt.Step(step), height=alt.Step(min(step, 40) if step > 11 else step))
+    title = f"Influence of {of} on {measure}"
+    words = [subtitle, "frames: on oneself" if len(layers) > 4 else "", found.words]
+    return finish(drawn, title, _heading(of, measure) + _told(table), "; ".join(filter(None, words)))
+
+
+_USUAL = {"of": "curation", "measure": "alignment"}
+
+
+def _heading(of: str, measure: str) -> str:
+    return "" if (of, measure) == tuple(_USUAL.values()) else f"d {measure} / d {of}: "
+
+
+def _shown(table: pd.DataFrame, members: list[str]) -> tuple[list[str], list[str], str]:
+    """Rows and columns in their order: all of them, or those with the largest effects and words that say so."""
+    sides, told = [], []
+    for side, noun in (("target", "target"), ("source", "source")):
+        size = table.groupby(side, sort=False)["effect"].agg(lambda effects: effects.abs().sum())
+        names = [name for name in members if name in size.index] or list(size.index)
+        if len(names) > MOST:
+            kept = set(size.nlargest(STRONGEST).index)
+            told.append(f"{STRONGEST} of {len(names):,} {noun}s")
+            names = [name for name in names if name in kept]
+        sides.append(names)
+    return sides[0], sides[1], f"the {' and '.join(told)} with the largest effects" if told else ""
+
+
+def sides(table: pd.DataFrame) -> alt.Color:
+    """Gains and harms in the theme's first two colours; the key has those that are there."""
+    present = [side for side in SIDES if side in set(table["side"])]
+    legend = alt.Legend(title=None, orient="top", values=present)
+    return alt.Color("side:N", scale=alt.Scale(domain=list(SIDES)), legend=legend)
+
+
+def _axis(channel: Any, side: str, names: list[str], step: int) -> Any:
+    """An axis of names in their order; what rows and columns are is in its title."""
+    title = {"source": "source: of whom more is moved", "target": "target: who responds"}[side]
+    short = max(map(len, names)) * LETTER <= step
+    place = {"orient": "top", "labelAngle": 0 if short else -90} if channel is alt.X else {}
+    axis = alt.Axis(title=title if len(names) > 5 else side, labelLimit=140, ticks=False, domain=False, **place)
+    return channel(f"{side}:N", sort=names, axis=axis, scale=alt.Scale(paddingInner=0.06))
+
+
+def _written(table: pd.DataFrame, step: int, found: Any) -> pd.DataFrame:
+    """The table with what stands in a cell: its effect where there is room, else its sign."""
+    effect = table["effect"].to_numpy()
+    top = max(abs(found.low), abs(found.high))
+    digits = 3 if step >= 40 else 2
+    words = [_cell(value, top, digits if step >= 30 else 0) for value in effect]
+    return table.assign(words=words, letters=letters(np.nan_to_num(effect), found))
+
+
+def _cell(value: float, top: float, digits: int) -> str:
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "?"
+    if abs(value) <= NOTHING * top:
+        return "0" if digits else ""
+    return number(value, top, sign=True, digits=digits) if digits else "−" if value < 0 else ""
+
+
+def _told(table: pd.DataFrame) -> str:
+    """How many on how many, whom it helps and whom it harms most."""
+    effect = table["effect"]
+    size = NOTHING * effect[np.isfinite(effect)].abs().max() if len(effect) else 0.0
+    sources, targets = (counted(table[side].nunique(), side) for side in ("source", "target"))
+    words = [f"Influence of {sources} on {targets}."]
+    if len(table) > 2 * NAMED:
+        counts = {"positive": int((effect > size).sum()), "negative": int((effect < -size).sum())}
+        words.append(f"Of {len(table):,} effects {counts['positive']:,} are positive, {counts['negative']:,} negative.")
+    for verb, rows in (
+        ("helps", table[effect > size].nlargest(NAMED, "effect")),
+        ("harms", table[effect < -size].nsmallest(NAMED, "effect")),
+    ):
+        named = [f"{pair_of(row)} ({number(row['effect'], sign=True)})" for row in rows.to_dict("records")]
+        words += [f"It {verb} most: {joined(named)}."] if named else [f"It {verb} nobody."]
+    return " ".join(words)
+
+
+def pair_of(row: Any, arrow: bool = False) -> str:
+    """A pair in words, or with an arrow as the heading of a panel."""
+    source, target = called(row["source"]), "itself" if row["source"] == row["target"] else called(row["target"])
+    return f"{shortened(source, 16)} → {shortened(target, 16)}" if arrow else f"{source} on {target}"
+
+
+def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
+    """What the strongest flows carry: gains to the right, harms to the left, which in their sum would cancel.
+
+    Parameters
+    ----------
+    edges
+        ``effect.edges()``: source, target (of the flow), traffic; gains and harms, its positive and negative parts,
+        without which it is traffic itself.
+    most
+        Flows that are drawn, those that carry most.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or no flow carries anything.
+    """
+    needs("traffic", "edges", edges, ("source", "target", "traffic"))
+    table = edges.assign(source=edges["source"].astype(str), target=edges["target"].astype(str))
+    whole = table["traffic"].astype(float)
+    apart = {"gains": whole.clip(lower=0), "harms": whole.clip(upper=0)}
+    for side, value in apart.items():
+        table[side] = table[side].astype(float).fillna(value) if side in table else value
+    table["size"] = table["gains"] - table["harms"]
+    table["flow"] = [f"{shortened(row.source, 18)} → {shortened(row.target, 18)}" for row in table.itertuples()]
+    carrying = table[table["size"] > NOTHING * table["size"].max()]
+    kept = needs("traffic", "edges", carrying, ("flow",), "no flow carries influence").nlargest(most, "size")
+    long = kept.melt(["flow", "source", "target", "traffic", "size"], ["gains", "harms"], "side", "carried")
+    long = long[long["carried"] != 0]
+    order = list(dict.fromkeys(kept["flow"]))
+    tips = [alt.Tooltip("flow:N"), alt.Tooltip("side:N"), *numbers(("carried", "carries"), ("traffic", "both"))]
+    base = alt.Chart(embedded("traffic", long)).encode(
+        alt.Y("flow:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False)),
+        alt.X("carried:Q", title="influence carried (effect × hops, per unit of share)", axis=alt.Axis(tickCount=7)),
+    )
+    bars = base.mark_bar(height={"band": 0.7}).encode(sides(long), tooltip=tips)
+    zero = alt.Chart(long.head(1)).mark_rule(style=RULE).encode(x=alt.datum(0))
+    drawn = alt.layer(bars, zero).properties(height=alt.Step(18), width=420)
+    subtitle = f"the {len(kept)} of {len(table):,} flows that carry most" if len(kept) < len(table) else ""
+    named = [
+        f"{row['flow']} carries gains of {number(row['gains'])} and harms of {number(row['harms'])}"
+        for row in kept.head(2 * NAMED).to_dict("records")
+    ]
+    words = f"Of {counted(len(table), 'flow')}, {len(carrying):,} carry influence. {'; '.join(named)}."
+    return finish(drawn, "Flows by the influence that they carry", words, subtitle)

@@ -1,0 +1,227 @@
+"""Charts and verdicts of influence: they hold the numbers of its tables, and say them in words."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_plots import data
+
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users, never, plots
+from ecosystem.influence import Influence, influence, measure_influence
+from ecosystem.influence.findings import Findings
+from ecosystem.influence.judgement import of_findings, of_measured
+
+
+def opposed(samples: int | None = None) -> Scenario:
+    """``a`` curates itself, ``b`` reads it and likes the contrary, ``c`` reads both and likes what ``a`` does."""
+    s = Scenario("opposed", rounds=30, samples=samples)
+    for name, taste in {"a": 1.0, "b": -1.0, "c": 1.0}.items():
+        point = Location([0.0])
+        s.add(name, Member(point, reward=Linear([taste]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=0.2, curated=0.3))
+    s.connect("a", "b", Flow(raw=0.5))
+    s.connect("a", "c", Flow(raw=0.25))
+    s.connect("b", "c", Flow(raw=0.25, curated=0.1, chosen_by="consumer"))
+    return s
+
+
+@cache
+def effect() -> Influence:
+    return influence(opposed())
+
+
+def grid(size: int) -> pd.DataFrame:
+    names = [f"m{i}" for i in range(size)]
+    values = np.random.default_rng(0).normal(size=(size, size))
+    rows = [(t, s, values[i, j]) for i, t in enumerate(names) for j, s in enumerate(names)]
+    return pd.DataFrame(rows, columns=["target", "source", "effect"])
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+def test_verdicts_of_influence_are_a_table_with_sentences() -> None:
+    table = effect().verdicts.set_index(["source", "target"])
+    assert table["effect"].equals(effect().table.set_index(["source", "target"])["effect"])
+    words = {pair: row["verdict"] for pair, row in table.iterrows()}
+    assert words["a", "a"] == "pays" and words["a", "b"] == "harms" and words["a", "c"] == "helps"
+    assert words["c", "a"] == "none" and words["c", "c"] == "pays"
+    size = abs(table.loc[("a", "b"), "effect"]) / 100
+    assert table.loc[("a", "b"), "sentence"] == (
+        f"Curating a harms b: one percentage point more lowers b’s long-run alignment by {size:.3g}."
+    )
+    assert table.loc[("c", "a"), "sentence"] == "Curating c changes nothing for a."
+    assert table.loc[("c", "c"), "sentence"].startswith("Curating c pays for c: one percentage point more curation")
+
+
+def test_a_member_for_whom_others_choose_is_lowered_and_not_backfired_on() -> None:
+    s = Scenario("led", rounds=1)
+    s.add("writer", Member(Location([1.0]), schedule=never))
+    s.add("reader", Member(Location([0.0]), reward=Linear([-1.0]), real=Location([0.0])))
+    users = Users(Linear([1.0]), Shift([1.0]))
+    s.connect("writer", "reader", Flow(raw=0.2, curated=0.3, chosen_by=users))
+    exact = influence(s)
+    assert exact.verdicts["verdict"].tolist() == ["lowers"]
+    measured = measure_influence(s.replace(rounds=4), seeds=1)
+    assert measured.led == {"reader"} and measured.verdicts["verdict"].tolist() == ["lowers"]
+    assert measured.verdicts["sentence"].iloc[0].startswith("Curating reader does not pay for reader: one percentage")
+
+
+def test_verdicts_on_other_numbers_and_measures_do_not_speak_of_curation_or_alignment() -> None:
+    def width(stack: Any) -> Any:
+        return stack.mean[..., 0] * 2
+
+    table = influence(opposed(), of="real", measure=width).verdicts
+    assert set(table["of"]) == {"real"} and set(table["measure"]) == {"width"}
+    assert set(table["verdict"]) <= {"raises", "lowers", "none"}
+    first = table.query("source == 'a' and target == 'a'").iloc[0]
+    assert first["verdict"] == "lowers"
+    assert first["sentence"].startswith(
+        "One percentage point more real data for a lowers the width of a in the long run"
+    )
+    assert not table["sentence"].str.contains("urating|alignment").any()
+
+
+def test_effects_without_end_or_value_have_their_reason() -> None:
+    """They were told as no effect at all, and as one of size "–"."""
+    findings = effect().findings()
+    found = findings.influence.copy()
+    found.loc[found["source"].eq("a"), "effect"] = [np.inf, -np.inf, np.nan]
+    said = Findings(**{**vars(findings), "influence": found, "settings": {"unbounded": {"a": "it drifts"}}})
+    table = of_findings(said).query("source == 'a'")
+    assert table["verdict"].tolist() == ["pays", "harms", "undefined"]
+    assert table["sentence"].tolist() == [
+        "Curating a raises its alignment without end: it drifts.",
+        "Curating a lowers b’s alignment without end: it drifts.",
+        "Curating a has no defined effect on c: it drifts.",
+    ]
+
+
+def test_a_measured_verdict_is_what_the_whole_interval_says() -> None:
+    rows = [
+        ("a", "a", "self", 2.0, 1.0, 3.0, 9),
+        ("a", "b", "cross", -2.0, -3.0, -1.0, 9),
+        ("a", "c", "cross", 1, -1, 3, 9),
+    ]
+    rows += [
+        ("b", "b", "self", -1.0, -2.0, -0.5, 9),
+        ("b", "a", "cross", 0, 0, 0, 1),
+        ("b", "c", "cross", 1, np.nan, np.nan, 1),
+    ]
+    table = pd.DataFrame(rows, columns=["source", "target", "kind", "effect", "low", "high", "seeds"])
+    found = of_measured(table, 0.95, frozenset(), "alignment")
+    assert found["verdict"].tolist() == ["pays", "harms", "unclear", "backfires", "none", "few"]
+    assert found["sentence"].tolist() == [
+        "Curating a pays for a: one percentage point more raises its alignment by 0.0200 ± 0.0100 (95 %).",
+        "Curating a harms b: one percentage point more lowers b’s alignment by 0.0200 ± 0.0100 (95 %).",
+        "Curating a has no clear effect on c’s alignment: one percentage point more moves it by −0.0100 to +0.0300 "
+        "(95 %).",
+        "Curating b backfires: one percentage point more lowers its alignment by 0.01000 ± 0.00750 (95 %).",
+        "Curating b changes nothing about a’s alignment.",
+        "Curating b: too few pairs of runs to say what it does to c’s alignment.",
+    ]
+    other = of_measured(table, 0.9, frozenset(), "entropy")
+    assert other["verdict"].tolist()[:4] == ["raises", "lowers", "unclear", "lowers"]
+
+
+# -- charts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_matrix_holds_every_effect_and_its_sign_in_the_cell() -> None:
+    chart = effect().plot.matrix()
+    cells = data(chart).set_index(["target", "source"])
+    table = effect().table.set_index(["target", "source"])["effect"]
+    assert cells["effect"].sort_index().tolist() == table.sort_index().tolist()
+    assert cells.loc[("b", "a"), "words"].startswith("−") and cells.loc[("a", "a"), "words"].startswith("+")
+    assert cells.loc[("a", "c"), "words"] == "0" and cells.loc[("b", "a"), "verdict"] == "harms"
+    color = chart.to_dict()["layer"][0]["encoding"]["color"]
+    assert color["scale"]["domain"][0] == -color["scale"]["domain"][1] and color["scale"]["range"] == "diverging"
+    assert color["legend"]["title"] == "d alignment / d curation"
+    assert "It harms most: a on b (" in chart.description
+
+
+def test_large_matrices_show_who_matters_and_say_so() -> None:
+    table = grid(90)
+    table.loc[table["target"].isin(["m5", "m88"]), "effect"] *= 50
+    chart = plots.matrix(table)
+    cells = data(chart)
+    assert len(cells) == 40 * 40 and {"m5", "m88"} <= set(cells["target"])
+    assert chart.to_dict()["title"]["subtitle"][0].startswith(
+        "the 40 of 90 targets and 40 of 90 sources with the largest"
+    )
+    assert set(cells["words"]) == {"", "−"} and (cells["words"].eq("−") == (cells["effect"] < 0)).all()
+    assert len(data(plots.matrix(grid(60)))) == 3600
+
+
+def test_hops_hold_the_table_and_the_whole() -> None:
+    table, chart = effect().hops(5), effect().plot.hops(5, pairs=2)
+    drawn = data(chart).set_index(["target", "source", "hop"])
+    expected = table.set_index(["target", "source", "hop"]).loc[drawn.index]
+    for column in ("effect", "cumulative", "left"):
+        assert drawn[column].tolist() == expected[column].tolist()
+    whole = effect().matrix.stack().reindex(pd.MultiIndex.from_frame(drawn.reset_index()[["target", "source"]]))
+    assert np.allclose(drawn["whole"], whole) and len(drawn) == 2 * 6
+    assert "the 2 largest of" in chart.to_dict()["title"]["subtitle"][0]
+
+
+def test_traffic_tells_gains_and_harms_apart() -> None:
+    edges = effect().edges()
+    drawn = data(effect().plot.traffic())
+    for row in edges.itertuples():
+        flow = drawn[(drawn["source"] == row.source) & (drawn["target"] == row.target)].set_index("side")["carried"]
+        assert flow.get("gains", 0.0) == row.gains and flow.get("harms", 0.0) == row.harms
+    assert {"gains", "harms"} == set(drawn["side"])
+    few = plots.traffic(edges, most=1)
+    assert few.to_dict()["title"]["subtitle"] == ["the 1 of 4 flows that carry most"]
+    alone = data(plots.traffic(edges[["source", "target", "traffic"]]))
+    assert (alone["carried"] == alone["traffic"]).all()
+
+
+def test_measured_influence_stands_beside_the_exact_one() -> None:
+    check = measure_influence(opposed(32), seeds=4, sources=["a"])
+    chart = check.plot.measured(effect().table)
+    drawn = data(chart)
+    drawn = drawn[drawn["target"].notna()].drop_duplicates(["target", "source"]).set_index(["target", "source"])
+    table = check.table.set_index(["target", "source"]).loc[drawn.index]
+    assert (drawn[["effect", "low", "high"]] == table[["effect", "low", "high"]]).all(axis=None)
+    assert drawn["exact"].tolist() == [effect().matrix.at[pair] for pair in drawn.index]
+    assert data(check.plot.measured(effect().matrix))["exact"].tolist() == data(chart)["exact"].tolist()
+    over = data(check.plot.response(effect().table)).set_index(["target", "source", "round"])
+    rows = check.response.set_index(["target", "source", "round"]).loc[over.index]
+    assert over["effect"].tolist() == rows["effect"].tolist() and over["high"].tolist() == rows["high"].tolist()
+    assert len(data(check.plot.matrix())) == 3
+
+
+def test_an_exact_response_ends_at_the_long_run() -> None:
+    drawn = data(effect().plot.response(20)).query("target == 'a' and source == 'a'")
+    drawn = drawn.set_index("round")["effect"]
+    assert drawn[20] == pytest.approx(effect().after(20).at["a", "a"], abs=0)
+    assert drawn[0] == 0.0 and len(drawn) == 13
+
+
+def test_findings_draw_the_same(tmp_path: Path) -> None:
+    findings = Findings.load(effect().findings().save(tmp_path).parent)
+    assert data(findings.plot.matrix())["effect"].tolist() == data(effect().plot.matrix())["effect"].tolist()
+    assert findings.verdicts["verdict"].tolist() == effect().verdicts["verdict"].tolist()
+    assert len(data(findings.plot.traffic())) and len(data(findings.plot.hops()))
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(plots.NothingToDraw, match=r"plots.matrix: the table influence has no column 'effect'"):
+        plots.matrix(effect().table.drop(columns="effect"))
+    with pytest.raises(plots.NothingToDraw, match=r"plots.hops: the table hops is empty; no influence travels here"):
+        plots.hops(effect().hops().assign(effect=0.0, cumulative=0.0, left=0.0))
+    with pytest.raises(plots.NothingToDraw, match="no flow carries influence"):
+        plots.traffic(effect().edges().assign(traffic=0.0, gains=0.0, harms=0.0))
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "html"])
+def test_they_are_saved_without_a_network(kind: str, tmp_path: Path) -> None:
+    for name, chart in {"matrix": effect().plot.matrix(), "hops": effect().plot.hops()}.items():
+        chart.save(tmp_path / f"{name}.{kind}")
+        assert (tmp_path / f"{name}.{kind}").stat().st_size > 2000
