@@ -48,6 +48,7 @@ DOORS = {
     ("influence.exact", "plot", "plots.influence"),
     ("influence.findings", "plot", "plots.influence"),
     ("influence.measured", "plot", "plots.influence"),
+    ("study.results", "plot", "plots.study"),
 }
 
 

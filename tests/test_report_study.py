@@ -27,11 +27,11 @@ from ecosystem.report.study.effects import headline as effects_headline
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.maps import maps
 from ecosystem.report.study.quantity import Plot, Quantity
-from ecosystem.report.study.sample import Sample
 from ecosystem.report.study.story import headline
 from ecosystem.report.study.subject import Subject
-from ecosystem.report.study.sweep import Sweep, parameter
 from ecosystem.study import Results, Study
+from ecosystem.study.outcomes.sample import Sample
+from ecosystem.study.outcomes.sweep import Sweep, parameter
 
 HELD = "\N{NO-BREAK SPACE}"
 

@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.dataset as ds
 
+from ecosystem.core.door import Door, told
 from ecosystem.study.folder import StudyFolderError, mended
+from ecosystem.study.outcomes.verdicts import of_study
 from ecosystem.study.plan import Seed, pending
 from ecosystem.study.progress import Progress
 from ecosystem.study.rows import Rows
@@ -23,7 +25,8 @@ class Results:
 
     ``points`` has a row a point and a column a parameter; every other table has a column ``point`` and never repeats
     the parameters (:meth:`with_parameters` joins them). ``failures`` says what went wrong where. A table of the study
-    is an attribute (``results.rounds``) and is read when it is first asked for.
+    is an attribute (``results.rounds``) and is read when it is first asked for. ``verdicts`` says which members gain
+    and lose over the points (:func:`ecosystem.study.outcomes.verdicts.of_study`), ``plot`` draws charts.
 
     ``name`` and ``folder`` are the study's, ``parameters`` the names of its parameters (columns of ``points``),
     ``tables`` those that were kept, without ``points``, and ``seeds`` every pair (seed, replicate) that was asked for.
@@ -32,7 +35,10 @@ class Results:
     :meth:`Study.run` returns is (but not :meth:`dataset`).
     """
 
-    points: pd.DataFrame  # a table like the others
+    points: pd.DataFrame  # tables like the others, of every study
+    failures: pd.DataFrame
+    verdicts: pd.DataFrame = told(of_study)
+    plot: Any = Door("ecosystem.plots.study", "StudyPlots")
 
     def __init__(
         self,

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import Normalize, SymLogNorm
 
+from ecosystem.plots.scales import ends
 from ecosystem.report.study.quantity import Plot, Quantity
 
-LEFT_OUT = 0.02  # of the values at an end: they do not set the scale
-FEWEST = 10  # values: with fewer each counts
-ORDERS = 20  # times the median: where values reach further the scale is logarithmic
 APART = 5  # names whose scales differ by more have one each
 
 
@@ -51,26 +49,10 @@ def scale(quantity: Quantity, values: np.ndarray) -> Scale:
     """A scale for some numbers: linear between robust ends, logarithmic where they span orders of magnitude."""
     if quantity.share:
         return Scale(Normalize(0, 1))
-    seen = np.sort(_seen(values))
-    out = int(np.ceil(LEFT_OUT * len(seen))) if len(seen) >= FEWEST else 0
-    sizes = np.sort(np.abs(seen[seen != 0]))
-    most, top = (float(sizes[max(len(sizes) - 1 - out, 0)]), float(sizes[-1])) if len(sizes) else (1.0, 1.0)
-    bend = float(10 ** np.ceil(np.log10(np.median(sizes)))) if len(sizes) else 1.0
-    orders = len(sizes) > 2 and most > ORDERS * np.median(sizes) and bend < top
-    if quantity.centred:
-        if orders:
-            return Scale(SymLogNorm(bend, vmin=-top, vmax=top))
-        cut = top > 2 * most
-        end = most if cut else top
-        return Scale(Normalize(-end, end), cut and bool(seen[0] < -end), cut and bool(seen[-1] > end))
-    low, high = float(seen[0]), float(seen[-1])
-    if orders:
-        return Scale(SymLogNorm(bend, vmin=low, vmax=high))
-    inner = float(seen[out]), float(seen[-1 - out])
-    span = inner[1] - inner[0]
-    cuts = span > 0 and low < inner[0] - span, span > 0 and high > inner[1] + span
-    low, high = inner[0] if cuts[0] else low, inner[1] if cuts[1] else high
-    return Scale(Normalize(low, high if high > low else low + 1), *cuts)
+    found = ends(values, quantity.centred)
+    bent = found.bends is not None
+    norm = SymLogNorm(found.bends, vmin=found.low, vmax=found.high) if bent else Normalize(found.low, found.high)
+    return Scale(norm, found.below, found.above)
 
 
 def _seen(values: np.ndarray) -> np.ndarray:

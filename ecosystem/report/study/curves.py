@@ -15,7 +15,7 @@ from ecosystem.report import crowds, look
 from ecosystem.report.look import WIDE, Style
 from ecosystem.report.study.dots import dots
 from ecosystem.report.study.quantity import FAILED, NAMED, PANELS, Plot, key_below
-from ecosystem.report.study.sweep import Parameter
+from ecosystem.study.outcomes.sweep import Parameter
 
 SLICES = 5  # curves in one panel, where another parameter has too many values for a curve each
 EACH = 6  # values that still get a curve each

@@ -14,9 +14,9 @@ from ecosystem.core.words import called, counted, joined, number
 from ecosystem.influence.sentences import readers_only
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.reading import columns, parts
-from ecosystem.report.study.sample import Sample
 from ecosystem.report.study.subject import Subject
+from ecosystem.study.outcomes.reading import columns, parts
+from ecosystem.study.outcomes.sample import Sample
 
 PAIRS = 6  # of each kind (self, cross) that are followed over the parameters
 TOLD = 4  # pairs in the sentences

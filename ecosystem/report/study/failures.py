@@ -10,7 +10,7 @@ import pandas as pd
 from ecosystem.core.words import counted, joined
 from ecosystem.report import look
 from ecosystem.report.study.subject import Subject
-from ecosystem.report.study.sweep import Parameter
+from ecosystem.study.outcomes.sweep import Parameter
 
 ROWS = 20
 NAMED = 6  # values of a category

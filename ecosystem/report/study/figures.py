@@ -14,7 +14,7 @@ from ecosystem.report.study import captions, curves
 from ecosystem.report.study.maps import maps
 from ecosystem.report.study.quantity import Plot, Quantity
 from ecosystem.report.study.subject import Subject, shares
-from ecosystem.report.study.sweep import FEW, Parameter
+from ecosystem.study.outcomes.sweep import FEW, Parameter
 
 FOLLOWED = 6  # parameters with a figure of their own, where there are more than two
 

@@ -17,7 +17,7 @@ from ecosystem.report.influence.matrix import DIVERGING
 from ecosystem.report.look import WIDE
 from ecosystem.report.study.colours import Scale, scales
 from ecosystem.report.study.quantity import FAILED, PANELS, Plot, Quantity
-from ecosystem.report.study.sweep import Parameter
+from ecosystem.study.outcomes.sweep import Parameter
 
 RISING = LinearSegmentedColormap.from_list("rising", ["#eef3f6", "#b9dfe6", "#5fb0c9", "#2f7fae", "#1d4e89"])
 BLANK = "#dfe3e8"

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from ecosystem.report import look
 from ecosystem.report.look import Style
-from ecosystem.report.study.sample import Sample
-from ecosystem.report.study.sweep import Parameter, Sweep
+from ecosystem.study.outcomes.sample import Sample, size, spread, strongest
+from ecosystem.study.outcomes.sweep import Parameter, Sweep
 
 MANY = 12  # names: above it a figure shows how they are spread, and a few of them
 NAMED = 4  # of many
@@ -50,20 +50,16 @@ class Quantity:
     @cached_property
     def size(self) -> np.ndarray:
         """How large each name's numbers are, ``[names, 1]``: rounding errors are measured by it."""
-        return np.max(np.abs(self.sample.mean), axis=1, initial=0, keepdims=True, where=np.isfinite(self.sample.mean))
+        return size(self.sample)
 
     @cached_property
     def spread(self) -> np.ndarray:
         """How far each name's numbers lie apart over the points; 0 if none was seen."""
-        seen = np.isfinite(self.sample.mean)
-        high = np.where(seen, self.sample.mean, -np.inf).max(1)
-        low = np.where(seen, self.sample.mean, np.inf).min(1)
-        return np.where(seen.any(1), high - low, 0.0)
+        return spread(self.sample)
 
     def strongest(self, most: int) -> list[int]:
         """The names whose numbers lie furthest apart over the points (else the largest), in their own order."""
-        ranked = np.lexsort((-self.size[:, 0], -self.spread))[:most]
-        return sorted(int(place) for place in ranked)
+        return strongest(self.sample, most)
 
     @property
     def panels(self) -> list[list[int]]:

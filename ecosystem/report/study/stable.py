@@ -11,9 +11,9 @@ from ecosystem.core.words import joined
 from ecosystem.influence.approach import away
 from ecosystem.report.study.failures import lie
 from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.reading import columns, parts
-from ecosystem.report.study.sample import Sample
 from ecosystem.report.study.subject import Subject
+from ecosystem.study.outcomes.reading import columns, parts
+from ecosystem.study.outcomes.sample import Sample
 
 NEAR = 0.01  # relative distance to the stable point that counts as being there
 

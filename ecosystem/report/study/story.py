@@ -8,14 +8,15 @@ from scipy.stats import binom
 from ecosystem.core.words import called, counted, joined, number
 from ecosystem.report.look import percent, shortened
 from ecosystem.report.study.failures import lie
-from ecosystem.report.study.judging import Verdict
 from ecosystem.report.study.quantity import MANY
-from ecosystem.report.study.reading import columns
 from ecosystem.report.study.subject import Subject
 from ecosystem.report.study.turning import turning
-from ecosystem.report.study.verdicts import chosen, named, phrase, value
+from ecosystem.report.study.verdicts import chosen, named, value
 from ecosystem.report.study.ways import Way, ways
 from ecosystem.running.baseline import START
+from ecosystem.study.outcomes.judging import Verdict
+from ecosystem.study.outcomes.reading import columns
+from ecosystem.study.outcomes.verdicts import phrase
 
 LONG = 140  # letters of a headline: three lines
 HEADED = 3  # members that have a clause in the headline and a sentence of their own

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ecosystem.report.study.judging import Verdict, judged
 from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.reading import Alignment, alignment
-from ecosystem.report.study.sweep import Parameter, Sweep
+from ecosystem.study.outcomes.judging import Verdict, judged
+from ecosystem.study.outcomes.measuring import Numbers, explained
+from ecosystem.study.outcomes.reading import Alignment, alignment
+from ecosystem.study.outcomes.sweep import Parameter, Sweep
 from ecosystem.study.progress import Progress
 from ecosystem.study.results import Results
 
@@ -124,25 +125,5 @@ class Subject:
 
 
 def shares(quantity: Quantity, sweep: Sweep) -> dict[str, float]:
-    """The part of a quantity's variance over points that each parameter alone explains, on average over names.
-
-    It is the variance of the means over its levels, for scattered designs without what as many levels drawn by lot
-    would explain.
-    """
-    mean = quantity.sample.mean
-    seen = np.isfinite(mean)
-    centre = np.where(seen, mean, 0.0).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
-    off = np.where(seen, mean - centre, 0.0)
-    whole = (off**2).sum(1)
-    moved = np.isfinite(whole) & (whole > 1e-18 * np.maximum(1.0, np.where(seen, mean**2, 0.0).sum(1)))
-    found: dict[str, float] = {}
-    for parameter in sweep.swept if moved.any() else []:
-        levels = sweep.levels(parameter)
-        totals = np.stack([np.bincount(levels.level, row, len(levels)) for row in off[moved]])
-        counts = np.stack([np.bincount(levels.level, row.astype(float), len(levels)) for row in seen[moved]])
-        part = (totals**2 / np.maximum(counts, 1)).sum(1) / whole[moved]
-        if sweep.scattered:
-            points, used = seen[moved].sum(1), (counts > 0).sum(1)
-            part = 1 - (1 - part) * (points - 1) / np.maximum(points - used, 1)
-        found[parameter.name] = float(np.clip(part, 0, 1).mean())
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+    """The part of a quantity's variance over points that each parameter alone explains, on average over names."""
+    return explained(Numbers(quantity.label, quantity.names, quantity.sample), sweep).mean().to_dict()

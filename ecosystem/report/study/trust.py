@@ -6,9 +6,9 @@ import numpy as np
 
 from ecosystem.core.words import counted
 from ecosystem.report.study.quantity import MANY
-from ecosystem.report.study.reading import Alignment
 from ecosystem.report.study.subject import Subject
 from ecosystem.running.verdicts import ALONE
+from ecosystem.study.outcomes.reading import Alignment
 
 
 def cautions(subject: Subject) -> list[str]:

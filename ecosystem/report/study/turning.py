@@ -8,8 +8,8 @@ from scipy.stats import binom
 from ecosystem.core.words import joined
 from ecosystem.report.look import shortened
 from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.sample import Sample
-from ecosystem.report.study.sweep import FEW, Parameter, Sweep
+from ecosystem.study.outcomes.sample import Sample
+from ecosystem.study.outcomes.sweep import FEW, Parameter, Sweep
 
 MOST = 3000  # choices of the other parameters that are looked at
 CHANCE = 0.025  # of unchanged ones look risen by chance, and as many fallen

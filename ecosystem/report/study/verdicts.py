@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.words import called, number
+from ecosystem.core.words import called
 from ecosystem.report import look
-from ecosystem.report.study.judging import Verdict
 from ecosystem.report.study.subject import Subject
+from ecosystem.study.outcomes.judging import Verdict
+from ecosystem.study.outcomes.verdicts import with_error
 
 TOLD = 12  # members with a row of their own
 WORDS = {
@@ -22,7 +23,6 @@ WORDS = {
     "single": "",
     "run": "one run: no verdict",
 }
-HELD = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # in one line
 TINTS = {"gains": "gained", "loses": "lost"}
 
 
@@ -38,15 +38,6 @@ def value(subject: Subject, member: int, point: int) -> str:
     assert subject.final is not None
     sample = subject.final.sample
     return with_error(float(sample.mean[member, point]), float(sample.error[member, point]))
-
-
-def with_error(mean: float, error: float, digits: int = 2) -> str:
-    """A mean with its standard error, if there is one, which has so many digits: ``1.306 ± 0.021``."""
-    if np.isfinite(error) and error > 0 and np.isfinite(mean):
-        words = number(mean, error, digits=digits)
-        words = words.lstrip("−") if not set(words) - set("−0.") else words
-        return f"{words}{HELD}{number(error, digits=digits)}"
-    return number(mean)
 
 
 def table(subject: Subject) -> dict[str, Any]:
@@ -107,31 +98,6 @@ def against(verdict: Verdict) -> tuple[str, str]:
             " at both" if verdict.points == 2 else f" at all {verdict.points:,}"
         ) + " points", ""
     return ", ".join(words), f"of {verdict.points:,} points"
-
-
-def phrase(verdict: Verdict) -> str:
-    """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
-    n = f"{verdict.points:,} points"
-    if verdict.points == 1:
-        where = "its start" if verdict.begun else "its real data alone"
-        ends = {"gains": f"ends above {where}", "loses": f"ends below {where}", "still": f"ends at {where}"}
-        return ends.get(verdict.kind, f"shows no clear change against {where}")
-    if verdict.kind == "still":
-        return "moves at no point" if verdict.begun else "is at no point other than by its real data alone"
-    if verdict.kind == "unclear":
-        if not verdict.gained + verdict.lost:
-            return f"shows no clear change at any of {n}"
-        sides = {"up": verdict.gained, "down": verdict.lost}
-        told = " and ".join(f"{side} at {count:,}" for side, count in sides.items() if count)
-        return f"shows no clear change ({told} of {n}, which may be chance)"
-    if verdict.kind == "both":
-        return f"gains at {verdict.gained:,} of {n} and loses at {verdict.lost:,}"
-    if verdict.kind == "gains":
-        verb, count, rest = "gains", verdict.gained, f"down at {verdict.lost:,}" if verdict.lost else ""
-    else:
-        verb, count, rest = "loses", verdict.lost, f"up at {verdict.gained:,}" if verdict.gained else ""
-    words = f"{verb} at {'all' if count == verdict.points else f'{count:,} of'} {n}"
-    return f"{words} ({rest}, which may be chance)" if rest else words
 
 
 def named(verdict: Verdict) -> str:

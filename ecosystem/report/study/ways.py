@@ -8,9 +8,9 @@ import numpy as np
 
 from ecosystem.report import look
 from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.sample import Sample
-from ecosystem.report.study.sweep import Parameter
-from ecosystem.report.study.verdicts import with_error
+from ecosystem.study.outcomes.sample import Sample
+from ecosystem.study.outcomes.sweep import Parameter
+from ecosystem.study.outcomes.verdicts import with_error
 
 TURN = 0.05  # of the whole range: a smaller rise before a fall is none
 

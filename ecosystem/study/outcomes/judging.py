@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecosystem.report.study.reading import Alignment
+from ecosystem.study.outcomes.reading import Alignment
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,3 +109,21 @@ class Sample:
     def only(self, names: list[int]) -> Sample:
         """Some of the names."""
         return Sample(self.mean[names], self.stray[names], self.seeds[names])
+
+
+def size(sample: Sample) -> np.ndarray:
+    """How large each name's numbers are, ``[names, 1]``: rounding errors are measured by it."""
+    return np.max(np.abs(sample.mean), axis=1, initial=0, keepdims=True, where=np.isfinite(sample.mean))
+
+
+def spread(sample: Sample) -> np.ndarray:
+    """How far each name's numbers lie apart over the places; 0 if none was seen."""
+    seen = np.isfinite(sample.mean)
+    high = np.where(seen, sample.mean, -np.inf).max(1)
+    low = np.where(seen, sample.mean, np.inf).min(1)
+    return np.where(seen.any(1), high - low, 0.0)
+
+
+def strongest(sample: Sample, most: int) -> list[int]:
+    """The names whose numbers lie furthest apart over the places (else the largest), in their own order."""
+    return sorted(np.lexsort((-size(sample)[:, 0], -spread(sample)))[:most].tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ecosystem.report.study.sample import Sample
 from ecosystem.running.baseline import START
 from ecosystem.study.measures import ALONE
+from ecosystem.study.outcomes.contents import Contents
+from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.plan import pending
-from ecosystem.study.results import Results
 
 CELLS = 20_000_000  # numbers held at once: beyond it the first seeds stand for all
 CHANCE = ("shuffl", "poisson", "random")
@@ -68,7 +68,7 @@ class Alignment:
         return np.max([np.max(np.abs(part), axis=1, initial=0.0, where=np.isfinite(part)) for part in parts], axis=0)
 
 
-def alignment(results: Results) -> Alignment | None:
+def alignment(results: Contents) -> Alignment | None:
     """The alignments of a study, from ``rounds`` or another kept table with members' alignments; None without any."""
     for table in sorted(results.tables, key=lambda name: (name != "rounds", name != "stable_point")):
         names = columns(results, table)
@@ -79,7 +79,7 @@ def alignment(results: Results) -> Alignment | None:
     return None
 
 
-def columns(results: Results, table: str) -> set[str]:
+def columns(results: Contents, table: str) -> set[str]:
     """The columns that the finished blocks of a table have; none where nothing is finished."""
     if table not in results.tables or not results.progress().finished:
         return set()
@@ -87,14 +87,24 @@ def columns(results: Results, table: str) -> set[str]:
 
 
 def parts(
-    results: Results, table: str, wanted: Sequence[str], condition: Callable[[Any], Any] | None = None
+    results: Contents, table: str, wanted: Sequence[str], condition: Callable[[Any], Any] | None = None
 ) -> Iterator[pd.DataFrame]:
-    """A table block by block, with some columns and rows: never more of it in memory than a block."""
+    """A table block by block, with some columns and rows: never more of it in memory than a block.
+
+    In the column ``point`` stand the places of points in ``results.points``; rows about others are left out.
+    """
     for fragment in results.dataset(table).get_fragments():
         if set(wanted) <= set(fragment.physical_schema.names):
             rows = fragment.to_table(columns=list(wanted), filter=condition(fragment) if condition else None)
-            if rows.num_rows:
-                yield rows.to_pandas()
+            part = rows.to_pandas()
+            at = places(results, part["point"])
+            if (at >= 0).any():
+                yield part.assign(point=at)[at >= 0]
+
+
+def places(results: Contents, points: Iterable[int]) -> np.ndarray:
+    """Where points stand in ``results.points``; −1 where they do not, as the results are about others."""
+    return pd.Index(results.points["point"]).get_indexer(pd.Index(points).astype("int64"))
 
 
 def ends_only(fragment: Any) -> Any:
@@ -107,7 +117,7 @@ def ends_only(fragment: Any) -> Any:
 class _Cells:
     """Alignments as arrays ``[members, points, seeds]``, filled block by block."""
 
-    def __init__(self, results: Results, table: str, seeded: bool) -> None:
+    def __init__(self, results: Contents, table: str, seeded: bool) -> None:
         self.table, self.members, self.points = table, [], len(results.points)
         self.seeds = pd.MultiIndex.from_tuples(results.seeds) if seeded else None
         self.start = self.end = self.alone = np.empty((0, self.points, len(results.seeds) if seeded else 1))
@@ -116,10 +126,11 @@ class _Cells:
         self.gone = np.zeros(self.end.shape[1:], dtype=bool)  # replicates that diverged
         failures = results.failures[results.failures["kind"] == "diverged"]
         if self.seeds is not None and len(failures):
-            self.gone[failures["point"].to_numpy(int), self._seed(failures)] = True
+            at, seeds = places(results, failures["point"]), self._seed(failures)
+            self.gone[at[(at >= 0) & (seeds >= 0)], seeds[(at >= 0) & (seeds >= 0)]] = True
 
     @classmethod
-    def read(cls, results: Results, table: str, names: set[str]) -> _Cells | None:
+    def read(cls, results: Contents, table: str, names: set[str]) -> _Cells | None:
         """All of a table; None where it has no alignment, or several of one member in one run."""
         seeded, in_rounds = {"seed", "replicate"} <= names, "round" in names
         cells = cls(results, table, seeded)
@@ -135,7 +146,11 @@ class _Cells:
     def put(self, part: pd.DataFrame) -> bool:
         """Fill in a block; False if a cell has a number already."""
         seeds = self._seed(part)
-        kept = (seeds < self.end.shape[-1]) & ~self.gone[part["point"], np.minimum(seeds, self.end.shape[-1] - 1)]
+        kept = (
+            (seeds >= 0)
+            & (seeds < self.end.shape[-1])
+            & ~self.gone[part["point"], np.minimum(seeds, self.end.shape[-1] - 1)]
+        )
         part, seeds = part[kept], seeds[kept]
         codes, names = pd.factorize(part["member"])
         self._grow([str(name) for name in names])
@@ -161,7 +176,7 @@ class _Cells:
     def put_alone(self, part: pd.DataFrame) -> None:
         """Fill in what members would be alone, of a block of those that are there."""
         spots = pd.Index(self.members).get_indexer(part["member"].astype(str)), part["point"], self._seed(part)
-        kept = (spots[0] >= 0) & (spots[2] < self.end.shape[-1])
+        kept = (spots[0] >= 0) & (spots[2] >= 0) & (spots[2] < self.end.shape[-1])
         places = tuple(np.asarray(spot)[kept] for spot in spots)
         self.alone[places] = part["alignment"].to_numpy(float)[kept]
         for of in part["of"].unique():
@@ -186,11 +201,11 @@ class _Cells:
             self.start, self.end, self.alone = (np.concatenate([old[..., :used], blank]) for old in known_so_far)
 
 
-def _alignment(results: Results, cells: _Cells) -> Alignment:
+def _alignment(results: Contents, cells: _Cells) -> Alignment:
     """Means, changes and their chance, of the members that have an alignment at all."""
     judged = [i for i in range(len(cells.members)) if np.isfinite(cells.end[i]).any()]
     start, end, alone = cells.start[judged], cells.end[judged], cells.alone[judged]
-    exact = _exact(results, np.asarray(np.isfinite(end).any(0)), cells.seeds is not None)
+    exact = exact_points(results, np.asarray(np.isfinite(end).any(0)), cells.seeds is not None)
     known = np.isfinite(alone)
     base = np.where(known, alone, start)
     of = {what: where[judged] & np.isfinite(end) for what, where in cells.of.items()}
@@ -216,7 +231,7 @@ def _alignment(results: Results, cells: _Cells) -> Alignment:
     )
 
 
-def _exact(results: Results, seen: np.ndarray, seeded: bool) -> np.ndarray:
+def exact_points(results: Contents, seen: np.ndarray, seeded: bool) -> np.ndarray:
     """Which points have no chance in them, from which replicates were ``seen [points, seeds]``.
 
     A point with fewer replicates than it was asked for, though none is missing, is the population: nothing is drawn.
@@ -234,9 +249,16 @@ def _exact(results: Results, seen: np.ndarray, seeded: bool) -> np.ndarray:
     asked, missing = np.zeros((len(count), len(place)), dtype=bool), np.zeros(len(count), dtype=bool)
     for request in results.facts.requests:
         for block in request.blocks():
-            asked[np.ix_(block.points, [place[seed] for seed in block.seeds])] = True
+            seeds = [place[seed] for seed in block.seeds if seed in place]
+            asked[np.ix_(_here(results, block.points), seeds)] = True
     for block in pending(results.facts.requests, results.store.finished(results.facts)):
-        missing[list(block.points)] = True
+        missing[_here(results, block.points)] = True
     failures = results.failures[results.failures["kind"] != "measure"]
-    missing[failures["point"].to_numpy(int)] = True
+    missing[_here(results, failures["point"])] = True
     return (count > 0) & (count < asked[:, : seen.shape[1]].sum(1)) & ~missing
+
+
+def _here(results: Contents, points: Iterable[int]) -> np.ndarray:
+    """The places of those points that the results are about."""
+    at = places(results, points)
+    return at[at >= 0]

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import joined
-from ecosystem.report import look
-from ecosystem.study.results import Results
+from ecosystem.core.words import joined, shortened
+from ecosystem.study.outcomes.contents import Contents
 
 FEW = 4  # whole numbers with at most so many values are categories, in their order
 MOST = 300  # levels of one parameter that a curve can show
@@ -48,16 +47,16 @@ class Parameter:
 
     def at(self, level: int) -> str:
         """A level in words: ``coupling 0.9``."""
-        return f"{look.shortened(self.name)}\N{NO-BREAK SPACE}{look.shortened(self.labels[level], 32)}"
+        return f"{shortened(self.name)}\N{NO-BREAK SPACE}{shortened(self.labels[level], 32)}"
 
     @property
     def told(self) -> str:
         """All values in words: ``0.1, 0.5, 0.9`` or ``0.1 to 0.9 (11 values)``."""
         if len(self) <= LISTED:
-            return ", ".join(look.shortened(label, 40) for label in self.labels)
+            return ", ".join(shortened(label, 40) for label in self.labels)
         if self.number:
             return f"{len(self):,} values from {self.labels[0]} to {self.labels[-1]}"
-        named = ", ".join(look.shortened(label, 40) for label in self.labels[: LISTED - 2])
+        named = ", ".join(shortened(label, 40) for label in self.labels[: LISTED - 2])
         return f"{named} and {len(self) - LISTED + 2:,} more"
 
     def bundled(self, most: int) -> Parameter:
@@ -84,7 +83,7 @@ class Sweep:
     fixed: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, results: Results) -> Sweep:
+    def of(cls, results: Contents) -> Sweep:
         """The parameters of a study's points."""
         found = [parameter(name, results.points[name]) for name in results.parameters]
         fixed = [(p.name, p.labels[0]) for p in found if len(p) == 1]
@@ -112,14 +111,14 @@ class Sweep:
         """What was varied and what was fixed."""
         if not self.swept:
             return f"Nothing was varied{self._fixed(' (', ')')}: there is one point."
-        named = joined([f"{look.shortened(p.name, 40)} ({p.told})" for p in self.swept])
+        named = joined([f"{shortened(p.name, 40)} ({p.told})" for p in self.swept])
         return f"Varied: {named}{self._fixed('. Fixed: ')}."
 
     def _fixed(self, before: str, after: str = "") -> str:
         """The parameters with one value only."""
         if not self.fixed:
             return ""
-        return before + ", ".join(f"{look.shortened(n, 40)} {look.shortened(v, 40)}" for n, v in self.fixed[:8]) + after
+        return before + ", ".join(f"{shortened(n, 40)} {shortened(v, 40)}" for n, v in self.fixed[:8]) + after
 
 
 def parameter(name: str, column: pd.Series) -> Parameter:

@@ -1,0 +1,98 @@
+"""What a study says about each member, as a table: where it gains and loses, where it ends best and worst."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.core.words import called, number
+from ecosystem.study.outcomes.contents import Contents
+from ecosystem.study.outcomes.judging import Verdict, judged
+from ecosystem.study.outcomes.reading import Alignment, alignment
+from ecosystem.study.outcomes.sweep import Sweep
+
+HELD = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # in one line
+COLUMNS = ["member", "verdict", "points", "gained", "lost", "highest", "highest_at", "lowest", "lowest_at", "against"]
+
+
+def of_study(results: Contents) -> pd.DataFrame:
+    """One row a member: does it gain or lose over the points, against what it would be alone?
+
+    Columns member; verdict: gains, loses, both, unclear, still (no difference at any point), run (one run a point: it
+    says nothing about chance), varies or single (nothing to compare with was kept); points; gained and lost: at how
+    many of them; its highest and lowest mean alignment and the points where (highest_at, lowest_at: values of
+    ``point``); against: what it is compared with, real data alone or the start; sentence: that in words. Empty where
+    no table has alignments.
+    """
+    found, sweep = alignment(results), Sweep.of(results)
+    rows = [] if found is None else [_row(results, found, sweep, verdict) for verdict in judged(found)]
+    return pd.DataFrame(rows, columns=[*COLUMNS, "sentence"])
+
+
+def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict) -> dict[str, Any]:
+    points, mean = results.points["point"].to_numpy(), found.end.mean[verdict.member]
+    chance = found.change is not None and bool(np.isfinite(found.change.error[verdict.member]).any())
+    kind = verdict.kind if chance or verdict.kind in ("varies", "single") else "run"
+    against = "" if found.change is None else "the start" if verdict.begun else "real data alone"
+    ends = (("highest", verdict.best), ("lowest", verdict.worst))
+    row = {"member": verdict.name, "verdict": kind, "points": verdict.points}
+    row |= {"gained": verdict.gained, "lost": verdict.lost, "against": against}
+    row |= {name: float(mean[point]) for name, point in ends} | {f"{name}_at": points[point] for name, point in ends}
+    return row | {"sentence": _sentence(found, sweep, verdict, kind, against)}
+
+
+def _sentence(found: Alignment, sweep: Sweep, verdict: Verdict, kind: str, against: str) -> str:
+    """The verdict on one member in words, with where its alignment is highest and lowest."""
+    name = called(verdict.name)
+    words = {
+        "varies": f"{name}: nothing to compare with was kept",
+        "single": f"{name}: nothing to compare with was kept",
+        "run": f"{name}: one run a point, so no verdict",
+    }.get(kind, f"{name} {phrase(verdict)}")
+    if against and verdict.points > 1 and kind not in ("still", "run"):
+        words += f", against {against}"
+    value = [_value(found, verdict.member, point) for point in (verdict.best, verdict.worst)]
+    if verdict.points == 1 or verdict.best == verdict.worst:
+        return f"{words}; its alignment is {value[0]}."
+    places = [f"{value[i]} at {sweep.told(point)}" for i, point in enumerate((verdict.best, verdict.worst))]
+    return f"{words}; its alignment is highest, {places[0]}, and lowest, {places[1]}."
+
+
+def _value(found: Alignment, member: int, point: int) -> str:
+    return with_error(float(found.end.mean[member, point]), float(found.end.error[member, point]))
+
+
+def with_error(mean: float, error: float, digits: int = 2) -> str:
+    """A mean with its standard error, if there is one, which has so many digits: ``1.306 ± 0.021``."""
+    if np.isfinite(error) and error > 0 and np.isfinite(mean):
+        words = number(mean, error, digits=digits)
+        words = words.lstrip("−") if not set(words) - set("−0.") else words
+        return f"{words}{HELD}{number(error, digits=digits)}"
+    return number(mean)
+
+
+def phrase(verdict: Verdict) -> str:
+    """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
+    n = f"{verdict.points:,} points"
+    if verdict.points == 1:
+        where = "its start" if verdict.begun else "its real data alone"
+        ends = {"gains": f"ends above {where}", "loses": f"ends below {where}", "still": f"ends at {where}"}
+        return ends.get(verdict.kind, f"shows no clear change against {where}")
+    if verdict.kind == "still":
+        return "moves at no point" if verdict.begun else "is at no point other than by its real data alone"
+    if verdict.kind == "unclear":
+        if not verdict.gained + verdict.lost:
+            return f"shows no clear change at any of {n}"
+        sides = {"up": verdict.gained, "down": verdict.lost}
+        told = " and ".join(f"{side} at {count:,}" for side, count in sides.items() if count)
+        return f"shows no clear change ({told} of {n}, which may be chance)"
+    if verdict.kind == "both":
+        return f"gains at {verdict.gained:,} of {n} and loses at {verdict.lost:,}"
+    if verdict.kind == "gains":
+        verb, count, rest = "gains", verdict.gained, f"down at {verdict.lost:,}" if verdict.lost else ""
+    else:
+        verb, count, rest = "loses", verdict.lost, f"up at {verdict.gained:,}" if verdict.gained else ""
+    words = f"{verb} at {'all' if count == verdict.points else f'{count:,} of'} {n}"
+    return f"{words} ({rest}, which may be chance)" if rest else words
