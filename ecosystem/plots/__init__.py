@@ -11,6 +11,8 @@ from ecosystem.plots.influence_walks import hops, intervals, response
 from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes, welfare
 from ecosystem.plots.quality import sources
+from ecosystem.plots.study_curves import curves, sensitivity
+from ecosystem.plots.study_maps import heat_map, stable
 from ecosystem.plots.theme import theme
 from ecosystem.plots.training import diets, draws
 
@@ -19,15 +21,19 @@ __all__ = [
     "alignment",
     "change",
     "choices",
+    "curves",
     "diets",
     "draws",
+    "heat_map",
     "hops",
     "intervals",
     "losses",
     "matrix",
     "measured",
     "response",
+    "sensitivity",
     "sources",
+    "stable",
     "tastes",
     "theme",
     "traffic",

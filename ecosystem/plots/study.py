@@ -1,0 +1,115 @@
+"""``results.plot``: the charts of a study, each from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ecosystem.core.words import listed
+from ecosystem.plots import study_curves, study_maps
+from ecosystem.study import Results
+from ecosystem.study.outcomes import tables
+from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
+from ecosystem.study.outcomes.sweep import Sweep
+
+
+class StudyPlots:
+    """Charts of a study: ``results.plot.map("alignment", "reads", "curation")``, to restyle, layer and save.
+
+    A measure is ``"alignment"``, ``"gain"`` (what a member has more than it would alone), ``"influence"`` (of each
+    pair), a column of a kept table or ``"table.column"``; it is read at the end of each run. Parameters that are not
+    named are those that explain most; over all others the mean is taken. Functions of tables of one's own:
+    :func:`ecosystem.plots.curves` and so on.
+
+    Raises
+    ------
+    NoMeasure
+        If the study has no such measure, parameter or member; the message says which there are.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    @cached_property
+    def _sweep(self) -> Sweep:
+        return Sweep.of(self._results)
+
+    def curves(self, measure: str = "alignment", x: str | None = None, members: Sequence[str] | None = None) -> Any:
+        """See :func:`ecosystem.plots.curves`: the measure of some members against one parameter."""
+        found = self._numbers(measure, members)
+        parameter = tables.parameter_of(self._sweep, x or self._first(found, 1)[0])
+        return study_curves.curves(
+            tables.along(found, parameter),
+            parameter.name,
+            found.label,
+            found.basis,
+            parameter.logarithmic,
+            self._note(found, [parameter.name], parameter.grouped),
+        )
+
+    def map(
+        self,
+        measure: str = "alignment",
+        x: str | None = None,
+        y: str | None = None,
+        members: Sequence[str] | None = None,
+    ) -> Any:
+        """See :func:`ecosystem.plots.heat_map`: the measure of some members over the plane of two parameters."""
+        found = self._numbers(measure, members).strongest(study_maps.PANELS)
+        x, y = self._plane(found, x, y)
+        failed = np.isin(self._results.points["point"], self._results.failed)
+        table, grid = tables.cells(found, self._sweep, x, y, failed)
+        note = self._note(found, [x, y] if grid else [p.name for p in self._sweep.swept], False)
+        return study_maps.heat_map(table, x, y, found.label, found.signed, grid, note)
+
+    def sensitivity(self, measure: str = "alignment", members: Sequence[str] | None = None) -> Any:
+        """See :func:`ecosystem.plots.sensitivity`: how much of a measure's variance each parameter explains alone."""
+        found = self._numbers(measure, members)
+        return study_curves.sensitivity(explained(found, self._sweep), found.label, self._sweep.scattered)
+
+    def stable(self, x: str | None = None, y: str | None = None) -> Any:
+        """See :func:`ecosystem.plots.stable`: what dynamics do, over one parameter or two."""
+        table = tables.settling(self._results)
+        names = [name for name in (x, y) if name] or [p.name for p in self._sweep.swept[:2]]
+        if not names:
+            raise NoMeasure("the study varies no parameter; results.stable_point has its one point")
+        table = table[["point", "found", "seen"]]
+        parameters = [tables.parameter_of(self._sweep, name) for name in names]
+        for side, parameter in zip("xy", parameters, strict=False):
+            level = parameter.level[table["point"]]
+            table = table.assign(**{side: np.array(parameter.labels, dtype=object)[level], f"{side}_place": level})
+        table = table.sort_values([f"{side}_place" for side, _ in zip("xy", parameters, strict=False)], kind="stable")
+        return study_maps.stable(table, *names)
+
+    def _numbers(self, measure: str, members: Sequence[str] | None) -> Numbers:
+        found = numbers(self._results, measure)
+        return found if members is None else found.only(members)
+
+    def _first(self, found: Numbers, count: int) -> list[str]:
+        """The parameters that explain most, as many as are asked for; numbers, which have an order, first."""
+        ranked = list(explained(found, self._sweep)) or [p.name for p in self._sweep.swept]
+        if len(ranked) < count:
+            known = listed(ranked) or "none"
+            raise NoMeasure(f"this takes {count} parameters that vary, and the study has {len(ranked)}: {known}")
+        return ranked[:count]
+
+    def _plane(self, found: Numbers, x: str | None, y: str | None) -> tuple[str, str]:
+        """The two parameters of a map; those that were not named are the strongest of the others."""
+        ranked = [
+            name for name in self._first(found, 2 if x is None or y is None else 0) or [x, y] if name not in (x, y)
+        ]
+        ranked += [p.name for p in self._sweep.swept if p.name not in (x, y, *ranked)]
+        x = x or ranked.pop(0)
+        y = y or next(name for name in ranked if name != x)
+        if x == y:
+            raise NoMeasure(f"a map has two parameters, and both are {x!r}")
+        return x, y
+
+    def _note(self, found: Numbers, shown: Sequence[str], grouped: bool) -> str:
+        """With what is compared, over what means are taken, and whether neighbouring values are one."""
+        others = [p.name for p in self._sweep.swept if p.name not in shown]
+        words = [f"means over {listed(others, 4)}"] if others else []
+        return "; ".join([*filter(None, [found.note]), *words, *(["neighbouring values together"] if grouped else [])])
