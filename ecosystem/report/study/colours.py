@@ -50,8 +50,8 @@ def scale(quantity: Quantity, values: np.ndarray) -> Scale:
     if quantity.share:
         return Scale(Normalize(0, 1))
     found = ends(values, quantity.centred)
-    bent = found.bends is not None
-    norm = SymLogNorm(found.bends, vmin=found.low, vmax=found.high) if bent else Normalize(found.low, found.high)
+    low, high, bends = found.low, found.high, found.bends
+    norm = Normalize(low, high) if bends is None else SymLogNorm(bends, vmin=low, vmax=high)
     return Scale(norm, found.below, found.above)
 
 

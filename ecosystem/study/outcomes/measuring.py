@@ -143,7 +143,7 @@ def _column(results: Contents, table: str, column: str) -> Numbers:
         at = places(results, gone["point"]), seeds.get_indexer(pd.MultiIndex.from_frame(gone[list(RUN)].astype(int)))
         there = (at[0] >= 0) & (at[1] >= 0)
         cells[:, at[0][there], at[1][there]] = np.nan
-    sample = Sample.of(cells, exact_points(results, np.isfinite(cells).any(0), seeded))
+    sample = Sample.of(cells, exact_points(results, np.asarray(np.isfinite(cells).any(0)), seeded))
     words = column.replace("_", " ") + (" at the end" if played else "")
     return Numbers(words, known, sample, signed=bool((values < 0).any() and (values > 0).any()))
 

@@ -250,7 +250,7 @@ def exact_points(results: Contents, seen: np.ndarray, seeded: bool) -> np.ndarra
     for request in results.facts.requests:
         for block in request.blocks():
             seeds = [place[seed] for seed in block.seeds if seed in place]
-            asked[np.ix_(_here(results, block.points), seeds)] = True
+            asked[_here(results, block.points)[:, None], np.array(seeds, dtype=int)] = True
     for block in pending(results.facts.requests, results.store.finished(results.facts)):
         missing[_here(results, block.points)] = True
     failures = results.failures[results.failures["kind"] != "measure"]
