@@ -178,9 +178,8 @@ def _beside(table: pd.DataFrame, exact: pd.DataFrame | None) -> pd.DataFrame:
     if exact is None:
         return table
     if "effect" not in exact:
-        exact = (
-            exact.rename_axis(index="target", columns="source").stack(future_stack=True).rename("effect").reset_index()
-        )
+        exact = pd.DataFrame({"effect": exact.rename_axis(index="target", columns="source").stack(future_stack=True)})
+        exact = exact.reset_index()
     values = exact.astype({"target": str, "source": str}).set_index(PAIR)["effect"]
     return table.assign(exact=values.reindex(pd.MultiIndex.from_frame(table[PAIR])).to_numpy())
 
@@ -197,7 +196,7 @@ def _zero(table: pd.DataFrame) -> Any:
 
 def _level(table: pd.DataFrame, column: str, title: str) -> Any:
     """Dashes at a number that all rows of a panel share."""
-    flat = alt.Chart(table).transform_aggregate(groupby=["pair"], **{column: f"mean({column})"})
+    flat = alt.Chart(table).transform_aggregate([{"op": "mean", "field": column, "as": column}], groupby=["pair"])
     return flat.mark_rule(style=RULE, strokeDash=[4, 3]).encode(alt.Y(f"{column}:Q", title=title))
 
 
