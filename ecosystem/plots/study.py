@@ -89,7 +89,7 @@ class StudyPlots:
         return found if members is None else found.only(members)
 
     def _first(self, found: Numbers, count: int) -> list[str]:
-        """The parameters that explain most, as many as are asked for; numbers, which have an order, first."""
+        """The parameters that explain most, as many as are asked for."""
         ranked = list(explained(found, self._sweep)) or [p.name for p in self._sweep.swept]
         if len(ranked) < count:
             known = listed(ranked) or "none"
@@ -98,12 +98,11 @@ class StudyPlots:
 
     def _plane(self, found: Numbers, x: str | None, y: str | None) -> tuple[str, str]:
         """The two parameters of a map; those that were not named are the strongest of the others."""
-        ranked = [
-            name for name in self._first(found, 2 if x is None or y is None else 0) or [x, y] if name not in (x, y)
-        ]
-        ranked += [p.name for p in self._sweep.swept if p.name not in (x, y, *ranked)]
-        x = x or ranked.pop(0)
-        y = y or next(name for name in ranked if name != x)
+        if x is None or y is None:
+            ranked = [name for name in self._first(found, 2) if name not in (x, y)]
+            ranked += [p.name for p in self._sweep.swept if p.name not in (x, y, *ranked)]
+            x = x or ranked.pop(0)
+            y = y or ranked[0]
         if x == y:
             raise NoMeasure(f"a map has two parameters, and both are {x!r}")
         return x, y

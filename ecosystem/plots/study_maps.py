@@ -120,18 +120,10 @@ def _ordered(channel: Any, table: pd.DataFrame, side: str, title: str) -> Any:
     places = table[[side, column]].drop_duplicates()
     places = places.sort_values(side, kind="stable") if pd.api.types.is_numeric_dtype(places[side]) else places
     order = places[column].astype(str).tolist()
-    angle = (
-        {"labelAngle": 0 if max(map(len, order), default=0) * 7 * len(order) <= WIDE else -45} if side == "x" else {}
-    )
-    axis = alt.Axis(
-        title=shortened(title, 40),
-        ticks=False,
-        domain=False,
-        grid=False,
-        labelOverlap="greedy",
-        labelLimit=110,
-        **angle,
-    )
+    look: dict[str, Any] = {"ticks": False, "domain": False, "grid": False, "labelOverlap": "greedy", "labelLimit": 110}
+    if side == "x":
+        look["labelAngle"] = 0 if max(map(len, order), default=0) * 7 * len(order) <= WIDE else -45
+    axis = alt.Axis(title=shortened(title, 40), **look)
     return channel(
         f"{column}:O", sort=order[::-1] if side == "y" else order, axis=axis, scale=alt.Scale(paddingInner=0.03)
     )
@@ -154,8 +146,9 @@ def _points(table: pd.DataFrame, x: str, y: str, color: alt.Color, label: str, s
     """A disc a point, where its parameters are; triangles that point down are below zero, where that is said."""
     scale = alt.Scale(zero=False, nice=False, padding=8)
     kinds = {side: "Q" if pd.api.types.is_numeric_dtype(table[side]) else "N" for side in ("x", "y")}
+    scales: dict[str, Any] = {"Q": {"scale": scale}, "N": {}}
     spots = [
-        channel(f"{side}:{kinds[side]}", title=shortened(title, 40), **({"scale": scale} if kinds[side] == "Q" else {}))
+        channel(f"{side}:{kinds[side]}", title=shortened(title, 40), **scales[kinds[side]])
         for channel, side, title in ((alt.X, "x", x), (alt.Y, "y", y))
     ]
     tips = _tips(table, x, y, label)
@@ -220,19 +213,9 @@ def stable(table: pd.DataFrame, x: str, y: str | None = None) -> Any:
     counts["share"] = counts["points"] / counts.groupby(keys)["points"].transform("sum")
     scale = alt.Scale(domain=list(DONE))
     colour = alt.Color("done:N", scale=scale, legend=alt.Legend(title="dynamics", values=present))
-    axes = {
-        side: alt.Axis(
-            title=shortened(str(name), 40),
-            ticks=False,
-            domain=False,
-            grid=False,
-            labelOverlap="greedy",
-            labelLimit=110,
-            **({"labelAngle": 0} if side == "x" else {}),
-        )
-        for side, name in (("x", x), ("y", y))
-    }
-    across = alt.X("x:O", sort=list(dict.fromkeys(table["x"])), axis=axes["x"], scale=alt.Scale(paddingInner=0.03))
+    look: dict[str, Any] = {"ticks": False, "domain": False, "grid": False, "labelOverlap": "greedy", "labelLimit": 110}
+    axis = alt.Axis(title=shortened(x, 40), labelAngle=0, **look)
+    across = alt.X("x:O", sort=list(dict.fromkeys(table["x"])), axis=axis, scale=alt.Scale(paddingInner=0.03))
     tips = [
         alt.Tooltip("x:N", title=x),
         alt.Tooltip("done:N", title="dynamics"),
@@ -248,7 +231,9 @@ def stable(table: pd.DataFrame, x: str, y: str | None = None) -> Any:
         main = counts.sort_values("points", ascending=False, kind="stable").drop_duplicates(keys)
         main = main.assign(sign=main["done"].map(DONE))
         order = list(dict.fromkeys(table["y"]))
-        up = alt.Y("y:O", sort=order[::-1], axis=axes["y"], scale=alt.Scale(paddingInner=0.03))
+        up = alt.Y(
+            "y:O", sort=order[::-1], axis=alt.Axis(title=shortened(y, 40), **look), scale=alt.Scale(paddingInner=0.03)
+        )
         base = alt.Chart(embedded("stable", main)).encode(across, up)
         tips.insert(1, alt.Tooltip("y:N", title=y))
         down = int(np.clip(WIDE / len(order), 8, 34))
