@@ -1,0 +1,145 @@
+"""From a scenario, or its tables, to one SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ecosystem.core.check import brief, switch, whole_number
+from ecosystem.plots.network import legend
+from ecosystem.plots.network.arrange import arrange
+from ecosystem.plots.network.drawing import Drawing
+from ecosystem.plots.network.graph import read
+from ecosystem.plots.network.groups import grouped
+from ecosystem.plots.network.mark import num, safe
+from ecosystem.plots.network.picture import Picture, pictured
+from ecosystem.plots.network.scene import Scene
+from ecosystem.plots.network.theme import THEMES, style
+from ecosystem.plots.network.words import listed
+from ecosystem.plots.palette import COLOURS
+
+MOST = 60  # members that are drawn in full
+SHAPES = {
+    "star": "around the one that is joined to all others",
+    "layers": "in layers, from those that are read to those that read",
+    "groups": "in groups of those that are joined most",
+    "circle": "in a circle",
+    "force": "near those they are joined to",
+}
+
+
+def network(
+    what: Any,
+    *,
+    edges: str | pd.Series | pd.DataFrame = "share",
+    values: Mapping[str, float] | pd.Series | None = None,
+    notes: Mapping[str, str] | pd.Series | None = None,
+    layout: str | None = None,
+    by: str | Mapping[str, str] | pd.Series | None = None,
+    most: int = MOST,
+    width: int = 860,
+    theme: str = "auto",
+    focusable: bool = False,
+) -> Drawing:
+    """Draw who learns from whom: members as circles, flows as arrows from the one that generates to its reader.
+
+    Parameters
+    ----------
+    what: a Scenario, a Run, an analysis of influence, or two tables (members, flows) as ``Scenario.describe()`` gives.
+    edges: what arrows carry.
+
+        - ``"share"``: the shares of the reader's training set, raw and curated apart, and real data as boxes;
+        - ``"effect"``: what more curation at the source does to the reader, ``"traffic"``: what of all influence goes
+          along the flow, both of the exact influence; they are computed for a scenario, and read from an analysis;
+        - numbers of one's own: a Series by (source, target), or a table with these columns and a number. What is below
+          0 is dashed and ends in a bar.
+
+    values: a number a member, for its tint, and a sign and the number below its name; NaN for none.
+    notes: a sentence a member, for its title.
+    layout: ``"star"``, ``"layers"``, ``"groups"``, ``"circle"`` or ``"force"``; by default what suits the graph.
+    by: draw groups: ``"community"``, ``"degree"`` (how many read a member), or a group for every member. By default
+        above ``most`` members, by communities if there are clear ones, else by degree. Shares are then those of a
+        group's mean member.
+    width: in pixels; below 600 it is laid out for a phone.
+    theme: ``"light"``, ``"dark"``, or ``"auto"``: dark where the reader's system is.
+    focusable: whether the keyboard reaches members and flows.
+
+    Raises
+    ------
+    TypeError
+        If there is nothing to draw in ``what``, or ``edges``, ``values`` or ``notes`` are nothing of the above.
+    ValueError
+        If tables lack columns or name unknown members, or a setting is none of those named.
+
+    >>> import pandas as pd
+    >>> members = pd.DataFrame({"member": ["author", "reader"]})
+    >>> flows = pd.DataFrame({"source": ["author"], "target": ["reader"], "raw": [0.3], "curated": [0.2]})
+    >>> drawing = network((members, flows))
+    >>> drawing
+    Drawing(Directed network of 2 members and 1 flow, drawn in a circle; ... characters of SVG)
+    """
+    whole_number(most, "network(most)", 1)
+    whole_number(width, "network(width)", 240, high=10_000)
+    switch(focusable, "network(focusable)")
+    if theme not in THEMES:
+        raise ValueError(f"network(theme={brief(theme)}): there are {', '.join(THEMES)}")
+    tables = read(what, edges)
+    groups = grouped(tables, by) if by is not None or len(tables.members) > most else None
+    picture = pictured(tables, groups, values, notes)
+    made = arrange(picture, width, layout, focusable)
+    caption, alt = _caption(picture, made), _alt(picture, made)
+    return Drawing(_svg(made, width, theme, caption, alt), caption, alt, made.plan.kind, theme)
+
+
+def _svg(made: Scene, width: float, theme: str, caption: str, alt: str) -> str:
+    """The layers one over the other, and the key below them."""
+    top, low = made.reach()
+    key, end = legend.below(made, low + 20, width)
+    top, end = top - 8, end + 4
+    box = f"{num(-width / 2)} {num(top)} {num(width)} {num(end - top)}"
+    discs = [f'<circle class="disc" cx="{num(x)}" cy="{num(y)}" r="{num(r)}"/>' for x, y, r in made.plan.discs]
+    paper = f'<rect class="paper" x="{num(-width / 2)}" y="{num(top)}" width="{num(width)}" height="{num(end - top)}"/>'
+    layers = made.layers
+    parts = [paper, *discs, *layers["flows"], *layers["real"], *layers["members"], *layers["words"]]
+    parts += [f'<g class="key" aria-hidden="true">{"".join(key)}</g>'] if key else []
+    rules = style(theme, {i % len(COLOURS) for i in range(len(made.picture.faces))})
+    role = "group" if made.focusable else "img"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="eco-network eco-{theme}" viewBox="{box}" '
+        f'width="{num(width)}" height="{num(end - top)}" style="max-width:100%;height:auto" role="{role}" '
+        f'aria-label="{safe(alt)}">\n<title>{safe(f"{made.picture.name}: {made.picture.size}")}</title>\n'
+        f"<desc>{safe(caption)}</desc>\n<style>\n{rules}\n</style>\n" + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def _caption(picture: Picture, made: Scene) -> str:
+    """What the drawing shows, and what it leaves out."""
+    said = ["An arrow leads from the member that generates to the one that trains on it"]
+    if picture.carry == "share":
+        said[0] += ", and is the thicker the larger its share of the reader’s training set."
+        said += (
+            ["Numbers on arrows are these shares."] if made.written and any(s.words for s in picture.strokes) else []
+        )
+        said += ["A grey box is real data."] if any(face.real > 0 for face in picture.faces) else []
+    else:
+        said[0] += f", and is the thicker the larger its {picture.carry}; what is below 0 is dashed and ends in a bar."
+    if any(stroke.later for stroke in picture.strokes):
+        said.append("Dotted arrows come later.")
+    if picture.valued:
+        said.append("The tint of a circle, its sign and number are the member’s; deeper is further from 0.")
+    if picture.grouped:
+        said = [picture.grouped, "Circles are the larger the more members they stand for.", *said]
+    left = " and ".join(f"{count} {what}" for what, count in sorted(made.missing.items()))
+    return " ".join([*said, f"No room was found for {left}: titles tell them."] if left else said)
+
+
+def _alt(picture: Picture, made: Scene) -> str:
+    """What is read aloud: size, shape, and of few members what each trains on."""
+    few = picture.carry == "share" and len(picture.diets) <= 12
+    words = f"Directed network of {picture.size}, drawn {SHAPES[made.plan.kind]}."
+    if picture.carry != "share":
+        strongest = sorted((s for s in picture.strokes if s.kind != "zero"), key=lambda s: -s.weight)[:6]
+        words += " The largest: " + listed([stroke.title.partition(";")[0] for stroke in strongest]) + "."
+    return f"{words} {'; '.join(picture.diets)}." if few else words
