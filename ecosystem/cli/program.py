@@ -11,6 +11,7 @@ import typer
 from ecosystem.cli import gallery
 from ecosystem.cli.describe import describe
 from ecosystem.cli.errors import complain
+from ecosystem.cli.explore import explore
 from ecosystem.cli.influence import influence
 from ecosystem.cli.report import report
 from ecosystem.cli.run import run
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, describe, influence, study, status, failures, report):
+for command in (run, describe, influence, explore, study, status, failures, report):
     app.command()(command)
 app.add_typer(gallery.program, name="gallery")
 

@@ -1,10 +1,38 @@
-"""The parameters of a function that builds scenarios: which it has, and which it needs."""
+"""The parameters of a function that builds scenarios: which it has, which it needs, and between what they lie."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Range:
+    """Between what a parameter of ``scenario()`` is moved on the living page, in steps of ``step`` if one is given.
+
+    It stands in the annotation, and nothing else changes: ``def scenario(coupling: Annotated[float, Range(0, 1)] =
+    0.9)``.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing between the ends, or the step is none.
+
+    >>> Range(0, 1)
+    Range(low=0, high=1, step=None)
+    """
+
+    low: float
+    high: float
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not abs(self.low) + abs(self.high) < float("inf"):
+            raise ValueError(f"Range(low, high) goes from a number to a larger one, got {self.low!r} and {self.high!r}")
+        if self.step is not None and not 0 < self.step <= self.high - self.low:
+            raise ValueError(f"Range(step) lies between 0 and the width of the range, got {self.step!r}")
 
 
 def misfits(build: Callable[..., Any], given: Collection[str]) -> tuple[list[str], list[str], list[str]]:

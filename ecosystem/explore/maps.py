@@ -1,0 +1,149 @@
+"""A study as maps whose points open: quantities by point, a drawing to click on, and all that is known of a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from ecosystem.core.identity import label
+from ecosystem.core.words import number
+from ecosystem.explore.pictures import safe
+from ecosystem.plots.palette import DIVERGING, DIVERGING_DARK, RAMP, RAMP_DARK
+from ecosystem.study.results import Results
+
+COUNTED = ("point", "seed", "replicate", "round", "seeds")
+WIDTH, HEIGHT, EDGE = 640, 400, 64
+
+
+def quantities(results: Results) -> dict[str, pd.Series]:
+    """Every number that the study's tables hold of a point, by a name that says what it is.
+
+    Of tables by round the last one counts; over seeds it is the mean. Texts of a row (member, source, target) belong
+    to the name.
+
+    Raises
+    ------
+    ValueError
+        If no table holds a number.
+    """
+    found: dict[str, pd.Series] = {}
+    for table in results.tables:
+        frame = results[table]
+        if frame.empty or "point" not in frame:
+            continue
+        if "round" in frame:
+            frame = frame[frame["round"] == frame.groupby("point")["round"].transform("max")]
+        values = [c for c in frame if c not in COUNTED and is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
+        words = [c for c in ("member", "source", "target", "group", "judge") if c in frame and c not in values]
+        for value in values:
+            if words:
+                means = (
+                    frame.assign(**{w: frame[w].astype(str) for w in words}).groupby([*words, "point"])[value].mean()
+                )
+                for key, part in means.groupby(level=words):
+                    names = key if isinstance(key, tuple) else (key,)
+                    series = part.droplevel(words).dropna()
+                    found[f"{table}: {value} of {' → '.join(names)}"] = series
+            else:
+                found[f"{table}: {value}"] = frame.groupby("point")[value].mean().dropna()
+    found = {name: series for name, series in found.items() if len(series)}
+    if not found:
+        raise ValueError(f"the study {results.name!r} holds no number of any point yet: go on with it, or look later")
+    return found
+
+
+def swept(results: Results) -> list[str]:
+    """The parameters of the study with more than one value, numbers first."""
+    points = results.points
+    many = [name for name in results.parameters if len(set(words(points[name]))) > 1]
+    return sorted(many, key=lambda name: not is_numeric_dtype(points[name]))
+
+
+def words(values: pd.Series) -> list[str]:
+    """Values of a parameter in a few words each."""
+    return [label(value) for value in values.tolist()]
+
+
+def chosen(points: pd.DataFrame, fixed: Mapping[str, Any]) -> pd.DataFrame:
+    """The points at which other parameters have the labels that were chosen."""
+    for name, value in fixed.items():
+        points = points[[word == value for word in words(points[name])]]
+    return points
+
+
+def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, failed: Sequence[int], dark: bool) -> str:
+    """A drawing of points over one or two parameters, each within reach of mouse and keyboard (``data-point``).
+
+    Over two the colour is the quantity; over one it is the height.
+    """
+    heights = values.reindex(points["point"]).to_numpy() if y is None else None
+    xs, xticks = _places(points[x], EDGE, WIDTH - 24)
+    ys, yticks = _places(points[y] if y else pd.Series(heights), HEIGHT - EDGE, 24)
+    known = values.reindex(points["point"])
+    low, high = float(known.min()), float(known.max())
+    size = max(4.0, min(16.0, 0.32 * WIDTH / max(len(points) ** 0.5, 1)))
+    marks, named = [], [x, *([y] if y else [])]
+    places = zip(*(words(points[name]) for name in named), strict=True)
+    for point, left, top, value, at in zip(points["point"], xs, ys, known, places, strict=True):
+        where = f"point {point}, " + ", ".join(f"{n} = {v}" for n, v in zip(named, at, strict=True))
+        said = "failed" if int(point) in failed else number(float(value))
+        if left != left or top != top:
+            continue
+        fill = "none" if value != value else _colour(float(value), low, high, dark)
+        marks.append(
+            f'<circle data-point="{int(point)}" tabindex="0" role="button" aria-label="{safe(where)}: {safe(said)}" '
+            f'cx="{left:.1f}" cy="{top:.1f}" r="{size:.1f}" fill="{fill}" stroke="currentColor" stroke-opacity=".35">'
+            f"<title>{safe(where)}: {safe(said)}</title></circle>"
+        )
+    ticks = [f'<text x="{at:.1f}" y="{HEIGHT - EDGE + 30}" text-anchor="middle">{safe(t)}</text>' for at, t in xticks]
+    ticks += [f'<text x="{EDGE - 22}" y="{at + 4:.1f}" text-anchor="end">{safe(t)}</text>' for at, t in yticks]
+    names = f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">{safe(x)}</text>'
+    names += f'<text x="4" y="14">{safe(y or "the quantity")}</text>'
+    return (
+        f'<svg class="map" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="map of {len(points)} points">'
+        f"{''.join(ticks)}{names}{''.join(marks)}</svg>"
+    )
+
+
+def _places(values: pd.Series, start: float, end: float) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where values stand between two ends, and what is written at which of them."""
+    if is_numeric_dtype(values) and not is_bool_dtype(values):
+        low, high = float(values.min()), float(values.max())
+        wide = high - low or 1.0
+        at = [start + (end - start) * (float(v) - low) / wide for v in values]
+        ticks = [(start + (end - start) * f, number(low + f * wide)) for f in (0, 0.25, 0.5, 0.75, 1.0)]
+        return at, ticks
+    said = words(values)
+    order = list(dict.fromkeys(said))
+    step = (end - start) / max(len(order) - 1, 1)
+    return [start + step * order.index(w) for w in said], [(start + step * i, w) for i, w in enumerate(order)]
+
+
+def _colour(value: float, low: float, high: float, dark: bool) -> str:
+    """From harm to help where the quantity changes its sign, else from little to much."""
+    if low < 0 < high:
+        scale, largest = (DIVERGING_DARK if dark else DIVERGING), max(-low, high)
+        place = 0.5 + value / largest / 2
+    else:
+        scale, place = (RAMP_DARK if dark else RAMP), (value - low) / (high - low or 1.0)
+    return scale[min(int(place * len(scale)), len(scale) - 1)]
+
+
+def opened(results: Results, point: int) -> dict[str, pd.DataFrame]:
+    """All that is known of a point: its parameters, its failures, and what each table says of it at the end."""
+    row = results.points[results.points["point"] == point]
+    values = [words(row[name])[0] for name in results.parameters]
+    found = {"parameters": pd.DataFrame({"parameter": results.parameters, "value": values})}
+    for table in dict.fromkeys(("failures", *results.tables)):
+        frame = results[table]
+        if "point" not in frame:
+            continue
+        frame = frame[frame["point"] == point].drop(columns="point")
+        if "round" in frame and table != "failures":
+            frame = frame[frame["round"] == frame["round"].max()]
+        if len(frame):
+            found[table] = frame.dropna(axis=1, how="all")
+    return found

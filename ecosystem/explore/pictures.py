@@ -1,0 +1,134 @@
+"""What the page draws of an answer: the network to click on, a chart of rounds, tables; as SVG and HTML texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from ecosystem.core.check import one_line
+from ecosystem.core.words import number, shown
+from ecosystem.explore.answers import Answer, answers
+from ecosystem.explore.setting import Setting
+from ecosystem.plots import alignment, theme
+from ecosystem.plots.network import network
+from ecosystem.plots.palette import DIVERGING, DIVERGING_DARK
+from ecosystem.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An answer, and what has been drawn of it so far; ``trouble`` says what could not be drawn."""
+
+    answer: Answer
+    network: str = ""
+    caption: str = ""
+    rounds: str = ""
+    matrix: str = ""
+    trouble: str = ""
+
+
+def pictured(
+    setting: Setting,
+    build: Callable[..., Scenario],
+    dark: bool,
+    outdated: Callable[[], bool] = lambda: False,
+    before: Shown | None = None,
+) -> Iterator[Shown]:
+    """The answers to a setting: numbers first, then drawings; until these are made, those of ``before`` stay.
+
+    All is made in the thread that asks, and nothing raises.
+    """
+    now = Shown(Answer(setting))
+    old = before or now
+    for answer in answers(setting, build, outdated):
+        now = replace(now, answer=answer)
+        if answer.scenario is None:
+            yield now
+            continue
+        try:
+            if not answer.done:
+                now = replace(now, matrix=matrix_of(answer.matrix, dark))
+                yield replace(now, network=old.network, caption=old.caption, rounds=old.rounds)
+                if outdated():
+                    return
+                drawing = drawn(answer, dark)
+                now = replace(now, network=drawing.svg, caption=drawing.caption)
+                yield replace(now, rounds=old.rounds)
+            else:
+                now = replace(now, rounds=rounds_of(answer, dark))
+        except Exception as error:
+            now = replace(now, trouble=f"this could not be drawn: {type(error).__name__}: {one_line(error)}")
+        if answer.done:
+            yield now
+
+
+def drawn(answer: Answer, dark: bool) -> Any:
+    """The network with each member's alignment, its members and flows within reach of the keyboard."""
+    look = "dark" if dark else "light"
+    return network(answer.scenario, values=answer.alignment, theme=look, width=640, focusable=True)
+
+
+def rounds_of(answer: Answer, dark: bool) -> str:
+    """The chart of the population's alignment over rounds; empty where there is none."""
+    if answer.rounds is None or answer.scenario is None or not answer.rounds["alignment"].notna().any():
+        return ""
+    return as_svg(alignment(answer.rounds, answer.scenario.describe()["members"]), dark)
+
+
+def as_svg(chart: Any, dark: bool) -> str:
+    """A chart as SVG, drawn here: nothing is asked of the network."""
+    import vl_convert
+
+    with theme("dark" if dark else "light"):
+        return vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
+
+
+def matrix_of(matrix: pd.DataFrame | None, dark: bool) -> str:
+    """The influence matrix as a table whose cells are tinted by their size; rows are targets."""
+    if matrix is None:
+        return ""
+    largest = float(matrix.abs().max().max())
+    header = "".join(f'<th scope="col">{safe(source)}</th>' for source in matrix)
+    rows = []
+    for target, row in matrix.iterrows():
+        cells = [f"<td{_tint(float(value), largest, dark)}>{number(float(value), largest)}</td>" for value in row]
+        rows.append(f'<tr><th scope="row">{safe(target)}</th>{"".join(cells)}</tr>')
+    corner = '<th scope="col" class="corner">target ↓ source →</th>'
+    return f'<table class="matrix"><thead><tr>{corner}{header}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _tint(value: float, largest: float, dark: bool) -> str:
+    """The style of a cell: from harm (orange) to help (blue), with ink that can be read on it."""
+    if not largest > 0 or not abs(value) <= largest:
+        return ""
+    scale = (DIVERGING_DARK if dark else DIVERGING)[1:-1]
+    middle = len(scale) // 2
+    place = middle + round(middle * value / largest)
+    return f' style="background:{scale[place]};color:{"#f2f5f8" if dark else "#14181d"}"'
+
+
+def table_of(frame: pd.DataFrame, columns: Sequence[str] | None = None, most: int = 30) -> str:
+    """A table for people: few digits, of many rows the first ones."""
+    columns = list(columns or frame.columns)
+    header = "".join(f'<th scope="col">{safe(name)}</th>' for name in columns)
+    rows = []
+    for row in frame[columns].head(most).itertuples(index=False):
+        rows.append("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>")
+    more = f"<caption>{most} of {len(frame):,} rows</caption>" if len(frame) > most else ""
+    return f"<table>{more}<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    return safe("–" if value is None else value)
+
+
+def safe(text: object) -> str:
+    """A text, whoever wrote it, as HTML."""
+    return escape(shown(text, one_line=True))

@@ -1,0 +1,34 @@
+"""Small parts that both pages are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import solara
+
+from ecosystem.explore.pictures import safe
+
+
+@solara.component_vue("picture.vue")
+def Picture(svg: str = "", event_picked: Callable[[dict[str, str]], Any] = print) -> None:  # type: ignore[empty-body]
+    """A drawing whose members, flows and points answer the mouse and the keyboard with their ``data-…``."""
+
+
+@solara.component_vue("system.vue")
+def System(event_told: Callable[[bool], Any] = print) -> None:  # type: ignore[empty-body]
+    """Says whether the reader's system is dark, now and when that changes."""
+
+
+@solara.component
+def Table(html: str, name: str) -> None:
+    """A table that scrolls within its frame."""
+    solara.HTML(
+        tag="div", unsafe_innerHTML=html, classes=["table", name], attributes={"tabindex": "0", "role": "region"}
+    )
+
+
+@solara.component
+def Facts(sentences: Sequence[str]) -> None:
+    """Sentences, one below the other."""
+    solara.HTML(tag="ul", unsafe_innerHTML="".join(f"<li>{safe(sentence)}</li>" for sentence in sentences))

@@ -1,0 +1,317 @@
+"""The living page without a browser: controls, settings as scenarios and as Python, and what is shown of them."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import pytest
+
+from ecosystem import Flow, Linear, Location, Luce, Member, Scenario, Study
+from ecosystem.cli.loading import load_build
+from ecosystem.core.identity import digest
+from ecosystem.explore import Control, Range, Setting, controls, maps
+from ecosystem.explore.answers import Answer, answers, compared, moved, sampled
+from ecosystem.explore.latest import Latest
+from ecosystem.explore.launch import Guard
+from ecosystem.explore.pictures import matrix_of, pictured
+from ecosystem.explore.setting import arises
+from ecosystem.influence import influence, stable_point
+
+FILE = """
+import enum
+from typing import Annotated, Literal
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+from ecosystem.explore import Range
+
+class Shape(enum.Enum):
+    PAIR = 2
+    TRIO = 3
+
+def scenario(share: Annotated[float, Range(0, 0.9)] = 0.4, shape: Shape = Shape.TRIO, taste: Literal[1, 2] = 1):
+    s = Scenario("few", rounds=6)
+    names = ["a", "b", "c"][: shape.value]
+    for name in names:
+        member = Member(Location([1.0]), reward=Linear([float(taste)]), curator=Shift([1.0]), real=Location([0.0]))
+        s.add(name, member)
+    for u, v in zip(names, names[1:] + names[:1]):
+        s.connect(u, v, Flow(raw=share, curated=0.1 if v == "a" else 0.0))
+    return s
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "few.py"
+    path.write_text(FILE)
+    return path
+
+
+def content(scenario: Scenario) -> str:
+    members = [[name, scenario.member(name)] for name in scenario.names]
+    return digest([members, list(scenario.graph.edges.data()), scenario.rounds, scenario.samples])
+
+
+# -- controls ----------------------------------------------------------------------------------------------------------
+
+
+class Shape(enum.Enum):
+    RING = "ring"
+    STAR = "star"
+
+
+def every_kind(
+    share: float = 0.5,
+    strength: float = 27.0,
+    cold: float = -2.0,
+    readers: int = 4,
+    draw: int = 0,
+    loud: bool = True,
+    shape: Shape = Shape.STAR,
+    family: Literal["ring", "star"] = "ring",
+    name: str = "anybody",
+    coupling: Annotated[float, Range(0.2, 0.8, 0.1)] = 0.5,
+    whole: Annotated[int, Range(2, 5)] = 3,
+    samples: int | None = 64,
+    nothing: int | None = None,
+    order: Any = (1, 2),
+    far: Annotated[float, Range(0, 1)] = 3,
+) -> None: ...
+
+
+def test_controls_are_read_from_the_signature() -> None:
+    found = {control.name: control for control in controls(every_kind)}
+    spans = {name: (c.kind, c.low, c.high) for name, c in found.items() if c.kind in ("slider", "whole")}
+    assert spans == {
+        "share": ("slider", 0.0, 1.0),
+        "strength": ("slider", 0.0, 54.0),
+        "cold": ("slider", -4.0, 0.0),
+        "readers": ("whole", 1, 10),
+        "draw": ("whole", 0, 10),
+        "coupling": ("slider", 0.2, 0.8),
+        "whole": ("whole", 2, 5),
+        "samples": ("whole", 1, 128),
+        "far": ("slider", 0.0, 3.0),  # what the file begins with is within reach
+    }
+    assert found["coupling"].step == 0.1
+    assert found["loud"].kind == "switch"
+    assert found["shape"].choices == (Shape.RING, Shape.STAR) and found["shape"].value is Shape.STAR
+    assert found["family"].choices == ("ring", "star")
+    assert found["name"].kind == "text"
+    assert (found["nothing"].kind, found["nothing"].why) == ("fixed", "None is no number, switch, choice or text")
+    assert found["order"].why == "a tuple is no number, switch, choice or text"
+
+
+def test_what_is_given_is_where_controls_begin() -> None:
+    found = {c.name: c for c in controls(every_kind, {"share": 0.25, "family": "web", "coupling": 0.9})}
+    assert found["share"].value == 0.25
+    assert (found["family"].kind, found["family"].value) == ("text", "web")  # none of the choices: still to be seen
+    assert (found["coupling"].value, found["coupling"].high) == (0.9, 0.9)
+
+
+def test_annotations_that_cannot_be_read_leave_the_defaults() -> None:
+    def build(share: Annotated[float, "no range"] = 0.5, other: Nowhere = 0.5) -> None: ...  # type: ignore  # noqa: F821
+
+    assert [(c.kind, c.high) for c in controls(build)] == [("slider", 1.0)] * 2
+
+
+def test_numbers_of_sliders_have_no_dust() -> None:
+    assert Control("share", "slider", 0.5).taken(0.1 + 0.2) == 0.3
+    assert Control("share", "slider", 1 / 3).stays(1 / 3, 0.33)  # a slider that stands on its nearest step
+    assert not Control("share", "slider", 0.33).stays(0.33, 0.34)
+    assert Control("readers", "whole", 5).taken(7.0) == 7
+
+
+@pytest.mark.parametrize("given", [(1, 1), (0, float("inf")), (float("nan"), 1), (0, 1, 0), (0, 1, 2)])
+def test_a_range_has_room(given: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"Range\("):
+        Range(*given)
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_python_of_a_setting_makes_the_same_scenario(file: Path) -> None:
+    build = load_build(file)
+    kinds = {c.name: c.value for c in controls(build)}
+    setting = Setting(kinds).with_parameter("share", 0.3).without("b", "c").with_level("a", 0.25)
+    setting = setting.with_level("b", 0.2, "a")
+    scenario = setting.scenario(build)
+    assert not scenario.graph.has_edge("b", "c") and scenario.curation("b") == pytest.approx(0.2)
+    space: dict[str, Any] = {"__name__": "setting"}
+    exec(setting.python(str(file)), space)
+    again, others = space["setting"], Setting(kinds).scenario(build)
+    assert content(again) == content(scenario) != content(others)
+
+
+def test_clicks_are_taken_back() -> None:
+    plain = Setting({"share": 0.3})
+    assert plain.without("a", "b").without("a", "b") == plain
+    assert plain.with_level("a", 0.5).with_level("a", None) == plain
+
+
+def test_curation_arises_on_the_flow_that_is_read_most() -> None:
+    s = Scenario("loop", rounds=1)
+    for name in "abc":
+        s.add(name, Member(Location([0.0]), reward=Linear([1.0]), curator=Luce(2), real=Location([0.0])))
+    s.connect("a", "c", Flow(raw=0.2))
+    s.connect("b", "c", Flow(raw=0.3))
+    assert arises(s, "c") == "b"
+    assert arises(s.with_curation("c", 0.1, like=("a", "c")), "c") is None
+    with pytest.raises(ValueError, match="'a' reads nobody"):
+        arises(s, "a")
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def last(setting: Setting, build: Any) -> Answer:
+    return list(answers(setting, build))[-1]
+
+
+def test_what_is_shown_is_what_the_library_computes(file: Path) -> None:
+    build = load_build(file)
+    setting = Setting({"share": 0.3}).without("b", "c")
+    found, scenario = last(setting, build), setting.scenario(build)
+    assert found.done and found.alignment is not None and found.matrix is not None and found.rounds is not None
+    pd.testing.assert_series_equal(found.alignment, stable_point(scenario, starts=1).alignment, check_exact=True)
+    pd.testing.assert_frame_equal(found.matrix, influence(scenario).matrix, check_exact=True)
+    pd.testing.assert_frame_equal(found.rounds, scenario.run().rounds, check_exact=True)
+    assert "<td" in matrix_of(found.matrix, dark=False)
+
+
+def test_refusals_are_the_librarys_own_words(file: Path) -> None:
+    build = load_build(file)
+    found = last(Setting({"share": 0.95}), build)
+    assert found.scenario is None and found.refused.startswith("shares of 'a' add up to 1.05")
+    assert last(Setting({"shape": 7}), build).refused == "AttributeError: 'int' object has no attribute 'value'"
+    assert last(Setting().without("a", "z"), build).refused.startswith("without in scenario 'few'")
+
+
+def test_a_scenario_without_a_law_offers_the_sampled_run_alone() -> None:
+    s = Scenario("lawless", rounds=3)
+    member = Member(Location([0.0]), reward=lambda x: x.sum(-1) ** 3, curator=Luce(3), real=Location([0.0]))
+    s.add("a", member)
+    s.connect("a", "a", Flow(curated=0.5))
+    found = last(Setting(), lambda: s)
+    assert "no population law" in found.lawless and found.matrix is None and found.alignment is None
+    told: list[tuple[int, int]] = []
+    run = sampled(s, 20, 2, 0, lambda done, total: told.append((done, total)), lambda: False)
+    assert told[-1] == (3, 3) and run.settings["samples"] == 20 and list(run.verdicts["member"]) == ["a"]
+    stopped = sampled(s, 20, 2, 0, lambda done, total: None, lambda: True)
+    assert stopped.settings["completed"] < 3
+
+
+def test_members_that_do_not_curate_have_alignments_and_no_influence(file: Path) -> None:
+    build = load_build(file)
+    found = last(Setting().with_level("a", 0.0), build)
+    assert found.alignment is not None and found.matrix is None and "there are no sources" in found.unmoved
+
+
+def test_differences_from_the_pinned_setting(file: Path) -> None:
+    build = load_build(file)
+    before, after = (last(Setting({"share": share}), build) for share in (0.3, 0.4))
+    table = compared(after, before).set_index("what")
+    assert before.alignment is not None and after.alignment is not None
+    row = table.loc["alignment of b"]
+    assert (row["pinned"], row["now"]) == (before.alignment["b"], after.alignment["b"])
+    assert row["change"] == row["now"] - row["pinned"]
+    assert "effect of a on b" in table.index and len(compared(after, after)) == 0
+    assert (table["change"].abs().diff().dropna() <= 0).all()
+    now = Setting({"share": 0.4}).without("a", "b").with_level("c", 0.1, "b")
+    assert moved(now, Setting({"share": 0.3})) == ["share: 0.3 → 0.4", "without a → b", "curation of c: 0.1"]
+    assert moved(Setting(), now)[-2:] == ["a → b put back", "curation of c: as the parameters have it"]
+
+
+def test_only_the_newest_is_told() -> None:
+    """Questions that a newer one replaces are dropped, before they begin or at their next piece; asking never waits."""
+    told, begun, going, end = [], [], threading.Event(), threading.Event()
+    done = threading.Event()
+
+    def slow(outdated: Any) -> Any:
+        begun.append("slow")
+        going.set()
+        end.wait(10)
+        yield "slow"
+
+    def quick(name: str) -> Any:
+        def work(outdated: Any) -> Any:
+            begun.append(name)
+            yield name
+            done.set()
+
+        return work
+
+    latest: Latest[str] = Latest(told.append, pause=0.05)
+    latest.ask(slow)
+    assert going.wait(10)
+    latest.ask(quick("dragged over"))
+    latest.ask(quick("newest"))
+    assert done.wait(10)
+    end.set()
+    assert (told, begun) == (["newest"], ["slow", "newest"])
+
+
+def test_a_drawing_that_fails_is_said_and_the_numbers_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecosystem.explore import pictures
+
+    def broken(answer: Answer, dark: bool) -> Any:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(pictures, "drawn", broken)
+    shown = list(pictured(Setting(), load_build(file), dark=False))
+    assert shown[-1].trouble == "this could not be drawn: RuntimeError: no ink"
+    assert shown[-1].matrix and shown[-1].rounds and shown[-1].answer.done
+
+
+# -- studies -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_study_is_a_map_whose_points_open(file: Path, tmp_path: Path) -> None:
+    study = Study("few", load_build(file), grid={"share": [0.1, 0.5], "taste": [1, 2]}, measure=["rounds", "influence"])
+    study.run(tmp_path / "study", workers=0)
+    results = Study.load(tmp_path / "study")
+    numbers = maps.quantities(results)
+    end = results.rounds[(results.rounds["round"] == 6) & (results.rounds["member"] == "a")]
+    assert numbers["rounds: alignment of a"].tolist() == end.sort_values("point")["alignment"].tolist()
+    assert maps.swept(results) == ["share", "taste"]
+    svg = maps.map_of(results.points, "share", "taste", numbers["rounds: alignment of a"], [], dark=False)
+    assert svg.count("data-point=") == 4 and "share = 0.1, taste = 2" in svg
+    assert (
+        maps.map_of(results.points, "share", None, numbers["rounds: alignment of a"], [2], True).count("failed") == 2
+    )  # title and label
+    found = maps.opened(results, 2)
+    assert dict(found["parameters"].itertuples(index=False)) == {"share": "0.5", "taste": "1"}
+    assert set(found["rounds"]["round"]) == {6} and "network" in found["influence"]
+
+
+# -- the server --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "own"),
+    [
+        ({"host": "127.0.0.1:80"}, True),
+        ({"host": "localhost:80", "origin": "http://localhost:80"}, True),
+        ({"host": "elsewhere.example:80"}, False),
+        ({"host": "127.0.0.1:80", "origin": "https://elsewhere.example"}, False),
+        ({}, False),
+    ],
+)
+def test_no_other_page_can_ask(headers: dict[str, str], own: bool) -> None:
+    import asyncio
+
+    asked, sent = [], []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    asyncio.run(Guard(app, 80)(scope, None, send))
+    assert bool(asked) == own and (own or sent[0]["status"] == 403)
