@@ -46,8 +46,8 @@ test: setup
 
 # What is in every installation: extras, golden tables (whose last bits are of exact versions) and slow tests are left out.
 CORE = alphabets branches contracts_curation contracts_generators contracts_time copies curation curation_normal data \
-    environment folders generators influence interventions laws measures orderings packaging radius report retention \
-    rewards run scenario schedules stability storage streams study_store transforms users verdict
+    environment folders generators influence interventions laws measures orderings packaging plots plots_runs radius \
+    report retention rewards run scenario schedules shown stability storage streams study_store transforms users verdict
 test-lowest: export OMP_NUM_THREADS = 1
 test-lowest:
 	@$(PYTHON) -m venv $(LOWEST)

@@ -104,6 +104,13 @@ def test_a_theme_changes_charts_that_are_there_and_a_users_own_stays() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_click_in_the_legend_brings_a_member_to_the_front_in_each_chart() -> None:
+    charts = [made.digits(3, 5).plot.alignment(), made.digits(3, 5).plot.change()]
+    picked = [param for chart in charts for param in chart.to_dict()["params"]]
+    assert all(param["bind"] == "legend" and param["select"]["fields"] == ["member"] for param in picked)
+    assert len({param["name"] for param in picked}) == 2  # two of one name could not stand side by side
+
+
 def test_a_chart_can_be_restyled_layered_and_put_side_by_side() -> None:
     chart = made.pair().plot.change()
     assert chart.properties(width=200).to_dict()["width"] == 200

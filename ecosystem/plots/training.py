@@ -139,7 +139,7 @@ def _bars(table: pd.DataFrame, names: list[str]) -> Any:
 
 def _picked(count: int) -> str:
     some = f"{COLUMNS} of {count:,} members, evenly picked" if count > COLUMNS else f"{count:,} members"
-    return f"{some}, sorted by their curated share"
+    return f"{some}, sorted by their curated share; from below: curated, raw, real data"
 
 
 def _columns(members: pd.DataFrame, flows: pd.DataFrame) -> Any:
