@@ -114,7 +114,7 @@ def _record(scenario: Scenario, every: int, out: Path | None) -> Record:
 
     if out is None:
         return Record(every=every)
-    from ecosystem.report.look import MANY
+    from ecosystem.plots.palette import MANY
 
     small = len(scenario.names) <= MANY
     samples = min(SAMPLES, scenario.samples or SAMPLES)
