@@ -13,8 +13,10 @@ import pytest
 import torch
 from mesa.batchrunner import batch_run
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
-from ecosystem import Ecosystem, Flow, Freeze, Join, Leave, Member, ModelAgent, Scenario
+from ecosystem import Ecosystem, Flow, Freeze, Join, Leave, Member, ModelAgent, Run, Scenario
+from ecosystem.cli import app
 from ecosystem.curation import Tilt
 from ecosystem.generators import GenerativeModel, Location
 from ecosystem.rewards import Quadratic
@@ -240,6 +242,39 @@ def test_agents_beside_the_members_have_numbers_of_their_own() -> None:
     others[0].remove()
     assert len(eco.agents) == 3 and eco not in getattr(mesa.Agent, "_ids", {})
     assert mesa.Agent(eco.branch()).unique_id == 5
+
+
+def test_agents_beside_the_members_are_refused_by_checkpoints(tmp_path: Any) -> None:
+    """They came back as new, without a word."""
+    eco = Ecosystem(pair())
+    mesa.Agent(eco)
+    with pytest.raises(ValueError, match=r"agents beside those of the members \(Agent\) are not in a checkpoint"):
+        eco.save(tmp_path / "saved")
+
+
+STOPS = """
+from ecosystem import Flow, Member, ModelAgent, Scenario
+from ecosystem.generators import Location
+
+class Stops(ModelAgent):
+    def decide(self):
+        self.model.running = self.model.steps < 2
+
+def scenario():
+    s = Scenario("loop", rounds=5)
+    s.add("a", Member(Location([1.0]), real=Location([0.0]), agent=Stops))
+    s.connect("a", "a", Flow(raw=0.5))
+    return s
+"""
+
+
+def test_the_command_stops_where_an_agent_says_so(tmp_path: Any) -> None:
+    """``ecosystem run`` played on to the last round."""
+    (tmp_path / "stops.py").write_text(STOPS)
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "stops.py"), "--no-report", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "stopped after round 2: running was set to False (5 rounds were planned)" in result.output
+    assert Run.load(tmp_path / "out").settings["completed"] == 2
 
 
 def test_batch_run_is_refused_and_names_what_to_use() -> None:

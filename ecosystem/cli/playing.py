@@ -50,7 +50,7 @@ def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: str | Path, round_played: Call
         try:
             ctrl_c.breakable = True
             meter.now(done, eco.rounds)
-            while done < eco.rounds and not ctrl_c.pressed:
+            while eco.running and not ctrl_c.pressed:
                 with located(file):
                     eco.step()
                 done = int(eco.steps)

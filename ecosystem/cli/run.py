@@ -84,7 +84,9 @@ def run(
             if out is not None:
                 _save(out, overwrite, result, findings, plan)
         _show(result, findings, out)
-        if not result.settings["finished"]:
+        if result.settings["stopped"]:
+            typer.echo("stopped {stopped} ({rounds} rounds were planned)".format(**result.settings), err=True)
+        elif not result.settings["finished"]:
             typer.echo("interrupted after {completed} of {rounds} rounds".format(**result.settings), err=True)
             raise typer.Exit(INTERRUPTED)
         if out is not None and report:

@@ -27,6 +27,7 @@ class Watch:
 
     def __init__(self, eco: Host) -> None:
         agents = [eco[name] for name in eco.names]
+        self._eco, self._members = eco, agents
         self.speaking = [agent for agent in agents if _speaks(agent)]
         self._silent = [agent for agent in agents if type(agent) is not ModelAgent and not _speaks(agent)]
         self._known: dict[str, Any] = {"ecosystem": eco}  # they count as themselves: rounds change them
@@ -38,7 +39,13 @@ class Watch:
                     del held[name]
 
     def check(self) -> None:
-        """Refuse agents that have kept something in secret."""
+        """Refuse agents that have kept something in secret, and those that are no members."""
+        members = set(map(id, self._members))
+        if strangers := sorted({type(agent).__name__ for agent in self._eco.agents if id(agent) not in members}):
+            raise ValueError(
+                f"agents beside those of the members ({', '.join(strangers)}) are not in a checkpoint; keep what they "
+                "know in the agent of a member, with state() and load_state(state)"
+            )
         for agent, before, now in zip(self._silent, self._before, self._held(), strict=True):
             lost = {name for name in (*before, *now) if now.get(name) is None or now[name] != before.get(name)}
             if lost:

@@ -24,6 +24,7 @@ class Host(Protocol):
     recorder: Recorder
     started: float  # when it was built, on the clock of time.perf_counter
     stopped: str  # why the run ended before its last round
+    agents: Any  # Mesa's
     running: Any  # Mesa's
     halted: bool  # whether running was set to False
     until: Any  # the condition that ends it
