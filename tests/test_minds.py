@@ -353,3 +353,13 @@ def test_a_member_whose_mean_is_drawn_directly_follows_users_who_begin_to_look()
     eco["a"].set_curator(BestOf(2))
     eco.step()
     assert abs(float(eco["a"].generator.mean) - 0.56419) < 5 / 4000**0.5
+
+
+def test_stability_where_data_are_averaged_and_users_move() -> None:
+    """It ended in an IndexError: the law was worked out from blocks in which no taste stands."""
+    s, still = Scenario("slow", rounds=20), Location([0.5, 0.2])
+    taste, curator = Linear([1.0, 0.0]), Tilt(1.0)
+    s.add("a", Member(still, reward=taste, curator=curator, learn=Drift(0.2), real=still, retention=accumulate()))
+    s.connect("a", "a", Flow(raw=0.2, curated=0.3))
+    table = stability(s, at=stable_point(s, starts=1)).table.iloc[0]
+    assert table["settles"] and 0 < table["exponent"] < 1 and 0 < table["left"] < 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import pandas as pd
@@ -14,9 +14,9 @@ from ecosystem.core.check import users_code
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
-from ecosystem.engine.wiring import REAL
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.running.measures.archive import Archive, Group
 
 
 class OfStack(Protocol):
@@ -104,16 +104,6 @@ def _known(dynamics: Dynamics) -> set[str]:
     return found
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Members of one cohort whose real data are of one kind, or who have none."""
-
-    cohort: int
-    rows: Tensor
-    names: list[str]
-    real: ClosedForm | None  # batch [rows, 1, 1]
-
-
 class Measured:
     """A measure of one's own: an object with ``of(stack, real)``, or a function of a stack.
 
@@ -128,15 +118,15 @@ class Measured:
         self.name = str(found or type(measure).__name__.lower())
         self.dynamics, self.measure = dynamics, measure
         self.reasons: dict[str, str] = {}
-        self._groups: list[_Group] = []
+        self._groups: list[Group] = []
         stacks = dynamics.state([dynamics.start]).now
-        for group in _groups(dynamics):
+        for group in Archive(dynamics.program(1)).groups:
             stack = cast(ClosedForm, stacks[group.cohort]).take(group.rows)
             try:
                 self._check(group, stack)
             except NoPopulationLaw as error:
                 why = str(error).removesuffix(NoPopulationLaw.REMEDY).strip()
-                self.reasons |= dict.fromkeys(group.names, f"{self.name} is not known exactly: {why}")
+                self.reasons |= dict.fromkeys(self._names(group), f"{self.name} is not known exactly: {why}")
             else:
                 self._groups.append(group)
         self.targets = [name for name in dynamics.names if name not in self.reasons]
@@ -145,15 +135,18 @@ class Measured:
         now, found = self.dynamics.state([vector]).now, {}
         for group in self._groups:
             values = self._one(group, cast(ClosedForm, now[group.cohort]).take(group.rows))[:, 0]
-            found |= dict(zip(group.names, values.expand(-1, len(vector)), strict=True))
+            found |= dict(zip(self._names(group), values.expand(-1, len(vector)), strict=True))
         return torch.stack([found[name] for name in self.targets], -1) if found else vector.new_zeros(len(vector), 0)
 
     def described(self, target: str) -> str:
         return f"{self.name} of {target!r}"
 
-    def _one(self, group: _Group, stack: ClosedForm) -> Tensor:
+    def _names(self, group: Group) -> list[str]:
+        return [self.dynamics.names[member] for member in group.members.tolist()]
+
+    def _one(self, group: Group, stack: ClosedForm) -> Tensor:
         """The measure of a group, ``[rows, 1, columns]``."""
-        real, columns = group.real, stack.batch_shape[2]
+        real, columns = cast(ClosedForm | None, group.real), stack.batch_shape[2]
         if real is not None:
             real = real.map(lambda t: t.expand(-1, -1, columns, *t.shape[3:]))
         with users_code(f"the measure {self.name} of {listed(map(repr, group.names))}", passing=(NoPopulationLaw,)):
@@ -166,34 +159,20 @@ class Measured:
             )
         return values.to(torch.float64)
 
-    def _check(self, group: _Group, stack: ClosedForm) -> None:
+    def _check(self, group: Group, stack: ClosedForm) -> None:
         """Refuse a measure that mixes members: each must be measured as it would be alone."""
         values = self._one(group, stack)
         first = torch.zeros(1, dtype=torch.int64)
-        one = _Group(group.cohort, first, group.names[:1], None if group.real is None else group.real.take(first))
+        one = replace(
+            group, rows=first, members=group.members[:1], real=None if group.real is None else group.real.take(first)
+        )
         alone = self._one(one, stack.take(first))
         if not torch.allclose(values[:1], alone, rtol=1e-9, atol=1e-12, equal_nan=True):
             raise ValueError(
-                f"the measure {self.name} of {group.names[0]!r} is {float(alone):.6g} alone and "
+                f"the measure {self.name} of {self._names(group)[0]!r} is {float(alone):.6g} alone and "
                 f"{float(values[0].flatten()[0]):.6g} in a stack with others; it must look at each entry of the batch "
                 "by itself"
             )
-
-
-def _groups(dynamics: Dynamics) -> Iterator[_Group]:
-    """All members, by cohort and kind of real data."""
-    real = {c.target: c.source for c in dynamics.wiring.components if c.group == REAL}
-    sources = dynamics.program(1).sources
-    for number, cohort in enumerate(dynamics.cohorts):
-        kinds: dict[int | None, list[int]] = {}
-        for row, member in enumerate(cohort.ids):
-            kinds.setdefault(real[member][0] if member in real else None, []).append(row)
-        for kind, rows in kinds.items():
-            data = None
-            if kind is not None:
-                places = torch.tensor([real[cohort.ids[row]][1] for row in rows])
-                data = cast(ClosedForm, sources[kind - len(dynamics.cohorts)]).take(places)
-            yield _Group(number, torch.tensor(rows), [cohort.names[row] for row in rows], data)
 
 
 def _asking(measure: Any) -> Callable[[ClosedForm, ClosedForm | None], Any]:

@@ -68,8 +68,8 @@ def worked_out(rounds: Rounds, flows: LinearFlows) -> Law | None:
     except Unsettled:
         return Law("unknown")
     if slow.any():
-        known = not rounds.dynamics.layout.minds  # the blocks are those of flows
-        return Law("power", 1 - slow_growth(flows, slow)) if known else None
+        law = averaged(flows, slow)
+        return None if law.kind == "unknown" else law
     if rounds.random:
         return None
     linear = LinearRound(rounds, rest, frozen=slow)
@@ -104,7 +104,12 @@ def averaging(dynamics: Dynamics) -> np.ndarray:
     return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
 
 
-def slow_growth(flows: LinearFlows, slow: np.ndarray) -> float:
+def averaged(flows: LinearFlows, slow: np.ndarray) -> Law:
+    """The law where some members average all they have ever seen; not known with users who move."""
+    return Law("unknown") if flows.dynamics.layout.minds else Law("power", 1 - _slow_growth(flows, slow))
+
+
+def _slow_growth(flows: LinearFlows, slow: np.ndarray) -> float:
     """The largest real part of the eigenvalues that accumulating members feel.
 
     Their steps shrink like ``1/t``, so the others follow at once: what is left is ``B_aa + B_ar (I − B_rr)⁻¹ B_ra``.

@@ -67,7 +67,7 @@ def _long(response: Response, sources: list[str], most: int, values: dict[str, n
     """One row for each target, source and hop from arrays ``[hops, targets, sources]``."""
     index = pd.MultiIndex.from_product([range(most + 1), response.targets, sources], names=["hop", "target", "source"])
     frame = pd.DataFrame({name: value.reshape(-1) for name, value in values.items()}, index=index).reset_index()
-    order = {name: i for i, name in enumerate(response.dynamics.names)}
+    order = response.dynamics.index
     frame = frame.sort_values(["target", "source", "hop"], key=lambda c: c.map(order) if c.name != "hop" else c)
     return frame[["target", "source", "hop", *values]].reset_index(drop=True)
 

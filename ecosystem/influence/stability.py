@@ -20,7 +20,7 @@ from ecosystem.influence.jacobian import DENSE, derivative
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.lyapunov import Lyapunov
-from ecosystem.influence.pace import Law, averaging, slow_growth
+from ecosystem.influence.pace import Law, averaged, averaging, estimated
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.sizes import sizes
@@ -32,6 +32,7 @@ from ecosystem.scenario import Scenario
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
 _WIDE = 10  # standard deviations that count as the whole of a member
 _PATIENCE = 5000  # rounds played at most to see it fade
+_SEEN = 200  # rounds that an exponent is estimated from, where users move beside members who average their data
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Stability:
       round (delays, periods and memories of data included; the root of a hyper-period's), or for orders and clocks
       that are random or have no period ``e^γ`` with the Lyapunov exponent ``γ``, measured; of networks whose parts read
       each other in one direction only, that of the slowest part. NaN where all data ever seen count alike and changes
-      fade like a power ``t^{−exponent}``, and where a memory does not come to rest or no eigenvalue converged: then
-      the rounds are ``measured`` only, and ``note`` says why;
+      fade like a power ``t^{−exponent}`` (estimated from rounds played where users move too), and where a memory does
+      not come to rest or no eigenvalue converged: then the rounds are ``measured`` only, and ``note`` says why;
     - ``error``: the standard error of a measured rate;
     - ``settles``: whether changes fade; where rounds are measured only, whether they did within 5,000;
     - ``worst``: for random orders, the largest spectral radius of a round seen;
@@ -151,22 +152,23 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
     }
     if rest is None:
         return row | _played(rounds, vector, tolerance, rounds.begin(vector.unsqueeze(0)))
-    linear = LinearRound(rounds, rest, frozen=slow)
+    linear, law = LinearRound(rounds, rest, frozen=slow), averaged(flows, slow) if slow.any() else None
+    if law is not None and law.kind == "unknown":
+        law = estimated(rounds, list(_distances(rounds, vector, rest, _SEEN)))
     if rounds.random:
         rate, row["error"], row["worst"] = Lyapunov(linear).measured()
     else:
         rate = linear.rate()
-        if math.isnan(rate) and not slow.any():
+        if math.isnan(rate if law is None else law.pace):
             return row | _played(rounds, vector, tolerance, rest)
-    if slow.any():
-        row["exponent"] = 1 - slow_growth(flows, slow)
-        row["settles"] = bool(rate < 1 and row["exponent"] > 0)
-        row["left"] = Law("power", row["exponent"]).left(1, rounds.dynamics.scenario.rounds)
-        row["predicted"] = tolerance ** (-1 / row["exponent"]) if row["settles"] else math.nan
+    own = rounds.dynamics.scenario.rounds
+    if law is not None:
+        row["exponent"] = law.pace
+        row["settles"], row["left"] = bool(rate < 1 and law.shrinks), law.left(1, own)
+        row["predicted"] = tolerance ** (-1 / law.pace) if row["settles"] else math.nan
     else:
         row["rate"] = rate
-        row["settles"] = bool(rate < 1)
-        row["left"] = Law("geometric", rate).left(0, rounds.dynamics.scenario.rounds)
+        row["settles"], row["left"] = bool(rate < 1), Law("geometric", rate).left(0, own)
         row["predicted"] = _predicted(rate, tolerance)
         if rate <= tolerance:  # what dies out on its way down the stream takes as many rounds as there are steps
             row["predicted"], row["left"] = _passing(linear, vector, tolerance)
@@ -223,13 +225,18 @@ def _moved(dynamics: Dynamics, vector: Tensor) -> Tensor:
 
 def _measured(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> float:
     """Rounds that the engine plays until a small change of all parameters has shrunk to ``tolerance``."""
-    moved = _moved(rounds.dynamics, vector)
-    state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
-    begin = float((moved - vector).abs().max())
+    distances = _distances(rounds, vector, rest, _PATIENCE)
+    begin = next(distances)
     if begin <= 1e-13 * (1 + float(vector.abs().max())):
         return 1.0  # one round forgets it
-    for number in range(rounds.first, rounds.first + _PATIENCE):
+    return next((float(n) for n, distance in enumerate(distances, start=1) if distance <= tolerance * begin), math.nan)
+
+
+def _distances(rounds: Rounds, vector: Tensor, rest: State, most: int) -> Iterator[float]:
+    """The largest number of what is left of a small change of all parameters after 0, 1, ..., ``most`` rounds."""
+    moved = _moved(rounds.dynamics, vector)
+    state = type(rest)((moved,) * (rounds.depth + 1), rest.memories)
+    yield float((moved - vector).abs().max())
+    for number in range(rounds.first, rounds.first + most):
         state = rounds.played(state, rounds.turn(number))
-        if float((state.now - vector).abs().max()) <= tolerance * begin:
-            return float(number - rounds.first + 1)
-    return math.nan
+        yield float((state.now - vector).abs().max())

@@ -34,8 +34,9 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
             f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {k!r} and {longest!r}"
         )
     names = response.dynamics.names
-    begins = {names.index(name): push for name, push in response.pushed(source).items()}
-    found = _best(response, begins, names.index(target), k, longest)
+    index = response.dynamics.index
+    begins = {index[name]: push for name, push in response.pushed(source).items()}
+    found = _best(response, begins, index[target], k, longest)
     total = response.matrix.at[target, source]
     rows = [
         {

@@ -34,7 +34,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class _Group:
+class Group:
     """Rows of a cohort whose data are of one kind, with a copy of these."""
 
     cohort: int
@@ -51,10 +51,11 @@ class Archive:
     _samples: dict[tuple[str, int], Samples] = field(default_factory=dict)
 
     @cached_property
-    def _groups(self) -> list[_Group]:
+    def groups(self) -> list[Group]:
+        """All members, by cohort and kind of real data."""
         return list(self._split())
 
-    def _split(self) -> Iterator[_Group]:
+    def _split(self) -> Iterator[Group]:
         program, own = self.program, len(self.program.cohorts)
         components = program.first.wiring.components
         places = {c.target: (c.source[0] - own, c.source[1]) for c in components if c.group == REAL}
@@ -68,12 +69,12 @@ class Archive:
                 if source is not None:
                     theirs = torch.tensor([places[member][1] for member in members.tolist()])
                     real = copied(program.sources[source].take(theirs))
-                yield _Group(c, rows, members, real)
+                yield Group(c, rows, members, real)
 
     def parts(self, state: State) -> list[Part]:
         """All members with copies of their generators."""
         out = []
-        for group in self._groups:
+        for group in self.groups:
             stack = state.now[group.cohort]
             shown = None if isinstance(stack, Looped) else stack.take(group.rows)  # an index copies
             out.append(Part(group.members, shown, group.real))
@@ -82,7 +83,7 @@ class Archive:
     def source(self, name: str) -> Stack | None:
         """The data of a member, batch ``[variants, 1]``; None where it has none."""
         member = self.program.index[name]
-        for group in self._groups:
+        for group in self.groups:
             where = (group.members == member).nonzero().flatten()
             if len(where) and group.real is not None:
                 return group.real.take(int(where[0]))
