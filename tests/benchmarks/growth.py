@@ -1,4 +1,4 @@
-"""What must not grow: a change of mind in late rounds, a join among many members, the check of a long order."""
+"""What must not grow: late changes of mind and many at once, a join among many members, the check of a long order."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ def minds() -> Row:
     return times_as_long("set_curator each round: rounds 250–290 / 10–50", 1.5, seconds[LATE], seconds[EARLY])
 
 
+class Converted(ModelAgent):
+    """Another kind of curator in its third round."""
+
+    def decide(self) -> None:
+        if self.model.steps == 3:
+            self.set_curator(BestOf(2))
+
+
+def converted(members: int) -> float:
+    """Seconds of a round in which all members change to another kind of users."""
+    s, taste, data = Scenario("converted", rounds=3), Linear([1.0]), Location([0.0])
+    for i in range(members):
+        s.add(str(i), Member(Location([0.0]), reward=taste, curator=Luce(2), real=data, agent=Converted))
+    for i in range(members):
+        for step in (1, 2, 3):
+            s.connect(str(i), str((i + step) % members), Flow(raw=0.1, curated=0.1))
+    eco = Ecosystem(s)
+    eco.step(), eco.step()
+    begin = perf_counter()
+    eco.step()
+    return perf_counter() - begin
+
+
 def joins(members: int) -> Ecosystem:
     """One member more in each round, who reads the one before."""
     s = Scenario("joins", rounds=members)
@@ -53,6 +76,7 @@ def measure() -> list[Row]:
     checks = in_turn(lambda: orders[0].check(names), lambda: orders[1].check(names[:NAMES]), repetitions=10)
     return [
         minds(),
+        times_as_long("all members change to another kind of users: 800 / 100", 12, [converted(800)], [converted(100)]),
         times_as_long(f"a round in which somebody joins: {MANY:,} members / {FEW}", MANY / FEW, *rounds),
         times_as_long(f"sequential(...) checked: {10 * NAMES:,} names / {NAMES:,}", 30, *checks),
     ]
