@@ -218,6 +218,13 @@ def test_edges_carry_numbers_and_those_below_zero_end_in_a_bar() -> None:
     assert set(by_pair(parsed(shown), "flow")) == {("theta", "phi", "minus"), ("phi", "theta", "zero")}
 
 
+def test_who_has_no_number_has_no_tint() -> None:
+    """Members without a number were tinted as if they had the largest one."""
+    drawing = network((MEMBERS.assign(member=["a", "b"]), FLOWS), values={"a": -2.0, "b": math.nan})
+    a, b = classed(parsed(drawing), "member")
+    assert len(classed(a, "loss")) == 1 and not classed(b, "gain") and not classed(b, "loss") and "number" in a[0].text
+
+
 def test_names_are_names_and_nothing_else() -> None:
     bad = "<script>alert('x')</script> & \"q\" \x1b[2J"
     graph = nx.DiGraph([(bad, "b"), ("b", bad)])

@@ -20,6 +20,7 @@ from ecosystem.plots.network.words import shortened
 
 RADII = ((6, 40, 31), (9, 36, 26), (12, 32, 22), (20, 24, 17), (30, 18, 13), (math.inf, 14, 11))
 DOTS = ((12, 15, 12), (30, 11, 9), (math.inf, 8, 7))  # radii of members whose names stand beside them
+LONGEST = 30  # characters of a name
 CROWD = 20  # members above which names do not move out of circles for the numbers below them
 
 
@@ -65,7 +66,8 @@ def _stage(picture: Picture, graph: nx.DiGraph, width: float, kind: str, where: 
     gaps = ((6, 112, 60), (9, 96, 46), (12, 70, 36), (20, 44, 24), (30, 32, 18), (math.inf, 20, 11))
     gap = next(row[2 if narrow else 1] for row in gaps if count <= row[0])
     gap = min(gap, 44 if narrow else 64) if kind == "layers" else gap
-    gap = max(gap, 46.0 if narrow else 60.0) if where == "beside" else gap
+    if where == "beside":
+        gap = max(gap, (46.0 if narrow else 60.0) + 36.0 * (kind == "layers"))
     largest = float(sizes.max())
     half = max(width / 2 - largest - margin, 1.0)
     pitch = max(min((2 * largest + gap) * looser, 1.7 * half), 2 * largest + 8)  # a phone is narrow
@@ -89,7 +91,7 @@ def mark_members(scene: Scene, where: str, notes: list[str]) -> bool:
             return False
         _bows(scene)
         return _beside(scene, notes)
-    names = [two_lines(shortened(face.name, 24)) for face in faces]
+    names = [_broken(shortened(face.name, LONGEST)) for face in faces]
     if where == "numbered":
         scene.key = [(str(i), face.name) for i, face in enumerate(faces, 1)]
         names = [[number] for number, _ in scene.key]
@@ -103,6 +105,11 @@ def mark_members(scene: Scene, where: str, notes: list[str]) -> bool:
         text = mark.lines(words, sheet.centres[i], min(13.0, min(sizes) if same else sizes[i]))
         mark.member(scene.layers, scene.picture, i, sheet, text, scene.focusable)
     return True
+
+
+def _broken(name: str) -> list[str]:
+    """A name in one line or in more, whichever fits better into a circle."""
+    return min(([name], two_lines(name)), key=lambda lines: math.hypot(*block([*lines, ""], 1.0)))
 
 
 def _fits(scene: Scene, lines: list[list[str]]) -> list[float]:
@@ -123,7 +130,7 @@ def _beside(scene: Scene, notes: list[str]) -> bool:
     sheet, faces, size = scene.sheet, scene.picture.faces, scene.letters + 1
     found: dict[int, str] = {}
     for i in sorted(range(len(faces)), key=lambda i: (-len(sheet.angles[i]), i)):
-        name = shortened(faces[i].name, 24)
+        name = shortened(faces[i].name, LONGEST)
         shapes = [[*lines, *[notes[i]] * bool(notes[i])] for lines in ([name], two_lines(name))]
         best = None
         for rank, lines in enumerate(shapes if len(shapes[1]) > len(shapes[0]) else shapes[:1]):

@@ -116,13 +116,13 @@ def _flows(table: pd.DataFrame) -> list[dict[str, Any]]:
     _columns(table, "flows", ("source", "target"))
     usual = {"source": "", "target": "", "raw": 0.0, "curated": 0.0, "chosen_by": "producer", "transform": "identity"}
     usual |= {"delay": 0, "there": True, "later": ""}
-    columns = [table[name].tolist() if name in table else [value] * len(table) for name, value in usual.items()]
-    rows = [dict(zip(usual, values, strict=True)) for values in zip(*columns, strict=True)]
-    for row in rows:
-        row |= {end: str(row[end]) for end in ("source", "target", "chosen_by", "transform", "later")}
-        row |= {kind: _share(row[kind], f"{row['source']!r} → {row['target']!r}") for kind in ("raw", "curated")}
-        row["there"] = bool(row["there"])
-    return rows
+    columns = {name: table[name].tolist() if name in table else [value] * len(table) for name, value in usual.items()}
+    for name in ("source", "target", "chosen_by", "transform", "later"):
+        columns[name] = list(map(str, columns[name]))
+    columns["there"] = list(map(bool, columns["there"]))
+    whose = [f"{u!r} → {v!r}" for u, v in zip(columns["source"], columns["target"], strict=True)]
+    columns |= {kind: list(map(_share, columns[kind], whose)) for kind in ("raw", "curated")}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _columns(table: pd.DataFrame, name: str, needed: tuple[str, ...]) -> None:

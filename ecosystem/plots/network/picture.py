@@ -93,7 +93,7 @@ def pictured(tables: Tables, groups: Groups | None, values: Any, notes: Any) -> 
         if groups is not None:
             size = 0.9 + 0.9 * math.sqrt(groups.counts[name] / biggest)
             note = note or counted(groups.counts[name], "member")
-        tint = max(-1.0, min(1.0, value / largest)) if largest > 0 else value
+        tint = value if math.isnan(value) or largest == 0 else max(-1.0, min(1.0, value / largest))
         absent = bool(re.match(r"round \d+: comes", str(row.get("later") or "")))
         title = member_title(row, incoming[name], words)
         real = row["real"] if shown.carry == "share" else 0.0
