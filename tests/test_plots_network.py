@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import os
-import re
-import subprocess
-import sys
-from fractions import Fraction
 
 import networkx as nx
 import numpy as np
@@ -23,10 +18,7 @@ from matplotlib.ft2font import FT2Font
 
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Scenario, Tilt
 from ecosystem.plots.network import network
-from ecosystem.plots.network.graph import read
-from ecosystem.plots.network.groups import aggregate
 from ecosystem.plots.network.sheet import text_width
-from ecosystem.report import look
 from ecosystem.scenario.interventions import Curate
 
 SMALL: dict[str, dict] = {name: {} for name in ("adaptive", "families", "digits", "loop", "pair", "ring")}
@@ -220,7 +212,7 @@ def test_edges_carry_numbers_and_those_below_zero_end_in_a_bar() -> None:
 
 def test_who_has_no_number_has_no_tint() -> None:
     """Members without a number were tinted as if they had the largest one."""
-    drawing = network((MEMBERS.assign(member=["a", "b"]), FLOWS), values={"a": -2.0, "b": math.nan})
+    drawing = network(tables(nx.DiGraph([("a", "b")])), values={"a": -2.0, "b": math.nan})
     a, b = classed(parsed(drawing), "member")
     assert len(classed(a, "loss")) == 1 and not classed(b, "gain") and not classed(b, "loss") and "number" in a[0].text
 
@@ -235,125 +227,3 @@ def test_names_are_names_and_nothing_else() -> None:
     assert classed(root, "member")[0].get("data-member") == bad.replace("\x1b", "␛")
     reached = classed(root, "member") + classed(root, "flow")
     assert root.get("role") == "group" and all(e.get("tabindex") == "0" and e.get("aria-label") for e in reached)
-
-
-# -- groups ------------------------------------------------------------------------------------------------------------
-
-
-def test_shares_of_groups_add_up_exactly() -> None:
-    """Against sums of fractions: what a group's mean member takes, and its real data, are correctly rounded."""
-    graph = nx.gnp_random_graph(80, 0.1, seed=3, directed=True)
-    given_ = read(tables(graph, curated=0.3), "share")
-    group = {name: f"group {int(name) % 5}" for name in given_.names}
-    summed = aggregate(given_, group)
-    for row in summed.flows:
-        for kind in ("raw", "curated"):
-            whole = [
-                Fraction(f[kind])
-                for f in given_.flows
-                if (group[f["source"]], group[f["target"]]) == (row["source"], row["target"])
-            ]
-            assert row[kind] == float(sum(whole)) / 16 == math.fsum(map(float, whole)) / 16
-    for row in summed.members:
-        taken = math.fsum(f["raw"] + f["curated"] for f in summed.flows if f["target"] == row["member"])
-        assert taken + row["real"] == pytest.approx(1, abs=1e-12)
-    assert sum(row["count"] for row in summed.flows) == graph.number_of_edges()
-
-
-def test_many_members_are_drawn_in_groups_that_say_so() -> None:
-    drawing = network(tables(nx.barabasi_albert_graph(300, 4, seed=0).to_directed()))
-    assert faults(drawing) == []
-    assert "300 members in 5 groups: members by how many others read them." in drawing.caption
-    root = parsed(drawing)
-    assert drawing.caption in (root.find("{http://www.w3.org/2000/svg}desc").text or "")  # type: ignore[union-attr]
-    assert sum(int(re.search(r"(\d+) members?:", m[0].text)[1]) for m in classed(root, "member")) == 300  # type: ignore[index,arg-type]
-    joined = network(tables(nx.relaxed_caveman_graph(8, 10, 0.05, seed=1).to_directed()))
-    assert "communities" in joined.caption and "80 members in 8 groups" in joined.caption and faults(joined) == []
-
-
-def test_groups_can_be_given() -> None:
-    graph = nx.cycle_graph(10, create_using=nx.DiGraph)
-    drawing = network(tables(graph), by={str(i): "even" if i % 2 == 0 else "odd" for i in range(10)})
-    flows = by_pair(parsed(drawing), "flow")
-    assert set(flows) == {("even", "odd", "raw"), ("odd", "even", "raw")}
-    assert "even → odd: 90 % raw; the sum of 5 flows, for the mean member" in drawing.svg
-    full = network(tables(graph), by=None, most=9)
-    assert "10 members in" in full.caption and "10 members in" not in network(tables(graph)).caption
-
-
-# -- themes, files, bytes ----------------------------------------------------------------------------------------------
-
-
-def test_members_have_the_colours_of_the_report() -> None:
-    drawing = network(tables(nx.cycle_graph(8, create_using=nx.DiGraph)), theme="light")
-    for i, colour in enumerate(look.COLOURS[:8]):
-        assert f".c{i} .ring{{stroke:var(--eco-c{i},{colour})}}" in drawing.svg
-
-
-def test_themes_and_files(tmp_path) -> None:
-    graph = tables(nx.path_graph(3, create_using=nx.DiGraph))
-    auto, light, dark = (network(graph, theme=theme) for theme in ("auto", "light", "dark"))
-    assert "prefers-color-scheme:dark" in auto.svg and "prefers-color-scheme" not in light.svg + dark.svg
-    assert "var(--eco-paper,#ffffff)" in light.svg and "var(--eco-paper,#14181d)" in dark.svg
-    for drawing in (light, dark):
-        assert "var(" not in drawing.save(tmp_path / "a.svg").read_text(encoding="utf-8")
-    assert auto.save(tmp_path / "a.svg").read_text(encoding="utf-8") == auto.svg == auto._repr_svg_()
-    with pytest.raises(ValueError, match=r"saved as \.svg or \.png"):
-        auto.save(tmp_path / "a.jpg")
-    pytest.importorskip("vl_convert")
-    from matplotlib.image import imread
-
-    for drawing, ground in ((auto, 1.0), (light, 1.0), (dark, 20 / 255)):
-        pixels = imread(drawing.save(tmp_path / "a.png", scale=1))
-        assert pixels.shape[1] == 860 and pixels[2, 2, 0] == pytest.approx(ground, abs=0.01)
-
-
-def test_the_same_network_gives_the_same_bytes() -> None:
-    """Whatever the seed of hashes: sets of names have no order."""
-    code = (
-        "import networkx as nx, hashlib; from drawings import tables; from ecosystem.plots.network import network\n"
-        "graphs = [nx.barabasi_albert_graph(70, 2, seed=0), nx.relaxed_caveman_graph(4, 6, 0.05, seed=0),\n"
-        "          nx.gnp_random_graph(20, 0.2, seed=1)]\n"
-        "graphs = [tables(nx.relabel_nodes(g.to_directed(), str)) for g in graphs]\n"
-        "made = [network(g, by=by).svg for g in graphs for by in (None, 'community')]\n"
-        "print(hashlib.sha256(''.join(made).encode()).hexdigest())"
-    )
-    seen = set()
-    for seed in ("1", "2"):
-        env = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        seen.add(
-            subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
-        )
-    assert len(seen) == 1
-
-
-# -- refusals ----------------------------------------------------------------------------------------------------------
-
-MEMBERS = pd.DataFrame({"member": ["a", "b"]})
-FLOWS = pd.DataFrame({"source": ["a"], "target": ["b"], "raw": [0.5], "curated": [0.0]})
-
-
-@pytest.mark.parametrize(
-    ("what", "how", "error"),
-    [
-        (3, {}, r"network\(3\): give a Scenario, a Run"),
-        ((MEMBERS, FLOWS.drop(columns="source")), {}, "table flows has no column 'source'"),
-        ((MEMBERS, FLOWS.assign(source="c")), {}, "flows name 'c'"),
-        ((MEMBERS.assign(member="a"), FLOWS.iloc[:0]), {}, "'a' stand twice"),
-        ((MEMBERS.iloc[:0], FLOWS.iloc[:0]), {}, "nothing to draw"),
-        ((MEMBERS, FLOWS.assign(raw=np.nan)), {}, "the share nan"),
-        ((MEMBERS, FLOWS), {"edges": "colour"}, "edges carry one of share, effect, traffic"),
-        ((MEMBERS, FLOWS), {"edges": "traffic"}, "needs a Scenario or an analysis"),
-        ((MEMBERS, FLOWS), {"edges": pd.Series({("a", "z"): 1.0})}, "'z' are numbered"),
-        ((MEMBERS, FLOWS), {"edges": FLOWS}, "which of the columns raw, curated"),
-        ((MEMBERS, FLOWS), {"layout": "spiral"}, "there are star, layers, groups, circle, force"),
-        ((MEMBERS, FLOWS), {"by": "colour"}, "group by 'community'"),
-        ((MEMBERS, FLOWS), {"by": {"a": "x"}}, "'b' have no group"),
-        ((MEMBERS, FLOWS), {"values": {"z": 1.0}}, "no member 'z'"),
-        ((MEMBERS, FLOWS), {"theme": "blue"}, "there are auto, light, dark"),
-        ((MEMBERS, FLOWS), {"width": 20}, r"network\(width\)"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(what, how, error) -> None:
-    with pytest.raises((TypeError, ValueError), match=error):
-        network(what, **how)

@@ -27,7 +27,6 @@ COLOURS: dict[str, tuple[str, str]] = {
     **{f"c{i}": pair for i, pair in enumerate(zip(palette.COLOURS, palette.DARK, strict=True))},
 }
 FONT = "system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
-CURATED, LATER, MINUS, NOTHING = "5 3", "1.5 3.5", "7 3 1.5 3", "1 3"  # dashes
 
 _RULES = """
 text{font-family:%FONT%;fill:$ink}
