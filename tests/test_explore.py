@@ -31,7 +31,7 @@ class Shape(enum.Enum):
     PAIR = 2
     TRIO = 3
 
-def scenario(share: Annotated[float, Range(0, 0.9)] = 0.4, shape: Shape = Shape.TRIO, taste: Literal[1, 2] = 1):
+def scenario(share: Annotated[float, Range(0, 0.95)] = 0.4, shape: Shape = Shape.TRIO, taste: Literal[1, 2] = 1):
     s = Scenario("few", rounds=6)
     names = ["a", "b", "c"][: shape.value]
     for name in names:

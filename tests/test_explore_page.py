@@ -92,13 +92,13 @@ def test_drag_remove_refuse(page: Browser, file: Path) -> None:
     assert page.wait("document.body.innerText.includes('put back a → b')")
     page.wait(f"{IDLE} && !{flow}")
 
-    page.run("document.querySelector('.eco [data-member=b]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
-    page.wait("document.querySelector('[role=slider][aria-label=\"curation of b\"]')")
+    page.run("document.querySelector('.eco [data-member=c]').dispatchEvent(new MouseEvent('click', {bubbles: true}))")
+    page.wait("document.querySelector('[role=slider][aria-label=\"curation of c\"]')")
 
-    page.drag("[role=slider][aria-label=share]", 400)  # 0.9: with what is curated more than there is
+    page.drag("[role=slider][aria-label=share]", 400)  # 0.95: with what is curated more than there is
     words = page.wait("document.querySelector('.eco .refused') && document.querySelector('.eco .refused').innerText")
     with pytest.raises(ValueError) as refusal:
-        moved.with_parameter("share", 0.9).without("a", "b").scenario(load_build(file))
+        moved.with_parameter("share", 0.95).without("a", "b").scenario(load_build(file))
     assert str(refusal.value) in words
     assert numbers(page, "alignment") == removed[0]  # the page is whole: it shows the last setting that there is
 

@@ -1,5 +1,8 @@
 """The living page, a thin face of Solara's on :mod:`ecosystem.explore.pictures`; Solara imports it by its name."""
 
+# Solara passes its names on without saying so.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 from functools import partial
@@ -175,6 +178,7 @@ def Said(newest: Shown | None, setting: Setting) -> None:
 def Answered(shown: Shown, pick: Any) -> None:
     """The network, alignments, influence and rounds of a setting."""
     answer = shown.answer
+    assert answer.scenario is not None
     if answer.lawless:
         solara.Warning(f"{answer.lawless} Only a sampled run, below, can tell.", dense=True, classes=["lawless"])
     with solara.Div(classes=["card"]):

@@ -1,5 +1,8 @@
 """Small parts that both pages are made of."""
 
+# Solara passes its names on without saying so.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,8 @@
 """The part of the page that runs a scenario with samples: how far it is, and its verdict."""
 
+# Solara passes its names on without saying so.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

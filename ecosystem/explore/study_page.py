@@ -1,5 +1,8 @@
 """The page of a study's folder: its maps, with points that open."""
 
+# Solara passes its names on without saying so.
+# pyright: reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -49,9 +52,9 @@ def Maps(results: Any, numbers: dict[str, Any]) -> None:
         with solara.Div(classes=["controls"]):
             solara.Select("quantity", values=list(numbers), value=quantity)
             x, y = axes.value[0], axes.value[1] if len(axes.value) > 1 else "–"
-            solara.Select("across", values=names, value=x, on_value=lambda new: axes.set(_axes(new, y)))
+            solara.Select("across", values=names, value=x, on_value=lambda new: axes.set(_axes(str(new), y)))
             ups = ["–", *(name for name in names if name != x)]
-            solara.Select("up", values=ups, value=y, on_value=lambda new: axes.set(_axes(x, new)))
+            solara.Select("up", values=ups, value=y, on_value=lambda new: axes.set(_axes(x, str(new))))
             others = [name for name in names if name not in axes.value]
             chosen = {}
             for name in others:
