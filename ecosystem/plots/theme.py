@@ -16,7 +16,7 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', s
 NAMES: dict[str, Any] = {"light": "ecosystem-light", "dark": "ecosystem-dark"}
 # What a mark is, where that is no member: the theme says how it looks.
 REAL, RAW, CURATED, SHOWN, HALO, PART, ZERO = "real", "raw", "curated", "shown", "halo", "part", "zero"
-RULE, FRAME, BLANK = "rule-of-zero", "frame", "blank"
+RULE, FRAME, BLANK = "rule", "frame", "blank"
 
 
 def theme(name: str = "light") -> Any:
@@ -75,8 +75,9 @@ def _config(
     styles |= {HALO: {"stroke": ground, "strokeWidth": 3, "strokeJoin": "round", "strokeOpacity": 0.85}}
     styles |= {PART: {"stroke": ground, "strokeWidth": 0.8}}
     styles |= {ZERO: {"color": soft, "strokeDash": [3, 3]}}
-    styles |= {RULE: {"color": soft, "stroke": soft}, FRAME: {"color": ink, "stroke": ink}, BLANK: {"color": faint}}
-    styles |= {f"on-{strength}": {"color": colour} for strength, colour in letters.items()}
+    styles |= {RULE: {"color": soft, "stroke": soft}, FRAME: {"color": ink, "stroke": ink}}
+    styles |= {BLANK: {"fill": faint, "color": faint}}
+    styles |= {f"on-{strength}": {"fill": colour, "color": colour} for strength, colour in letters.items()}
     config: Any = {
         "background": ground,
         "font": FONT,
