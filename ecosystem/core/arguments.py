@@ -25,7 +25,7 @@ def spelled(call: Call) -> Call:
     """
     if isinstance(call, type):  # one that inherits its __init__ is still called by its own name
         type.__setattr__(call, "__init__", _in_words(call.__init__, call.__name__))
-        return call
+        return call  # type: ignore[return-value]
     return _in_words(call, call.__qualname__)  # type: ignore[return-value]
 
 
