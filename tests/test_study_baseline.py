@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from ecosystem import Ecosystem, Flow, Linear, Location, Member, Scenario
-from ecosystem.report.study.judging import judged
 from ecosystem.report.study.page import render_study
 from ecosystem.report.study.subject import Subject
 from ecosystem.running import baseline
 from ecosystem.study import Local, Results, Study, StudyFolderError, identity
+from ecosystem.study.outcomes.judging import judged
 from tests.studies import HERE, assert_same, killed_after, pair, run
 from tests.test_report_study import text
 

@@ -66,8 +66,6 @@ class Influence(Response):
         self.skipped: dict[str, str] = {}
         self.unjudged: dict[str, str] = {}
 
-    # -- what people read --------------------------------------------------------------------------------------------
-
     @property
     def of(self) -> str:
         """What of the sources is moved: curation, real, raw, curated, producers' users."""
@@ -152,8 +150,6 @@ class Influence(Response):
             moving = [n for i, n in enumerate(self.dynamics.names) if self.dynamics.moves[i]]
             raise KeyError(f"{name!r} is no member that retrains; those are {', '.join(moving[:8])}")
         return span
-
-    # -- along the way -------------------------------------------------------------------------------------------------
 
     def hops(self, most: int = 8) -> pd.DataFrame:
         """See :func:`ecosystem.influence.propagation.hops`."""

@@ -177,10 +177,11 @@ def _beside(table: pd.DataFrame, exact: pd.DataFrame | None) -> pd.DataFrame:
     """The table with a column ``exact``, from a table or a matrix of effects."""
     if exact is None:
         return table
-    if "effect" not in exact:
-        exact = pd.DataFrame({"effect": exact.rename_axis(index="target", columns="source").stack(future_stack=True)})
-        exact = exact.reset_index()
-    values = exact.astype({"target": str, "source": str}).set_index(PAIR)["effect"]
+    found: Any = exact
+    if not {*PAIR, "effect"} <= set(found):
+        found = found.rename_axis(index="target", columns="source").stack(future_stack=True)
+        found = found.rename("effect").reset_index()
+    values = found.astype({"target": str, "source": str}).set_index(PAIR)["effect"]
     return table.assign(exact=values.reindex(pd.MultiIndex.from_frame(table[PAIR])).to_numpy())
 
 
@@ -196,7 +197,8 @@ def _zero(table: pd.DataFrame) -> Any:
 
 def _level(table: pd.DataFrame, column: str, title: str) -> Any:
     """Dashes at a number that all rows of a panel share."""
-    flat = alt.Chart(table).transform_aggregate([{"op": "mean", "field": column, "as": column}], groupby=["pair"])
+    flat: Any = alt.Chart(table)
+    flat = flat.transform_aggregate(groupby=["pair"], **{column: f"mean({column})"})
     return flat.mark_rule(style=RULE, strokeDash=[4, 3]).encode(alt.Y(f"{column}:Q", title=title))
 
 
