@@ -7,13 +7,14 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 LOWEST := .venv-lowest
 
-.PHONY: help setup demo test test-lowest test-gpu fuzz bench clean
+.PHONY: help setup demo test test-lowest test-gpu docs fuzz bench clean
 
 help:
 	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
 	@echo "make test   set up, check style and types, run the tests"
 	@echo "make test-lowest  run the core tests with the lowest versions that pyproject.toml admits, in $(LOWEST)"
 	@echo "make test-gpu  set up, run the tests that need a GPU"
+	@echo "make docs   set up, build the site into docs/_build/html"
 	@echo "make fuzz   set up, play 10,000 scenarios drawn at random (about half an hour)"
 	@echo "make bench  set up, run the measured comparisons"
 	@echo "make setup  only set up $(VENV)"
@@ -60,6 +61,10 @@ test-lowest:
 test-gpu: setup
 	$(BIN)/python -m pytest tests/gpu -rs
 
+docs: export OMP_NUM_THREADS = 1
+docs: setup
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
 # Each runs, or is refused in one line; exit code 1 where one falls through.
 fuzz: setup
 	$(BIN)/python -m tests.fuzzing 10000
@@ -69,5 +74,5 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist docs/_build docs/generated *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,116 +1,48 @@
-"""A real browser for tests: Chromium by its own protocol (Chrome DevTools), so that no driver need be installed."""
+"""Pages in a real browser: what a headless Chromium makes of them at several widths."""
 
 from __future__ import annotations
 
-import base64
+import html
 import json
+import re
 import shutil
 import subprocess
-import time
-import urllib.request
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def found() -> str | None:
-    """Where a browser is; None where there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+def in_frames(page: str, widths: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+    """What is seen of a page at each width: spare pixels, number of images, what is too wide, images that stay blank.
 
-
-class Browser:
-    """One page of a headless browser; ``requests`` are the addresses that it asked for."""
-
-    def __init__(self, folder: Path, width: int = 1440, height: int = 1000, dark: bool = False) -> None:
-        from websockets.sync.client import connect
-
-        program = found()
-        assert program is not None
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-port=0"]
-        flags += [f"--user-data-dir={folder}", f"--window-size={width},{height}", "--disable-dev-shm-usage"]
-        self.open = ExitStack()
-        process = self.open.enter_context(subprocess.Popen([program, *flags, "about:blank"], stderr=subprocess.DEVNULL))
-        self.open.callback(process.terminate)
-        port = wait_for(lambda: _port(folder / "DevToolsActivePort"), 60)
-        pages = wait_for(lambda: _pages(port), 60)
-        self.socket = self.open.enter_context(connect(pages[0]["webSocketDebuggerUrl"], max_size=None))
-        self.number, self.requests, self.errors = 0, [], []
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.call(f"{domain}.enable")
-        self.resize(width, height, dark)
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command of the protocol; what happens meanwhile is noted."""
-        self.number += 1
-        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self.socket.recv(timeout=60))
-            if answer.get("id") == self.number:
-                assert "error" not in answer, answer
-                return answer["result"]
-            if answer.get("method") == "Network.requestWillBeSent":
-                self.requests.append(answer["params"]["request"]["url"])
-            if answer.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(answer["params"]["exceptionDetails"])
-
-    def resize(self, width: int, height: int, dark: bool = False) -> None:
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", features=scheme)
-
-    def go(self, address: str) -> None:
-        self.call("Page.navigate", url=address)
-
-    def run(self, script: str) -> Any:
-        """What an expression of JavaScript is worth."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in result, result["exceptionDetails"]
-        return result["result"].get("value")
-
-    def wait(self, script: str, seconds: float = 60) -> Any:
-        """What an expression is worth as soon as it is worth something."""
-        return wait_for(lambda: self.run(script), seconds, script)
-
-    def drag(self, selector: str, dx: float, steps: int = 8) -> None:
-        """Press on the middle of an element, move by ``dx`` pixels, let go."""
-        element = f"document.querySelector({json.dumps(selector)})"
-        self.run(f"{element}.scrollIntoView({{block: 'center'}})")
-        where = f"(b => [b.x + b.width / 2, b.y + b.height / 2])({element}.getBoundingClientRect())"
-        x, y = self.run(where)
-        mouse = {"button": "left", "clickCount": 1, "pointerType": "mouse"}
-        self.call("Input.dispatchMouseEvent", type="mousePressed", x=x, y=y, **mouse)
-        for step in range(1, steps + 1):
-            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + dx * step / steps, y=y, buttons=1, **mouse)
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x + dx, y=y, **mouse)
-
-    def picture(self, path: Path, whole: bool = True) -> None:
-        """A screenshot, of all that the page holds."""
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
-        path.write_bytes(base64.b64decode(data))
-
-    def close(self) -> None:
-        self.open.close()
-
-
-def wait_for(ask: Any, seconds: float = 60, what: str = "") -> Any:
-    """What a question is answered as soon as that is something; AssertionError after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := ask():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"nothing after {seconds} s: {what or ask}")
-
-
-def _port(file: Path) -> int:
-    return int(file.read_text().split()[0]) if file.exists() and file.read_text() else 0
-
-
-def _pages(port: int) -> list[dict[str, Any]]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=5) as answer:
-            return [page for page in json.loads(answer.read()) if page["type"] == "page"]
-    except OSError:
-        return []
+    The page stands in frames, one as wide as a phone: a headless window is never narrower than 500 pixels. A message on
+    the console is a failure.
+    """
+    host = folder / "host.html"
+    measure = """
+        document.body.dataset.seen = JSON.stringify([...document.querySelectorAll('iframe')].map(frame => {
+            const page = frame.contentDocument, edge = frame.clientWidth;
+            const shown = [...page.querySelectorAll('main *')].filter(e => !e.closest('thead'));
+            return {
+                spare: edge - page.documentElement.scrollWidth, images: page.images.length,
+                wide: shown.filter(e => e.getBoundingClientRect().right > edge).map(e => e.outerHTML.slice(0, 80)),
+                blank: [...page.images].filter(e => !e.naturalWidth).length};
+        }));
+    """
+    frame = f'<iframe style="width:%dpx;height:900px;border:0" srcdoc="{html.escape(page)}"></iframe>'
+    frames = "".join(frame.replace("%d", str(width), 1) for width in widths)
+    script = f"<script>onload = () => {{ {measure} }}</script>"
+    host.write_text(f'<!doctype html><body style="margin:0">{frames}{script}', encoding="utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --hide-scrollbars --disable-quic --no-first-run --disable-sync "
+    flags += "--disable-background-networking --disable-component-update --enable-logging=stderr --dump-dom "
+    flags += f"--window-size=1300,1000 --user-data-dir={folder / 'profile'}"
+    command = [str(CHROMIUM), *flags.split(), host.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    found = re.search(r'data-seen="([^"]*)"', done.stdout)
+    assert found, done.stdout[-300:]
+    seen = json.loads(html.unescape(found.group(1)))
+    assert len(seen) == len(widths)
+    return seen

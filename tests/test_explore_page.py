@@ -16,11 +16,12 @@ from ecosystem.cli.loading import load_build
 from ecosystem.core.words import number
 from ecosystem.explore import Setting
 from ecosystem.influence import influence, stable_point
-from tests.browser import Browser, found, wait_for
+from tests.browser import CHROMIUM
+from tests.devtools import Browser, wait_for
 from tests.test_explore import FILE
 
 pytestmark = [
-    pytest.mark.skipif(found() is None, reason="no browser here: install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no browser here: install chromium"),
     pytest.mark.skipif(importlib.util.find_spec("solara") is None, reason="Solara is not installed: extra ui"),
     pytest.mark.skipif(importlib.util.find_spec("websockets") is None, reason="websockets is not installed: extra ui"),
 ]

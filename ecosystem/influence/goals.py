@@ -149,7 +149,8 @@ class Measured:
         real, columns = cast(ClosedForm | None, group.real), stack.batch_shape[2]
         if real is not None:
             real = real.map(lambda t: t.expand(-1, -1, columns, *t.shape[3:]))
-        with users_code(f"the measure {self.name} of {listed(map(repr, self._names(group)))}", passing=(NoPopulationLaw,)):
+        members = listed(map(repr, self._names(group)))
+        with users_code(f"the measure {self.name} of {members}", passing=(NoPopulationLaw,)):
             values = self._of(stack, real)
         if not isinstance(values, Tensor) or values.shape != stack.batch_shape:
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__

@@ -1,0 +1,46 @@
+"""The site: ``make docs`` builds it into docs/_build/html."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from ecosystem.core.version import VERSION  # noqa: E402
+
+project = "mesacosm"
+author = "The mesacosm authors"
+copyright = "the mesacosm authors, Apache-2.0"
+release = version = VERSION
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "shelf",  # the gallery's table, from the scenarios themselves
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autosummary_imported_members = True
+autodoc_typehints = "none"  # signatures say enough; docstrings say shapes and units
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "PARAMETERS"}
+napoleon_google_docstring = False
+napoleon_use_ivar = True  # attributes that are described in a class and by themselves stand there once
+default_role = "code"
+
+html_theme = "furo"
+html_title = "mesacosm"
+html_show_sourcelink = False
+html_theme_options = {"navigation_with_keys": True}
