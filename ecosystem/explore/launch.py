@@ -6,6 +6,7 @@ import importlib.util
 import os
 import socket
 import threading
+import warnings
 import webbrowser
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def serve(what: Subject, port: int, show: bool, ready: Callable[[str], object]) 
     settings.theme.title = f"{what.title} – ecosystem"
     from solara.server.starlette import app
 
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # for pages within other pages
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(Guard(app, listening.getsockname()[1]), log_level="warning"))
     ready(address)

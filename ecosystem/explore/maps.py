@@ -114,8 +114,9 @@ def _places(values: pd.Series, start: float, end: float) -> tuple[list[float], l
         low, high = float(values.min()), float(values.max())
         wide = high - low or 1.0
         at = [start + (end - start) * (float(v) - low) / wide for v in values]
-        ticks = [(start + (end - start) * f, number(low + f * wide)) for f in (0, 0.25, 0.5, 0.75, 1.0)]
-        return at, ticks
+        few = sorted(set(map(float, values.dropna())))
+        shown = few if len(few) <= 8 else [low + f * wide for f in (0, 0.25, 0.5, 0.75, 1.0)]
+        return at, [(start + (end - start) * (v - low) / wide, number(v)) for v in shown]
     said = words(values)
     order = list(dict.fromkeys(said))
     step = (end - start) / max(len(order) - 1, 1)
