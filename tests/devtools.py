@@ -64,8 +64,8 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, script: str, seconds: float = 60) -> Any:
-        """What an expression is worth as soon as it is worth something."""
-        return wait_for(lambda: self.run(script), seconds, script)
+        """What an expression is worth as soon as it is worth something; True for an element that is there."""
+        return wait_for(lambda: self.run(f"(x => x instanceof Element || x)({script})"), seconds, script)
 
     def drag(self, selector: str, dx: float, steps: int = 8) -> None:
         """Press on the middle of an element, move by ``dx`` pixels, let go."""
