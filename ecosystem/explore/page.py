@@ -84,10 +84,10 @@ def ScenarioPage(what: Subject) -> None:
         with solara.Div(classes=["controls"]):
             for control in what.controls:
                 Moved(control, setting.value, setting.set)
+            Code(setting.value, what.file)  # before what comes and goes: it would be made anew, and closed
             Changes(setting.value, setting.set)
             if member.value is not None and shown.value is not None:
                 Curation(member.value, shown.value.answer.scenario, setting.value, setting.set)
-            Code(setting.value, what.file)
         with solara.Div(classes=["answers"]):
             Said(newest.value, setting.value)
             if shown.value is not None:
