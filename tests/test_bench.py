@@ -40,8 +40,8 @@ def crowd(agent: type[ModelAgent]) -> Ecosystem:
         taste, start = Tabular([0.0, 1.0, 2.0]), Categorical([0.5, 0.3, 0.2])
         s.add(str(i), Member(start, reward=taste, curator=Luce(2), real=data, agent=agent))
     for i in range(MEMBERS):
-        for step, by in ((1, "producer"), (2, "consumer")):
-            s.connect(str(i), str((i + step) % MEMBERS), Flow(raw=0.1, curated=0.2, chosen_by=by))
+        s.connect(str(i), str((i + 1) % MEMBERS), Flow(raw=0.1, curated=0.2, chosen_by="producer"))
+        s.connect(str(i), str((i + 2) % MEMBERS), Flow(raw=0.1, curated=0.2, chosen_by="consumer"))
     return Ecosystem(s, seeds=range(3))
 
 
