@@ -21,8 +21,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "formulas",
     "shelf",  # the gallery's table, from the scenarios themselves
 ]
 exclude_patterns = ["_build"]
@@ -40,6 +40,7 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True  # attributes that are described in a class and by themselves stand there once
 default_role = "code"
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "mesacosm"
 html_show_sourcelink = False
