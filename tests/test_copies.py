@@ -257,6 +257,17 @@ def test_orders_of_ones_own_without_a_member() -> None:
         s.replace(ordering=Named("u", "v", "w")).without("w")
 
 
+def test_orders_that_count_places_are_refused_where_they_would_turn_the_others_round() -> None:
+    """Ranks of the second and third place went to the first and second, without a word."""
+    placed = trio().replace(ordering=lambda names, round, rng: [2, 0, 1][: len(names)])
+    with pytest.raises(ValueError, match=r"without 'u': the ordering .* would have the others in another order; give"):
+        placed.without("u")
+    named = trio().replace(ordering=lambda names, round, rng: [{"u": 2, "v": 0, "w": 1}[name] for name in names])
+    assert named.without("u").names == ["v", "w"]
+    luck = trio().replace(ordering=lambda names, round, rng: rng.uniform(len(names)).mT)
+    assert luck.without("u").names == ["v", "w"]
+
+
 # -- other parts of members and flows ----------------------------------------------------------------------------------
 
 

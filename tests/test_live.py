@@ -191,6 +191,20 @@ def test_the_file_of_another_run_is_left_as_it_is(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_one_listener_of_several_runs_adds_no_row_twice(tmp_path: Path) -> None:
+    """The last round of a second run was added once more, that of another run too, without a word."""
+    for keep in (Record(last=1), Record()):
+        file = tmp_path / f"{keep.last}.csv"
+        listener = Csv(file)
+        loop().run(record=keep, live=listener)
+        before = file.read_bytes()
+        loop().run(record=keep, live=listener)
+        assert file.read_bytes() == before
+        with pytest.raises(LiveError, match="says something else of round"):
+            loop().run(seed=1, record=Record(), live=listener)
+        assert file.read_bytes() == before
+
+
 FILE = """
 import time
 from pathlib import Path

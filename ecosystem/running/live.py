@@ -130,13 +130,13 @@ class Csv:
 
     def __call__(self, round: int, rows: pd.DataFrame) -> None:
         text = _text(rows)
-        if self._there is None:
-            self._there = self._read(_text(rows.iloc[:0], header=True))
+        if self._there is None or (round not in self._there and round < max(self._there, default=-1)):
+            self._there = self._read(_text(rows.iloc[:0], header=True))  # at first, and when a run begins again
         there, last = self._there, max(self._there, default=-1)
         if round > last:
             self._add(text)
             there.clear()
-            there[round] = b""  # only how far it goes
+            there[round] = text  # the last alone
         elif (known := there.get(round, b"")) != text:
             if round != last or not text.startswith(known):  # only of the last round it may have been half written
                 raise ValueError(f"{self.file} says something else of round {round}; {_OTHER}")

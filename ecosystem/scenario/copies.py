@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
+
+from ecosystem.core.check import brief
+from ecosystem.core.streams import Stream
 from ecosystem.core.words import listed
+from ecosystem.orderings import Ordering
 from ecosystem.scenario import checks, whole
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, check_level, effects, label
@@ -87,13 +92,28 @@ def remove(new: Copy, name: str, v: str | None) -> Copy:
     if v:
         new.graph.remove_edge(name, v)
         return new
+    before, ordering = new.names, new.ordering
     new.graph.remove_node(name)
-    new.ordering = new.ordering.without(name)
+    new.ordering = ordering.without(name)
     try:
+        if new.ordering is ordering:
+            _check_order(ordering, before, name)
         new.ordering.check(new.names)
     except ValueError as error:
         raise ValueError(f"{where}: {error}; give the scenario another before: replace(ordering=...)") from error
     return new
+
+
+def _check_order(ordering: Ordering, before: Sequence[str], name: str) -> None:
+    """Refuse an ordering that counts places: without a member it would turn the others round without a word."""
+    rng, others = Stream.root([(0, 0), (0, 1)]), [other for other in before if other != name]
+    whole = ordering.ranked(before, 1, rng)
+    if whole.ndim > 1 and (whole[:, :1] != whole).any():
+        return  # by chance: nobody had a place
+    kept = np.delete(whole.reshape(len(before), -1)[:, 0], before.index(name))
+    left = ordering.ranked(others, 1, rng).reshape(len(others), -1)[:, 0]
+    if (np.unique(kept, return_inverse=True)[1] != np.unique(left, return_inverse=True)[1]).any():
+        raise ValueError(f"the ordering {brief(ordering)} would have the others in another order")
 
 
 def _about(intervention: Intervention, gone: set[Subject], where: str) -> bool:

@@ -191,7 +191,8 @@ class Scenario(Network):
 
         What others took of it becomes real data (refused where they have none); nobody else's draws move. Interventions
         about nothing else go, those about others too are refused. ``sequential`` loses the name; an ordering of one's
-        own class that insists on it is refused. What agents of their own say of the member is not seen: they fail.
+        own that insists on it, or on places, is refused. What agents of their own say of the member is not seen: they
+        fail.
 
         >>> from ecosystem import Flow, Location, Member, Scenario, sequential
         >>> s = Scenario("two", rounds=2, ordering=sequential("a", "b"))
