@@ -115,6 +115,20 @@ def test_a_map_holds_every_cell_its_sign_and_what_is_not_clear(folder: Path) -> 
     assert effects["a on b", 0.6, 0.3] == table["b", "a", 0.6, 0.3]
 
 
+def test_colours_of_numbers_on_both_sides_of_zero_are_divided_there() -> None:
+    """An alignment of .3 and one of −.3 had the same blue."""
+    table = pd.DataFrame({"name": "a", "x": [0, 0, 1, 1], "y": [0, 1, 0, 1], "mean": [-0.3, 0.3, 2.0, -1.0]})
+    scales = [
+        next(
+            layer["encoding"]["color"]["scale"]
+            for layer in plots.heat_map(part).to_dict()["layer"]
+            if "color" in layer["encoding"]
+        )
+        for part in (table, table.assign(mean=table["mean"] + 5))
+    ]
+    assert [scale["range"] for scale in scales] == ["diverging", "ramp"] and scales[0]["domain"] == [-2.0, 2.0]
+
+
 def test_points_that_failed_are_crosses_and_strewn_points_are_drawn_where_they_are(folder: Path) -> None:
     broken = data(study(folder, "broken").plot.map("alignment", "pull", "curation"))
     crossed = broken[broken["mean"].isna()]

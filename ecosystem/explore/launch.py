@@ -43,7 +43,7 @@ def subject() -> Subject:
 
 
 def serve(what: Subject, port: int, show: bool, ready: Callable[[str], object]) -> None:
-    """Serve the page of ``what`` until Ctrl-C; ``ready`` is told its address, ``show`` opens a browser.
+    """Serve the page of ``what`` until Ctrl-C; ``ready`` is told its address once it answers, ``show`` opens a browser.
 
     Raises
     ------
@@ -71,11 +71,15 @@ def serve(what: Subject, port: int, show: bool, ready: Callable[[str], object]) 
 
     warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # for pages within other pages
     address = f"http://{HOST}:{listening.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(Guard(app, listening.getsockname()[1]), log_level="warning"))
-    ready(address)
-    if show:
-        threading.Timer(1.0, webbrowser.open, [address]).start()
-    server.run(sockets=[listening])
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready(address)
+            if show:
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+    Server(uvicorn.Config(Guard(app, listening.getsockname()[1]), log_level="warning")).run(sockets=[listening])
 
 
 def _socket(port: int) -> socket.socket:

@@ -194,7 +194,7 @@ def Answered(shown: Shown, pick: Any) -> None:
         else:
             solara.Text(answer.unsettled, classes=["note"])
     with solara.Div(classes=["card"]):
-        solara.HTML(tag="h2", unsafe_innerHTML="Influence: what a point more of curation does")
+        solara.HTML(tag="h2", unsafe_innerHTML="Influence: change of alignment by a whole unit of curation")
         if shown.matrix:
             Table(shown.matrix, "influence")
             solara.Text("dJ/dλ; rows are who feels it, columns whose curation is moved", classes=["note"])

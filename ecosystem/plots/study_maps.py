@@ -45,7 +45,7 @@ def heat_map(
     x, y, label
         What the parameters and the mean are, in words.
     signed
-        Whether zero divides what falls from what rises.
+        Whether zero divides what falls from what rises; colours of numbers on both sides of it are divided anyhow.
     grid
         Whether rows are cells of a grid; else they are points, drawn where they are.
     note
@@ -63,11 +63,12 @@ def heat_map(
     most = max(1, min(PANELS, ROWS // max(1, len(table) // table["name"].nunique())))
     names = [name for name in spans.index if name in set(spans.nlargest(most).index)]
     kept = table[table["name"].isin(names)].assign(name=lambda rows: rows["name"].astype(str))
-    found = ends(kept["mean"].to_numpy(float), signed)
+    divided = signed or bool((kept["mean"] < 0).any() and (kept["mean"] > 0).any())
+    found = ends(kept["mean"].to_numpy(float), divided)
     across = kept["x"].nunique()
     step = int(np.clip(WIDE * (1.3 if len(names) == 1 else 1) / max(across, 1), 4, 54))
-    kept = embedded("heat_map", _marked(kept, found, step if grid else 0, signed))
-    color = coloured("mean", found, label, signed, ("falls", "rises") if signed else ("", ""))
+    kept = embedded("heat_map", _marked(kept, found, step if grid else 0, signed, divided))
+    color = coloured("mean", found, label, divided, ("falls", "rises") if signed else ("", ""))
     draw = _cells if grid else _points
     panel = draw(kept, x, y, color, label, step)
     columns = len(names) if len(names) < 3 else 2 if len(names) == 4 else 3
@@ -80,7 +81,7 @@ def heat_map(
     return finish(drawn, title, f"{title}. {_told(kept, names)}", words)
 
 
-def _marked(table: pd.DataFrame, found: Ends, step: int, signed: bool) -> pd.DataFrame:
+def _marked(table: pd.DataFrame, found: Ends, step: int, signed: bool, divided: bool) -> pd.DataFrame:
     """The table with what stands in a cell."""
     mean = table["mean"].to_numpy(float)
     clear = table["clear"].to_numpy(bool) if "clear" in table and signed else np.ones(len(table), dtype=bool)
@@ -95,7 +96,7 @@ def _marked(table: pd.DataFrame, found: Ends, step: int, signed: bool) -> pd.Dat
             words.append(word if sure else f"({word})")
         else:
             words.append("" if not signed else UNCLEAR if not sure else NEGATIVE if value < 0 else "")
-    return table.assign(words=words, letters=letters(np.nan_to_num(mean), found, signed))
+    return table.assign(words=words, letters=letters(np.nan_to_num(mean), found, divided))
 
 
 def _key(table: pd.DataFrame, grid: bool) -> list[str]:
@@ -117,7 +118,7 @@ def _tips(table: pd.DataFrame, x: str, y: str, label: str) -> list[alt.Tooltip]:
 def _ordered(channel: Any, table: pd.DataFrame, side: str, title: str) -> Any:
     """An axis of the values of a parameter in their order, from below upwards."""
     column = f"{side}_label" if f"{side}_label" in table else side
-    places = table[[side, column]].drop_duplicates()
+    places = table[list(dict.fromkeys((side, column)))].drop_duplicates()
     places = places.sort_values(side, kind="stable") if pd.api.types.is_numeric_dtype(places[side]) else places
     order = places[column].astype(str).tolist()
     look: dict[str, Any] = {"ticks": False, "domain": False, "grid": False, "labelOverlap": "greedy", "labelLimit": 110}
