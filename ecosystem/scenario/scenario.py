@@ -189,8 +189,9 @@ class Scenario(Network):
     def without(self, u: str, v: str | None = None) -> Scenario:
         """A copy without the flow ``u → v``, or without the member ``u`` and all its flows.
 
-        What others took of it becomes real data (refused where they have none); nobody else's draws move. Interventions
-        about nothing else go, those about others too are refused. ``sequential`` loses the name; an ordering of one's
+        What others took of it becomes real data (refused where they have none); nobody else's draws move. (A reader of
+        whom it was the last flow that users chose may be drawn another way: compare pairs of runs with
+        ``run(build_samples=True)``.) Interventions about nothing else go, those about others too are refused. ``sequential`` loses the name; an ordering of one's
         own that insists on it, or on places, is refused. What agents of their own say of the member is not seen: they
         fail.
 
@@ -228,7 +229,8 @@ class Scenario(Network):
 
         ``record=Record(...)`` says what to keep, ``checkpoints=Checkpoints(folder)`` saves the run as it goes on, and
         goes on where it was; ``until=settled()``, or a function of a view, may end it before its last round. Samples
-        whose mean is all that anybody needs are not made one by one, unless ``build_samples``. With ``progress`` a bar
+        whose mean is all that anybody needs are not made one by one, unless ``build_samples`` (say so to compare
+        scenarios pair by pair, where they are made in one of them). With ``progress`` a bar
         (in a terminal or a notebook) or lines on stderr say how far it is; a function is told ``(done, all)``. ``live``
         are functions ``(round, rows)``, told of what is recorded while it goes on (:mod:`ecosystem.running.live`).
         """
