@@ -191,9 +191,9 @@ class Scenario(Network):
 
         What others took of it becomes real data (refused where they have none); nobody else's draws move. (A reader of
         whom it was the last flow that users chose may be drawn another way: compare pairs of runs with
-        ``run(build_samples=True)``.) Interventions about nothing else go, those about others too are refused. ``sequential`` loses the name; an ordering of one's
-        own that insists on it, or on places, is refused. What agents of their own say of the member is not seen: they
-        fail.
+        ``run(build_samples=True)``.) Interventions about nothing else go, those about others too are refused.
+        ``sequential`` loses the name; an ordering of one's own that insists on it, or on places, is refused. What
+        agents of their own say of the member is not seen: they fail.
 
         >>> from ecosystem import Flow, Location, Member, Scenario, sequential
         >>> s = Scenario("two", rounds=2, ordering=sequential("a", "b"))
