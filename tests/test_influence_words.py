@@ -252,6 +252,8 @@ def test_nothing_backfires_on_members_whose_users_never_choose(chosen_by: Any, w
     assert headline(findings).startswith("Reading more of what others choose lowers the alignment of b.")
     page = render_findings(findings)
     assert "backfires" not in page.split('<dl class="words">')[0] and "lowers it" in page
+    (glad,) = own(influence(s.with_member("b", reward=Linear([1.0, 0.1]))).findings())  # it was said to choose itself
+    assert glad.startswith(f"Reading more of what {whose} choose pays for b: one percentage point more raises")
     by_its_own = influence(s.with_flow("a", "b", chosen_by="consumer")).findings()
     assert list(verdicts(by_its_own)) == ["helps", "backfires"]
     both = s.with_flow("a", "b", raw=0.1, curated=0.2)

@@ -119,13 +119,14 @@ def itself(findings: Analysed, row: dict[Any, Any]) -> str:
     name = called(row["source"])
     if not np.isfinite(row["effect"]):
         return endless(findings, row)
-    moved = moves(findings, row)
+    moved, doing, more = moves(findings, row), f"Curating {name}", "more curation"
+    if str(row["source"]) in readers_only(findings.flows):
+        doing, more = f"Reading more of what {_whose(findings, str(row['source']))} choose", "more"
     opening = {
-        "pays": f"Curating {name} pays for {name}: one percentage point more curation {moved}",
-        "backfires": f"Curating {name} backfires: one percentage point more curation {moved}",
-        "lowers": f"Reading more of what {_whose(findings, str(row['source']))} choose does not pay for {name}: one "
-        f"percentage point more {moved}",
-        "none": f"Curating {name} makes no difference to {name}",
+        "pays": f"{doing} pays for {name}: one percentage point {more} {moved}",
+        "backfires": f"{doing} backfires: one percentage point {more} {moved}",
+        "lowers": f"{doing} does not pay for {name}: one percentage point {more} {moved}",
+        "none": f"{doing} makes no difference to {name}",
     }[row["verdict"]]
     return f"{opening}; {_network(findings, row)}." if len(findings.members) > 1 else f"{opening}."
 
