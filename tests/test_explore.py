@@ -125,6 +125,31 @@ def test_numbers_of_sliders_have_no_dust() -> None:
     assert Control("readers", "whole", 5).taken(7.0) == 7
 
 
+def test_sliders_of_whole_numbers_stand_between_their_steps_too() -> None:
+    """Sliders of whole numbers moved what they began with to their grid, 2 to 1."""
+    few, pairs = (Control("few", "whole", 2, 1, 10, step) for step in (3, 2))
+    assert few.stays(2, 1) and not few.stays(2, 4) and not few.stays(4, 1)
+    assert pairs.stays(2, 3) and not pairs.stays(2, 1)  # half-way: the browser goes up, down goes a reader
+    assert few.stays(10, 10) and not few.stays(10, 7)
+    assert not Control("loud", "switch", True).stays(True, False)
+
+
+def test_a_click_on_a_member_leaves_its_curation(file: Path) -> None:
+    """A level between the slider's steps became its nearest step as soon as the slider was there."""
+    solara, widgets = pytest.importorskip("solara"), pytest.importorskip("ipyvuetify")
+    page = pytest.importorskip("ecosystem.explore.page")
+    setting, found = Setting().with_level("a", 0.1234), []
+    _, context = solara.render(page.Curation("a", setting.scenario(load_build(file)), setting, found.append))
+    try:
+        slider = context.find(widgets.Slider).widget
+        slider.v_model = 0.12  # what the browser says of the step at which it stands
+        assert found == []
+        slider.v_model = 0.3
+        assert [found[0].levels["a"].level, len(found)] == [0.3, 1]
+    finally:
+        context.close()
+
+
 @pytest.mark.parametrize("given", [(1, 1), (0, float("inf")), (float("nan"), 1), (0, 1, 0), (0, 1, 2)])
 def test_a_range_has_room(given: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"Range\("):

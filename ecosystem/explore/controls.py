@@ -36,7 +36,10 @@ class Control:
 
     def stays(self, old: Any, new: Any) -> bool:
         """Whether a slider that says ``new`` has only moved ``old`` to its nearest step, which nobody asked for."""
-        return self.kind == "slider" and abs(new - old) < 0.51 * self.step
+        if self.kind not in ("slider", "whole"):
+            return False
+        nearest = self.low + math.floor((old - self.low) / self.step + 0.5) * self.step
+        return abs(new - min(nearest, self.high)) < 0.51 * self.step
 
     def taken(self, value: Any) -> Any:
         """What the parameter becomes when the page says ``value``: numbers without the dust of binary steps."""

@@ -105,14 +105,10 @@ def Moved(control: Control, setting: Setting, change: Any) -> None:
     value = setting.parameters[control.name]
 
     def taken(new: Any) -> None:
-        if not control.stays(value, new):
-            change(setting.with_parameter(control.name, control.taken(new)))
+        change(setting.with_parameter(control.name, new))
 
     if control.kind in ("slider", "whole"):
-        solara.Text(f"{control.name} = {value:.6g}", classes=["value"])
-        slider = solara.SliderFloat if control.kind == "slider" else solara.SliderInt
-        bounds: Any = {"min": control.low, "max": control.high, "step": control.step}
-        slider(control.name, value=value, on_value=taken, thumb_label=False, **bounds)
+        Slid(control, value, taken)
     elif control.kind == "switch":
         solara.Switch(label=control.name, value=value, on_value=taken)
     elif control.kind == "choice":
@@ -121,6 +117,20 @@ def Moved(control: Control, setting: Setting, change: Any) -> None:
         solara.Select(control.name, values=list(words), value=now, on_value=lambda word: taken(words[word]))
     else:
         solara.InputText(control.name, value=value, on_value=taken)
+
+
+@solara.component
+def Slid(control: Control, value: Any, taken: Any) -> None:
+    """A slider with its value. What lies between its steps stays until somebody moves it."""
+    solara.Text(f"{control.name} = {value:.6g}", classes=["value"])
+    slider = solara.SliderFloat if control.kind == "slider" else solara.SliderInt
+    bounds: Any = {"min": control.low, "max": control.high, "step": control.step}
+
+    def moved(new: Any) -> None:
+        if not control.stays(value, new):
+            taken(control.taken(new))
+
+    slider(control.name, value=value, on_value=moved, thumb_label=False, **bounds)
 
 
 @solara.component
@@ -144,9 +154,8 @@ def Curation(name: str, scenario: Any, setting: Setting, change: Any) -> None:
         solara.Info(str(error), dense=True)
         return
     level = setting.levels[name].level if name in setting.levels else scenario.curation(name)
-    solara.Text(f"curation of {name} = {level:.3g}", classes=["value"])
-    taken = lambda new: change(setting.with_level(name, float(f"{new:.10g}"), like))  # noqa: E731
-    solara.SliderFloat(f"curation of {name}", value=level, min=0, max=1, step=0.01, on_value=taken, thumb_label=False)
+    control = Control(f"curation of {name}", "slider", level)
+    Slid(control, level, lambda new: change(setting.with_level(name, new, like)))
 
 
 @solara.component
