@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic_findings as made
 import synthetic_runs
@@ -158,6 +159,20 @@ def test_a_crowd_is_a_web_of_dots(width: float) -> None:
     assert len(axes.lines) == len(findings.edges) + both.sum() > len(findings.edges)
     assert {line.get_color() for line in axes.lines} <= {HELP, HARM, "#8d96a1"}
     assert "More than 300" in " ".join(text.get_text() for text in network(made.many(301), width).axes[0].texts)
+
+
+def test_gains_and_harms_of_a_crowd_have_widths_of_their_own() -> None:
+    """The share of one stroke was the width of the next: a harm of a tenth was as wide as the gains beside it."""
+    crowd = found("crowd")
+    ends = {"source": crowd.members["member"].iloc[0], "target": crowd.members["member"].iloc[1], "traffic": 0.0}
+    for gains, harms in ((0.9, -0.1), (0.1, -0.9), (0.5, -0.5), (1.0, 0.0)):
+        one = pd.DataFrame([{**ends, "gains": gains, "harms": harms}])
+        lines = network(replace(crowd, edges=one)).axes[0].lines
+        drawn = {line.get_color(): line.get_linewidth() for line in lines}
+        wide = {HELP: 2.7 * gains, HARM: -2.7 * harms}
+        assert drawn == pytest.approx({colour: width for colour, width in wide.items() if width})
+    nothing = network(replace(crowd, edges=pd.DataFrame([{**ends, "gains": 0.0, "harms": 0.0}]))).axes[0].lines
+    assert [(line.get_color(), line.get_linewidth()) for line in nothing] == [("#8d96a1", 0.3)]
 
 
 def test_members_that_nobody_judges_stay_white() -> None:

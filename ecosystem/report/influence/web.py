@@ -186,5 +186,5 @@ def _strokes(axes: Axes, places: dict[str, Any], found: list[Edge]) -> None:
         alpha = 0.25 + 0.6 * edge.size**0.5
         wide = 0.3 + 2.4 * edge.size**0.5
         for colour, size in edge.strokes:
-            axes.plot([x, u], [y, v], color=colour, linewidth=wide, alpha=alpha, zorder=1)
-            wide *= size / edge.size if edge.size else 1.0
+            share = size / edge.size if size else 1.0
+            axes.plot([x, u], [y, v], color=colour, linewidth=wide * share, alpha=alpha, zorder=1)
