@@ -197,6 +197,17 @@ def test_measured_influence_stands_beside_the_exact_one() -> None:
     assert len(data(check.plot.matrix())) == 3
 
 
+def test_intervals_are_counted_among_those_that_have_an_exact_value() -> None:
+    """A pair without an exact value counted as one whose interval misses it."""
+    measured = pd.DataFrame({"source": "a", "target": ["b", "c", "d"], "effect": 1.0, "low": 0.0, "high": 2.0})
+    exact = pd.DataFrame({"source": "a", "target": ["b", "c", "d"], "effect": [1.5, 3.0, 2.0]})
+    assert "; 2 of 3 intervals hold the exact value. " in plots.intervals(measured, exact).description
+    some = plots.intervals(measured, exact.iloc[:2]).description
+    assert "; 1 of 2 intervals hold the exact value (one pair cannot be compared). " in some
+    unsure = measured.assign(low=[np.nan, 0.0, 0.0], high=[np.nan, 2.0, 2.0])
+    assert "; 1 of 2 intervals hold the exact value (one pair" in plots.intervals(unsure, exact).description
+
+
 def test_an_exact_response_ends_at_the_long_run() -> None:
     drawn = data(effect().plot.response(20)).query("target == 'a' and source == 'a'")
     drawn = drawn.set_index("round")["effect"]

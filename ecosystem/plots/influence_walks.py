@@ -149,8 +149,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
         layers.append(diamond.encode(alt.X("exact:Q", title=x), tooltip=tips))
     drawn = alt.layer(*layers).properties(height=alt.Step(20), width=420)
     part = f"the {len(kept)} of {len(table):,} pairs with the largest effects" if len(kept) < len(table) else ""
-    inside = kept["exact"].between(kept["low"], kept["high"]) if exact is not None else pd.Series(dtype=bool)
-    held = f"; {int(inside.sum())} of {len(kept)} intervals hold the exact value" if exact is not None else ""
+    held = f"; {_held(kept)}" if exact is not None else ""
     named = [
         f"{row['pair']} {number(row['effect'], sign=True)}{_between(row)}" for row in kept.head(8).to_dict("records")
     ]
@@ -183,6 +182,14 @@ def _beside(table: pd.DataFrame, exact: pd.DataFrame | None) -> pd.DataFrame:
         found = found.rename("effect").reset_index()
     values = found.astype({"target": str, "source": str}).set_index(PAIR)["effect"]
     return table.assign(exact=values.reindex(pd.MultiIndex.from_frame(table[PAIR])).to_numpy())
+
+
+def _held(table: pd.DataFrame) -> str:
+    """How many intervals hold the exact value, of the pairs that have both."""
+    both = table[table[["low", "high", "exact"]].notna().all(axis=1)]
+    inside, rest = both["exact"].between(both["low"], both["high"]), len(table) - len(both)
+    words = f"{int(inside.sum())} of {len(both)} intervals hold the exact value"
+    return f"{words} ({counted(rest, 'pair')} cannot be compared)" if rest else words
 
 
 def _between(row: Any) -> str:
