@@ -106,6 +106,23 @@ def test_choices_are_the_quantiles_before_and_after() -> None:
     assert set(data(own)["chooser"]) == {""} and "kept by users of" not in spec(own)
 
 
+def test_choosing_lifts_or_lowers_by_its_sign() -> None:
+    """Choosing that lowered the median was said to lift it by a number below zero."""
+    run = recorded()
+    whole = plots.choices(run.choices, run.flows).description
+    assert ": choosing lifts the median on " in whole and "by −" not in whole
+    turned = run.choices.rename(columns={"before": "after", "after": "before"})
+    lowered = plots.choices(turned, run.flows).description
+    assert lowered == whole.replace("lifts", "lowers")
+    flows = run.choices[["source", "target"]].astype(str).agg(" → ".join, axis=1)
+    assert flows.nunique() > 1
+    first = flows == sorted(set(flows))[0]
+    both = plots.choices(pd.concat([turned[first], run.choices[~first]]), run.flows).description
+    assert "choosing lifts the median on " in both and "; it lowers the median on " in both
+    still = plots.choices(run.choices.assign(after=run.choices["before"]), run.flows).description
+    assert ": choosing leaves the median as it is on " in still
+
+
 def test_sources_are_weighted_means_over_samples_and_replicates() -> None:
     run = with_sources(made.digits(3, 8), ("bold-a", "thin-b"))
     table = data(run.plot.sources()).set_index(["member", "kind", "round"])

@@ -84,11 +84,21 @@ def choices(
     order = list(dict.fromkeys(table.sort_values("target", key=lambda c: c.map(names.index), kind="stable")["flow"]))
     last = table.groupby("flow")["round"].transform("max") == table["round"]
     lifts = table[last].pivot(index="flow", columns="side", values="middle")
-    told = "; ".join(f"{flow} by {number(lifts.at[flow, 'after'] - lifts.at[flow, 'before'])}" for flow in order)
+    told = _lifted((lifts["after"] - lifts["before"]).loc[order])
     title = "Rewards of what users were shown and of what they kept"
     drawn = _boxes(embedded("choices", table), names, order)
     subtitle = "grey: shown; in colour: kept by the users of that member; box: middle half, whiskers: 90 %"
-    return finish(drawn, title, f"{title}: choosing lifts the median on {told}.", subtitle)
+    return finish(drawn, title, f"{title}: choosing {told}.", subtitle)
+
+
+def _lifted(lifts: pd.Series) -> str:
+    """On which flows choosing lifts the median, and on which it lowers it."""
+    said = []
+    for verb, rows in (("lifts", lifts[lifts > 0]), ("lowers", lifts[lifts < 0])):
+        named = [f"{flow} by {number(abs(lift))}" for flow, lift in rows.items()]
+        said += [f"{verb} the median on {'; '.join(named)}"] if named else []
+    still = [str(flow) for flow in lifts.index[lifts == 0]]
+    return "; it ".join([*said, f"leaves the median as it is on {'; '.join(still)}"] if still else said)
 
 
 def _boxes(table: pd.DataFrame, names: list[str], order: list[str]) -> Any:

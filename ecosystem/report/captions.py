@@ -137,7 +137,7 @@ def choices(run: "Run") -> tuple[str, str]:
     moved = "; ".join(_lift(choice) for choice in shown)
     caption = (
         "What users were shown, and what they kept of it. A box is the middle half of their rewards with the median as "
-        "its line, whiskers span the middle 90 %. The number above is how far their choice lifts the median"
+        "its line, whiskers span the middle 90 %. The number above is how far their choice moves the median"
     )
     caption += f": {moved}." if len(shown) <= 4 else "."
     if len({choice.taste for choice in shown}) > 1:
@@ -149,12 +149,12 @@ def choices(run: "Run") -> tuple[str, str]:
         )
     return (
         caption + _over_replicates(run),
-        f"Boxes of users’ rewards before and after they choose. Choice lifts the median: {moved}.",
+        f"Boxes of users’ rewards before and after they choose. Choice moves the median: {moved}.",
     )
 
 
 def _lift(choice: Choice) -> str:
-    """How far choice lifts the median of a flow, in its first and its last recorded round."""
+    """How far choice moves the median of a flow, in its first and its last recorded round."""
     first, last = min(choice.boxes), max(choice.boxes)
     begin, end = choice.lift(first), choice.lift(last)
     scale = max(abs(begin), abs(end))

@@ -75,7 +75,7 @@ def choices(run: "Run", width: float = WIDE) -> Figure:
 
 
 def _panel(axes: Axes, choice: Choice, style: Style, limits: tuple[float, float], narrow: bool) -> None:
-    """One flow: at each round two boxes, and how far choice lifts the median."""
+    """One flow: at each round two boxes, and how far choice moves the median."""
     look.tidy(axes, xlabel="round", title=look.plain(choice.name, 22 if narrow else 34))
     scale = max(abs(choice.lift(at)) for at in choice.boxes)
     for place, (at, boxes) in enumerate(choice.boxes.items()):
