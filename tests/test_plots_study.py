@@ -95,11 +95,14 @@ def test_curves_hold_means_over_points_and_intervals_over_seeds(folder: Path) ->
 
 
 def test_a_map_holds_every_cell_its_sign_and_what_is_not_clear(folder: Path) -> None:
+    """A column ``sign`` stood beside ``clear`` that nobody read."""
     results = study(folder, "plane")
     chart = results.plot.map("gain", "pull", "curation")
     drawn = data(chart)
     found = numbers(results, "gain")
-    assert len(drawn) == 2 * 12 and (drawn["clear"] == drawn["sign"].ne(0) | drawn["mean"].eq(0)).all()
+    assert len(drawn) == 2 * 12 and "sign" not in drawn
+    surely = (drawn["low"] > 0) | (drawn["high"] < 0) | (drawn["low"] == drawn["high"])
+    assert (drawn["clear"] == surely).all() and set(drawn["clear"]) == {True, False}
     points = results.points.set_index(["pull", "curation"])["point"]
     for row in drawn.itertuples():
         mean = found.sample.mean[found.names.index(row.name), points[row.x, row.y]]

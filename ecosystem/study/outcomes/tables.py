@@ -52,8 +52,8 @@ def along(found: Numbers, x: Parameter) -> pd.DataFrame:
 def cells(found: Numbers, sweep: Sweep, x: str, y: str, failed: np.ndarray | None = None) -> tuple[pd.DataFrame, bool]:
     """One row a name and cell of the plane of two parameters, and whether it is a grid; else a row a name and point.
 
-    Columns name, kind, x, y (values, or their texts), x_label, y_label, mean, low, high, sign (1 clearly above zero, −1
-    below, 0 where the interval holds zero, NaN where not seen), points, and failed: how many of these.
+    Columns name, kind, x, y (values, or their texts), x_label, y_label, mean, low, high (NaN where nothing is known
+    about chance), seeds, clear (False where an interval holds zero), points, and failed: how many of these.
     """
     p, q = (parameter_of(sweep, name) for name in (x, y))
     bad = np.zeros(sweep.points, dtype=bool) if failed is None else failed
@@ -70,7 +70,6 @@ def cells(found: Numbers, sweep: Sweep, x: str, y: str, failed: np.ndarray | Non
         places = [p.level, q.level]
     table = _long(found, sample, places, ["x", "y"], [p, q])
     sign, unsure = sample.sign(size(found.sample)), np.nan_to_num(sample.reach) > 1e-9 * size(found.sample)
-    table["sign"] = np.where((sign == 0) & ~unsure & np.isfinite(sample.mean), 0.0, sign).ravel()
     table["clear"] = ~((sign == 0) & unsure).ravel()
     count = sample.mean.shape[1]
     for name, weights in (("points", None), ("failed", bad.astype(float))):
