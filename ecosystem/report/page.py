@@ -140,8 +140,8 @@ def _verdict(row: dict[Any, Any]) -> dict[str, str]:
     scale = row["error"] if row["error"] > 0 else row["change"]
     digits = {"scale": scale, "digits": 2 if row["error"] > 0 else 3}
     change = number(row["change"], sign=True, **digits)
-    if np.isfinite(row["error"]):
-        change += f" ± {number(row['error'], **digits)}"
+    if np.isfinite(row["high"]):
+        change += f" ± {number(row['high'] - row['change'], **digits)}"
     reward = str(row["reward"])
     alone = "as it began" if row["against"] == verdicts.START else number(row["alone"], **digits)
     return {
@@ -168,9 +168,9 @@ def _cautions(run: "Run", table: pd.DataFrame, interval: bool) -> list[str]:
     notes += _alone(run, table)
     if interval:
         notes.append(
-            "± is the standard error of the mean over replicates. A member gained or lost if the 95 % interval of its "
-            f"change (Student’s t) leaves zero out, and {verdicts.ENOUGH} replicates or more say so; no clear change "
-            "means that the interval does not say, not that there is none."
+            "± is half the 95 % interval of the mean over replicates (Student’s t). A member gained or lost if that "
+            f"leaves zero out, and {verdicts.ENOUGH} replicates or more say so; no clear change means that it does not "
+            "say, not that there is none."
         )
         if table["replicates"].max() < verdicts.ENOUGH:
             count = counted(int(table["replicates"].max()), "replicate")
