@@ -17,7 +17,7 @@ from ecosystem.explore import Control, Range, Setting, controls, maps
 from ecosystem.explore.answers import Answer, answers, compared, moved, sampled
 from ecosystem.explore.latest import Latest
 from ecosystem.explore.launch import Guard
-from ecosystem.explore.pictures import matrix_of, pictured
+from ecosystem.explore.pictures import matrix_of, pictured, troubled
 from ecosystem.explore.setting import arises
 from ecosystem.influence import influence, stable_point
 
@@ -251,10 +251,14 @@ def test_differences_from_the_pinned_setting(file: Path) -> None:
     assert moved(Setting(), now)[-2:] == ["a → b put back", "curation of c: as the parameters have it"]
 
 
+def untroubled(error: Exception) -> str:
+    raise error
+
+
 def test_only_the_newest_is_told() -> None:
     """Questions that a newer one replaces are dropped, before they begin or at their next piece; asking never waits."""
     told, begun, going, end = [], [], threading.Event(), threading.Event()
-    done = threading.Event()
+    done, paused = threading.Event(), threading.Event()
 
     def slow(outdated: Any) -> Any:
         begun.append("slow")
@@ -270,14 +274,62 @@ def test_only_the_newest_is_told() -> None:
 
         return work
 
-    latest: Latest[str] = Latest(told.append, pause=0.05)
-    latest.ask(slow)
-    assert going.wait(10)
-    latest.ask(quick("dragged over"))
-    latest.ask(quick("newest"))
-    assert done.wait(10)
+    latest: Latest[str] = Latest(told.append, wait=lambda: paused.wait(60))
+    paused.set()
+    latest.ask(slow, untroubled)
+    assert going.wait(60)
+    paused.clear()
+    latest.ask(quick("dragged over"), untroubled)
+    latest.ask(quick("newest"), untroubled)
+    paused.set()
+    assert done.wait(60)
     end.set()
     assert (told, begun) == (["newest"], ["slow", "newest"])
+
+
+def test_the_newest_begins_beside_whatever_is_outdated() -> None:
+    """Two outdated questions that were long at a piece held up the third, which is the one that counts."""
+    told, end, done = [], threading.Event(), threading.Event()
+    latest: Latest[str] = Latest(lambda found: (told.append(found), done.set()), wait=lambda: None)
+    try:
+        for _ in range(2):
+            going = threading.Event()
+
+            def slow(outdated: Any, going: threading.Event = going) -> Any:
+                going.set()
+                end.wait(120)
+                yield "slow"
+
+            latest.ask(slow, untroubled)
+            assert going.wait(60)
+        latest.ask(lambda outdated: iter(["newest"]), untroubled)
+        assert done.wait(60) and told == ["newest"]
+    finally:
+        end.set()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_breaks_off_is_told(late: bool) -> None:
+    """An error ended its thread and nothing was said, as if the page were computing still. Outdated ones are silent."""
+    told, done, asked = [], threading.Event(), threading.Event()
+
+    def broken(outdated: Any) -> Any:
+        assert not late or asked.wait(60)
+        raise RuntimeError("no memory")
+        yield
+
+    latest: Latest[Any] = Latest(lambda found: (told.append(found), done.set()), wait=lambda: None)
+    setting = Setting({"share": 0.3})
+    latest.ask(broken, lambda error: troubled(setting, error))
+    if late:
+        latest.ask(lambda outdated: iter(["newest"]), untroubled)
+        asked.set()
+    assert done.wait(60)
+    if late:
+        assert told == ["newest"]
+    else:
+        assert told[0].trouble == "this broke off: RuntimeError: no memory"
+        assert told[0].answer.done and told[0].answer.setting == setting
 
 
 def test_a_drawing_that_fails_is_said_and_the_numbers_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from ecosystem.explore.answers import compared, moved
 from ecosystem.explore.controls import Control, told
 from ecosystem.explore.latest import Latest
 from ecosystem.explore.launch import Subject, subject
-from ecosystem.explore.pictures import Shown, pictured, safe, table_of
+from ecosystem.explore.pictures import Shown, pictured, safe, table_of, troubled
 from ecosystem.explore.pieces import Facts, Picture, System, Table
 from ecosystem.explore.running import Sampled
 from ecosystem.explore.setting import Setting, arises
@@ -72,7 +72,9 @@ def ScenarioPage(what: Subject) -> None:
     build = what.build
     assert build is not None
     ask = partial(pictured, setting.value, build, bool(dark), before=shown.value)
-    solara.use_effect(lambda: latest.ask(lambda outdated: ask(outdated=outdated)), [setting.value, bool(dark)])
+    trouble = partial(troubled, setting.value)
+    begin = lambda: latest.ask(lambda outdated: ask(outdated=outdated), trouble)  # noqa: E731
+    solara.use_effect(begin, [setting.value, bool(dark)])
 
     def pick(found: dict[str, str]) -> None:
         if "source" in found:

@@ -67,6 +67,11 @@ def pictured(
             yield now
 
 
+def troubled(setting: Setting, error: Exception) -> Shown:
+    """What is shown where the answers to a setting broke off."""
+    return Shown(Answer(setting, done=True), trouble=f"this broke off: {type(error).__name__}: {one_line(error)}")
+
+
 def drawn(answer: Answer, dark: bool) -> Any:
     """The network with each member's alignment, its members and flows within reach of the keyboard."""
     look = "dark" if dark else "light"

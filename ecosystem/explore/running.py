@@ -41,14 +41,17 @@ def Sampled(answer: Answer, dark: bool) -> None:
     """A button that begins a run of the setting shown, with its progress, its verdicts and its chart."""
     told: Any = solara.use_reactive(None)
     samples, replicates, seed = solara.use_reactive(SAMPLES), solara.use_reactive(REPLICATES), solara.use_reactive(0)
-    latest = solara.use_memo(lambda: Latest(told.set, pause=0.0), [])
+    latest = solara.use_memo(lambda: Latest(told.set, wait=lambda: None), [])
     scenario = answer.scenario
     assert scenario is not None
 
     def begin() -> None:
         told.set(Told(setting=answer.setting))
         numbers = (samples.value, replicates.value, seed.value)
-        latest.ask(lambda outdated: played(answer, *numbers, dark, told.set, outdated))
+        latest.ask(
+            lambda outdated: played(answer, *numbers, dark, told.set, outdated),
+            lambda error: Told(error=f"{type(error).__name__}: {one_line(error)}", setting=answer.setting),
+        )
 
     def stop() -> None:
         latest.drop()
@@ -92,7 +95,7 @@ def played(
     tell: Callable[[Told], object],
     outdated: Callable[[], bool],
 ) -> Iterator[Told]:
-    """The run, told as it goes on; whatever is refused is said in its place."""
+    """The run, told as it goes on; it raises whatever is refused."""
 
     def progress(done: int, total: int) -> None:
         if not outdated():
@@ -100,12 +103,9 @@ def played(
 
     scenario: Scenario | None = answer.scenario
     assert scenario is not None
-    try:
-        run = sampled(scenario, samples, replicates, seed, progress, outdated)
-        chart = as_svg(run.plot.alignment(), dark) if run.rounds["alignment"].notna().any() else ""
-        yield Told(run=run, chart=chart, setting=answer.setting)
-    except Exception as error:
-        yield Told(error=f"{type(error).__name__}: {one_line(error)}", setting=answer.setting)
+    run = sampled(scenario, samples, replicates, seed, progress, outdated)
+    chart = as_svg(run.plot.alignment(), dark) if run.rounds["alignment"].notna().any() else ""
+    yield Told(run=run, chart=chart, setting=answer.setting)
 
 
 @solara.component
