@@ -6,7 +6,6 @@ import importlib.util
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +28,7 @@ CELLS = (
     "[...document.querySelectorAll('.eco .{} tbody tr')].map(row => [...row.children].map(cell => cell.textContent))"
 )
 SHARE = "parseFloat(document.querySelector('.eco .value').textContent.split('=')[1])"
+SLIDER = "parseFloat(document.querySelector('[role=slider][aria-label=share]').getAttribute('aria-valuenow'))"
 IDLE = "document.querySelector('.eco .busy') && !document.querySelector('.eco .busy').textContent"
 
 
@@ -64,6 +64,19 @@ def numbers(page: Browser, table: str) -> list[list[str]]:
     return page.run(CELLS.format(table))
 
 
+def settled(page: Browser, reads: int = 5) -> float:
+    """Where the slider has come to rest: browser and page say the same in several reads, and nothing is computed."""
+    values: list[float] = []
+
+    def still() -> bool:
+        share, there, idle = page.run(f"[{SHARE}, {SLIDER}, Boolean({IDLE})]")
+        values.append(share)
+        return bool(idle) and abs(there - share) < 1e-9 and len(values) >= reads and len(set(values[-reads:])) == 1
+
+    wait_for(still, 60)
+    return values[-1]
+
+
 def told(setting: Setting, file: Path) -> tuple[list[list[str]], list[list[str]]]:
     """What the tables must say of a setting: the library's own numbers, in the page's digits."""
     scenario = setting.scenario(load_build(file))
@@ -79,8 +92,7 @@ def test_drag_remove_refuse(page: Browser, file: Path) -> None:
 
     page.drag("[role=slider][aria-label=share]", -60)
     page.wait(f"{SHARE} < 0.4")
-    time.sleep(1)  # the last of the mouse's moves may still be on its way
-    value = page.run(SHARE)
+    value = settled(page)
     moved = begun.with_parameter("share", value)
     expected = told(moved, file)
     wait_for(lambda: (numbers(page, "alignment"), numbers(page, "influence")) == expected, 60, str(expected))
