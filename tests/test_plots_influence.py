@@ -145,6 +145,49 @@ def test_the_matrix_holds_every_effect_and_its_sign_in_the_cell() -> None:
     assert "It harms most: a on b (" in chart.description
 
 
+def test_effects_without_end_are_said_to_be_so() -> None:
+    """Of a single infinite effect it was said that it helps and harms nobody; beside a finite one its size was "–"."""
+    table = pd.DataFrame({"target": ["x", "y"], "source": "a", "effect": [np.inf, 1.0]})
+    for shown, words in {
+        1: "It helps most: a on x (without end). It harms nobody.",
+        2: "It helps most: a on x (without end) and a on y (+1.00). It harms nobody.",
+    }.items():
+        assert plots.matrix(table[:shown]).description.endswith(words)
+    assert (
+        "It helps nobody. It harms most: a on x (without end)."
+        in plots.matrix(table.assign(effect=-np.inf)[:1]).description
+    )
+    assert "It helps nobody. It harms nobody." in plots.matrix(table.assign(effect=np.nan)).description
+
+
+def rows(chart: Any) -> pd.DataFrame:
+    """The largest of the tables that a chart embeds."""
+    return max((data(chart, i) for i in range(len(chart.to_dict()["datasets"]))), key=len)
+
+
+def test_pairs_whose_shortened_names_agree_stay_apart() -> None:
+    """They were one panel or one bar, or an error out of the depths of a table of data."""
+    for names in (
+        ["language-model-07-chat", "language-model-12-chat"],
+        ["a" * 60 + "1" + "a" * 60, "a" * 60 + "2" + "a" * 60],
+        ["a  b", "a b"],
+        ["x", "itself"],
+        ["3", "member 3"],
+    ):
+        pairs = pd.DataFrame({"source": [*names, names[0]], "target": ["x", "x", names[1]]}).drop_duplicates()
+        count, size = len(pairs), np.arange(len(pairs)) + 1.0
+        whole = pairs.assign(effect=size, low=size, high=size + 1, hop=0, cumulative=size, left=0.0, round=1)
+        for chart in (plots.hops(whole), plots.response(whole), plots.intervals(whole)):
+            drawn = rows(chart).drop_duplicates(["pair", "source", "target"])
+            assert drawn["pair"].nunique() == count == len(drawn), names
+            ends = drawn["pair"].str.split(" → ", expand=True)
+            assert (ends[0] != ends[1]).all(), names  # nor does a pair look like a member and itself
+        flows = rows(plots.traffic(pairs.assign(traffic=size)))
+        assert flows["flow"].nunique() == count == len(flows), names
+    plain = pairs.assign(source="reader", target=["x", "reader", "y"], effect=1.0, low=0.0, high=2.0)
+    assert set(rows(plots.intervals(plain))["pair"]) == {"reader → x", "reader → itself", "reader → y"}
+
+
 def test_large_matrices_show_who_matters_and_say_so() -> None:
     table = grid(90)
     table.loc[table["target"].isin(["m5", "m88"]), "effect"] *= 50

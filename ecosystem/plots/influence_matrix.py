@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
@@ -128,7 +129,7 @@ def _cell(value: float, top: float, digits: int) -> str:
 def _told(table: pd.DataFrame) -> str:
     """How many on how many, whom it helps and whom it harms most."""
     effect = table["effect"]
-    size = NOTHING * effect[np.isfinite(effect)].abs().max() if len(effect) else 0.0
+    size = NOTHING * effect[np.isfinite(effect)].abs().max() if np.isfinite(effect).any() else 0.0
     sources, targets = (counted(table[side].nunique(), side) for side in ("source", "target"))
     words = [f"Influence of {sources} on {targets}."]
     if len(table) > 2 * NAMED:
@@ -138,15 +139,36 @@ def _told(table: pd.DataFrame) -> str:
         ("helps", table[effect > size].nlargest(NAMED, "effect")),
         ("harms", table[effect < -size].nsmallest(NAMED, "effect")),
     ):
-        named = [f"{pair_of(row)} ({number(row['effect'], sign=True)})" for row in rows.to_dict("records")]
+        named = [f"{pair_of(row)} ({_size(row['effect'])})" for row in rows.to_dict("records")]
         words += [f"It {verb} most: {joined(named)}."] if named else [f"It {verb} nobody."]
     return " ".join(words)
 
 
-def pair_of(row: Any, arrow: bool = False) -> str:
-    """A pair in words, or with an arrow as the heading of a panel."""
-    source, target = called(row["source"]), "itself" if row["source"] == row["target"] else called(row["target"])
-    return f"{shortened(source, 16)} → {shortened(target, 16)}" if arrow else f"{source} on {target}"
+def _size(effect: float) -> str:
+    return "without end" if np.isinf(effect) else number(effect, sign=True)
+
+
+def pair_of(row: Any) -> str:
+    """A pair in words."""
+    return f"{called(row['source'])} on {'itself' if row['source'] == row['target'] else called(row['target'])}"
+
+
+def headings(sources: Iterable[str], targets: Iterable[str], most: int, own: str = "") -> list[str]:
+    """A heading for each pair, which no other pair has: names are shortened as far as they can be told apart.
+
+    ``own`` is what a target is called that is the source itself.
+    """
+    pairs, said = list(zip(sources, targets, strict=True)), {}
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    for size in (most, 24, 40, 0):
+        count = Counter([own, *said.values()])
+        said |= {name: _label(name, size, bool(own)) for name in names if name not in said or count[said[name]] > 1}
+    return [f"{said[u]} → {own if own and u == v else said[v]}" for u, v in pairs]
+
+
+def _label(name: str, size: int, speaking: bool) -> str:
+    """A name in so many letters; of size 0, or with an arrow in it, as it is in quotation marks: nothing else is."""
+    return shortened(called(name) if speaking else name, size) if size and "→" not in name else repr(name)
 
 
 def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
@@ -172,7 +194,7 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
     for side, value in apart.items():
         table[side] = table[side].astype(float).fillna(value) if side in table else value
     table["size"] = table["gains"] - table["harms"]
-    table["flow"] = [f"{shortened(row.source, 18)} → {shortened(row.target, 18)}" for row in table.itertuples()]
+    table["flow"] = headings(table["source"], table["target"], 18)
     carrying = table[table["size"] > NOTHING * table["size"].max()]
     kept = needs("traffic", "edges", carrying, ("flow",), "no flow carries influence").nlargest(most, "size")
     long = kept.melt(["flow", "source", "target", "traffic", "size"], ["gains", "harms"], "side", "carried")

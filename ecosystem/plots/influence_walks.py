@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs
-from ecosystem.plots.influence_matrix import NOTHING, SIDES, pair_of, sides
+from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, sides
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.spreads import evenly
 from ecosystem.plots.theme import RULE
@@ -123,7 +123,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
     """
     needs("intervals", "measured", measured, (*PAIR, "effect", "low", "high"))
     table = measured.astype({"target": str, "source": str})
-    table["pair"] = [pair_of(row, arrow=True) for row in table.to_dict("records")]
+    table["pair"] = headings(table["source"], table["target"], 16, "itself")
     kept = table.loc[table["effect"].abs().sort_values(ascending=False, kind="stable").index[:most]]
     kept = _beside(kept, exact)
     kept["side"] = np.select([kept["low"] > 0, kept["high"] < 0], SIDES, "unclear")
@@ -166,10 +166,11 @@ def _strongest(chart: str, table: pd.DataFrame, column: str, most: int) -> tuple
     if not len(kept):
         needs(chart, chart, table.head(0), (), "no influence travels here")
     table = table[pd.MultiIndex.from_frame(table[PAIR]).isin(kept)]
-    headings = {pair: pair_of(dict(zip(PAIR, pair, strict=True)), arrow=True) for pair in kept}
-    table = table.assign(pair=[headings[pair] for pair in table[PAIR].itertuples(index=False, name=None)])
+    sources, targets = (kept.get_level_values(side) for side in ("source", "target"))
+    names = dict(zip(kept, headings(sources, targets, 16, "itself"), strict=True))
+    table = table.assign(pair=[names[pair] for pair in table[PAIR].itertuples(index=False, name=None)])
     words = f"the {len(kept)} largest of {len(sizes):,} influences" if len(kept) < len(sizes) else ""
-    return table, list(headings.values()), words
+    return table, list(names.values()), words
 
 
 def _beside(table: pd.DataFrame, exact: pd.DataFrame | None) -> pd.DataFrame:
