@@ -349,6 +349,15 @@ def test_who_is_not_there_is_named_with_the_round() -> None:
     words, measured = asked((5, Leave("b")))
     assert "'b' left in round 5, so there is no effect; 'tired' left" in words
     assert math.isnan(effect(measured, "b")["effect"])
+    told = measured.verdicts.query("source == 'a'").set_index("target")  # it was "too few pairs of runs"
+    assert told.at["b", "verdict"] == "undefined" and told.at["tired", "verdict"] == "few"
+    assert told.at["b", "sentence"].startswith("Curating a has no defined effect on b’s alignment: there is nothing to")
+    words, _ = asked((2, Leave("b")), (3, Join("b")), (7, Leave("b")))  # the absence that was over was in "2 to 7"
+    assert "'b' left in round 7, so there is no effect" in words
+    words, _ = asked((12, Leave("b")), (13, Join("b")), (15, Leave("b")))  # it was "in rounds 12 to 15"
+    assert "'b' left in rounds 12 and 15 and joined in round 13, so its effect" in words
+    words, _ = asked((6, Leave("b")), (14, Join("b")))
+    assert "'b' left in round 6 and joined in round 14, so its effect" in words
     words, _ = asked((14, Join("b")))
     assert "'b' joined in round 14, so its effect is one of the rounds" in words
     words, _ = asked((15, Leave("a")), targets=["b"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecosystem.core.words import joined
 from ecosystem.influence.pairs import Pairs
 
 
@@ -32,21 +33,23 @@ def _told(name: str, there: np.ndarray, burn_in: int) -> str:
         return ""
     mine = there[:, some]
     left, came = mine[:-1] & ~mine[1:], ~mine[:-1] & mine[1:]
-    came[:burn_in] = False  # who is there in time is no matter
-    moves = [
-        f"{verb} {_rounds(np.flatnonzero(moved.any(1)) + 1)}"
-        for verb, moved in (("left", left), ("joined", came))
-        if moved.any()
-    ]
+    came[: burn_in + 1] = False  # who is there in time is no matter
+    for pair, here in enumerate(mine.T):
+        back = np.flatnonzero(here[: burn_in + 2])  # nor are earlier absences, and the way into the last of them is
+        left[: back[-1] if len(back) else burn_in + 1, pair] = False
+    moves = [f"{verb} {_rounds(moved)}" for verb, moved in (("left", left), ("joined", came)) if moved.any()]
     few = f" (in {int(some.sum())} of {there.shape[1]} paired runs)" if not some.all() else ""
     none = "there is no effect" if not late.any() else "its effect is one of the rounds in which it was there"
     return f"{name!r} {' and '.join(moves) or 'was never there'}{few}, so {none}"
 
 
-def _rounds(numbers: np.ndarray) -> str:
-    """Rounds in a sentence."""
-    first, last = int(numbers[0]), int(numbers[-1])
-    return f"in round {first}" if first == last else f"in rounds {first} to {last}"
+def _rounds(moved: np.ndarray) -> str:
+    """The rounds of moves ``[rounds, pairs]`` in a sentence: each, or from when to when where paired runs differ."""
+    rounds = (np.flatnonzero(moved.any(1)) + 1).tolist()
+    alike = (moved == moved[:, :1]).all()
+    if len(rounds) == 1:
+        return f"in round {rounds[0]}"
+    return f"in rounds {joined(list(map(str, rounds))) if alike else f'{rounds[0]} to {rounds[-1]}'}"
 
 
 def unsaid(pairs: Pairs, targets: list[str], name: str, burn_in: int) -> list[str]:

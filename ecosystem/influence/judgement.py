@@ -98,16 +98,23 @@ def _unusual(found: sentences.Analysed, row: dict[Any, Any]) -> str:
 def of_measured(table: pd.DataFrame, confidence: float, led: Set[str], measure: str) -> pd.DataFrame:
     """The columns of a measured ``table`` (source, target, kind, effect, low, high, seeds), verdict and sentence.
 
-    A verdict is what the whole interval says, as of exact influence; *unclear* where it holds zero, *few* where fewer
-    than three pairs of runs say nothing about chance. ``led`` are members for whom others choose.
+    A verdict is what the whole interval says, as of exact influence; *undefined* where there was nothing to average,
+    *unclear* where the interval holds zero, *few* where fewer than three pairs of runs say nothing about chance.
+    ``led`` are members for whom others choose.
     """
     own = table["kind"] == "self"
     up = np.where(own, "pays", "helps") if measure == "alignment" else "raises"
     down = np.where(own, np.where(table["target"].isin(led), "lowers", "backfires"), "harms")
     down = down if measure == "alignment" else "lowers"
     few = (table["seeds"] < ENOUGH) & ~(table["low"] == table["high"])
-    rules = [few, table["low"] > 0, table["high"] < 0, (table["low"] == 0) & (table["high"] == 0)]
-    kinds = np.select([rule.to_numpy(bool) for rule in rules], ["few", up, down, "none"], "unclear")
+    rules = [
+        table["effect"].isna(),
+        few,
+        table["low"] > 0,
+        table["high"] < 0,
+        (table[["low", "high"]] == 0).all(axis=1),
+    ]
+    kinds = np.select([rule.to_numpy(bool) for rule in rules], ["undefined", "few", up, down, "none"], "unclear")
     rows = table.assign(verdict=kinds)
     rows["sentence"] = [_measured(row, confidence, measure) for row in rows.to_dict("records")]
     return rows
@@ -118,6 +125,8 @@ def _measured(row: dict[Any, Any], confidence: float, measure: str) -> str:
     effect, reach = float(row["effect"]) / 100, float(row["high"] - row["low"]) / 200
     name, target, itself = called(row["source"]), called(row["target"]), row["kind"] == "self"
     whose = ("its" if itself else f"{target}’s") + f" {measure}"
+    if row["verdict"] == "undefined":
+        return f"Curating {name} has no defined effect on {whose}: there is nothing to average, and notes say why."
     if row["verdict"] == "few":
         return f"Curating {name}: too few pairs of runs to say what it does to {whose}."
     if row["verdict"] == "none":
