@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+import re
 import threading
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -330,6 +332,26 @@ def test_what_breaks_off_is_told(late: bool) -> None:
     else:
         assert told[0].trouble == "this broke off: RuntimeError: no memory"
         assert told[0].answer.done and told[0].answer.setting == setting
+
+
+def test_effects_without_end_are_shown() -> None:
+    """One infinite effect took the table of all away, and one that ended was no change."""
+    ends = pd.DataFrame([[math.inf, 1.0], [-math.inf, -1.0], [math.nan, 0.0]], list("abc"), list("ab"))
+    html = matrix_of(ends, dark=False)
+    styles = {words: style for style, words in re.findall(r"<td([^>]*)>([^<]*)<", html)}
+    assert styles["∞"] == styles["1.00"] != styles["−∞"] == styles["−1.00"] and styles["–"] == ""
+    assert "∞" in matrix_of(pd.DataFrame([[math.inf]]), dark=True)
+
+    class Effect:
+        def __init__(self, effect: float) -> None:
+            self.matrix = pd.DataFrame([[effect]], ["a"], ["a"])
+
+    def change(before: float, after: float) -> list[float]:
+        now, pinned = (Answer(Setting(), effect=Effect(effect)) for effect in (after, before))  # type: ignore
+        return compared(now, pinned)["change"].tolist()
+
+    assert change(math.inf, 1.0) == [-math.inf] and change(1.0, math.inf) == [math.inf]
+    assert change(math.inf, -math.inf) == [-math.inf] and change(math.inf, math.inf) == []
 
 
 def test_a_drawing_that_fails_is_said_and_the_numbers_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

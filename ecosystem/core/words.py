@@ -40,10 +40,12 @@ def counted(number: int, noun: str = "") -> str:
 def number(value: float, scale: float | None = None, sign: bool = False, digits: int = 3) -> str:
     """A number with the ``digits`` that matter at ``scale`` (or its own size), a true minus; "–" where there is none.
 
-    >>> number(-1234.5), number(0.47812, 0.022, sign=True, digits=2), number(float("nan"))
-    ('−1,234', '+0.478', '–')
+    >>> number(-1234.5), number(0.47812, 0.022, sign=True, digits=2), number(float("nan")), number(-math.inf)
+    ('−1,234', '+0.478', '–', '−∞')
     """
-    if not math.isfinite(value):
+    if math.isinf(value):
+        return "−∞" if value < 0 else "+∞" if sign else "∞"
+    if math.isnan(value):
         return "–"
     size = abs(scale) if scale and math.isfinite(scale) else abs(value)
     places = max(digits - 1 - math.floor(math.log10(size)), 0) if size > 0 else digits - 1

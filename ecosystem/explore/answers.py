@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -123,7 +124,8 @@ def compared(now: Answer, pinned: Answer) -> pd.DataFrame:
     table = pd.DataFrame({"pinned": before, "now": after}).reindex(pd.Index([*after, *(set(before) - set(after))]))
     table["change"] = table["now"] - table["pinned"]
     gone = table["pinned"].isna() != table["now"].isna()
-    table = table[gone | (table["change"].abs() > SAME * (1 + table["pinned"].abs()))]
+    size = 1 + table["pinned"].abs().replace(math.inf, 0.0)  # from an effect without end every change is one
+    table = table[gone | (table["change"].abs() > SAME * size)]
     table = table.sort_values("change", key=lambda change: -change.abs(), kind="stable", na_position="last")
     return table.rename_axis("what").reset_index()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ecosystem.core.check import one_line
@@ -97,7 +99,8 @@ def matrix_of(matrix: pd.DataFrame | None, dark: bool) -> str:
     """The influence matrix as a table whose cells are tinted by their size; rows are targets."""
     if matrix is None:
         return ""
-    largest = float(matrix.abs().max().max())
+    sizes = matrix.abs().to_numpy(float)
+    largest = float(sizes[np.isfinite(sizes)].max(initial=0.0))  # what is without end says nothing of the others
     header = "".join(f'<th scope="col">{safe(source)}</th>' for source in matrix)
     rows = []
     for target, row in matrix.iterrows():
@@ -109,11 +112,12 @@ def matrix_of(matrix: pd.DataFrame | None, dark: bool) -> str:
 
 def _tint(value: float, largest: float, dark: bool) -> str:
     """The style of a cell: from harm (orange) to help (blue), with ink that can be read on it."""
-    if not largest > 0 or not abs(value) <= largest:
+    if math.isnan(value) or not (largest > 0 or math.isinf(value)):
         return ""
     scale = (DIVERGING_DARK if dark else DIVERGING)[1:-1]
     middle = len(scale) // 2
-    place = middle + round(middle * value / largest)
+    share = math.copysign(1.0, value) if math.isinf(value) else value / largest
+    place = middle + round(middle * share)
     return f' style="background:{scale[place]};color:{"#f2f5f8" if dark else "#14181d"}"'
 
 
