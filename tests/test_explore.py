@@ -22,6 +22,7 @@ from ecosystem.explore.launch import Guard
 from ecosystem.explore.pictures import matrix_of, pictured, troubled
 from ecosystem.explore.setting import arises
 from ecosystem.influence import influence, stable_point
+from tests.synthetic_studies import blown
 
 FILE = """
 import enum
@@ -375,16 +376,48 @@ def test_a_study_is_a_map_whose_points_open(file: Path, tmp_path: Path) -> None:
     results = Study.load(tmp_path / "study")
     numbers = maps.quantities(results)
     end = results.rounds[(results.rounds["round"] == 6) & (results.rounds["member"] == "a")]
-    assert numbers["rounds: alignment of a"].tolist() == end.sort_values("point")["alignment"].tolist()
+    assert numbers["alignment at the end: a"].tolist() == end.sort_values("point")["alignment"].tolist()
     assert maps.swept(results) == ["share", "taste"]
-    svg = maps.map_of(results.points, "share", "taste", numbers["rounds: alignment of a"], [], dark=False)
+    svg = maps.map_of(results.points, "share", "taste", numbers["alignment at the end: a"], [], dark=False)
     assert svg.count("data-point=") == 4 and "share = 0.1, taste = 2" in svg
-    assert (
-        maps.map_of(results.points, "share", None, numbers["rounds: alignment of a"], [2], True).count("failed") == 2
-    )  # title and label
+    assert "influence of curation on alignment: a on b" in numbers and "failed" not in svg
     found = maps.opened(results, 2)
     assert dict(found["parameters"].itertuples(index=False)) == {"share": "0.5", "taste": "1"}
     assert set(found["rounds"]["round"]) == {6} and "network" in found["influence"]
+
+
+def test_runs_that_diverged_have_no_number_on_the_map(tmp_path: Path) -> None:
+    """What diverged was the darkest of all, and a point of which some runs diverged was said to have failed."""
+    study = Study("blown", blown, grid={"factor": [1.0, 2e6, 1e9], "rounds": 2}, seeds=12)
+    with pytest.warns(RuntimeWarning, match="2 diverged"):
+        study.run(tmp_path, workers=0)
+    results = Study.load(tmp_path)
+    diverged = results.failures[["point", "seed", "replicate"]].drop_duplicates().assign(gone=True)
+    gone = diverged.groupby("point").size()
+    assert 0 < gone[1] < 12 and gone[2] == 12
+    values = maps.quantities(results)["alignment at the end: a"]
+    rounds = results.rounds.merge(diverged, how="left")
+    end = rounds[(rounds["round"] == 2) & (rounds["member"] == "a") & rounds["gone"].isna()]
+    pd.testing.assert_series_equal(
+        values.dropna(), end.groupby("point")["alignment"].mean(), check_names=False, check_index_type=False
+    )
+    assert list(values.dropna().index) == [0, 1]
+    for up in (None, "factor"):
+        marks = re.findall(r"<circle.*?</circle>", maps.map_of(results.points, "factor", up, values, [1, 2], False))
+        assert [mark.count("failed") for mark in marks] == [0, 0, 2]  # title and label
+        assert ['fill="none"' in mark for mark in marks] == [False, False, True]
+
+
+def test_quantities_without_end_are_on_the_map() -> None:
+    """One infinite number took the map of all away."""
+    points = pd.DataFrame({"point": range(4), "x": [0.0, 1.0, 2.0, 3.0], "k": [1.0, 2.0, math.inf, 4.0]})
+    values = pd.Series([-1.0, 1.0, math.inf, -math.inf])
+    for up in ("k", None):
+        svg = maps.map_of(points, "x", up, values, [2], dark=False)
+        assert "nan" not in svg and svg.count("∞</title>") == 2 and ": −∞</title>" in svg and "failed" not in svg
+        fills = [str(found) for found in re.findall(r'fill="(#\w+)"', svg)]
+        assert fills[1] == fills[2] != fills[0] == fills[3]
+    assert "∞</title>" in maps.map_of(points, "x", None, pd.Series([math.inf]), [], dark=True)
 
 
 # -- the server --------------------------------------------------------------------------------------------------------

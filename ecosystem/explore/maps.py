@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -12,17 +13,18 @@ from ecosystem.core.identity import label
 from ecosystem.core.words import number
 from ecosystem.explore.pictures import safe
 from ecosystem.plots.palette import DIVERGING, DIVERGING_DARK, RAMP, RAMP_DARK
+from ecosystem.plots.scales import Ends, ends
+from ecosystem.study.outcomes.measuring import NoMeasure, measures, numbers
 from ecosystem.study.results import Results
 
-COUNTED = ("point", "seed", "replicate", "round", "seeds")
 WIDTH, HEIGHT, EDGE = 640, 400, 64
 
 
 def quantities(results: Results) -> dict[str, pd.Series]:
-    """Every number that the study's tables hold of a point, by a name that says what it is.
+    """Every measure of the study, by a name that says what it is and of whom: means over seeds, by point.
 
-    Of tables by round the last one counts; over seeds it is the mean. Texts of a row (member, source, target) belong
-    to the name.
+    They are those of :func:`ecosystem.study.outcomes.measuring.numbers`, in the last round; a run that diverged has no
+    end, so a point is NaN where all did.
 
     Raises
     ------
@@ -30,26 +32,16 @@ def quantities(results: Results) -> dict[str, pd.Series]:
         If no table holds a number.
     """
     found: dict[str, pd.Series] = {}
-    for table in results.tables:
-        frame = results[table]
-        if frame.empty or "point" not in frame:
+    for measure in measures(results):
+        try:
+            told = numbers(results, measure)
+        except NoMeasure:  # a text, or nothing that was kept
             continue
-        if "round" in frame:
-            frame = frame[frame["round"] == frame.groupby("point")["round"].transform("max")]
-        values = [c for c in frame if c not in COUNTED and is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
-        words = [c for c in ("member", "source", "target", "group", "judge") if c in frame and c not in values]
-        for value in values:
-            if words:
-                means = (
-                    frame.assign(**{w: frame[w].astype(str) for w in words}).groupby([*words, "point"])[value].mean()
-                )
-                for key, part in means.groupby(level=words):
-                    names = key if isinstance(key, tuple) else (key,)
-                    series = part.droplevel(words).dropna()
-                    found[f"{table}: {value} of {' → '.join(names)}"] = series
-            else:
-                found[f"{table}: {value}"] = frame.groupby("point")[value].mean().dropna()
-    found = {name: series for name, series in found.items() if len(series)}
+        table, _, column = measure.rpartition(".")
+        what = f"{table}: {told.label}" if table else told.label
+        for name, mean in zip(told.names, told.sample.mean, strict=True):
+            series = pd.Series(mean, results.points["point"].to_numpy())
+            found[what if name == column else f"{what}: {name}"] = series
     if not found:
         raise ValueError(f"the study {results.name!r} holds no number of any point yet: go on with it, or look later")
     return found
@@ -79,20 +71,21 @@ def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, faile
 
     Over two the colour is the quantity; over one it is the height.
     """
-    heights = values.reindex(points["point"]).to_numpy() if y is None else None
+    known = values.reindex(points["point"]).astype(float)
+    seen = known[np.isfinite(known)]
     xs, xticks = _places(points[x], EDGE, WIDTH - 24)
-    ys, yticks = _places(points[y] if y else pd.Series(heights), HEIGHT - EDGE, 24)
-    known = values.reindex(points["point"])
-    low, high = float(known.min()), float(known.max())
+    ys, yticks = _places(points[y] if y else _within(known, seen), HEIGHT - EDGE, 24)
+    found = ends(known.to_numpy(), bool(len(seen)) and bool(seen.min() < 0 < seen.max()))
     size = max(4.0, min(16.0, 0.32 * WIDTH / max(len(points) ** 0.5, 1)))
     marks, named = [], [x, *([y] if y else [])]
     places = zip(*(words(points[name]) for name in named), strict=True)
     for point, left, top, value, at in zip(points["point"], xs, ys, known, places, strict=True):
         where = f"point {point}, " + ", ".join(f"{n} = {v}" for n, v in zip(named, at, strict=True))
-        said = "failed" if int(point) in failed else number(float(value))
-        if left != left or top != top:
+        said = "failed" if value != value and int(point) in failed else number(float(value))
+        if left != left:
             continue
-        fill = "none" if value != value else _colour(float(value), low, high, dark)
+        top = HEIGHT - EDGE + 10 if top != top else top  # hollow, below all that have a height
+        fill = "none" if value != value else _colour(float(value), found, dark)
         marks.append(
             f'<circle data-point="{int(point)}" tabindex="0" role="button" aria-label="{safe(where)}: {safe(said)}" '
             f'cx="{left:.1f}" cy="{top:.1f}" r="{size:.1f}" fill="{fill}" stroke="currentColor" stroke-opacity=".35">'
@@ -102,6 +95,8 @@ def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, faile
     ticks += [f'<text x="{EDGE - 22}" y="{at + 4:.1f}" text-anchor="end">{safe(t)}</text>' for at, t in yticks]
     names = f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">{safe(x)}</text>'
     names += f'<text x="4" y="14">{safe(y or "the quantity")}</text>'
+    if found.words:
+        names += f'<text x="{WIDTH - 4}" y="14" text-anchor="end">{safe(found.words)}</text>'
     return (
         f'<svg class="map" viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-label="map of {len(points)} points">'
         f"{''.join(ticks)}{names}{''.join(marks)}</svg>"
@@ -110,7 +105,7 @@ def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, faile
 
 def _places(values: pd.Series, start: float, end: float) -> tuple[list[float], list[tuple[float, str]]]:
     """Where values stand between two ends, and what is written at which of them."""
-    if is_numeric_dtype(values) and not is_bool_dtype(values):
+    if is_numeric_dtype(values) and not is_bool_dtype(values) and not np.isinf(values).any():
         low, high = float(values.min()), float(values.max())
         wide = high - low or 1.0
         at = [start + (end - start) * (float(v) - low) / wide for v in values]
@@ -123,14 +118,17 @@ def _places(values: pd.Series, start: float, end: float) -> tuple[list[float], l
     return [start + step * order.index(w) for w in said], [(start + step * i, w) for i, w in enumerate(order)]
 
 
-def _colour(value: float, low: float, high: float, dark: bool) -> str:
-    """From harm to help where the quantity changes its sign, else from little to much."""
-    if low < 0 < high:
-        scale, largest = (DIVERGING_DARK if dark else DIVERGING), max(-low, high)
-        place = 0.5 + value / largest / 2
-    else:
-        scale, place = (RAMP_DARK if dark else RAMP), (value - low) / (high - low or 1.0)
-    return scale[min(int(place * len(scale)), len(scale) - 1)]
+def _within(known: pd.Series, seen: pd.Series) -> pd.Series:
+    """Heights whose infinite ones stand at the ends of the others."""
+    return known.clip(seen.min(), seen.max()) if len(seen) else known.clip(-1.0, 1.0)
+
+
+def _colour(value: float, found: Ends, dark: bool) -> str:
+    """From harm to help where the quantity changes its sign, else from little to much; beyond the ends as at them."""
+    diverging, ramp = (DIVERGING_DARK, RAMP_DARK) if dark else (DIVERGING, RAMP)
+    scale = diverging if found.low < 0 < found.high else ramp
+    place = (found.place(value) - found.place(found.low)) / (found.place(found.high) - found.place(found.low))
+    return scale[int(np.clip(place * len(scale), 0, len(scale) - 1))]
 
 
 def opened(results: Results, point: int) -> dict[str, pd.DataFrame]:

@@ -27,6 +27,10 @@ class Ends:
     above: bool = False
     bends: float | None = None
 
+    def place(self, numbers: Any) -> Any:
+        """Where numbers lie on the scale, in its own units: logarithms where it bends."""
+        return np.sign(numbers) * np.log1p(np.abs(numbers) / self.bends) if self.bends else numbers
+
     @property
     def words(self) -> str:
         """What lies beyond the ends, and where colours are logarithmic; empty where neither is so."""
@@ -77,13 +81,10 @@ def coloured(column: str, found: Ends, title: str, centred: bool, sides: tuple[s
 def letters(values: np.ndarray, found: Ends, centred: bool = True) -> np.ndarray:
     """How strong the colour behind each number is: mild, middle or strong; a theme has a colour of letters for each."""
 
-    def place(numbers: Any) -> Any:
-        return np.sign(numbers) * np.log1p(np.abs(numbers) / found.bends) if found.bends else numbers
-
     if not centred:
-        low, high = place(found.low), place(found.high)
-        return np.where((place(values) - low) / (high - low) >= DARK, "strong", "mild")
-    size = np.abs(place(values)) / place(found.high)
+        low, high = found.place(found.low), found.place(found.high)
+        return np.where((found.place(values) - low) / (high - low) >= DARK, "strong", "mild")
+    size = np.abs(found.place(values)) / found.place(found.high)
     return np.select([size >= STRONG, size >= MIDDLE], ["strong", "middle"], "mild")
 
 

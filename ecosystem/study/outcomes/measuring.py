@@ -85,10 +85,27 @@ def numbers(results: Contents, measure: str) -> Numbers:
     return _column(results, *_place(results, measure))
 
 
+def measures(results: Contents) -> list[str]:
+    """The measures that can be asked for by name, each number once; those of text are among them and have none."""
+    tables = _tables(results)
+    own = {"rounds.alignment" if "rounds" in tables else "stable_point.alignment", "influence.effect"}
+    return ["alignment", "gain", "influence", *(name for name in _every(tables) if name not in own)]
+
+
+def _tables(results: Contents) -> dict[str, set[str]]:
+    return {name: columns(results, name) for name in results.tables if name not in ("failures", "blocks")}
+
+
+def _every(tables: dict[str, set[str]]) -> list[str]:
+    """The columns that may be numbers."""
+    known = {"point", *WHOSE, *RUN, "round"}
+    return [f"{name}.{label}" for name, labels in tables.items() for label in sorted(labels - known)]
+
+
 def _place(results: Contents, measure: str) -> tuple[str, str]:
     """The table and the column of a measure."""
     table, _, column = measure.rpartition(".")
-    there = {name: columns(results, name) for name in results.tables if name not in ("failures", "blocks")}
+    there = _tables(results)
     if table and column in there.get(table, ()):
         return table, column
     found = [name for name, labels in there.items() if measure in labels]
@@ -98,10 +115,9 @@ def _place(results: Contents, measure: str) -> tuple[str, str]:
         raise NoMeasure(
             f"{measure!r}: several tables have it; say which, {listed(f'{name}.{measure}' for name in found)}"
         )
-    known = {"point", *WHOSE, *RUN, "round"}
-    every = [f"{name}.{label}" for name, labels in there.items() for label in sorted(labels - known)]
     raise NoMeasure(
-        f"{measure!r}: this study has no such numbers; there are alignment, gain, influence, {listed(every, 20)}"
+        f"{measure!r}: this study has no such numbers; there are alignment, gain, influence, "
+        f"{listed(_every(there), 20)}"
     )
 
 
