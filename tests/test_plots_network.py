@@ -210,6 +210,24 @@ def test_edges_carry_numbers_and_those_below_zero_end_in_a_bar() -> None:
     assert set(by_pair(parsed(shown), "flow")) == {("theta", "phi", "minus"), ("phi", "theta", "zero")}
 
 
+def test_gains_and_harms_of_a_flow_do_not_cancel() -> None:
+    """A flow that carried as much good as harm was drawn as one that carries nothing: "traffic 0"."""
+    pair = tables(nx.DiGraph([("k", "h"), ("h", "k"), ("k", "k")]))
+    rows = [("k", "h", 0.0, 0.25, -0.25), ("h", "k", 0.5, 0.5, 0.0), ("k", "k", 0.0, 0.0, 0.0)]
+    carried = pd.DataFrame(rows, columns=["source", "target", "traffic", "gains", "harms"])
+    drawing = network(pair, edges=carried)
+    flows = by_pair(parsed(drawing), "flow")
+    assert set(flows) == {("k", "h", "plus"), ("k", "h", "minus"), ("h", "k", "plus"), ("k", "k", "zero")}
+    assert "k → h: traffic, gains +0.25, harms −0.25 (" in drawing.svg and "h → k: traffic +0.5 (" in drawing.svg
+    assert "they do not cancel" in drawing.caption and drawing.alt.count("k → h: ") == 1
+    two = pd.concat([carried.assign(target=carried["target"] + end, source=carried["source"] + end) for end in "12"])
+    many = tables(nx.DiGraph([(row.source, row.target) for row in two.itertuples()]))
+    grouped = network(many, edges=two, by={"k1": "K", "k2": "K", "h1": "H", "h2": "H"})
+    assert "K → H: traffic, gains +0.5, harms −0.5 (" in grouped.svg
+    untold = network(pair, edges=carried.assign(gains=math.nan, harms=math.nan, traffic=[-1.0, 0.5, 0.0]))
+    assert set(by_pair(parsed(untold), "flow")) == {("k", "h", "minus"), ("h", "k", "plus"), ("k", "k", "zero")}
+
+
 def test_who_has_no_number_has_no_tint() -> None:
     """Members without a number were tinted as if they had the largest one."""
     drawing = network(tables(nx.DiGraph([("a", "b")])), values={"a": -2.0, "b": math.nan})

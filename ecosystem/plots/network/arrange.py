@@ -162,7 +162,7 @@ def _bows(scene: Scene) -> None:
     for _, stroke in between:
         bends = (0.0, 0.14, -0.14, 0.26, -0.26, 0.4, -0.4)
         if pairs[frozenset((stroke.source, stroke.target))] > 1:
-            start = 0.34 if stroke.kind == "curated" and same[stroke.source, stroke.target] > 1 else 0.12
+            start = 0.34 if stroke.kind in ("curated", "minus") and same[stroke.source, stroke.target] > 1 else 0.12
             bends = (start, start + 0.1, start + 0.22)
         curve = _clear(scene, stroke, bends)
         scene.sheet.draw(curve.points[2:-1:2])

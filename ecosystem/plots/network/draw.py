@@ -125,6 +125,8 @@ def _caption(picture: Picture, made: Scene) -> str:
         said += ["A grey box is real data."] if any(face.real > 0 for face in picture.faces) else []
     else:
         said[0] += f", and is the thicker the larger its {picture.carry}; what is below 0 is dashed and ends in a bar."
+        if len({(stroke.source, stroke.target) for stroke in picture.strokes}) < len(picture.strokes):
+            said.append("Gains and harms of one flow are two arrows: they do not cancel.")
     if any(stroke.later for stroke in picture.strokes):
         said.append("Dotted arrows come later.")
     if picture.valued:
@@ -141,5 +143,5 @@ def _alt(picture: Picture, made: Scene) -> str:
     words = f"Directed network of {picture.size}, drawn {SHAPES[made.plan.kind]}."
     if picture.carry != "share":
         strongest = sorted((s for s in picture.strokes if s.kind != "zero"), key=lambda s: -s.weight)[:6]
-        words += " The largest: " + listed([stroke.title.partition(";")[0] for stroke in strongest]) + "."
+        words += " The largest: " + listed(list(dict.fromkeys(s.title.partition(";")[0] for s in strongest))) + "."
     return f"{words} {'; '.join(picture.diets)}." if few else words

@@ -14,21 +14,23 @@ from ecosystem.core.words import listed
 
 CARRIED = ("share", "effect", "traffic")
 Pair = tuple[str, str]
+Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Tables:
     """The rows of members and flows, checked and whole: every column that a drawing reads is there.
 
-    ``values`` are numbers of edges by (source, target), where something else than shares is asked for; pairs without a
-    flow may be among them. ``carry`` says what they are: "share" where there are none.
+    ``values`` are numbers of edges by (source, target), where something else than shares is asked for: one, or gains
+    and harms, which in their sum would cancel; pairs without a flow may be among them. ``carry`` says what they are:
+    "share" where there are none.
     """
 
     name: str
     members: list[dict[str, Any]]
     flows: list[dict[str, Any]]
     carry: str = "share"
-    values: Mapping[Pair, float] = field(default_factory=dict)
+    values: Mapping[Pair, Numbers] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -143,7 +145,7 @@ def _share(value: Any, whose: str) -> float:
 # -- numbers of edges --------------------------------------------------------------------------------------------------
 
 
-def _values(edges: Any, source: Any) -> tuple[str, dict[Pair, float]]:
+def _values(edges: Any, source: Any) -> tuple[str, dict[Pair, Numbers]]:
     """What edges carry, and its numbers; none for shares."""
     if isinstance(edges, str) or edges is None:
         if edges not in CARRIED:
@@ -151,6 +153,8 @@ def _values(edges: Any, source: Any) -> tuple[str, dict[Pair, float]]:
         return edges, {} if edges == "share" else _analysed(edges, source)
     if isinstance(edges, pd.DataFrame):
         _columns(edges, "edges", ("source", "target"))
+        if {"traffic", "gains", "harms"} <= set(edges):
+            return "traffic", _traffic(edges)
         numbers = edges.set_index(["source", "target"]).select_dtypes("number")
         wanted = [name for name in ("traffic", "effect") if name in numbers]
         if not wanted and len(numbers.columns) != 1:
@@ -166,11 +170,26 @@ def _values(edges: Any, source: Any) -> tuple[str, dict[Pair, float]]:
         )
     if edges.index.has_duplicates:
         raise ValueError("network(edges): a pair of source and target stands twice in the numbers of edges")
-    values = {(str(u), str(v)): float(value) for (u, v), value in edges.items()}  # type: ignore[misc]
-    return str(edges.name or "value"), {pair: value for pair, value in values.items() if not math.isnan(value)}
+    values = {(str(u), str(v)): (float(value),) for (u, v), value in edges.items()}  # type: ignore[misc]
+    return str(edges.name or "value"), {pair: value for pair, value in values.items() if not math.isnan(value[0])}
 
 
-def _analysed(carry: str, source: Any) -> dict[Pair, float]:
+def _traffic(edges: pd.DataFrame) -> dict[Pair, Numbers]:
+    """Gains and harms of each flow; traffic itself where they are not told apart."""
+    if edges.duplicated(["source", "target"]).any():
+        raise ValueError("network(edges): a pair of source and target stands twice in the numbers of edges")
+    found: dict[Pair, Numbers] = {}
+    parts = edges[["gains", "harms"]] if {"gains", "harms"} <= set(edges) else edges[["traffic", "traffic"]] * math.nan
+    rows = zip(edges["source"], edges["target"], edges["traffic"], *(parts.iloc[:, i] for i in (0, 1)), strict=True)
+    for u, v, traffic, gains, harms in rows:
+        if not (math.isnan(gains) or math.isnan(harms)):
+            found[str(u), str(v)] = float(gains), float(harms)
+        elif not math.isnan(traffic):
+            found[str(u), str(v)] = max(float(traffic), 0.0), min(float(traffic), 0.0)
+    return found
+
+
+def _analysed(carry: str, source: Any) -> dict[Pair, Numbers]:
     """Traffic or effect of what can be analysed, or has been."""
     if hasattr(source, "graph"):
         from ecosystem.influence.exact import influence  # only where somebody asks: it solves for the stable point
@@ -182,10 +201,9 @@ def _analysed(carry: str, source: Any) -> dict[Pair, float]:
             "numbers: edges=influence(scenario).edges()"
         )
     if carry == "traffic":
-        rows = zip(source.edges["source"], source.edges["target"], source.edges["traffic"], strict=True)
-        return {(str(u), str(v)): float(value) for u, v, value in rows if not math.isnan(value)}
+        return _traffic(source.edges)
     flows = set(zip(source.flows["source"].astype(str), source.flows["target"].astype(str), strict=True))
     table = source.influence
     rows = zip(table["source"], table["target"], table["effect"], strict=True)
-    found = {(str(u), str(v)): float(value) for u, v, value in rows if not math.isnan(value)}
+    found = {(str(u), str(v)): (float(value),) for u, v, value in rows if not math.isnan(value)}
     return {pair: value for pair, value in found.items() if pair in flows}

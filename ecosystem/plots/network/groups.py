@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from ecosystem.core.check import brief
 from ecosystem.core.words import listed
-from ecosystem.plots.network.graph import Pair, Tables
+from ecosystem.plots.network.graph import Numbers, Pair, Tables
 from ecosystem.plots.network.words import counted, percent
 
 MOST = 15  # groups; the smallest of more are put together
@@ -58,7 +58,7 @@ def grouped(tables: Tables, by: Any) -> Groups:
     flows, left = _strongest(summed.flows) if summed.carry == "share" else (summed.flows, 0.0)
     values = summed.values
     if len(values) > DRAWN:
-        values = dict(sorted(values.items(), key=lambda item: -abs(item[1]))[:DRAWN])
+        values = dict(sorted(values.items(), key=lambda item: -sum(map(abs, item[1])))[:DRAWN])
         how += f"; the {DRAWN} largest numbers of {len(summed.values)} are drawn"
     words = f"{counted(len(tables.members), 'member')} in {counted(len(summed.members), 'group')}: {how}."
     what = "A share is that of the reading group’s mean member; a loop is what members take from their own group."
@@ -105,11 +105,15 @@ def aggregate(tables: Tables, group: Mapping[str, str]) -> Tables:
         | usual
         for (u, v), found in shares.items()
     ]
-    values: dict[Pair, list[float]] = {}
+    values: dict[Pair, list[Numbers]] = {}
     for (u, v), value in tables.values.items():
         values.setdefault((group[u], group[v]), []).append(value)
-    total = {pair: sum(found) if any(map(math.isinf, found)) else math.fsum(found) for pair, found in values.items()}
+    total = {pair: tuple(map(_sum, zip(*found, strict=True))) for pair, found in values.items()}
     return Tables(tables.name, members, flows, tables.carry, total)
+
+
+def _sum(values: Sequence[float]) -> float:
+    return sum(values) if any(map(math.isinf, values)) else math.fsum(values)
 
 
 def _strongest(flows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,21 +136,30 @@ def _strokes(tables: Tables) -> list[Stroke]:
     rows = {(row["source"], row["target"]): row for row in tables.flows}
     if tables.carry == "share":
         return [stroke for row in tables.flows for stroke in _shares(row, place)]
-    finite = [abs(value) for value in tables.values.values() if math.isfinite(value)]
+    finite = [abs(value) for values in tables.values.values() for value in values if math.isfinite(value)]
     largest = max(finite, default=0.0)
     found = []
     for pair in tables.pairs():
-        value = tables.values.get(pair, math.nan)
-        said = f"{tables.carry} {number(value, sign=True)}" if not math.isnan(value) else f"no number of {tables.carry}"
+        values = tables.values.get(pair, (math.nan,))
+        drawn = [value for value in values if abs(value) > ZERO * largest] or [math.fsum(values)]
         row = rows.get(pair)
+        said = _carried(tables.carry, drawn)
         title = f"{pair[0]} → {pair[1]}: {said}" if row is None else flow_title(row, f"{said} ({_diet(row)})")
-        small = math.isnan(value) or abs(value) <= ZERO * largest
-        kind = "zero" if small else "plus" if value > 0 else "minus"
-        weight = 0.0 if small else min(1.0, abs(value) / largest) if largest else 1.0
-        words = "" if math.isnan(value) else number(value, sign=True)
         later = row is not None and not row["there"]
-        found.append(Stroke(place[pair[0]], place[pair[1]], kind, weight, words, title, later, ""))
+        for value in drawn:
+            small = math.isnan(value) or abs(value) <= ZERO * largest
+            kind = "zero" if small else "plus" if value > 0 else "minus"
+            weight = 0.0 if small else min(1.0, abs(value) / largest) if largest else 1.0
+            words = "" if math.isnan(value) else number(value, sign=True)
+            found.append(Stroke(place[pair[0]], place[pair[1]], kind, weight, words, title, later, ""))
     return found
+
+
+def _carried(carry: str, values: Sequence[float]) -> str:
+    """What an edge carries in words."""
+    if len(values) > 1:
+        return f"{carry}, gains {number(values[0], sign=True)}, harms {number(values[1], sign=True)}"
+    return f"no number of {carry}" if math.isnan(values[0]) else f"{carry} {number(values[0], sign=True)}"
 
 
 def _shares(row: dict[str, Any], place: Mapping[str, int]) -> list[Stroke]:
