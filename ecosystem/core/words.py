@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 # Control characters, marks that turn the direction of what follows, halves of characters, and what is none:
 # a terminal obeys the first, and XML may hold none of them.
@@ -19,8 +20,17 @@ def shown(text: object, one_line: bool = False) -> str:
     >>> shown("a\x1b[2Jb"), shown("two\nlines", one_line=True)
     ('a␛[2Jb', 'two␊lines')
     """
-    safe = _UNSAFE.sub(lambda found: _sign(found[0]), str(text))
-    return safe.replace("\n", "␊").replace("\t", "␉") if one_line else safe
+    plain = _UNSAFE.sub(lambda found: _sign(found[0]), str(text))
+    return plain.replace("\n", "␊").replace("\t", "␉") if one_line else plain
+
+
+def safe(text: object, one_line: bool = False) -> str:
+    """What is :func:`shown` of a text, as it may stand in XML and HTML, between tags and in attributes.
+
+    >>> safe("a < 'b'")
+    'a &lt; &#x27;b&#x27;'
+    """
+    return escape(shown(text, one_line), quote=True)
 
 
 # Small numbers as a sentence says them.

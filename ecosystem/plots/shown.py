@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.words import counted, number, percent, shortened, shown
+from ecosystem.core.words import counted, number, percent, safe, shortened
 from ecosystem.generators.closed_form import ClosedForm
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.ecosystem import Ecosystem
@@ -141,7 +140,7 @@ def _numbers(tensor: Tensor) -> str:
 
 
 def _safe(text: object) -> str:
-    return escape(shown(text, one_line=True))
+    return safe(text, one_line=True)
 
 
 def _cell(text: str) -> str:

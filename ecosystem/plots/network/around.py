@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecosystem.core.words import percent
 from ecosystem.plots.network import mark
 from ecosystem.plots.network.picture import Stroke
 from ecosystem.plots.network.scene import Scene, beyond, thick
 from ecosystem.plots.network.shape import FEW
 from ecosystem.plots.network.sheet import Curve, boxed, loop, text_width
-from ecosystem.plots.network.words import percent
 
 
 def finish(scene: Scene) -> None:

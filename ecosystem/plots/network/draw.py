@@ -8,16 +8,16 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.check import brief, switch, whole_number
+from ecosystem.core.words import listed, safe
 from ecosystem.plots.network import legend
 from ecosystem.plots.network.arrange import arrange
 from ecosystem.plots.network.drawing import Drawing
 from ecosystem.plots.network.graph import read
 from ecosystem.plots.network.groups import grouped
-from ecosystem.plots.network.mark import num, safe
+from ecosystem.plots.network.mark import num
 from ecosystem.plots.network.picture import Picture, pictured
 from ecosystem.plots.network.scene import Scene
 from ecosystem.plots.network.theme import THEMES, style
-from ecosystem.plots.network.words import listed
 from ecosystem.plots.palette import COLOURS
 
 MOST = 60  # members that are drawn in full

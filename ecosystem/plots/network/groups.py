@@ -16,9 +16,9 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem.core.check import brief
-from ecosystem.core.words import listed
+from ecosystem.core.words import listed, percent
 from ecosystem.plots.network.graph import Numbers, Pair, Tables
-from ecosystem.plots.network.words import counted, percent
+from ecosystem.plots.network.words import counted
 
 MOST = 15  # groups; the smallest of more are put together
 SEARCHED = 40_000  # flows up to which communities are looked for unasked: it takes seconds

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ecosystem.plots.network.mark import figure, num, safe
+from ecosystem.core.words import safe
+from ecosystem.plots.network.mark import figure, num
 from ecosystem.plots.network.picture import Picture
 from ecosystem.plots.network.scene import Scene
 from ecosystem.plots.network.sheet import at, head, text_width

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ecosystem.core.words import shown
+from ecosystem.core.words import safe
 from ecosystem.plots.network.picture import Picture, Stroke
 from ecosystem.plots.network.sheet import LINE, Box, Curve, Point, Sheet, at, head
 from ecosystem.plots.palette import COLOURS
 
 Layers = dict[str, list[str]]
-
-
-def safe(text: object) -> str:
-    """Text as it may stand in XML and HTML, between tags and in attributes."""
-    return html.escape(shown(text), quote=True)
 
 
 def num(value: float) -> str:

@@ -12,10 +12,10 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem.core.check import brief
-from ecosystem.core.words import listed
+from ecosystem.core.words import listed, percent
 from ecosystem.plots.network.graph import Tables
 from ecosystem.plots.network.groups import Groups
-from ecosystem.plots.network.words import counted, diet, flow_title, member_title, number, percent
+from ecosystem.plots.network.words import counted, diet, flow_title, member_title, number
 
 ZERO = 1e-9  # of the largest number: below it an edge carries nothing
 

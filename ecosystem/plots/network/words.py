@@ -6,16 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ecosystem.core.words import listed, percent
+
 PARTS = 8  # of a diet that are listed one by one
-
-
-def percent(share: float) -> str:
-    """A share as people write it.
-
-    >>> percent(0.4), percent(0.0251), percent(0.0004)
-    ('40 %', '2.51 %', '< 0.1 %')
-    """
-    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"
 
 
 def number(value: float, sign: bool = False) -> str:
@@ -52,12 +45,6 @@ def shortened(text: str, most: int) -> str:
     return words[: most - 1 - tail] + "…" + words[len(words) - tail :]
 
 
-def listed(parts: Sequence[str], most: int = PARTS) -> str:
-    """Parts with commas, of many the first ones and how many more there are."""
-    more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return ", ".join(parts[:most]) + more
-
-
 def diet(flows: Sequence[dict[str, Any]], real: float) -> str:
     """What a member trains on, the largest parts first."""
     parts = [(flow[kind], f"{kind} from {flow['source']}") for flow in flows for kind in ("raw", "curated")]
@@ -67,7 +54,7 @@ def diet(flows: Sequence[dict[str, Any]], real: float) -> str:
         said.append(f"{percent(real)} real data")
     if len(said) > PARTS and real > 0:  # the real share is said whatever is left out
         said = [said[-1], *said[:-1]]
-    return f"trains on {listed(said)}" if said else "trains on nothing of its own or of others"
+    return f"trains on {listed(said, PARTS)}" if said else "trains on nothing of its own or of others"
 
 
 def member_title(row: dict[str, Any], flows: Sequence[dict[str, Any]], note: str) -> str:
