@@ -215,3 +215,12 @@ def test_the_face_knows_every_name() -> None:
         assert getattr(ecosystem, name) is getattr(__import__(str(home), fromlist=[str(name)]), str(name))
     with pytest.raises(AttributeError, match="module 'ecosystem' has no attribute 'Nothing'"):
         _ = ecosystem.Nothing  # type: ignore[attr-defined]
+
+
+def test_what_is_said_and_escaped_is_said_and_escaped_by_one_function() -> None:
+    """Drawings had copies of the words of the core, notebooks and drawings an escape each, charts a count of copies."""
+    escaping = {name for name, path in modules().items() if "escape(" in path.read_text(encoding="utf-8")}
+    assert {name for name in escaping if name.startswith("plots")} == set() and "core.words" in escaping
+    drawn, said = (import_module(f"ecosystem.{name}") for name in ("plots.network.words", "core.words"))
+    assert drawn.percent is said.percent and drawn.listed is said.listed
+    assert not hasattr(import_module("ecosystem.plots.spreads"), "replicates")

@@ -15,7 +15,8 @@ import pandas as pd
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.palette import DASHES, MANY
-from ecosystem.plots.spreads import band_words, by_reward, evenly, in_order, over_members, replicates, spread
+from ecosystem.plots.spreads import band_words, by_reward, evenly, in_order, over_members, spread
+from ecosystem.running.verdicts import copies
 
 NEEDED = ("seed", "replicate", "round", "member")
 HOVERED = 1200  # places that answer the mouse
@@ -124,7 +125,7 @@ def over_rounds(
     needs(chart, "rounds", table, ("middle",), empty or f"the column {column} has no numbers")
     shares = by_reward(members, set(table["member"])) if by_taste else {"": names}
     table = table.assign(panel=table["member"].map({name: panel for panel, some in shares.items() for name in some}))
-    count = replicates(rounds)
+    count = copies(rounds)
     y = {"title": title, "scale": alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)}
     y |= {"axis": alt.Axis(tickCount=4)} if log else {}
     if many:

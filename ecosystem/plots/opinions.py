@@ -12,9 +12,9 @@ from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.palette import MANY
-from ecosystem.plots.spreads import QUANTILES, band_words, evenly, in_order, replicates, spread
+from ecosystem.plots.spreads import QUANTILES, band_words, evenly, in_order, spread
 from ecosystem.plots.theme import CURATED, HALO, SHOWN
-from ecosystem.running.verdicts import KEYS, survivors
+from ecosystem.running.verdicts import KEYS, copies, survivors
 
 FLOWS, ROUNDS = 8, 3  # shown at most; of rounds the first, the middle and the last that were recorded
 FLOW = ["source", "target"]
@@ -271,8 +271,8 @@ def welfare(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> Any:
         way = f"the {name} goes from {number(mine.iloc[0])} to {number(mine.iloc[-1])}"
         at = best.loc[name]
         told.append(f"{way} and is highest in round {int(at['round'])} ({number(at['middle'])})")
-    drawn = _welfare(embedded("welfare", table), list(words), replicates(rounds) > 1)
-    subtitle = "; ".join(filter(None, ("dot: the round in which it is highest", band_words(replicates(rounds)))))
+    drawn = _welfare(embedded("welfare", table), list(words), copies(rounds) > 1)
+    subtitle = "; ".join(filter(None, ("dot: the round in which it is highest", band_words(copies(rounds)))))
     return finish(drawn, "Welfare over rounds", f"Welfare over rounds: {'; '.join(told)}.", subtitle)
 
 

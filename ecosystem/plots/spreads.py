@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted
-from ecosystem.running.verdicts import KEYS, survivors
+from ecosystem.running.verdicts import copies, survivors
 
 Item = TypeVar("Item")
 POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy
@@ -22,11 +22,6 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
     """At most ``most`` of the items, evenly spaced, always the first and the last."""
     picks = {round(i) for i in np.linspace(0, len(items) - 1, min(most, len(items)))}
     return [items[i] for i in sorted(picks)]
-
-
-def replicates(table: pd.DataFrame) -> int:
-    """How many independent copies of the scenario a table tells of."""
-    return len(table[KEYS].drop_duplicates())
 
 
 def spread(
@@ -46,7 +41,7 @@ def spread(
     values = rounds[column].astype(float)
     good = np.isfinite(values) & rounds["round"].isin(kept) & ((values > 0) | (not positive))
     groups = rounds[good].groupby(["member", "round"])[column]
-    edge = 0.1 if replicates(rounds) >= FEW else 0.0
+    edge = 0.1 if copies(rounds) >= FEW else 0.0
     table = groups.agg(middle).to_frame("middle").assign(low=groups.quantile(edge), high=groups.quantile(1 - edge))
     return table.assign(replicates=groups.size()).reset_index()
 

@@ -61,7 +61,12 @@ class Recorded(Protocol):
 
 def replicates(run: Recorded) -> int:
     """How many independent copies of the scenario the tables hold."""
-    return len(run.rounds[KEYS].drop_duplicates())
+    return copies(run.rounds)
+
+
+def copies(table: pd.DataFrame) -> int:
+    """How many independent copies of the scenario one table tells of."""
+    return len(table[KEYS].drop_duplicates())
 
 
 def finished(run: Recorded) -> pd.DataFrame:
