@@ -519,7 +519,7 @@ def test_killed_at_every_step_of_a_write(nursery: Nursery, unharmed: dict[str, R
 def test_a_disk_without_room(nursery: Nursery, unharmed: dict[str, Run], tmp_path: Path) -> None:
     """The kept data grow until their file is too large: older checkpoints stay, and with room it goes on."""
     folder = tmp_path / "saved"
-    process = nursery.ask(name="neural", folder=str(folder), limit=24_000)
+    process = nursery.ask(name="neural", folder=str(folder), limit=32_000)
     assert nursery.wait(process) == 1
     told = os.readlink(folder / "error")
     (folder / "error").unlink()

@@ -100,7 +100,9 @@ def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record
         if not name.isidentifier():
             raise ValueError(f"Study(measure): a table is named after its function, and {name!r} is no name; use def")
     if "rounds" in names and ALONE not in names:
-        measures = (*measures, Measure(ALONE, _TableOfRun(ALONE), "run", asked=False))
+        place = names.index("rounds") + 1  # the same, whether others come along or are added later
+        alone = Measure(ALONE, _TableOfRun(ALONE), "run", asked=False)
+        measures = (*measures[:place], alone, *measures[place:])
     return measures, _recording(measures, record)
 
 
