@@ -68,7 +68,7 @@ def data_files(folder: Path) -> list[Path]:
 def test_whatever_is_done_to_a_file_is_seen(done: Results, tmp_path: Path) -> None:
     """Files swapped, copied over each other, edited or flipped read as if they were whole, with ``finished=True``."""
     whole, names = read(done.folder), [path.relative_to(done.folder) for path in data_files(done.folder)]
-    assert len(names) == 14
+    assert len(names) == 16
     seen: list[str] = []
     for name in names:
         for fault in FAULTS:
