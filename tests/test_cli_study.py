@@ -85,7 +85,7 @@ def test_a_scenario_is_swept_without_a_study(file: Path, tmp_path: Path, capsys)
     sweep = ("--grid", "share=[0.1, 0.2]", "--grid", "samples=[None, 4]", "--set", "pause=0.0")
     assert study(file, out, *sweep, "--seeds", 3, "--measure", "rounds, members") == 0
     results = Study.load(out)
-    assert len(results.points) == 4 and results.tables[:2] == ["rounds", "members"]
+    assert len(results.points) == 4 and results.tables[:2] == ["rounds", "baseline"] and "members" in results.tables
     assert results.rounds.groupby("point")["seed"].nunique().tolist() == [1, 3, 1, 3]  # the population has one
 
 

@@ -68,7 +68,7 @@ def test_pandas(done: Results) -> None:
     results = Study.load(str(done.folder))
     assert results.name == "map" and results.parameters == ["share", "level"] and results.finished
     assert results.tables == [
-        *["rounds", "members", "stable_point", "influence", "ends", "mean", "hops", "baseline", "failures", "blocks"]
+        *["rounds", "baseline", "members", "stable_point", "influence", "ends", "mean", "hops", "failures", "blocks"]
     ]
     assert results.points["point"].tolist() == list(range(6)) and results.failures.empty
     assert list(results.points.columns) == ["point", "share", "level"]
