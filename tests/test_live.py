@@ -16,6 +16,7 @@ from ecosystem.running.live import Csv, LiveError, TensorBoard
 from ecosystem.running.measures import View
 from ecosystem.running.recording import Record
 
+PAIR = Path(__file__).parents[1] / "scenarios" / "pair.py"
 COMMA = "b, the\nsecond"  # a name that a file of comma-separated values must quote
 
 
@@ -205,38 +206,14 @@ def test_one_listener_of_several_runs_adds_no_row_twice(tmp_path: Path) -> None:
         assert file.read_bytes() == before
 
 
-FILE = """
-import time
-from pathlib import Path
-from ecosystem import Flow, Member, Scenario
-from ecosystem.generators import Location
-
-HERE = Path(__file__).parent
-
-def waits(x):
-    if not (HERE / "go").exists() and (HERE / "c" / "round-00002").exists():
-        (HERE / "waiting").touch()
-        while not (HERE / "go").exists():
-            time.sleep(0.05)
-    return x
-
-def scenario():
-    s = Scenario("slow", rounds=5, samples=8)
-    s.add("a", Member(Location([1.0]), real=Location([0.0])))
-    s.connect("a", "a", Flow(raw=0.5, transform=waits))
-    return s
-"""
-
-
 def test_places_that_a_command_cannot_stream_to_are_refused(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from ecosystem.cli.program import app
 
-    (tmp_path / "slow.py").write_text(FILE)
     for given, why in (
         (("--live", tmp_path / "o/x.csv", "--out", tmp_path / "o"), "lies in the folder that the run is saved to"),
         (("--tensorboard", tmp_path / "c/b", "--checkpoints", tmp_path / "c"), "lies in the folder that its checkp"),
     ):
-        result = CliRunner().invoke(app, ["run", str(tmp_path / "slow.py"), *map(str, given)])
+        result = CliRunner().invoke(app, ["run", str(PAIR), *map(str, given)])
         assert result.exit_code == 2 and why in result.output

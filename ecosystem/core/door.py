@@ -6,15 +6,9 @@ must be there without it. As pandas does for ``frame.plot``, the class names the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
-
-
-def told(words: Callable[[Any], Any]) -> Any:
-    """A table as an attribute that follows from others: worked out when it is read, and not saved."""
-    return property(words, doc=words.__doc__)
 
 
 class Door:

@@ -113,12 +113,6 @@ class Wiring:
         """Another wiring with some parts changed."""
         return replace(self, **parts)  # type: ignore[arg-type]
 
-    def users_at(self, place: Place) -> tuple[set[int], bool]:
-        """The members whose users stand at a place, and whether a flow has them for its own."""
-        here = [c for c in self.components if c.users == place]
-        judging = {i for i, many in enumerate(self.judges) if any(judge.place == place for judge in many)}
-        return judging | {c.chooser for c in here if c.chooser != NONE}, any(c.chooser == NONE for c in here)
-
 
 def parts_of(wiring: Wiring, flow: tuple[str, str]) -> list[int]:
     """The components of a flow."""

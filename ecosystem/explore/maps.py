@@ -10,8 +10,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ecosystem.core.identity import label
-from ecosystem.core.words import number
-from ecosystem.explore.pictures import safe
+from ecosystem.core.words import number, safe
 from ecosystem.plots.palette import DIVERGING, DIVERGING_DARK, RAMP, RAMP_DARK
 from ecosystem.plots.scales import Ends, ends
 from ecosystem.study.outcomes.measuring import NoMeasure, measures, numbers

@@ -12,11 +12,12 @@ from typing import Any
 import solara
 import solara.lab
 
+from ecosystem.core.words import safe
 from ecosystem.explore.answers import compared, moved
 from ecosystem.explore.controls import Control, told
 from ecosystem.explore.latest import Latest
 from ecosystem.explore.launch import Subject, subject
-from ecosystem.explore.pictures import Shown, pictured, safe, table_of, troubled
+from ecosystem.explore.pictures import Shown, pictured, table_of, troubled
 from ecosystem.explore.pieces import Facts, Picture, System, Table
 from ecosystem.explore.running import Sampled
 from ecosystem.explore.setting import Setting, arises

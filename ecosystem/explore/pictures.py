@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecosystem.core.check import one_line
-from ecosystem.core.words import number, shown
+from ecosystem.core.words import number, safe
 from ecosystem.explore.answers import Answer, answers
 from ecosystem.explore.setting import Setting
 from ecosystem.plots import alignment, theme
@@ -136,8 +135,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return safe("–" if value is None else value)
-
-
-def safe(text: object) -> str:
-    """A text, whoever wrote it, as HTML."""
-    return escape(shown(text, one_line=True))

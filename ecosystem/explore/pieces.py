@@ -10,7 +10,7 @@ from typing import Any
 
 import solara
 
-from ecosystem.explore.pictures import safe
+from ecosystem.core.words import safe
 
 
 @solara.component_vue("picture.vue")

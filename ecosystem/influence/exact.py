@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.door import Door, told
+from ecosystem.core.door import Door
 from ecosystem.influence import after, judgement, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
@@ -48,7 +48,7 @@ class Influence(Response):
     ``unbounded`` why effects are infinite or NaN, ``skipped`` and ``unjudged`` who has no column or row, and why.
     """
 
-    verdicts: pd.DataFrame = told(judgement.of_influence)
+    verdicts = property(judgement.of_influence)
     plot: Any = Door("ecosystem.plots.influence", "InfluencePlots")
 
     def __init__(

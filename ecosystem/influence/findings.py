@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core import locks, manifest, parquet, storage
-from ecosystem.core.door import Door, told
+from ecosystem.core.door import Door
 from ecosystem.core.manifest import Damaged
 from ecosystem.influence import judgement
 
@@ -56,7 +56,7 @@ class Findings:
     """
 
     plot = Door("ecosystem.plots.influence", "FindingsPlots")
-    verdicts = told(judgement.of_findings)
+    verdicts = property(judgement.of_findings)
 
     influence: pd.DataFrame
     welfare: pd.DataFrame

@@ -25,7 +25,7 @@ def table(rows: Iterable[Mapping[str, str]], total: int) -> str:
     some = [dict(row) for row in rows]
     if not some:
         return ""
-    head = "".join(f"<th style='text-align:left'>{_safe(name)}</th>" for name in some[0])
+    head = "".join(f"<th style='text-align:left'>{safe(name)}</th>" for name in some[0])
     body = "".join("<tr>" + "".join(_cell(text) for text in row.values()) + "</tr>" for row in some)
     rest = f"<p>… and {total - len(some):,} more</p>" if total > len(some) else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
@@ -42,8 +42,8 @@ def run(run: Run) -> str:
     rows = told if len(told) <= ROWS else told.reindex(told["change"].abs().sort_values(ascending=False).index)
     verdicts = table((_verdict(row) for row in rows.head(ROWS).to_dict("records")), len(told))
     title = f"Run of {facts.get('scenario', 'a scenario')}"
-    told_all = f"<p>{_safe(headline(run, told))}</p>"
-    return f"<div><b>{_safe(title)}</b>: {_safe(', '.join(filter(None, parts)))}{told_all}{verdicts}</div>"
+    told_all = f"<p>{safe(headline(run, told))}</p>"
+    return f"<div><b>{safe(title)}</b>: {safe(', '.join(filter(None, parts)))}{told_all}{verdicts}</div>"
 
 
 def _verdict(row: dict[Any, Any]) -> dict[str, str]:
@@ -69,7 +69,7 @@ def scenario(scenario: Scenario) -> str:
     tables = scenario.describe()
     keys = {"members": ["generator", "curation", "real", "reward", "curator"], "flows": ["raw", "curated", "chosen_by"]}
     shown_tables = [_described(tables[name], columns) for name, columns in keys.items()]
-    return f"<div><b>Scenario {_safe(scenario.name)}</b>: {_safe(', '.join(parts))}{''.join(shown_tables)}</div>"
+    return f"<div><b>Scenario {safe(scenario.name)}</b>: {safe(', '.join(parts))}{''.join(shown_tables)}</div>"
 
 
 def _described(frame: pd.DataFrame, columns: list[str]) -> str:
@@ -90,7 +90,7 @@ def ecosystem(ecosystem: Ecosystem) -> str:
     agents = list(ecosystem.agents)
     members = table(({"member": agent.name, **_now(agent)} for agent in agents[:ROWS]), len(agents))
     title = f"Ecosystem {ecosystem.graph.name}"
-    return f"<div><b>{_safe(title)}</b>: {_safe(', '.join(parts))}{members}</div>"
+    return f"<div><b>{safe(title)}</b>: {safe(', '.join(parts))}{members}</div>"
 
 
 def agent(agent: ModelAgent) -> str:
@@ -100,7 +100,7 @@ def agent(agent: ModelAgent) -> str:
         for name, (raw, curated) in agent.sources.items()
     ]
     now = ", ".join(f"{name} {value}" for name, value in _now(agent).items())
-    return f"<div><b>{_safe(f'Agent {agent.name}')}</b>: {_safe(now)}{table(rows[:ROWS], len(rows))}</div>"
+    return f"<div><b>{safe(f'Agent {agent.name}')}</b>: {safe(now)}{table(rows[:ROWS], len(rows))}</div>"
 
 
 def _now(agent: ModelAgent) -> dict[str, str]:
@@ -127,7 +127,7 @@ def model(model: ClosedForm) -> str:
         for name, tensor in model.tensors().items()
     ]
     facts = ", ".join(filter(None, (batch, *known)))
-    return f"<div><b>{_safe(type(model).__name__)}</b> {_safe(facts)}{table(rows, len(rows))}</div>"
+    return f"<div><b>{safe(type(model).__name__)}</b> {safe(facts)}{table(rows, len(rows))}</div>"
 
 
 def _numbers(tensor: Tensor) -> str:
@@ -139,9 +139,5 @@ def _numbers(tensor: Tensor) -> str:
     return f"{values.numel():,} numbers from {number(float(values.min()))} to {number(float(values.max()))}"
 
 
-def _safe(text: object) -> str:
-    return safe(text, one_line=True)
-
-
 def _cell(text: str) -> str:
-    return f"<td style='text-align:left' title='{_safe(text)}'>{_safe(shortened(text, 44))}</td>"
+    return f"<td style='text-align:left' title='{safe(text)}'>{safe(shortened(text, 44))}</td>"

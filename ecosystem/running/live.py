@@ -13,7 +13,7 @@ import csv
 import io
 import math
 import os
-import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core import storage
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, warn
 from ecosystem.core.words import listed
 from ecosystem.running.recording import Recorder
-from ecosystem.running.snapshots import Recorded
+from ecosystem.running.snapshots import Recorded, Snapshot
 from ecosystem.running.tables import Tables
 
 Listener = Callable[[int, pd.DataFrame], object]
@@ -68,10 +68,9 @@ class Live:
         LiveError
             Where a listener fails in the first round that it is told of.
         """
-        for place, snapshot in enumerate(recorder.snapshots):
-            if snapshot.round <= self._told:
-                continue
-            rows = _rows(recorder, place)
+        new = bisect_right(recorder.snapshots, self._told, key=lambda snapshot: snapshot.round)
+        for snapshot in recorder.snapshots[new:]:
+            rows = _rows(recorder, snapshot)
             first, self._told = self._told < 0, snapshot.round
             for listener in tuple(self.listeners):
                 self._told_one(listener, snapshot.round, rows.copy(), first)
@@ -84,7 +83,7 @@ class Live:
             if first:
                 raise LiveError(f"{what}; mend it, or leave it out") from error
             self.listeners.remove(listener)
-            warnings.warn(f"{what}; the run goes on without it, its tables are whole", RuntimeWarning, stacklevel=4)
+            warn(f"{what}; the run goes on without it, its tables are whole", RuntimeWarning)
 
 
 def as_live(given: Any) -> Live:
@@ -231,10 +230,10 @@ _OTHER = "it is of another run: choose another file, or take it away"
 _PLACES = ("variant", "seed", "replicate")
 
 
-def _rows(recorder: Recorder, place: int) -> pd.DataFrame:
+def _rows(recorder: Recorder, snapshot: Snapshot) -> pd.DataFrame:
     """What the table ``rounds`` says of one recorded round, of all variants."""
     variants = range(len(recorder.program.scenarios))
-    one = Recorded(recorder.names, recorder.seeds, [recorder.snapshots[place]], [])
+    one = Recorded(recorder.names, recorder.seeds, [snapshot], [])
     tables = [Tables(one, (), variant).rounds() for variant in variants]
     if len(tables) > 1:
         for variant, table in enumerate(tables):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
-from ecosystem.core.door import Door, told
+from ecosystem.core.door import Door
 from ecosystem.core.manifest import Damaged
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.verdicts import outcomes
@@ -77,7 +77,7 @@ class Run:
     choices: pd.DataFrame = _table("choices")
     texts: pd.DataFrame = _table("texts")
     baseline: pd.DataFrame = _table("baseline")
-    verdicts: pd.DataFrame = told(outcomes)
+    verdicts = property(outcomes)
     plot: Any = Door("ecosystem.plots.runs", "RunPlots")
     _repr_html_: Any = Door("ecosystem.plots.shown", "run")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.dataset as ds
 
-from ecosystem.core.door import Door, told
+from ecosystem.core.door import Door
 from ecosystem.study.folder import StudyFolderError, mended
 from ecosystem.study.outcomes.verdicts import of_study
 from ecosystem.study.plan import Seed, pending
@@ -37,7 +37,7 @@ class Results:
 
     points: pd.DataFrame  # tables like the others, of every study
     failures: pd.DataFrame
-    verdicts: pd.DataFrame = told(of_study)
+    verdicts = property(of_study)
     plot: Any = Door("ecosystem.plots.study", "StudyPlots")
 
     def __init__(
