@@ -15,7 +15,10 @@ from tests.browser import CHROMIUM
 
 
 class Browser:
-    """One page of a headless browser; ``requests`` are the addresses that it asked for."""
+    """One page of a headless browser.
+
+    ``requests`` are the addresses that it asked for, ``errors`` what was thrown, ``said`` its warnings and errors.
+    """
 
     def __init__(self, folder: Path, width: int = 1440, height: int = 1000, dark: bool = False) -> None:
         from websockets.sync.client import connect
@@ -30,7 +33,7 @@ class Browser:
         port = wait_for(lambda: _port(folder / "DevToolsActivePort"), 60)
         pages = wait_for(lambda: _pages(port), 60)
         self.socket = self.open.enter_context(connect(pages[0]["webSocketDebuggerUrl"], max_size=None))
-        self.number, self.requests, self.errors = 0, [], []
+        self.number, self.requests, self.errors, self.said = 0, [], [], []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.resize(width, height, dark)
@@ -48,6 +51,10 @@ class Browser:
                 self.requests.append(answer["params"]["request"]["url"])
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(answer["params"]["exceptionDetails"])
+            if answer.get("method") == "Log.entryAdded":
+                self.said.append(answer["params"]["entry"]["text"])
+            if answer.get("method") == "Runtime.consoleAPICalled" and answer["params"]["type"] in ("warning", "error"):
+                self.said.append(" ".join(str(part.get("value")) for part in answer["params"]["args"]))
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

@@ -11,12 +11,14 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from ecosystem.core import storage
@@ -29,22 +31,27 @@ MARK = '<meta name="generator" content="ecosystem">'  # in the head of every pag
 HERE = Path(__file__).parent / "templates"
 MOST = 2_900_000  # bytes of a page with its downloads
 DOWNLOAD = 400_000  # bytes of one packed table at most
+PLAIN = 300_000  # letters of charts' specifications; longer ones are packed
+SCRIPTS = ("page.js", "charts.js", "files.js", "pointing.js", "slides.js")
+START = 'await redraw();\ndocument.documentElement.dataset.ready = "yes";\n'
+FORMULA = re.compile(r"^[=+\-@\t\r]")  # how a text begins that spreadsheets take for a formula
 
 
 def render(page: Page) -> str:
     """The page as HTML; everything that comes from a run is escaped."""
     charts = [block for block in blocks(page.sections) if isinstance(block, Chart)]
     specs = {chart.id: chart.spec() for chart in charts}
-    style, script = (_file(name) for name in ("page.css", "page.js"))
-    scripts = [library(), script] if charts else [script]
+    scripts = [*([library()] if charts else []), _script()]
+    data = _json({"specs": specs, "looks": _looks() if charts else {}, "told": dict(page.told)})
     template = _environment().get_template("page.html.j2")
     text = template.render(
         page=page,
         mark=Markup(MARK),
         policy="; ".join(_policy(scripts)),
-        style=Markup(style),
+        style=Markup(_file("page.css")),
         scripts=[Markup(code) for code in scripts],
-        data=Markup(_json({"specs": specs, "looks": _looks() if charts else {}, "told": dict(page.told)})),
+        data=Markup(data if len(data) <= PLAIN else _pack(data)),
+        plain=len(data) <= PLAIN,
         colours={name: i % len(palette.COLOURS) for i, name in enumerate(page.members)},
         palette=list(zip(palette.COLOURS, palette.DARK, strict=True)),
     )
@@ -82,7 +89,8 @@ def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     import vl_convert  # takes a while, and only pages need it
 
-    return vl_convert.javascript_bundle(None).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    bundle = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue]  (its stub asks for an argument)
+    return bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _looks() -> dict[str, Any]:
@@ -106,14 +114,13 @@ def _with_downloads(text: str, tables: Sequence[Table]) -> str:
     packed = [(table.id, _packed(table)) for table in tables if table.whole is not None and table.more]
     room = MOST - len(text.encode())
     for name, content in sorted(packed, key=lambda pair: len(pair[1])):
-        place = f"<!-- whole table {name} -->"
-        if content and len(content) <= room:
-            room -= len(content)
-            button = f'<button type="button" class="download" data-file="{name}">Download all rows (CSV)</button>'
-            data = f'<script type="text/plain" id="whole-{name}">{content}</script>'
-            text = text.replace(place, button + data, 1)
+        button = f'<button type="button" class="download" data-file="{name}">Download all rows (CSV)</button>'
+        data = f'<script type="text/plain" id="whole-{name}">{content}</script>'
+        if content and len(button + data) <= room:
+            room -= len(button + data)
         else:
-            text = text.replace(place, "The whole table is too large for this page; it is in the saved folder.", 1)
+            button, data = "The whole table is too large for this page; it is in the saved folder.", ""
+        text = text.replace(f"<!-- whole table {name} -->", button + data, 1)
     return text
 
 
@@ -122,9 +129,31 @@ def _packed(table: Table) -> str:
     assert table.whole is not None
     if len(table.whole) > 200_000:
         return ""
-    text = shown(table.whole.to_csv(index=False)).encode()
-    packed = base64.b64encode(gzip.compress(text, mtime=0)).decode()
+    packed = _pack(shown(csv(table.whole)))
     return packed if len(packed) <= DOWNLOAD else ""
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """A table as a file of commas: numbers with all their digits, and no text that a spreadsheet would run.
+
+    A page comes from others, and spreadsheets run ``=…`` even in quotes: such texts get an apostrophe before them. The
+    saved folder has them as they are.
+
+    >>> print(csv(pd.DataFrame({"member": ["=1+1"], "value": [1 / 3]})), end="")
+    member,value
+    '=1+1,0.3333333333333333
+    """
+    texts = [i for i, kind in enumerate(frame.dtypes) if not pd.api.types.is_numeric_dtype(kind)]
+    safe = {i: frame.iloc[:, i].map(_defused) if i in texts else frame.iloc[:, i] for i in range(frame.shape[1])}
+    return pd.DataFrame(safe).to_csv(index=False, header=[_defused(str(name)) for name in frame], lineterminator="\n")
+
+
+def _defused(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def _pack(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _json(value: Any) -> str:
@@ -134,15 +163,23 @@ def _json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The same without numbers that JSON lacks."""
+    """The same without numbers that JSON lacks; texts as the page shows them, so that they can be compared."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {shown(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return shown(value)
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
+def _script() -> str:
+    """The page's own scripts as one, whose names nobody else sees."""
+    return '"use strict";\n(async () => {\n' + "\n".join(map(_file, SCRIPTS)) + START + "})();\n"
+
+
+@lru_cache(maxsize=8)
 def _file(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
