@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
     from ecosystem.running.run import Run
 
-MARK = b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # in the head of every report
+OLD = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # in the head of reports of earlier versions
 
 
 def report(
@@ -41,8 +41,10 @@ def _check_page(page: Path) -> None:
     """Refuse a place where something else is than a report."""
     if not page.exists():
         return
+    from ecosystem.report.assembly import MARK
+
     start = page.read_bytes()[:2000] if page.is_file() else b""
-    if not start.startswith(b"<!doctype html>") or MARK not in start:
+    if not start.startswith(b"<!doctype html>") or not any(mark.encode() in start for mark in (MARK, OLD)):
         raise FileExistsError(f"{page} exists and is no report, so it is not overwritten; choose another file")
 
 

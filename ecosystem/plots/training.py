@@ -118,7 +118,7 @@ def sources_colour(names: Sequence[str]) -> Any:
 
 def _kinds_opacity() -> Any:
     scale = alt.Scale(domain=["raw", "curated"], range=[PALE, 1.0])
-    return alt.Opacity("kind:N", scale=scale, legend=alt.Legend(title=None, symbolType="square"))
+    return alt.Opacity("kind:O", scale=scale, legend=alt.Legend(title=None, symbolType="square"))
 
 
 def _bars(table: pd.DataFrame, names: list[str]) -> Any:

@@ -7,7 +7,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-const at = (row, name) => Object.hasOwn(row, name) ? row[name] : null;
+const at = (row, name) => Object.hasOwn(row, name) ? plain(row[name]) : null;
 const csv = (columns, rows) => [columns, ...rows.map((row) => columns.map((name) => at(row, name)))].map((line) => line.map(cell).join(",") + "\n").join("");
 const digits = (value) => typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value ?? "–");
 

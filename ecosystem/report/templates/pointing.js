@@ -7,7 +7,7 @@ let held = null, over = null;
 
 /** What data are about: a flow from a source to a target, or a member; a member's part from a source is a flow. */
 function about(data) {
-  const text = (key) => data && Object.hasOwn(data, key) && data[key] !== null && data[key] !== "" ? String(data[key]) : undefined;
+  const text = (key) => data && Object.hasOwn(data, key) && data[key] !== null && data[key] !== "" ? String(plain(data[key])) : undefined;
   const [source, target, member] = [text("source"), text("target") ?? text("member"), text("member")];
   if (source !== undefined && target !== undefined) return { source, target };
   return member === undefined ? null : { member };
@@ -16,7 +16,7 @@ function about(data) {
 /** The names that a chart knows: what its legends and axes say of them can be pointed at too. */
 function known(chart) {
   const rows = Object.values(specs[chart].datasets ?? {}).flat();
-  return new Set(rows.flatMap((row) => ["member", "source", "target"].filter((key) => Object.hasOwn(row, key)).map((key) => String(row[key]))));
+  return new Set(rows.flatMap((row) => ["member", "source", "target"].filter((key) => Object.hasOwn(row, key)).map((key) => String(plain(row[key])))));
 }
 
 /** Find the marks of a view that has just been drawn, and let the keyboard reach its names. */
@@ -25,7 +25,7 @@ function reach(view) {
   for (const element of all("svg *", view)) {
     const item = element.__data__, role = item?.mark?.role;
     if (!role || element.tagName === "g") continue;
-    const value = MARKED.test(role) ? String(item.datum.value) : undefined;
+    const value = MARKED.test(role) ? String(plain(item.datum.value)) : undefined;
     const one = role === "mark" ? about(item.datum) : names.has(value) ? { member: value } : null;
     if (!one) continue;
     found.push([element, one]);
