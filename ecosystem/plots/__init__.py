@@ -6,11 +6,13 @@ without a network.
 """
 
 from ecosystem.plots.chart import NothingToDraw
+from ecosystem.plots.degree import degrees
 from ecosystem.plots.influence_matrix import matrix, traffic
 from ecosystem.plots.influence_walks import hops, intervals, response
 from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes, welfare
 from ecosystem.plots.quality import sources
+from ecosystem.plots.samples import clouds, symbols
 from ecosystem.plots.study_curves import curves, sensitivity
 from ecosystem.plots.study_maps import heat_map, stable
 from ecosystem.plots.theme import theme
@@ -21,7 +23,9 @@ __all__ = [
     "alignment",
     "change",
     "choices",
+    "clouds",
     "curves",
+    "degrees",
     "diets",
     "draws",
     "heat_map",
@@ -34,6 +38,7 @@ __all__ = [
     "sensitivity",
     "sources",
     "stable",
+    "symbols",
     "tastes",
     "theme",
     "traffic",

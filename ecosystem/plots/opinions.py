@@ -85,9 +85,12 @@ def choices(
     last = table.groupby("flow")["round"].transform("max") == table["round"]
     lifts = table[last].pivot(index="flow", columns="side", values="middle")
     told = _lifted((lifts["after"] - lifts["before"]).loc[order])
+    table["lift"] = table.groupby(["flow", "round"])["middle"].diff()  # of what was kept: it comes second
+    table["top"] = table.groupby(["flow", "round"])["high"].transform("max")
     title = "Rewards of what users were shown and of what they kept"
     drawn = _boxes(embedded("choices", table), names, order)
-    subtitle = "grey: shown; in colour: kept by the users of that member; box: middle half, whiskers: 90 %"
+    subtitle = "grey: shown; in colour: kept by the users of that member; box: middle half, whiskers: 90 %; "
+    subtitle += "number: how far choosing moves the median"
     return finish(drawn, title, f"{title}: choosing {told}.", subtitle)
 
 
@@ -126,6 +129,8 @@ def _boxes(table: pd.DataFrame, names: list[str], order: list[str]) -> Any:
         layers.append(one.mark_bar(**style).encode(alt.Y("lower:Q", **y), alt.Y2("upper:Q")))
     median = base.mark_tick(thickness=2, orient="horizontal", style=HALO)
     layers.append(median.encode(alt.Y("middle:Q", **y)))
+    lifts = base.transform_filter(after).mark_text(dy=-8, fontSize=9)
+    layers.append(lifts.encode(alt.Y("top:Q", **y), alt.Text("lift:Q", format="+.2~r")))
     drawn = alt.layer(*layers, data=table).properties(width=150, height=150)
     return panels(drawn, "flow", order, 3)
 
@@ -231,6 +236,18 @@ def _reach(means: pd.DataFrame, judges: list[str]) -> Any:
     return alt.layer(whiskers, box, base.mark_circle(size=50, opacity=1).encode(alt.X("own:Q", **x)))
 
 
+def together(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Total and lowest alignment round by round: what (total, worst off), round, middle, low, high, best (a round)."""
+    needs("welfare", "rounds", rounds, (*KEYS, "round", "member", "alignment"))
+    seen = rounds[np.isfinite(rounds["alignment"].astype(float))]
+    needs("welfare", "rounds", seen, ("alignment",), "users of these members have no taste that was recorded")
+    groups = seen.groupby([*KEYS, "round"])["alignment"]
+    words = {"total": groups.sum(), "worst off": groups.min()}
+    both = pd.concat([values.reset_index().assign(member=name) for name, values in words.items()])
+    table = spread(both, "alignment", "mean", failures).rename(columns={"member": "what"})
+    return table.assign(best=table.index.isin(table.groupby("what")["middle"].idxmax()))
+
+
 def welfare(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> Any:
     """All members together: the sum of their alignments and the lowest of them, and the rounds in which they are best.
 
@@ -256,22 +273,15 @@ def welfare(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> Any:
     Welfare over rounds: the total goes from 3.00 to 4.00 and is highest in round 1 (4.00); the worst off goes from \
 1.00 to 1.00 and is highest in round 0 (1.00).
     """
-    needs("welfare", "rounds", rounds, (*KEYS, "round", "member", "alignment"))
-    seen = rounds[np.isfinite(rounds["alignment"].astype(float))]
-    needs("welfare", "rounds", seen, ("alignment",), "users of these members have no taste that was recorded")
-    groups = seen.groupby([*KEYS, "round"])["alignment"]
-    words = {"total": groups.sum(), "worst off": groups.min()}
-    both = pd.concat([values.reset_index().assign(member=name) for name, values in words.items()])
-    table = spread(both, "alignment", "mean", failures).rename(columns={"member": "what"})
-    best = table.loc[table.groupby("what")["middle"].idxmax()].set_index("what")
-    table["best"] = table["round"] == table["what"].map(best["round"])
+    table = together(rounds, failures)
+    best = table[table["best"]].set_index("what")
     told = []
-    for name in words:
+    for name in best.index:
         mine = table[table["what"] == name].sort_values("round")["middle"]
         way = f"the {name} goes from {number(mine.iloc[0])} to {number(mine.iloc[-1])}"
         at = best.loc[name]
         told.append(f"{way} and is highest in round {int(at['round'])} ({number(at['middle'])})")
-    drawn = _welfare(embedded("welfare", table), list(words), copies(rounds) > 1)
+    drawn = _welfare(embedded("welfare", table), list(best.index), copies(rounds) > 1)
     subtitle = "; ".join(filter(None, ("dot: the round in which it is highest", band_words(copies(rounds)))))
     return finish(drawn, "Welfare over rounds", f"Welfare over rounds: {'; '.join(told)}.", subtitle)
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecosystem.plots import lines, opinions, quality, training
+from ecosystem.plots import degree, lines, opinions, quality, samples, training
 from ecosystem.running.run import Run
 
 
-class RunPlots:
+class SamplePlots:
+    """Charts of what the members of a run generate, where points and symbols of it were kept."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def clouds(self, round: int | None = None) -> Any:
+        """See :func:`ecosystem.plots.clouds`."""
+        return samples.clouds(samples.points(self._run.samples), self._run.members, round)
+
+    def symbols(self, round: int | None = None) -> Any:
+        """See :func:`ecosystem.plots.symbols`."""
+        return samples.symbols(samples.shares(self._run.samples), self._run.members, round)
+
+
+class RunPlots(SamplePlots):
     """Charts of one run: ``run.plot.alignment()``. Each is an Altair chart to restyle, layer and ``.save("x.svg")``.
 
     They are functions of tables: :func:`ecosystem.plots.alignment` and so on, for tables of one's own.
     """
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
 
     def alignment(self) -> Any:
         """See :func:`ecosystem.plots.alignment`."""
@@ -36,6 +48,10 @@ class RunPlots:
     def diets(self) -> Any:
         """See :func:`ecosystem.plots.diets`."""
         return training.diets(self._run.members, self._run.flows)
+
+    def degrees(self) -> Any:
+        """See :func:`ecosystem.plots.degrees`."""
+        return degree.degrees(self._run.members, self._run.flows)
 
     def draws(self) -> Any:
         """See :func:`ecosystem.plots.draws`."""
