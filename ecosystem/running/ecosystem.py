@@ -23,6 +23,7 @@ from ecosystem.running.checkpoints import Checkpoints, keeping, restore, save
 from ecosystem.running.costs import check_cost
 from ecosystem.running.live import as_live
 from ecosystem.running.model import RoundsModel
+from ecosystem.running.origin import origin
 from ecosystem.running.recording import Record, Recorder, checked_record
 from ecosystem.running.result import run_of
 from ecosystem.running.run import Run
@@ -192,7 +193,9 @@ class Ecosystem(RoundsModel):
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         seconds = round(time.perf_counter() - self.started, 3)
-        told = {"seconds": seconds, "stopped": self.stopped, **settings}
+        # the thousands of a study are told apart by its own identity
+        begun = {} if "point" in settings else origin(self.scenarios[variant])
+        told = {"seconds": seconds, "stopped": self.stopped, **begun, **settings}
         return run_of(self.program, self.state, self.recorder, self.changes, variant, told)
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -22,6 +22,7 @@ from ecosystem.running.checkpoints.folder import STATE, CheckpointError, Checkpo
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.failures import Failure
 from ecosystem.running.measures import named
+from ecosystem.running.origin import origin as begun
 from ecosystem.running.result import facts
 from ecosystem.running.run import Run
 from ecosystem.running.snapshots import Recorded, restored
@@ -38,8 +39,8 @@ def told_tables(eco: Host) -> dict[str, Any]:
 def told_settings(eco: Host, origin: Mapping[str, Any]) -> list[str]:
     """What ``run.settings`` of each variant say, as JSON, as ``run.json`` has it."""
     more = {"seconds": round(time.perf_counter() - eco.started, 3), "stopped": eco.stopped, **origin}
-    variants = range(len(eco.scenarios))
-    return [json.dumps({**facts(eco.program, eco.state, eco.seeds, v), **more}, default=str) for v in variants]
+    told = ({**facts(eco.program, eco.state, eco.seeds, v), **begun(s), **more} for v, s in enumerate(eco.scenarios))
+    return [json.dumps(one, default=str) for one in told]
 
 
 def has_rounds(folder: Path) -> bool:
