@@ -18,12 +18,16 @@ from ecosystem.plots.network import Drawing
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table: a text, a smaller one below it, and the tone of a verdict (``gained``, ``lost``)."""
+    """What stands in a table: a text, a smaller one below it, and the tone of a verdict (``gained``, ``lost``).
+
+    Where the text is the beginning of a longer one, that is the ``whole``, which is seen when it is asked for.
+    """
 
     text: str
     small: str = ""
     tone: str | None = None
     number: bool = False
+    whole: str = ""
 
 
 @dataclass(frozen=True)
