@@ -40,12 +40,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph; ``soft`` ones say how to read what stands beside them."""
+    """A paragraph; ``soft`` ones say how to read what stands beside them, a ``notice`` what to beware of."""
 
     block: ClassVar[str] = "words"
     text: str
     soft: bool = False
     laid_out: bool = False
+    notice: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from ecosystem.report.blocks import Cell, Row, Table
 LISTED = 30  # rows of a table on a page
 
 
-def table(id: str, frame: pd.DataFrame, caption: str, lift: bool = False, whole: bool = True) -> Table:
+def table(
+    id: str, frame: pd.DataFrame, caption: str, lift: bool = False, whole: bool = True, most: int = LISTED
+) -> Table:
     """A table's first rows; with ``lift``, without empty columns, and those in which all agree in the caption.
 
     Rows that have a member, or a source and a target, can be pointed at. Where there are more rows than the page shows,
@@ -33,9 +35,9 @@ def table(id: str, frame: pd.DataFrame, caption: str, lift: bool = False, whole:
     numbers = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
     rows = [
         Row([Cell(text(value), number=number) for value, number in zip(record.values(), numbers, strict=True)], about)
-        for record, about in zip(shown.head(LISTED).to_dict("records"), abouts(frame.head(LISTED)), strict=True)
+        for record, about in zip(shown.head(most).to_dict("records"), abouts(frame.head(most)), strict=True)
     ]
-    more = max(0, len(shown) - LISTED)
+    more = max(0, len(shown) - most)
     return Table(id, caption, [heading(c) for c in shown], rows, more, frame if more and whole else None)
 
 
@@ -60,7 +62,7 @@ def heading(column: object) -> str:
 def text(value: Any) -> str:
     """A value as text: numbers with four digits, long descriptions shortened."""
     if isinstance(value, float | np.floating):
-        return f"{value:.4g}".replace("-", "−") if np.isfinite(value) else "–"
+        return f"{value + 0.0:.4g}".replace("-", "−") if np.isfinite(value) else "–"
     return shortened(value, 240)
 
 
