@@ -12,9 +12,9 @@ from synthetic_findings import found
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users
 from ecosystem.influence import influence
 from ecosystem.influence.findings import Findings
-from ecosystem.influence.sentences import others, own, readers_only
-from ecosystem.report.influence import headline, story, verdicts
-from ecosystem.report.influence.section import render_findings
+from ecosystem.influence.sentences import others, own, readers_only, verdicts
+from ecosystem.influence.story import headline, story, unit
+from ecosystem.report import render_findings
 
 
 def chapter(findings: Findings, start: str) -> list[str]:
@@ -251,7 +251,7 @@ def test_nothing_backfires_on_members_whose_users_never_choose(chosen_by: Any, w
     assert told.startswith(f"Reading more of what {whose} choose does not pay for b: one percentage point more lowers")
     assert headline(findings).startswith("Reading more of what others choose lowers the alignment of b.")
     page = render_findings(findings)
-    assert "backfires" not in page.split('<dl class="words">')[0] and "lowers it" in page
+    assert "backfires" not in page.split('<dl class="words">')[0].split("<main>")[1] and "lowers it" in page
     (glad,) = own(influence(s.with_member("b", reward=Linear([1.0, 0.1]))).findings())  # it was said to choose itself
     assert glad.startswith(f"Reading more of what {whose} choose pays for b: one percentage point more raises")
     by_its_own = influence(s.with_flow("a", "b", chosen_by="consumer")).findings()
@@ -268,3 +268,26 @@ def test_who_chooses_where_nobody_does_yet() -> None:
     )
     assert readers_only(flows) == {"c", "a"}
     assert readers_only(flows.assign(curated=[0.1, 0.0, 0.0, 0.1])) == {"b", "c", "a"}
+
+
+def test_of_other_numbers_the_strongest_effects_are_told_and_curation_is_not_spoken_of() -> None:
+    """They had no headline and no chapters: a page of them was refused."""
+    s = Scenario("other", rounds=60)
+    for name, taste in (("a", 1.0), ("b", -2.0)):
+        s.add(name, Member(Location([0.0]), reward=Linear([taste]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(curated=0.3))
+    s.connect("a", "b", Flow(raw=0.5))
+    findings = influence(s, of="real").findings()
+    told = [sentence for title, sentences in story(findings) if title == "What it does" for sentence in sentences]
+    order = findings.influence["effect"].abs().sort_values(ascending=False, kind="stable").index
+    assert told == list(findings.verdicts["sentence"].loc[order])
+    largest = f"The largest: {told[0][0].lower()}{told[0][1:]}"
+    counts = "Of four effects of more real data, two raise the alignment and one lower it."
+    assert headline(findings) == f"{counts} {largest}"
+    assert unit(findings).startswith("Tables and charts hold derivatives, for a whole unit of real data;")
+    words = " ".join([headline(findings), unit(findings), *told])
+    assert "urat" not in words and "backfire" not in words
+    one = replace(findings, influence=findings.influence.head(1))
+    assert headline(one) == findings.verdicts["sentence"].iloc[0]
+    still = replace(findings, influence=findings.influence.assign(effect=0.0))
+    assert headline(still) == "Nobody’s alignment answers to more real data."

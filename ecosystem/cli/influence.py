@@ -88,7 +88,8 @@ def analysed(
 
 def show_findings(findings: Findings) -> None:
     """The table of influence, then what it means in sentences."""
-    from ecosystem.report.influence import UNIT, VERDICTS, headline, story, verdicts
+    from ecosystem.influence.sentences import VERDICTS, verdicts
+    from ecosystem.influence.story import UNIT, headline, story
 
     found = findings.influence.assign(verdict=[VERDICTS[verdict] for verdict in verdicts(findings)])
     if len(found) > SHOWN:

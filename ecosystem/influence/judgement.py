@@ -20,6 +20,9 @@ _MOVED = {
     "curated": "One percentage point more, chosen, of {}",
     "producers' users": "If the users of {} choose one percentage point more of what others read of it, that",
 }
+_NOUNS = {"real": "real data", "raw": "raw shares", "curated": "curated shares", "share": "shares of flows"}
+_NOUNS |= {"producers' users": "choice by producers’ users"}
+USUAL = ("curation", "alignment")  # what is moved, what is looked at
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,41 @@ def of_influence(effect: Exact) -> pd.DataFrame:
     alignment that is looked at, first columns ``of`` and ``measure`` say so, and verdicts are raises, lowers, none and
     undefined.
     """
+    return of_findings(tables(effect))
+
+
+def tables(effect: Exact) -> Tables:
+    """What its sentences are made of."""
     described = effect.scenario.describe()
     settings = {"formal": effect.formal, "unbounded": effect.unbounded}
-    return of_findings(Tables(effect.table, described["members"], described["flows"], settings))
+    return Tables(effect.table, described["members"], described["flows"], settings)
+
+
+def largest(found: sentences.Analysed, most: int) -> pd.DataFrame:
+    """The verdicts on the largest effects alone: the sentences of all take long where there are many."""
+    rows = sentences.strongest(found.influence).head(most)
+    return of_findings(Tables(rows, found.members, found.flows, found.settings))
+
+
+def subject(found: sentences.Analysed) -> tuple[str, str]:
+    """What is moved, and what of the targets is looked at."""
+    table = found.influence
+    of, measure = (
+        str(table[name].iloc[0] if name in table and len(table) else found.settings.get(name, usual))
+        for name, usual in zip(("of", "measure"), USUAL, strict=True)
+    )
+    return of, measure
+
+
+def plain(verdict: pd.Series) -> pd.Series:
+    """Verdicts where it is not curation that is moved, or not alignment that is looked at."""
+    words = {"pays": "raises", "helps": "raises", "none": "none", "undefined": "undefined"}
+    return verdict.map(words).fillna("lowers")
+
+
+def moved(of: str) -> str:
+    """What is moved, in a sentence."""
+    return _NOUNS.get(of, of)
 
 
 def of_findings(found: sentences.Analysed) -> pd.DataFrame:
@@ -66,10 +101,7 @@ def of_findings(found: sentences.Analysed) -> pd.DataFrame:
     table = found.influence
     said = [name for name in ("of", "measure") if name in table]
     verdict = sentences.verdicts(found)
-    if said:
-        plain = {"pays": "raises", "helps": "raises", "none": "none", "undefined": "undefined"}
-        verdict = verdict.map(plain).fillna("lowers")
-    rows = table.assign(verdict=verdict)
+    rows = table.assign(verdict=plain(verdict) if said else verdict)
     tell = _unusual if said else _usual
     rows["sentence"] = [tell(found, row) for row in rows.to_dict("records")]
     return rows[[*said, "target", "source", "kind", "effect", "network", "verdict", "sentence"]]

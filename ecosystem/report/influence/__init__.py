@@ -2,7 +2,7 @@
 
 from ecosystem.influence.sentences import VERDICTS, verdicts
 from ecosystem.report.influence.matrix import heat_map
-from ecosystem.report.influence.story import UNIT, headline, story
+from ecosystem.influence.story import UNIT, headline, story
 from ecosystem.report.influence.walks import hops
 from ecosystem.report.influence.web import network
 

@@ -8,11 +8,11 @@ import pandas as pd
 
 from ecosystem.core.words import number
 from ecosystem.influence.sentences import VERDICTS, judged, own_rounds, strongest, verdicts
+from ecosystem.influence.story import FAR, UNIT, headline, limits, story
 from ecosystem.report import look, parts
 from ecosystem.report.crowds import DRAWN
 from ecosystem.report.influence import captions
 from ecosystem.report.influence.matrix import heat_map
-from ecosystem.report.influence.story import FAR, UNIT, headline, limits, story
 from ecosystem.report.influence.walks import hops, pairs
 from ecosystem.report.influence.web import edges as edges_of
 from ecosystem.report.influence.web import network

@@ -1,42 +1,64 @@
-"""What an influence analysis means, told in chapters that the page and the command line share."""
+"""What an influence analysis means, told in chapters that the page and the command line share.
 
-from typing import TYPE_CHECKING, Any
+Of the influence of curation on alignment all is told; where another number is moved, or another measure looked at, the
+strongest effects are, one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import called, counted, joined, number
-from ecosystem.influence.sentences import NAMED, TOLD, judged, others, own, points, smallest
-from ecosystem.report.look import percent
-
-if TYPE_CHECKING:
-    from ecosystem.influence.findings import Findings
+from ecosystem.core.words import called, counted, joined, number, percent
+from ecosystem.influence import judgement
+from ecosystem.influence.findings import Findings
+from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest
 
 UNIT = (
     "Curating a member means that more of what it trains on is chosen, by whoever chooses there: the curated shares of "
     "its diet grow in proportion, and all others, real data too, shrink in proportion. Sentences speak of one "
     "percentage point more; tables and figures hold the derivative, for a whole unit of that share: 100 times as much."
 )
+OTHERWISE = "Tables and charts hold derivatives, for a whole unit of {}; sentences speak of a hundredth of it."
 FAR = 0.01  # relative distance to the stable point above which numbers come with a warning
 ORDERS = 4  # orders of updates that get a sentence; the table has them all
 
 
-def story(findings: "Findings") -> list[tuple[str, list[str]]]:
+def story(findings: Findings) -> list[tuple[str, list[str]]]:
     """All there is to say, as headings with their sentences; headings without sentences are left out."""
-    chapters = [
-        ("How far these numbers go", limits(findings)),
-        ("What curation does to the member itself", own(findings)),
-        ("What it does to the others", others(findings)),
-        ("Who gains and who pays", welfare(findings)),
-        ("Does the network settle?", settling(findings)),
-        ("Whose curation has no derivative", missing(findings, "skipped")),
-        ("Whose alignment is not looked at", missing(findings, "unjudged")),
-    ]
+    limited, settled = ("How far these numbers go", limits(findings)), ("Does the network settle?", settling(findings))
+    skipped, unjudged = missing(findings, "skipped"), missing(findings, "unjudged")
+    if judgement.subject(findings) != judgement.USUAL:
+        told = judgement.largest(findings, TOLD)["sentence"].tolist()
+        most = f"What it does: the {len(told)} strongest of {len(findings.influence):,} effects"
+        heading = most if len(told) < len(findings.influence) else "What it does"
+        chapters = [limited, (heading, told), settled, ("Who is no source", skipped), ("Who is no target", unjudged)]
+    else:
+        chapters = [
+            limited,
+            ("What curation does to the member itself", own(findings)),
+            ("What it does to the others", others(findings)),
+            ("Who gains and who pays", welfare(findings)),
+            settled,
+            ("Whose curation has no derivative", skipped),
+            ("Whose alignment is not looked at", unjudged),
+        ]
     return [(title, sentences) for title, sentences in chapters if sentences]
 
 
-def headline(findings: "Findings") -> str:
+def unit(findings: Analysed) -> str:
+    """What the numbers of tables and charts are, and those of sentences."""
+    of, _ = judgement.subject(findings)
+    return UNIT if of == "curation" else OTHERWISE.format(judgement.moved(of))
+
+
+def headline(findings: Analysed) -> str:
     """The verdicts in one or two sentences."""
+    of, measure = judgement.subject(findings)
+    if (of, measure) != judgement.USUAL:
+        return _counts(findings, of, measure)
     own_rows, cross = judged(findings, "self"), judged(findings, "cross")
     if findings.influence.empty:
         return "There is no influence to speak of: nobody’s curation has a derivative here."
@@ -62,7 +84,21 @@ def headline(findings: "Findings") -> str:
     return " ".join(words) or "Curation makes no difference to the others."
 
 
-def _who(findings: "Findings", members: list[str], total: int, again: bool = False) -> str:
+def _counts(findings: Analysed, of: str, measure: str) -> str:
+    """How many effects of another number, or on another measure, have either sign, and the largest of them."""
+    rows = findings.influence
+    if rows.empty:
+        return f"There is no influence of {judgement.moved(of)} on {measure} to speak of."
+    first = str(judgement.largest(findings, 1)["sentence"].iloc[0])
+    effect, small = rows["effect"].astype(float), smallest(findings)
+    up, down = int((effect > small).sum()), int((effect < -small).sum())
+    if len(rows) == 1 or up + down == 0:
+        return first if len(rows) == 1 else f"Nobody’s {measure} answers to more {judgement.moved(of)}."
+    counts = f"Of {counted(len(rows))} effects of more {judgement.moved(of)}, {counted(up)} raise the {measure}"
+    return f"{counts} and {counted(down)} lower it. The largest: {first[0].lower() + first[1:]}"
+
+
+def _who(findings: Analysed, members: list[str], total: int, again: bool = False) -> str:
     """Members by name, or by number where they are many."""
     if len(members) == total == len(findings.members) > 1:
         return "both members" if total == 2 else f"all {counted(total)} members"
@@ -73,7 +109,7 @@ def _who(findings: "Findings", members: list[str], total: int, again: bool = Fal
     return counted(len(members)) if again else f"{counted(len(members))} of {counted(total)} members"
 
 
-def formal(findings: "Findings") -> list[str]:
+def formal(findings: Findings) -> list[str]:
     """Why numbers are formal, and what that means."""
     reason = str(findings.settings.get("formal") or "").strip().rstrip(".")
     if not reason:
@@ -81,7 +117,7 @@ def formal(findings: "Findings") -> list[str]:
     return [f"These numbers are formal: {reason}."]
 
 
-def limits(findings: "Findings") -> list[str]:
+def limits(findings: Findings) -> list[str]:
     """Why numbers are formal, or how far the scenario's own rounds leave the network from where they hold."""
     settings = findings.settings
     if settings.get("formal") or not float(settings.get("distance") or 0.0) > FAR:
@@ -91,7 +127,7 @@ def limits(findings: "Findings") -> list[str]:
     return [words.replace("it is", "the network is", 1)]
 
 
-def welfare(findings: "Findings") -> list[str]:
+def welfare(findings: Findings) -> list[str]:
     """What every source's curation is worth to itself, to the others and to all; sums of alignments."""
     table = findings.welfare.set_index(findings.welfare["source"].astype(str))
     if table.empty or len(findings.members) < 2:
@@ -106,7 +142,7 @@ def welfare(findings: "Findings") -> list[str]:
     return sentences
 
 
-def _balance(findings: "Findings", name: str, row: pd.Series) -> str:
+def _balance(findings: Findings, name: str, row: pd.Series) -> str:
     """One member's curation as a balance."""
     private, outside, social = (float(row[column]) for column in ("private", "externality", "social"))
     rest = [str(member) for member in findings.members["member"] if str(member) != name]
@@ -130,7 +166,7 @@ def _balance(findings: "Findings", name: str, row: pd.Series) -> str:
     return f"{_capital(sentence)}; {end}."
 
 
-def _losers(findings: "Findings", table: pd.DataFrame, column: str) -> str:
+def _losers(findings: Findings, table: pd.DataFrame, column: str) -> str:
     """By how many members' curation the others, or all together, lose."""
     whom = {"externality": "the others, taken together, lose", "social": "the network as a whole loses"}[column]
     losing = table.loc[table[column] < -smallest(findings), column].sort_values().head(NAMED)
@@ -140,7 +176,7 @@ def _losers(findings: "Findings", table: pd.DataFrame, column: str) -> str:
     return f"{start}, most with {most}." if most else f"{start}."
 
 
-def settling(findings: "Findings") -> list[str]:
+def settling(findings: Findings) -> list[str]:
     """Whether rounds lead to the stable point, in which orders, and how fast; the scenario's own order comes first."""
     settings, table = findings.settings, findings.stability
     rows = table.head(ORDERS).to_dict("records")
@@ -182,7 +218,7 @@ def _pace(row: dict[Any, Any], tolerance: object, own: bool) -> str:
     return f"{words} (rounds until {near}: {', '.join(rounds)})." if rounds else f"{words}."
 
 
-def missing(findings: "Findings", fact: str) -> list[str]:
+def missing(findings: Findings, fact: str) -> list[str]:
     """Who is no source ("skipped") or no target ("unjudged"), and why; one sentence for all that share a reason."""
     groups: dict[str, list[str]] = {}
     for member, reason in (findings.settings.get(fact) or {}).items():
