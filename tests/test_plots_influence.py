@@ -279,3 +279,64 @@ def test_they_are_saved_without_a_network(kind: str, tmp_path: Path) -> None:
     for name, chart in {"matrix": effect().plot.matrix(), "hops": effect().plot.hops()}.items():
         chart.save(tmp_path / f"{name}.{kind}")
         assert (tmp_path / f"{name}.{kind}").stat().st_size > 2000
+
+
+# -- hop by hop, and without a flow ------------------------------------------------------------------------------------
+
+
+def test_matrices_of_hops_hold_the_sums_so_far_in_colours_that_compare() -> None:
+    table = effect().hops(4)
+    charts = [plots.within(table, hop, ["a", "b", "c"]) for hop in range(5)]
+    for hop, chart in enumerate(charts):
+        cells, rows = data(chart).set_index(["target", "source"]), table[table["hop"] == hop]
+        for row in rows.to_dict("records"):
+            cell = cells.loc[(row["target"], row["source"])]
+            assert (cell["effect"], cell["left"]) == (row["cumulative"], row["left"])
+    domains = [chart.to_dict()["layer"][0]["encoding"]["color"]["scale"]["domain"] for chart in charts]
+    assert all(domain == domains[0] for domain in domains)
+    whole = table["cumulative"] + table["left"]
+    assert domains[0][1] >= max(whole.abs().max(), table["cumulative"].abs().max())
+    last = table[table["hop"] == 1]
+    share = last["left"].abs().sum() / (last["cumulative"] + last["left"]).abs().sum()
+    assert f"{100 * share:.3g} % of the influence is still under way" in charts[1].title.subtitle[-1]
+    assert (
+        charts[1].title.text == "Influence within one hop" and charts[0].title.text == "Influence before the first hop"
+    )
+    with pytest.raises(plots.NothingToDraw, match="give one of the hops 0 to 4"):
+        plots.within(table, 5)
+
+
+def test_matrices_of_hops_are_small_and_say_what_they_leave_out() -> None:
+    table = grid(20).assign(hop=0, left=0.0)
+    chart = plots.within(table.assign(cumulative=table["effect"]), 0)
+    assert len(data(chart)) == 144 and "the 12 sources and targets with the largest influence" in chart.title.subtitle
+
+
+def test_a_matrix_is_as_large_as_it_is_allowed_to_be() -> None:
+    """Members that are target and source counted twice: of 31 it was said that 40 of 62 are drawn."""
+    chart = plots.matrix(grid(31), [f"m{i}" for i in range(31)] * 2)
+    assert len(data(chart)) == 31 * 31 and not any("of 62" in line for line in chart.title.subtitle)
+    chart = plots.matrix(grid(31), most=30)
+    assert len(data(chart)) == 900 and "the 30 of 31 targets and 30 of 31 sources" in chart.title.subtitle[0]
+
+
+def test_of_other_measures_it_is_not_said_that_they_help() -> None:
+    chart = plots.matrix(grid(2).assign(measure="width"))
+    assert "It raises most:" in chart.description and "helps" not in str(chart.to_dict())
+
+
+def test_a_flow_that_is_taken_out_changes_alignments_as_the_table_says() -> None:
+    edges = effect().edges(knock_out=True)
+    row = edges[(edges["source"] == "a") & (edges["target"] == "b")].iloc[0]
+    chart = plots.knock_out(edges, "a", "b")
+    bars = data(chart).set_index("member")
+    assert {name: bars.at[name, "change"] for name in "abc"} == {name: row[f"J[{name}]"] for name in "abc"}
+    assert set(bars["source"] + bars["target"]) == {"ab"}  # a page marks the flow by them
+    assert chart.title.text == "Alignment without a → b" and chart.description.startswith("Without a → b: b +")
+    assert len(data(plots.knock_out(edges, "a", "b", most=1))) == 1
+    for table, mend in (
+        (effect().edges(), "knock_out=True"),
+        (edges.assign(**{f"J[{n}]": np.nan for n in "abc"}), "can"),
+    ):
+        with pytest.raises(plots.NothingToDraw, match=mend):
+            plots.knock_out(table, "a", "b")

@@ -7,8 +7,8 @@ without a network.
 
 from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.degree import degrees
-from ecosystem.plots.influence_matrix import matrix, traffic
-from ecosystem.plots.influence_walks import hops, intervals, response
+from ecosystem.plots.influence_matrix import knock_out, matrix, traffic
+from ecosystem.plots.influence_walks import hops, intervals, response, within
 from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes, welfare
 from ecosystem.plots.quality import sources
@@ -31,6 +31,7 @@ __all__ = [
     "heat_map",
     "hops",
     "intervals",
+    "knock_out",
     "losses",
     "matrix",
     "measured",
@@ -43,4 +44,5 @@ __all__ = [
     "theme",
     "traffic",
     "welfare",
+    "within",
 ]

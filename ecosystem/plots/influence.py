@@ -31,6 +31,11 @@ class InfluencePlots:
         """See :func:`ecosystem.plots.hops`; up to ``most`` hops."""
         return influence_walks.hops(self._effect.hops(most), pairs)
 
+    def within(self, hop: int, most: int = influence_walks.REACHED) -> Any:
+        """See :func:`ecosystem.plots.within`; of walks of up to ``hop`` hops."""
+        members = [*self._effect.targets, *self._effect.sources]
+        return influence_walks.within(self._effect.hops(max(hop, 8)), hop, members, most)
+
     def traffic(self, source: str | None = None, target: str | None = None, most: int = 20) -> Any:
         """See :func:`ecosystem.plots.traffic`; of one source or to one target, if asked."""
         return influence_matrix.traffic(self._effect.edges(source, target), most)
@@ -58,9 +63,18 @@ class FindingsPlots:
         """See :func:`ecosystem.plots.hops`."""
         return influence_walks.hops(self._findings.hops, pairs)
 
+    def within(self, hop: int, most: int = influence_walks.REACHED) -> Any:
+        """See :func:`ecosystem.plots.within`."""
+        members = list(self._findings.members["member"].astype(str))
+        return influence_walks.within(self._findings.hops, hop, members, most)
+
     def traffic(self, most: int = 20) -> Any:
         """See :func:`ecosystem.plots.traffic`."""
         return influence_matrix.traffic(self._findings.edges, most)
+
+    def knock_out(self, source: str, target: str, most: int = 20) -> Any:
+        """See :func:`ecosystem.plots.knock_out`."""
+        return influence_matrix.knock_out(self._findings.edges, source, target, most)
 
 
 class MeasuredPlots:

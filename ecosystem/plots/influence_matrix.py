@@ -25,10 +25,15 @@ SIDES = ("gains", "harms")  # in the order of the theme's colours: blue and oran
 NOTHING = 1e-10  # of the largest effect: what is smaller is rounding
 
 
-def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any:
+def matrix(
+    influence: pd.DataFrame,
+    members: Sequence[str] | None = None,
+    most: int = MOST,
+    scale: Sequence[float] | np.ndarray | None = None,
+) -> Any:
     """Effect of every source on every target, in colours that have zero in the middle, with its sign in the cell.
 
-    Of more than 60 rows or columns the 40 with the largest effects are drawn, and the subtitle says so.
+    Of more than ``most`` rows or columns those with the largest effects are drawn, up to 40, and the subtitle says so.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any
         verdict are shown too where they are there, of and measure say what else is moved and looked at.
     members
         All members, in the order of rows and columns; by default that of the table.
+    scale
+        Effects whose colours these should be, for charts that are compared; by default those that are drawn.
 
     Raises
     ------
@@ -49,9 +56,9 @@ def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any
     """
     needs("matrix", "influence", influence, ("target", "source", "effect"), "nobody's curation has a derivative here")
     table = influence.astype({"target": str, "source": str, "effect": float}).reset_index(drop=True)
-    rows, columns, subtitle = _shown(table, list(map(str, members or ())))
+    rows, columns, subtitle = _shown(table, list(dict.fromkeys(map(str, members or ()))), most)
     kept = table[table["target"].isin(rows) & table["source"].isin(columns)]
-    found = ends(kept["effect"].to_numpy(), centred=True)
+    found = ends(kept["effect"].to_numpy() if scale is None else np.asarray(scale, dtype=float), centred=True)
     step = int(np.clip(WIDE / max(len(rows), len(columns)), 11, 56))
     kept = _written(kept, step, found)
     of, measure = (str(table[name].iloc[0]) if name in table else usual for name, usual in _USUAL.items())
@@ -60,7 +67,8 @@ def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any
     )
     tips = [alt.Tooltip("source:N"), alt.Tooltip("target:N"), *numbers(("effect", "effect"))]
     tips += [alt.Tooltip(f"{name}:N") for name in ("network", "verdict") if name in kept]
-    color = coloured("effect", found, f"d {measure} / d {of}", True, ("harms", "helps"))
+    down, up = ("harms", "helps") if measure == _USUAL["measure"] else ("lowers", "raises")
+    color = coloured("effect", found, f"d {measure} / d {of}", True, (down, up))
     cells = base.mark_rect().encode(color, tooltip=tips)
     layers = [cells, *written(base.transform_filter("isValid(datum.effect)"), "words", min(11, step - 2))]
     if max(len(rows), len(columns)) <= MOST:
@@ -69,7 +77,7 @@ def matrix(influence: pd.DataFrame, members: Sequence[str] | None = None) -> Any
     drawn = alt.layer(*layers).properties(width=alt.Step(step), height=alt.Step(min(step, 40) if step > 11 else step))
     title = f"Influence of {of} on {measure}"
     words = [subtitle, "frames: on oneself" if len(layers) > 4 else "", found.words]
-    return finish(drawn, title, _heading(of, measure) + _told(table), "; ".join(filter(None, words)))
+    return finish(drawn, title, _heading(of, measure) + _told(table, up, down), "; ".join(filter(None, words)))
 
 
 _USUAL = {"of": "curation", "measure": "alignment"}
@@ -79,15 +87,15 @@ def _heading(of: str, measure: str) -> str:
     return "" if (of, measure) == tuple(_USUAL.values()) else f"d {measure} / d {of}: "
 
 
-def _shown(table: pd.DataFrame, members: list[str]) -> tuple[list[str], list[str], str]:
+def _shown(table: pd.DataFrame, members: list[str], most: int) -> tuple[list[str], list[str], str]:
     """Rows and columns in their order: all of them, or those with the largest effects and words that say so."""
     sides, told = [], []
     for side, noun in (("target", "target"), ("source", "source")):
         size = table.groupby(side, sort=False)["effect"].agg(lambda effects: effects.abs().sum())
         names = [name for name in members if name in size.index] or list(size.index)
-        if len(names) > MOST:
-            kept = set(size.nlargest(STRONGEST).index)
-            told.append(f"{STRONGEST} of {len(names):,} {noun}s")
+        if len(names) > most:
+            kept = set(size.nlargest(min(STRONGEST, most)).index)
+            told.append(f"{len(kept)} of {len(names):,} {noun}s")
             names = [name for name in names if name in kept]
         sides.append(names)
     return sides[0], sides[1], f"the {' and '.join(told)} with the largest effects" if told else ""
@@ -126,7 +134,7 @@ def _cell(value: float, top: float, digits: int) -> str:
     return number(value, top, sign=True, digits=digits) if digits else "−" if value < 0 else ""
 
 
-def _told(table: pd.DataFrame) -> str:
+def _told(table: pd.DataFrame, up: str, down: str) -> str:
     """How many on how many, whom it helps and whom it harms most."""
     effect = table["effect"]
     size = NOTHING * effect[np.isfinite(effect)].abs().max() if np.isfinite(effect).any() else 0.0
@@ -136,8 +144,8 @@ def _told(table: pd.DataFrame) -> str:
         counts = {"positive": int((effect > size).sum()), "negative": int((effect < -size).sum())}
         words.append(f"Of {len(table):,} effects {counts['positive']:,} are positive, {counts['negative']:,} negative.")
     for verb, rows in (
-        ("helps", table[effect > size].nlargest(NAMED, "effect")),
-        ("harms", table[effect < -size].nsmallest(NAMED, "effect")),
+        (up, table[effect > size].nlargest(NAMED, "effect")),
+        (down, table[effect < -size].nsmallest(NAMED, "effect")),
     ):
         named = [f"{pair_of(row)} ({_size(row['effect'])})" for row in rows.to_dict("records")]
         words += [f"It {verb} most: {joined(named)}."] if named else [f"It {verb} nobody."]
@@ -188,12 +196,7 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
         If a column is missing, or no flow carries anything.
     """
     needs("traffic", "edges", edges, ("source", "target", "traffic"))
-    table = edges.assign(source=edges["source"].astype(str), target=edges["target"].astype(str))
-    whole = table["traffic"].astype(float)
-    apart = {"gains": whole.clip(lower=0), "harms": whole.clip(upper=0)}
-    for side, value in apart.items():
-        table[side] = table[side].astype(float).fillna(value) if side in table else value
-    table["size"] = table["gains"] - table["harms"]
+    table = apart(edges.assign(source=edges["source"].astype(str), target=edges["target"].astype(str)))
     table["flow"] = headings(table["source"], table["target"], 18)
     carrying = table[table["size"] > NOTHING * table["size"].max()]
     kept = needs("traffic", "edges", carrying, ("flow",), "no flow carries influence").nlargest(most, "size")
@@ -213,5 +216,63 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
         f"{row['flow']} carries gains of {number(row['gains'])} and harms of {number(row['harms'])}"
         for row in kept.head(2 * NAMED).to_dict("records")
     ]
-    words = f"Of {counted(len(table), 'flow')}, {len(carrying):,} carry influence. {'; '.join(named)}."
+    words = f"Of {counted(len(table), 'flow')}, {counted(len(carrying))} carry influence. {'; '.join(named)}."
     return finish(drawn, "Flows by the influence that they carry", words, subtitle)
+
+
+def apart(edges: pd.DataFrame) -> pd.DataFrame:
+    """Flows with what they carry apart, ``gains`` and ``harms`` (of traffic alone where that is not known), and their
+    ``size``, in which gains and harms do not cancel.
+    """
+    whole = edges["traffic"].astype(float).fillna(0.0)
+    parts = zip(SIDES, (whole.clip(lower=0), whole.clip(upper=0)), strict=True)
+    found = {side: edges[side].astype(float).fillna(part) if side in edges else part for side, part in parts}
+    return edges.assign(**found, size=found["gains"] - found["harms"])
+
+
+def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> Any:
+    """By how much each member's alignment changes without a flow whose share goes back to real data.
+
+    Parameters
+    ----------
+    edges
+        ``effect.edges(knock_out=True)``: source, target (of the flow), and a column ``J[member]`` for each member.
+    source, target
+        Of the flow that is taken out.
+    most
+        Members that are drawn, those whose alignment changes most.
+
+    Raises
+    ------
+    NothingToDraw
+        If there is no such flow, or it was not taken out.
+    """
+    needs("knock_out", "edges", edges, ("source", "target"))
+    row = edges[(edges["source"].astype(str) == source) & (edges["target"].astype(str) == target)]
+    found = [(str(name)[2:-1], float(row[name].iloc[0])) for name in knocked(edges) if len(row)]
+    table = pd.DataFrame(found, columns=["member", "change"]).assign(source=source, target=target)
+    table = table[table["change"].notna()]
+    needs(
+        "knock_out", "edges", table, (), f"{source!r} → {target!r} was not taken out: knock_out=True, where it can be"
+    )
+    table["side"] = np.where(table["change"] > 0, *SIDES)
+    kept = table.loc[table["change"].abs().sort_values(ascending=False, kind="stable").index[:most]]
+    base = alt.Chart(embedded("knock_out", kept)).encode(
+        alt.Y("member:N", sort=list(kept["member"]), title=None, axis=alt.Axis(ticks=False, domain=False)),
+        alt.X("change:Q", title="change of alignment without it", axis=alt.Axis(tickCount=7)),
+    )
+    tips = [alt.Tooltip("member:N"), *numbers(("change", "change"))]
+    bars = base.mark_bar(height={"band": 0.7}).encode(sides(kept), tooltip=tips)
+    zero = alt.Chart(kept.head(1)).mark_rule(style=RULE).encode(x=alt.datum(0))
+    drawn = alt.layer(bars, zero).properties(height=alt.Step(20), width=420)
+    flow = headings([source], [target], 24)[0]
+    subtitle = (
+        f"the {len(kept)} of {len(table):,} members whose alignment changes most" if len(kept) < len(table) else ""
+    )
+    named = [f"{called(r['member'])} {number(r['change'], sign=True)}" for r in kept.head(2 * NAMED).to_dict("records")]
+    return finish(drawn, f"Alignment without {flow}", f"Without {flow}: {joined(named)}.", subtitle)
+
+
+def knocked(edges: pd.DataFrame) -> list[str]:
+    """The columns of a table of flows that say what happens without them, one a member."""
+    return [name for name in map(str, edges.columns) if name.startswith("J[") and name.endswith("]")]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import counted, number
+from ecosystem.core.words import counted, number, percent
 from ecosystem.plots.chart import embedded, finish, needs
-from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, sides
+from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, matrix, sides
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.spreads import evenly
 from ecosystem.plots.theme import RULE
 
 PANELS = 6  # pairs that have a panel each
+REACHED = 12  # rows and columns of a matrix of so many hops
 ROWS = 24  # pairs with an interval
 POINTS = 120  # rounds drawn of a pair
 PAIR = ["target", "source"]
@@ -59,6 +61,43 @@ def hops(hops: pd.DataFrame, pairs: int = PANELS) -> Any:
     ]
     title, key = "Influence hop by hop", "bars: walks of so many hops; line: their sum; dashes: the whole"
     return finish(_panels(layers, order), title, "; ".join(named) + ".", [subtitle, key])
+
+
+def within(hops: pd.DataFrame, hop: int, members: Sequence[str] | None = None, most: int = REACHED) -> Any:
+    """The influence matrix of walks of up to ``hop`` hops, in the colours of all hops: charts of several compare.
+
+    Parameters
+    ----------
+    hops
+        ``effect.hops()`` or ``findings.hops``: target, source, hop, effect, cumulative, left.
+    members
+        All members, in the order of rows and columns; by default that of the table.
+    most
+        Rows and columns that are drawn, those with the largest influence.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or nobody was followed so far.
+    """
+    needs("within", "hops", hops, (*PAIR, "hop", "cumulative", "left"))
+    table = hops.astype({"target": str, "source": str})
+    table["whole"] = table["cumulative"] + table["left"]
+    for side in PAIR:
+        size = table[table["hop"] == table["hop"].max()].groupby(side, sort=False)["whole"]
+        table = table[table[side].isin(size.agg(lambda whole: whole.abs().sum()).nlargest(most).index)]
+    scale = table[["cumulative", "whole"]].to_numpy().ravel()
+    now = table[table["hop"] == hop]
+    now = now.assign(effect=now["cumulative"])
+    needs("within", "hops", now, (), f"give one of the hops {table['hop'].min()} to {table['hop'].max()}")
+    kept = [*(name for name in ("of", "measure") if name in now), *PAIR, "effect", "left"]
+    drawn = matrix(now[kept], members, most, scale)
+    far, whole = now["left"].abs().sum(), now["whole"].abs().sum()
+    rest = f"{percent(far / whole)} of the influence is still under way" if far > NOTHING * whole else "nothing is left"
+    steps = f"within {counted(hop, 'hop')}" if hop else "before the first hop"
+    many = bool((hops[PAIR].nunique() > most).any())
+    part = f"the {most} sources and targets with the largest influence" if many else ""
+    return finish(drawn, f"Influence {steps}", f"{rest[0].upper()}{rest[1:]}. {drawn.description}", [part, rest])
 
 
 def response(response: pd.DataFrame, exact: pd.DataFrame | None = None, pairs: int = PANELS) -> Any:
