@@ -45,8 +45,11 @@ DOORS = {
     ("running.run", "_repr_html_", "plots.shown"),
     ("running.run", "plot", "plots.runs"),
     ("scenario.scenario", "_repr_html_", "plots.shown"),
+    ("influence.exact", "_repr_html_", "plots.shown_influence"),
     ("influence.exact", "plot", "plots.influence"),
+    ("influence.findings", "_repr_html_", "plots.shown_influence"),
     ("influence.findings", "plot", "plots.influence"),
+    ("influence.measured", "_repr_html_", "plots.shown_influence"),
     ("influence.measured", "plot", "plots.influence"),
     ("study.results", "plot", "plots.study"),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import synthetic_findings as influence_findings
 import synthetic_runs as made
 from small_runs import recorded
 
-from ecosystem import Categorical, Ecosystem, Flow, Gaussian, Linear, Location, Member, Scenario
+from ecosystem import Categorical, Ecosystem, Flow, Gaussian, Linear, Location, Member, Scenario, Shift
+from ecosystem.core.words import number
+from ecosystem.influence import influence, measure_influence
 
 
 def pair() -> Scenario:
@@ -46,3 +49,28 @@ def test_scenarios_ecosystems_agents_and_models_show_their_numbers() -> None:
     assert "1.00 0.00; 0.00 2.00" in Gaussian([0.0, 0.0], [[1.0, 0.0], [0.0, 2.0]])._repr_html_()
     assert "0.250 0.750" in Categorical([0.25, 0.75])._repr_html_()
     assert "100 numbers from 0.00 to 0.00" in Location([0.0] * 100)._repr_html_()
+
+
+def test_influence_shows_its_headline_and_its_largest_effects() -> None:
+    s = pair()
+    s.connect("c", "c", Flow(raw=0.0))
+    s = s.with_member("a<b", curator=Shift([1.0, 0.0])).with_flow("a<b", "a<b", raw=0.1, curated=0.2)
+    effect = influence(s)
+    page = effect._repr_html_()
+    assert "Influence of curation on alignment in two" in page and "Curation pays for a&lt;b." in page
+    assert "<script" not in page and "a<b" not in page and page.count("<tr>") == 1 + len(effect.table)
+    assert f"<td style='text-align:left' title='{number(effect.table['effect'].iloc[0], sign=True)}'>" in page
+    saved = effect.findings()._repr_html_()
+    assert effect.verdicts["sentence"].iloc[0].replace("<", "&lt;") in saved and "pays" in saved
+    many = influence_findings.many(40)._repr_html_()
+    assert many.count("<tr>") == 13 and "and 1,588 more" in many
+    assert "Influence of real data on alignment" in influence(s, of="real")._repr_html_()
+
+
+def test_measured_influence_shows_intervals_and_what_is_clear() -> None:
+    s = Scenario("one", rounds=4, samples=20)
+    s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(curated=0.5))
+    page = measure_influence(s, seeds=4, burn_in=1)._repr_html_()
+    assert "Measured influence of curation on alignment" in page and "Of one effect one is clear." in page
+    assert "(95 %)" in page and "pays" in page

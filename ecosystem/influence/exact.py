@@ -50,6 +50,7 @@ class Influence(Response):
 
     verdicts = property(judgement.of_influence)
     plot: Any = Door("ecosystem.plots.influence", "InfluencePlots")
+    _repr_html_: Any = Door("ecosystem.plots.shown_influence", "influence")
 
     def __init__(
         self,

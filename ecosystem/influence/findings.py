@@ -56,6 +56,7 @@ class Findings:
     """
 
     plot = Door("ecosystem.plots.influence", "FindingsPlots")
+    _repr_html_ = Door("ecosystem.plots.shown_influence", "findings")
     verdicts = property(judgement.of_findings)
 
     influence: pd.DataFrame

@@ -40,6 +40,7 @@ class Measured:
     """
 
     plot = Door("ecosystem.plots.influence", "MeasuredPlots")
+    _repr_html_ = Door("ecosystem.plots.shown_influence", "measured")
 
     table: pd.DataFrame
     response: pd.DataFrame = field(repr=False)
