@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.influence import Findings, Influence, Measured
+from ecosystem.influence import Findings, Influence, Measured, judgement
 from ecosystem.plots import influence_matrix, influence_walks
 
 PLAYED = 12  # rounds up to which an exact response is played, evenly spaced
@@ -34,7 +34,8 @@ class InfluencePlots:
     def within(self, hop: int, most: int = influence_walks.REACHED) -> Any:
         """See :func:`ecosystem.plots.within`; of walks of up to ``hop`` hops."""
         members = [*self._effect.targets, *self._effect.sources]
-        return influence_walks.within(self._effect.hops(max(hop, 8)), hop, members, most)
+        said = {"of": self._effect.of, "measure": self._effect.measure}
+        return influence_walks.within(self._effect.hops(max(hop, 8)).assign(**said), hop, members, most)
 
     def traffic(self, source: str | None = None, target: str | None = None, most: int = 20) -> Any:
         """See :func:`ecosystem.plots.traffic`; of one source or to one target, if asked."""
@@ -66,7 +67,8 @@ class FindingsPlots:
     def within(self, hop: int, most: int = influence_walks.REACHED) -> Any:
         """See :func:`ecosystem.plots.within`."""
         members = list(self._findings.members["member"].astype(str))
-        return influence_walks.within(self._findings.hops, hop, members, most)
+        of, measure = judgement.subject(self._findings)
+        return influence_walks.within(self._findings.hops.assign(of=of, measure=measure), hop, members, most)
 
     def traffic(self, most: int = 20) -> Any:
         """See :func:`ecosystem.plots.traffic`."""

@@ -69,7 +69,8 @@ def within(hops: pd.DataFrame, hop: int, members: Sequence[str] | None = None, m
     Parameters
     ----------
     hops
-        ``effect.hops()`` or ``findings.hops``: target, source, hop, effect, cumulative, left.
+        ``effect.hops()`` or ``findings.hops``: target, source, hop, effect, cumulative, left; of and measure say what
+        else than curation is moved, and what else than alignment looked at.
     members
         All members, in the order of rows and columns; by default that of the table.
     most
