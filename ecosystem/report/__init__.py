@@ -1,7 +1,7 @@
 """The report of a run, of an influence analysis and of a study: figures, verdicts and settings in one HTML file."""
 
 from ecosystem.report.canvas import own_style
-from ecosystem.report.influence.section import render_findings, write_findings
+from ecosystem.report.influence.page import render_findings, write_findings
 from ecosystem.report.page import render, write_report
 from ecosystem.report.study.page import write_study
 

@@ -1,9 +1,6 @@
-"""Influence of curation in the report: what it means in sentences, as a matrix, on the network, hop by hop."""
+"""Influence in reports: the sections on an analysis, and the page that it has where there is no run."""
 
-from ecosystem.influence.sentences import VERDICTS, verdicts
-from ecosystem.report.influence.matrix import heat_map
-from ecosystem.influence.story import UNIT, headline, story
-from ecosystem.report.influence.walks import hops
-from ecosystem.report.influence.web import network
+from ecosystem.report.influence.page import WORDS, render_findings, write_findings
+from ecosystem.report.influence.sections import sections
 
-__all__ = ["UNIT", "VERDICTS", "headline", "heat_map", "hops", "network", "story", "verdicts"]
+__all__ = ["WORDS", "render_findings", "sections", "write_findings"]

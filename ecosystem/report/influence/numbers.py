@@ -1,0 +1,120 @@
+"""An analysis in numbers: its tables as pages show them, and all that was set and found out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from ecosystem.core.words import shortened
+from ecosystem.influence import judgement
+from ecosystem.influence.findings import Findings
+from ecosystem.influence.sentences import VERDICTS, own_rounds, strongest, verdicts
+from ecosystem.plots import influence_matrix
+from ecosystem.report.blocks import Section
+from ecosystem.report.tables import pairs, table, text
+
+STRONGEST = 12  # rows of the tables of influence and flows
+KNOCKED = 6  # members whose answers to knock-outs have room in the table of flows
+LONGEST = 48  # letters of a name: a page with longer ones would be large, and hard to read
+
+
+def brief(findings: Findings) -> Findings:
+    """The same with names of at most `LONGEST` letters, which still differ; itself, where no name is longer."""
+    names = [str(name) for name in findings.members["member"]]
+    names += [str(name) for name in dict.fromkeys(findings.influence["source"]) if len(str(name)) > LONGEST]
+    if max(map(len, names), default=0) <= LONGEST:
+        return findings
+    short = {name: shortened(name, LONGEST) for name in names}
+    count = Counter(short.values())
+    short = {
+        name: f"{i} {words[: LONGEST - 8]}" if count[words] > 1 else words
+        for i, (name, words) in enumerate(short.items(), 1)
+    }
+    columns = ("source", "target", "member")
+    frames = {
+        name: (frame := getattr(findings, name)).assign(
+            **{column: [short.get(str(name), name) for name in frame[column]] for column in columns if column in frame}
+        )
+        for name in ("influence", "welfare", "hops", "edges", "members", "flows")
+    }
+    frames["edges"] = frames["edges"].rename(columns={f"J[{name}]": f"J[{words}]" for name, words in short.items()})
+    reasons = {
+        name: {short.get(key, key): why for key, why in (findings.settings.get(name) or {}).items()}
+        for name in ("skipped", "unjudged", "unbounded")
+    }
+    return replace(findings, **frames, settings=findings.settings | reasons)
+
+
+def details(findings: Findings) -> Section:
+    """Influence, flows and stability, each with its strongest rows first, and all that was set and found out."""
+    rows = findings.influence.assign(verdict=verdict_words(findings))
+    played = "after" in rows and bool(rows["after"].notna().any())
+    columns = ["target", "source", "kind", "effect", *["after"] * played, "verdict"]
+    edges = findings.edges.loc[
+        influence_matrix.apart(findings.edges)["size"].sort_values(ascending=False, kind="stable").index
+    ]
+    stability = findings.stability.assign(settles=["yes" if yes else "no" for yes in findings.stability["settles"]])
+    knocked = influence_matrix.knocked(edges)
+    few = edges.drop(columns=knocked) if len(knocked) > KNOCKED else edges
+    flows = table("edges-table", few, _edge_words(len(knocked)), most=STRONGEST)
+    orders = "Orders of updates: what a round leaves of the distance to the stable point."
+    found = [
+        table("influence-table", strongest(rows)[columns], _influence_words(findings, played), most=STRONGEST),
+        table("stability-table", stability.dropna(axis="columns", how="all"), orders),
+        replace(flows, whole=edges if flows.more else None),
+        pairs("influence-settings", "Settings of the analysis.", _settings(findings.settings)),
+    ]
+    return Section("influence-numbers", "Influence in numbers", [block for block in found if block.rows])
+
+
+def _influence_words(findings: Findings, played: bool) -> str:
+    """The caption of the table of influence."""
+    of, measure = judgement.subject(findings)
+    level = "curation level" if of == "curation" else judgement.moved(of)
+    words = f"Derivatives of the target’s {measure} by the source’s {level}"
+    return (
+        f"{words}: effect in the long run, after {own_rounds(findings.settings.get('rounds'))}."
+        if played
+        else f"{words}."
+    )
+
+
+def _edge_words(knocked: int) -> str:
+    """The caption of the table of flows, after knock-outs that so many members answered."""
+    words = (
+        "Flows by the influence that passes through them, added up over all sources and targets: what it gains some "
+        "and what it harms others, which in traffic cancel."
+    )
+    if not knocked:
+        return words
+    change = "by how much its alignment changes without the flow (– where the shares had nowhere to go)."
+    return f"{words} J[member]{'' if knocked <= KNOCKED else ', in the saved table'}: {change}"
+
+
+def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """Everything that the analysis was given and found out about itself, one fact a row."""
+    names = {
+        "file": "file",
+        "radius": "spectral radius ρ(B)",
+        "certificate": "certificate ρ(‖B‖)",
+        "residual": "residual at the stable point",
+        "tolerance": "tolerance",
+        "seen": "what the dynamics did",
+        "rounds": "the scenario’s own rounds",
+        "distance": "distance to the stable point after them",
+        "law": "how the rest shrinks",
+        "unplayed": "own rounds not played because",
+        "formal": "formal because",
+    }
+    rows = [(words, text(settings[key])) for key, words in names.items() if settings.get(key) not in (None, "")]
+    rows[1:1] = [(f"parameter {key}", str(value)) for key, value in (settings.get("parameters") or {}).items()]
+    return rows
+
+
+def verdict_words(findings: Findings) -> list[str]:
+    """The verdict on every row, in words."""
+    found = verdicts(findings)
+    if judgement.subject(findings) == judgement.USUAL:
+        return found.map(VERDICTS).tolist()
+    return judgement.plain(found).tolist()
