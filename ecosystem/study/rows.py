@@ -55,8 +55,7 @@ class Rows:
                 part = self.store.tables.read(table, block.number, fields if self._whole(block) else None)
                 if wanted is not None and "point" in part.column_names:
                     part = part.filter(pc.is_in(part["point"], pa.array(sorted(wanted))))
-                if block.number in self._replaced and "point" in part.column_names:
-                    part = part.filter(pc.invert(pc.is_in(part["point"], pa.array(self._replaced[block.number]))))
+                part = self._counted(part, block)
                 if not self._whole(block):
                     part = self._of_seeds(part, block)
                     part = part if fields is None else part.select(fields)
@@ -71,18 +70,32 @@ class Rows:
         return frame if columns is None else frame[list(columns)]
 
     def dataset(self, table: str) -> ds.Dataset:
-        """A table as a dataset of the files as they are."""
-        files = [self.store.tables.path(table, block.number) for block in self._blocks(table)]
+        """A table as a dataset of the files as they are; of those with rows that do not count, the others are read."""
+        blocks = self._blocks(table)
+        files = [self.store.tables.path(table, block.number) for block in blocks]
         if not files:
             return ds.dataset(pa.Table.from_pandas(self.read(table, None, None), preserve_index=False))
         together = pa.unify_schemas([pq.read_schema(file) for file in files], promote_options="permissive")
-        return ds.dataset([str(file) for file in files], schema=together, format="parquet")
+        mixed = [block.number in self._replaced and table != "blocks" for block in blocks]
+        whole = [str(file) for file, some in zip(files, mixed, strict=True) if not some]
+        parts = [ds.dataset(whole, schema=together, format="parquet")] if whole else []
+        for block in (block for block, some in zip(blocks, mixed, strict=True) if some):
+            rows = self._counted(self.store.tables.read(table, block.number), block)
+            rows = pa.concat_tables([rows, together.empty_table()], promote_options="permissive")
+            parts.append(ds.dataset(rows.select(together.names).cast(together)))
+        return parts[0] if len(parts) == 1 else ds.dataset(parts)
 
     def _blocks(self, table: str) -> list[Block]:
         """The finished blocks with a file of a table: one that has not even columns has none."""
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
         return [block for block in self.store.blocks(self.facts) if self.store.tables.has(table, block.number)]
+
+    def _counted(self, part: pa.Table, block: Block) -> pa.Table:
+        """The rows of a block that were neither replaced nor forgotten."""
+        if block.number not in self._replaced or "point" not in part.column_names:
+            return part
+        return part.filter(pc.invert(pc.is_in(part["point"], pa.array(self._replaced[block.number]))))
 
     def _whole(self, block: Block) -> bool:
         """Whether all seeds of a block are wanted."""

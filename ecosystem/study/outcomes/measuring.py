@@ -133,7 +133,7 @@ def _column(results: Contents, table: str, column: str) -> Numbers:
     if played and len(rows):
         rows = rows[rows["round"] == rows.groupby("point")["round"].transform("max")]
     values = pd.to_numeric(rows[column], errors="coerce").astype(float)
-    if not np.isfinite(values).any():
+    if values.isna().all():
         raise NoMeasure(f"{table}.{column}: it has no numbers; a measure is a column of numbers")
     label = [_name(row, whose, column) for row in rows[whose].itertuples(index=False, name=None)]
     known = list(dict.fromkeys(label))
@@ -152,14 +152,16 @@ def _column(results: Contents, table: str, column: str) -> Numbers:
         raise NoMeasure(
             f"{table}.{column}: there are several rows of one {' and '.join(whose) or 'run'}; take their mean first"
         )
-    cells = np.full(shape, np.nan)
+    cells, seen = np.full(shape, np.nan), np.zeros(shape[1:], dtype=bool)
     cells[tuple(spot[kept] for spot in spots)] = values.to_numpy()[kept]
+    seen[tuple(spot[kept] for spot in spots[1:])] = True
     if seeded:
         gone = results.failures[results.failures["kind"] == "diverged"]
         at = places(results, gone["point"]), seeds.get_indexer(pd.MultiIndex.from_frame(gone[list(RUN)].astype(int)))
         there = (at[0] >= 0) & (at[1] >= 0)
         cells[:, at[0][there], at[1][there]] = np.nan
-    sample = Sample.of(cells, exact_points(results, np.asarray(np.isfinite(cells).any(0)), seeded))
+        seen[at[0][there], at[1][there]] = False
+    sample = Sample.of(cells, exact_points(results, seen, seeded))
     words = column.replace("_", " ") + (" at the end" if played else "")
     return Numbers(words, known, sample, signed=bool((values < 0).any() and (values > 0).any()))
 

@@ -124,6 +124,7 @@ class _Cells:
         self.of: dict[str, np.ndarray] = {}  # where alignments are known of members alone, and of what
         self.rounds = np.full(self.points, -1)
         self.gone = np.zeros(self.end.shape[1:], dtype=bool)  # replicates that diverged
+        self.seen = np.zeros(self.end.shape[1:], dtype=bool)  # those of which there are rows
         failures = results.failures[results.failures["kind"] == "diverged"]
         if self.seeds is not None and len(failures):
             at, seeds = places(results, failures["point"]), self._seed(failures)
@@ -141,7 +142,7 @@ class _Cells:
         if table == "rounds" and {*wanted, "of"} - {"round"} <= columns(results, ALONE):
             for part in parts(results, ALONE, [*wanted[:5], "of"]):
                 cells.put_alone(part)
-        return cells if np.isfinite(cells.end).any() else None
+        return None if np.isnan(cells.end).all() else cells
 
     def put(self, part: pd.DataFrame) -> bool:
         """Fill in a block; False if a cell has a number already."""
@@ -158,6 +159,7 @@ class _Cells:
         fits = seeds < self.end.shape[-1]
         part, seeds, member = part[fits], seeds[fits], member[fits]
         points = part["point"].to_numpy()
+        self.seen[points, seeds] = True
         last, values = np.ones(len(part), dtype=bool), part["alignment"].to_numpy(float)
         if "round" in part:
             round = part["round"].to_numpy()
@@ -166,7 +168,7 @@ class _Cells:
             np.maximum.at(self.rounds, points, round)
         spots = member[last], points[last], seeds[last]
         if (
-            np.isfinite(self.end[spots]).any()
+            not np.isnan(self.end[spots]).all()
             or pd.Series(np.ravel_multi_index(spots, self.end.shape)).duplicated().any()
         ):
             return False
@@ -203,13 +205,15 @@ class _Cells:
 
 def _alignment(results: Contents, cells: _Cells) -> Alignment:
     """Means, changes and their chance, of the members that have an alignment at all."""
-    judged = [i for i in range(len(cells.members)) if np.isfinite(cells.end[i]).any()]
+    judged = [i for i in range(len(cells.members)) if not np.isnan(cells.end[i]).all()]
     start, end, alone = cells.start[judged], cells.end[judged], cells.alone[judged]
-    exact = exact_points(results, np.asarray(np.isfinite(end).any(0)), cells.seeds is not None)
-    known = np.isfinite(alone)
+    exact = exact_points(results, cells.seen[:, : end.shape[-1]], cells.seeds is not None)
+    known = ~np.isnan(alone)
     base = np.where(known, alone, start)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        change, since = end - base, end - start
     of = {what: where[judged] & np.isfinite(end) for what, where in cells.of.items()}
-    of[START] = of.get(START, np.zeros(end.shape, dtype=bool)) | (~known & np.isfinite(start + end))
+    of[START] = of.get(START, np.zeros(end.shape, dtype=bool)) | (~known & np.isfinite(since))
     other = np.any([where for what, where in of.items() if what != START], axis=0) & np.ones(end.shape, dtype=bool)
     declared = {str(m["member"]): str(m["reward"]) for m in results.facts.identity["point"]["members"]}
     names = [cells.members[i] for i in judged]
@@ -221,8 +225,8 @@ def _alignment(results: Contents, cells: _Cells) -> Alignment:
         cells.rounds,
         Sample.of(end, exact),
         Sample.of(base, exact).mean if np.isfinite(base).any() else None,
-        Sample.of(end - base, exact) if np.isfinite(base).any() else None,
-        Sample.of(end - start, exact) if np.isfinite(start).any() and other.any() else None,
+        Sample.of(change, exact) if np.isfinite(base).any() else None,
+        Sample.of(since, exact) if np.isfinite(start).any() and other.any() else None,
         ~other.any((1, 2)),
         frozenset(what for what, where in of.items() if where.any()),
         bool(cells.of),

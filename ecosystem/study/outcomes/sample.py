@@ -19,7 +19,8 @@ class Sample:
 
     Places are the points of a study or levels of its parameters. Strays add up to zero at each place and are scaled so
     that the squares of the means' standard errors are ``Σ stray² / (S (S − 1))``; NaN where one seed says nothing about
-    chance, 0 where there is none. A place that was not seen is NaN.
+    chance, 0 where there is none. A place that was not seen is NaN; one with an infinite value has no other mean than
+    that, and nothing is known of its chance (NaN also where values are infinite on both sides).
     """
 
     mean: np.ndarray
@@ -30,7 +31,7 @@ class Sample:
     def of(cls, values: np.ndarray, exact: np.ndarray) -> Sample:
         """Of values ``[names, points, seeds]``; ``exact [points]`` says where there is no chance."""
         seen = np.isfinite(values)
-        count, total = seen.sum(-1), values.shape[-1]
+        count, total = (~np.isnan(values)).sum(-1), values.shape[-1]
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(seen, values, 0.0).sum(-1) / count
             stray = np.where(seen, values - mean[..., None], 0.0)
@@ -38,7 +39,7 @@ class Sample:
         chance = np.broadcast_to(~exact, mean.shape)
         stray[chance & (count < 2)] = np.nan
         stray[~chance] = 0.0
-        return cls(np.where(count > 0, mean, np.nan), stray, count)
+        return cls(_endless(np.where(count > 0, mean, np.nan), stray, values), stray, count)
 
     @cached_property
     def error(self) -> np.ndarray:
@@ -94,7 +95,8 @@ class Sample:
         count = np.where(seen.any(1), seen.sum(1), np.nan)
         together = np.where(known[..., None], stray, 0.0).sum(1) / count[:, None]
         together[~known.any(1)] = np.nan
-        return np.where(seen, mean, 0.0).sum(1) / count, together, np.where(seen, seeds, 0).max(1, initial=0)
+        whole = _endless(np.where(seen, mean, 0.0).sum(1) / count, together, mean)
+        return whole, together, np.where(np.isnan(mean), 0, seeds).max(1, initial=0)
 
     def minus(self, place: int, other: int) -> Sample:
         """The difference between two places, seed by seed, as a sample of one place."""
@@ -109,6 +111,16 @@ class Sample:
     def only(self, names: list[int]) -> Sample:
         """Some of the names."""
         return Sample(self.mean[names], self.stray[names], self.seeds[names])
+
+
+def _endless(mean: np.ndarray, stray: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Means of ``values [..., parts]``, infinite where one of the parts is; of these ``stray`` is made unknown."""
+    endless = np.isinf(values)
+    if not endless.any():
+        return mean
+    stray[endless.any(-1)] = np.nan
+    with np.errstate(invalid="ignore"):
+        return np.where(endless.any(-1), np.where(endless, values, 0.0).sum(-1), mean)
 
 
 def size(sample: Sample) -> np.ndarray:
