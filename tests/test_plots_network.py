@@ -166,7 +166,7 @@ def test_everything_a_scenario_says_is_in_its_drawing() -> None:
     assert set(flows) == {("a", "a", "curated"), ("b", "a", "raw"), ("a", "b", "raw")}
     title = {key: element[0].text for key, element in flows.items()}
     assert title["a", "a", "curated"] == "a → a: 25 % curated; chosen by a’s users"
-    assert title["b", "a", "raw"] == "b → a: 50 % raw; through LinearMap(2x2); 2 rounds late"
+    assert title["b", "a", "raw"] == "b → a: 50 % raw; through LinearMap(2x2); two rounds late"
     assert title["a", "b", "raw"] == "a → b: 30 % raw; not there in the first round; round 4: comes"
     assert "later" in flows["a", "b", "raw"].get("class", "") and "comes later" in drawing.svg
     diet = "trains on 50 % raw from b, 25 % curated from a, 25 % real data"
@@ -204,7 +204,7 @@ def test_edges_carry_numbers_and_those_below_zero_end_in_a_bar() -> None:
     flows = by_pair(parsed(network(scenario, edges=own)), "flow")
     corners = {key: len(element[-1].get("points", "").split()) for key, element in flows.items()}
     assert corners == {("theta", "phi", "plus"): 3, ("phi", "theta", "minus"): 8}
-    assert "theta → phi: trust +2 (100 % raw)" in made[0].svg.replace("traffic −22.7", "trust +2")
+    assert "theta → phi: trust +2.00 (100 % raw)" in made[0].svg.replace("traffic −22.7", "trust +2.00")
     shown = network(scenario, edges="effect", values=effect.matrix.sum(axis=1))
     assert "▼ −0.877" in shown.svg and "below 0" in shown.svg
     assert set(by_pair(parsed(shown), "flow")) == {("theta", "phi", "minus"), ("phi", "theta", "zero")}
@@ -218,12 +218,12 @@ def test_gains_and_harms_of_a_flow_do_not_cancel() -> None:
     drawing = network(pair, edges=carried)
     flows = by_pair(parsed(drawing), "flow")
     assert set(flows) == {("k", "h", "plus"), ("k", "h", "minus"), ("h", "k", "plus"), ("k", "k", "zero")}
-    assert "k → h: traffic, gains +0.25, harms −0.25 (" in drawing.svg and "h → k: traffic +0.5 (" in drawing.svg
+    assert "k → h: traffic, gains +0.250, harms −0.250 (" in drawing.svg and "h → k: traffic +0.500 (" in drawing.svg
     assert "they do not cancel" in drawing.caption and drawing.alt.count("k → h: ") == 1
     two = pd.concat([carried.assign(target=carried["target"] + end, source=carried["source"] + end) for end in "12"])
     many = tables(nx.DiGraph([(row.source, row.target) for row in two.itertuples()]))
     grouped = network(many, edges=two, by={"k1": "K", "k2": "K", "h1": "H", "h2": "H"})
-    assert "K → H: traffic, gains +0.5, harms −0.5 (" in grouped.svg
+    assert "K → H: traffic, gains +0.500, harms −0.500 (" in grouped.svg
     untold = network(pair, edges=carried.assign(gains=math.nan, harms=math.nan, traffic=[-1.0, 0.5, 0.0]))
     assert set(by_pair(parsed(untold), "flow")) == {("k", "h", "minus"), ("h", "k", "plus"), ("k", "k", "zero")}
 
@@ -238,7 +238,7 @@ def test_who_has_no_number_has_no_tint() -> None:
 def test_names_are_names_and_nothing_else() -> None:
     bad = "<script>alert('x')</script> & \"q\" \x1b[2J"
     graph = nx.DiGraph([(bad, "b"), ("b", bad)])
-    drawing = network(tables(graph), notes={bad: "</title><b>"}, focusable=True)
+    drawing = network(tables(graph), values={bad: 1.0}, focusable=True)
     assert "<script" not in drawing.svg and "\x1b" not in drawing.svg and "<b>" not in drawing.svg
     assert faults(drawing) == []
     root = parsed(drawing)

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from drawings import by_pair, classed, faults, parsed, tables
 
+from ecosystem.core.words import counted
 from ecosystem.plots.network import network
 from ecosystem.plots.network.graph import read
 from ecosystem.plots.network.groups import aggregate
@@ -28,7 +29,7 @@ from ecosystem.report import look
 def test_shares_of_groups_add_up_exactly() -> None:
     """Against sums of fractions: what a group's mean member takes, and its real data, are correctly rounded."""
     graph = nx.gnp_random_graph(80, 0.1, seed=3, directed=True)
-    given_ = read(tables(graph, curated=0.3), "share")
+    given_ = read(tables(graph, curated=0.3))
     group = {name: f"group {int(name) % 5}" for name in given_.names}
     summed = aggregate(given_, group)
     for row in summed.flows:
@@ -48,12 +49,14 @@ def test_shares_of_groups_add_up_exactly() -> None:
 def test_many_members_are_drawn_in_groups_that_say_so() -> None:
     drawing = network(tables(nx.barabasi_albert_graph(300, 4, seed=0).to_directed()))
     assert faults(drawing) == []
-    assert "300 members in 5 groups: members by how many others read them." in drawing.caption
+    assert "300 members in five groups: members by how many others read them." in drawing.caption
     root = parsed(drawing)
     assert drawing.caption in (root.find("{http://www.w3.org/2000/svg}desc").text or "")  # type: ignore[union-attr]
-    assert sum(int(re.search(r"(\d+) members?:", m[0].text)[1]) for m in classed(root, "member")) == 300  # type: ignore[index,arg-type]
+    titles = [member[0].text or "" for member in classed(root, "member")]
+    words = [re.search(r"([\w,]+) members?:", title)[1] for title in titles]  # type: ignore[index]
+    assert sum(next(n for n in range(301) if counted(n) == word) for word in words) == 300
     joined = network(tables(nx.relaxed_caveman_graph(8, 10, 0.05, seed=1).to_directed()))
-    assert "communities" in joined.caption and "80 members in 8 groups" in joined.caption and faults(joined) == []
+    assert "communities" in joined.caption and "80 members in eight groups" in joined.caption and faults(joined) == []
 
 
 def test_groups_can_be_given() -> None:
@@ -61,9 +64,9 @@ def test_groups_can_be_given() -> None:
     drawing = network(tables(graph), by={str(i): "even" if i % 2 == 0 else "odd" for i in range(10)})
     flows = by_pair(parsed(drawing), "flow")
     assert set(flows) == {("even", "odd", "raw"), ("odd", "even", "raw")}
-    assert "even → odd: 90 % raw; the sum of 5 flows, for the mean member" in drawing.svg
+    assert "even → odd: 90 % raw; the sum of five flows, for the mean member" in drawing.svg
     full = network(tables(graph), by=None, most=9)
-    assert "10 members in" in full.caption and "10 members in" not in network(tables(graph)).caption
+    assert "Ten members in" in full.caption and "Ten members in" not in network(tables(graph)).caption
 
 
 # -- themes, files, bytes ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections import Counter
 import networkx as nx
 import numpy as np
 
+from ecosystem.core.words import shortened
 from ecosystem.plots.network import mark
 from ecosystem.plots.network.around import finish
 from ecosystem.plots.network.layout import plan as plan_of
@@ -16,7 +17,6 @@ from ecosystem.plots.network.picture import Picture, Stroke
 from ecosystem.plots.network.scene import PHONE, Scene, beyond, thick
 from ecosystem.plots.network.shape import FEW, suiting
 from ecosystem.plots.network.sheet import LINE, Curve, Sheet, block, bow, boxed, text_width, two_lines
-from ecosystem.plots.network.words import shortened
 
 RADII = ((6, 40, 31), (9, 36, 26), (12, 32, 22), (20, 24, 17), (30, 18, 13), (math.inf, 14, 11))
 DOTS = ((12, 15, 12), (30, 11, 9), (math.inf, 8, 7))  # radii of members whose names stand beside them

@@ -35,7 +35,6 @@ def network(
     *,
     edges: str | pd.Series | pd.DataFrame = "share",
     values: Mapping[str, float] | pd.Series | None = None,
-    notes: Mapping[str, str] | pd.Series | None = None,
     layout: str | None = None,
     by: str | Mapping[str, str] | pd.Series | None = None,
     most: int = MOST,
@@ -57,7 +56,6 @@ def network(
           0 is dashed and ends in a bar.
 
     values: a number a member, for its tint, and a sign and the number below its name; NaN for none.
-    notes: a sentence a member, for its title.
     layout: ``"star"``, ``"layers"``, ``"groups"``, ``"circle"`` or ``"force"``; by default what suits the graph.
     by: draw groups: ``"community"``, ``"degree"`` (how many read a member), or a group for every member. By default
         above ``most`` members, by communities if there are clear ones, else by degree. Shares are then those of a
@@ -69,7 +67,7 @@ def network(
     Raises
     ------
     TypeError
-        If there is nothing to draw in ``what``, or ``edges``, ``values`` or ``notes`` are nothing of the above.
+        If there is nothing to draw in ``what``, or ``edges`` or ``values`` are nothing of the above.
     ValueError
         If tables lack columns or name unknown members, or a setting is none of those named.
 
@@ -85,9 +83,8 @@ def network(
     switch(focusable, "network(focusable)")
     if theme not in THEMES:
         raise ValueError(f"network(theme={brief(theme)}): there are {', '.join(THEMES)}")
-    tables = read(what, edges)
-    groups = grouped(tables, by) if by is not None or len(tables.members) > most else None
-    picture = pictured(tables, groups, values, notes)
+    tables = read(what, edges, values)
+    picture = pictured(grouped(tables, by) if by is not None or len(tables.members) > most else tables)
     made = arrange(picture, width, layout, focusable)
     caption, alt = _caption(picture, made), _alt(picture, made)
     return Drawing(_svg(made, width, theme, caption, alt), caption, alt, made.plan.kind, theme)
@@ -129,7 +126,7 @@ def _caption(picture: Picture, made: Scene) -> str:
             said.append("Gains and harms of one flow are two arrows: they do not cancel.")
     if any(stroke.later for stroke in picture.strokes):
         said.append("Dotted arrows come later.")
-    if picture.valued:
+    if any(face.tint == face.tint for face in picture.faces):
         said.append("The tint of a circle, its sign and number are the member’s; deeper is further from 0.")
     if picture.grouped:
         said = [picture.grouped, "Circles are the larger the more members they stand for.", *said]
@@ -139,9 +136,9 @@ def _caption(picture: Picture, made: Scene) -> str:
 
 def _alt(picture: Picture, made: Scene) -> str:
     """What is read aloud: size, shape, and of few members what each trains on."""
-    few = picture.carry == "share" and len(picture.diets) <= 12
+    few = picture.carry == "share" and len(picture.faces) <= 12
     words = f"Directed network of {picture.size}, drawn {SHAPES[made.plan.kind]}."
     if picture.carry != "share":
         strongest = sorted((s for s in picture.strokes if s.kind != "zero"), key=lambda s: -s.weight)[:6]
         words += " The largest: " + listed(list(dict.fromkeys(s.title.partition(";")[0] for s in strongest))) + "."
-    return f"{words} {'; '.join(picture.diets)}." if few else words
+    return f"{words} {'; '.join(f'{face.name} {face.diet}' for face in picture.faces)}." if few else words

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ecosystem.core.words import safe
+from ecosystem.core.words import safe, shortened
 from ecosystem.plots.network.mark import figure, num
 from ecosystem.plots.network.picture import Picture
 from ecosystem.plots.network.scene import Scene
 from ecosystem.plots.network.sheet import at, head, text_width
-from ecosystem.plots.network.words import shortened
 
 CARRIES = {
     "traffic": ("carries gains", "carries losses", "carries nothing"),

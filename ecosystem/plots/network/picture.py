@@ -1,23 +1,21 @@
-"""What is drawn of the tables: a face for every member, a stroke for every flow and kind of share."""
+"""What is drawn of the tables: a face for every member, a stroke for every flow and kind of share; and their titles."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import networkx as nx
-import pandas as pd
 
-from ecosystem.core.check import brief
-from ecosystem.core.words import listed, percent
-from ecosystem.plots.network.graph import Tables
-from ecosystem.plots.network.groups import Groups
-from ecosystem.plots.network.words import counted, diet, flow_title, member_title, number
+from ecosystem.core.words import counted, listed, number, percent
+from ecosystem.plots.network.graph import KINDS, MEMBER, Row, Tables
 
 ZERO = 1e-9  # of the largest number: below it an edge carries nothing
+PARTS = 8  # of a diet that are listed one by one
+SAID = {"reward": "its users’ taste: {}", "curator": "they choose by {}", "schedule": "schedule: {}"}
+SAID |= {"retention": "retention: {}", "later": "{}"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class Face:
     name: str
     note: str
     title: str
+    diet: str
     real: float
     tint: float  # in −1..1: how far its number is to either side of 0; NaN without one
     absent: bool
@@ -44,7 +43,7 @@ class Stroke:
     words: str
     title: str
     later: bool
-    users: str  # who chooses: producer, consumer, own; "" where nobody does
+    users: str = ""  # who chooses: producer, consumer, own; "" where nobody does
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,6 @@ class Picture:
     faces: list[Face]
     strokes: list[Stroke]
     grouped: str
-    diets: list[str]
-    valued: bool
 
     def graph(self) -> nx.DiGraph:
         """The graph of numbers 0..n−1, edges in the order of the table."""
@@ -73,113 +70,114 @@ class Picture:
         return f"{counted(len(self.faces), 'group' if self.grouped else 'member')} and {counted(len(pairs), 'flow')}"
 
 
-def pictured(tables: Tables, groups: Groups | None, values: Any, notes: Any) -> Picture:
-    """The picture of tables, those of ``groups`` if they are given; ``values`` and ``notes`` are of members."""
-    numbers, said = _numbers(values, tables), _of_members(notes, tables, "notes")
-    shown = tables
-    if groups is not None:
-        shown, said = groups.tables, groups.notes
-        numbers = {name: _mean(numbers, groups, name) for name in shown.names} if numbers else {}
-    largest = max((abs(value) for value in numbers.values() if math.isfinite(value)), default=0.0)
-    incoming = shown.incoming()
-    biggest = max(groups.counts.values()) if groups is not None else 1
+def pictured(tables: Tables) -> Picture:
+    """What to draw of members or groups."""
+    strokes = _shares(tables) if tables.carry == "share" else _numbered(tables)
+    return Picture(tables.name, tables.carry, _faces(tables), strokes, tables.words)
+
+
+def _faces(tables: Tables) -> list[Face]:
+    values = [row["value"] for row in tables.members]
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    most = max(row.get("count", 1) for row in tables.members)
     faces = []
-    for row in shown.members:
-        name = row["member"]
-        value = numbers.get(name, math.nan)
-        note = f"{_arrow(value)} {number(value, sign=True)}".strip() if not math.isnan(value) else ""
-        words = "\n".join(filter(None, [str(said.get(name, "")), f"number: {number(value, True)}" if note else ""]))
-        size = 1.0
-        if groups is not None:
-            size = 0.9 + 0.9 * math.sqrt(groups.counts[name] / biggest)
-            note = note or counted(groups.counts[name], "member")
+    for row, flows in zip(tables.members, tables.incoming().values(), strict=True):
+        many, value = row.get("count", 0), row["value"]
+        note = "" if math.isnan(value) else f"{'▲' * (value > 0)}{'▼' * (value < 0)} {_signed(value)}".strip()
+        told = [f"{counted(many, 'member')}: {row['inside']}"] if many else []
+        told += [] if math.isnan(value) else [f"its number: {_signed(value)}"]
         tint = value if math.isnan(value) or largest == 0 else max(-1.0, min(1.0, value / largest))
-        absent = bool(re.match(r"round \d+: comes", str(row.get("later") or "")))
-        title = member_title(row, incoming[name], words)
-        real = row["real"] if shown.carry == "share" else 0.0
-        faces.append(Face(name, note, title, real, tint, absent, size))
-    diets = [f"{row['member']} {diet(incoming[row['member']], row['real'])}" for row in shown.members]
-    words = groups.words if groups is not None else ""
-    return Picture(tables.name, shown.carry, faces, _strokes(shown), words, diets, bool(numbers))
-
-
-def _mean(numbers: Mapping[str, float], groups: Groups, name: str) -> float:
-    found = [numbers[member] for member in groups.inside[name] if not math.isnan(numbers.get(member, math.nan))]
-    return math.fsum(found) / len(found) if found else math.nan
-
-
-def _arrow(value: float) -> str:
-    return "▲" if value > 0 else "▼" if value < 0 else ""
-
-
-def _of_members(given: Any, tables: Tables, what: str) -> dict[str, Any]:
-    """A mapping or Series by member; names that are not there are refused."""
-    if given is None:
-        return {}
-    if not isinstance(given, (Mapping, pd.Series)):
-        raise TypeError(f"network({what}={brief(given)}): give a mapping or Series by member")
-    found = {str(name): value for name, value in given.items()}
-    if strange := sorted(set(found) - set(tables.names)):
-        raise ValueError(f"network({what}): there is no member {listed(map(repr, strange))}")
-    return found
-
-
-def _numbers(values: Any, tables: Tables) -> dict[str, float]:
-    return {name: float(value) for name, value in _of_members(values, tables, "values").items()}
+        real = row["real"] if tables.carry == "share" else 0.0
+        absent = bool(re.match(r"round \d+: comes", str(row["later"])))
+        size = 0.9 + 0.9 * math.sqrt(many / most) if many else 1.0
+        note = note or (f"{many:,} member{'s' * (many > 1)}" if many else "")  # in numerals: circles are small
+        eaten = diet([flow for flow in flows if flow["there"]], row["real"])
+        title = "\n".join([*_member(row, eaten), *told])
+        faces.append(Face(row["member"], note, title, eaten, real, tint, absent, size))
+    return faces
 
 
 # -- strokes -----------------------------------------------------------------------------------------------------------
 
 
-def _strokes(tables: Tables) -> list[Stroke]:
+def _shares(tables: Tables) -> list[Stroke]:
+    """Raw and curated output of flows, each if there is any; one that gets its share later is drawn all the same."""
+    place = {name: i for i, name in enumerate(tables.names)}
+    found = []
+    for row in tables.flows:
+        ends, later = (place[row["source"]], place[row["target"]]), not row["there"]
+        more = f"; the sum of {counted(row['count'], 'flow')}, for the mean member" if "count" in row else ""
+        kinds = [kind for kind in KINDS if row[kind] > 0]
+        for kind in kinds:
+            title = _flow(row, f"{percent(row[kind])} {kind}", kind == "curated") + more
+            users = row["chosen_by"] if kind == "curated" and not more else ""
+            found.append(Stroke(*ends, kind, min(row[kind], 1.0), percent(row[kind]), title, later, users))
+        if not kinds and (row["later"] or later):
+            found.append(Stroke(*ends, "raw", 0.0, "", _flow(row, "no share"), True))
+    return found
+
+
+def _numbered(tables: Tables) -> list[Stroke]:
+    """Numbers of edges: two strokes where gains and harms go along one flow, a thin one where there is nothing."""
     place = {name: i for i, name in enumerate(tables.names)}
     rows = {(row["source"], row["target"]): row for row in tables.flows}
-    if tables.carry == "share":
-        return [stroke for row in tables.flows for stroke in _shares(row, place)]
-    finite = [abs(value) for values in tables.values.values() for value in values if math.isfinite(value)]
-    largest = max(finite, default=0.0)
+    sizes = [abs(value) for values in tables.values.values() for value in values]
+    largest = max(filter(math.isfinite, sizes), default=0.0)
     found = []
-    for pair in tables.pairs():
+    for pair in dict.fromkeys([*rows, *tables.values]):
         values = tables.values.get(pair, (math.nan,))
         drawn = [value for value in values if abs(value) > ZERO * largest] or [math.fsum(values)]
-        row = rows.get(pair)
-        said = _carried(tables.carry, drawn)
-        title = f"{pair[0]} → {pair[1]}: {said}" if row is None else flow_title(row, f"{said} ({_diet(row)})")
-        later = row is not None and not row["there"]
+        said = f"{tables.carry} {_signed(drawn[0])}" if drawn[0] == drawn[0] else f"no number of {tables.carry}"
+        if len(drawn) > 1:
+            said = f"{tables.carry}, gains {_signed(drawn[0])}, harms {_signed(drawn[1])}"
+        row, title = rows.get(pair), f"{pair[0]} → {pair[1]}: {said}"
+        if row is not None:
+            parts = [f"{percent(row[kind])} {kind}" for kind in KINDS if row[kind] > 0]
+            title = _flow(row, f"{said} ({', '.join(parts) or 'no share'})", row["curated"] > 0)
         for value in drawn:
-            small = math.isnan(value) or abs(value) <= ZERO * largest
-            kind = "zero" if small else "plus" if value > 0 else "minus"
-            weight = 0.0 if small else min(1.0, abs(value) / largest) if largest else 1.0
-            words = "" if math.isnan(value) else number(value, sign=True)
-            found.append(Stroke(place[pair[0]], place[pair[1]], kind, weight, words, title, later, ""))
+            some = abs(value) > ZERO * largest
+            kind = ("plus" if value > 0 else "minus") if some else "zero"
+            weight = min(1.0, abs(value) / largest) if some and largest else float(some)
+            words = "" if math.isnan(value) else _signed(value)
+            ends = place[pair[0]], place[pair[1]]
+            found.append(Stroke(*ends, kind, weight, words, title, row is not None and not row["there"]))
     return found
 
 
-def _carried(carry: str, values: Sequence[float]) -> str:
-    """What an edge carries in words."""
-    if len(values) > 1:
-        return f"{carry}, gains {number(values[0], sign=True)}, harms {number(values[1], sign=True)}"
-    return f"no number of {carry}" if math.isnan(values[0]) else f"{carry} {number(values[0], sign=True)}"
+# -- words -------------------------------------------------------------------------------------------------------------
 
 
-def _shares(row: dict[str, Any], place: Mapping[str, int]) -> list[Stroke]:
-    """Raw and curated output of one flow, each if there is any; one that gets its share later is drawn all the same."""
-    ends = place[row["source"]], place[row["target"]]
-    found = []
-    for kind in ("raw", "curated"):
-        if row[kind] > 0:
-            title = flow_title(row if kind == "curated" else row | {"curated": 0.0}, f"{percent(row[kind])} {kind}")
-            users = row["chosen_by"] if kind == "curated" and "count" not in row else ""
-            share = min(row[kind], 1.0)
-            found.append(Stroke(*ends, kind, share, percent(row[kind]), title, not row["there"], users))
-    if not found and (row["later"] or not row["there"]):
-        found = [Stroke(*ends, "raw", 0.0, "", flow_title(row, "no share"), True, "")]
-    if "count" in row:
-        more = f"; the sum of {counted(row['count'], 'flow')}, for the mean member"
-        found = [replace(stroke, title=stroke.title + more) for stroke in found]
-    return found
+def _signed(value: float) -> str:
+    return number(value, sign=value != 0)
 
 
-def _diet(row: dict[str, Any]) -> str:
-    parts = [f"{percent(row[kind])} {kind}" for kind in ("raw", "curated") if row[kind] > 0]
-    return ", ".join(parts) or "no share"
+def diet(flows: Sequence[Row], real: float) -> str:
+    """What a member trains on, the largest parts first; the real share is said whatever is left out."""
+    parts = [(row[kind], f"{percent(row[kind])} {kind} from {row['source']}") for row in flows for kind in KINDS]
+    said = [words for share, words in sorted(parts, key=lambda part: -part[0]) if share > 0]
+    if real > 0:
+        said.insert(0 if len(said) >= PARTS else len(said), f"{percent(real)} real data")
+    return f"trains on {listed(said, PARTS)}" if said else "trains on nothing of its own or of others"
+
+
+def _member(row: Row, eaten: str) -> list[str]:
+    """All that is known of a member, in a few lines."""
+    lines = [f"{row['member']}: {row['generator']}" if row["generator"] else row["member"], eaten]
+    if row["curation"] > 0:
+        lines.append(f"curation level λ = {row['curation']:.3g}")
+    return lines + [said.format(row[column]) for column, said in SAID.items() if str(row[column]) != MEMBER[column]]
+
+
+def _flow(row: Row, share: str, chosen: bool = False) -> str:
+    """All that is known of a flow, ``share`` first: what is drawn of it."""
+    lines = [f"{row['source']} → {row['target']}: {share}"]
+    if chosen:
+        who = {"producer": f"{row['source']}’s users", "consumer": f"{row['target']}’s users"}
+        lines.append(f"chosen by {who.get(row['chosen_by'], 'users of its own')}")
+    if str(row["transform"]) not in ("identity", "None"):
+        lines.append(f"through {row['transform']}")
+    if row["delay"]:
+        lines.append(f"{counted(int(row['delay']), 'round')} late")
+    if not row["there"]:
+        lines.append("not there in the first round")
+    return "; ".join([*lines, str(row["later"])] if row["later"] else lines)
