@@ -45,7 +45,7 @@ class Ordering(Claims, Drawing):
 
     def ranked(self, names: Sequence[str], round: int, rng: Stream) -> np.ndarray:
         """The ranks, as the engine asks for them; a ValueError where ``ranks`` fails or returns what are none."""
-        with users_code(f"the ordering {brief(self)} in round {round}"):
+        with users_code(lambda: f"the ordering {brief(self)} in round {round}"):
             ranks = np.asarray(self.ranks(names, round, rng))
         if ranks.dtype.kind not in "biuf" or not np.isfinite(ranks).all():
             raise ValueError(

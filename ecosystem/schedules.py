@@ -56,7 +56,7 @@ class Schedule(Stackable, Claims, Drawing):
 
         A ValueError where ``due`` fails, or returns what are none or of another shape.
         """
-        with users_code(f"the schedule {brief(self)} in round {round}"):
+        with users_code(lambda: f"the schedule {brief(self)} in round {round}"):
             answer = self.due(round, rng)
             due = torch.as_tensor(answer)
         fits = due.dtype in (torch.bool, torch.int64, torch.uint8) and not due.is_meta and spreads(due.shape, shape)

@@ -114,7 +114,7 @@ class CustomMap(Transform, Stackable):
     stacks = True
 
     def __call__(self, x: Any) -> Any:
-        with users_code(f"the transform {self}"):
+        with users_code(lambda: f"the transform {self}"):
             y = self.function(x.clone())
         y = y.detach() if isinstance(y, Tensor) else y
         if not (isinstance(y, Pairs) or real_tensor(y)) or y.shape[:1] != x.shape[:1]:

@@ -10,9 +10,11 @@ import inspect
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from numbers import Integral, Real
+from types import MethodType
 from typing import Any, cast
 
 import numpy as np
@@ -195,7 +197,7 @@ def method(part: Any, name: str, *given: str) -> None:
     """
     found = function(getattr(part, name), f"{type(part).__name__}.{name} is a method {name}({', '.join(given)})")
     try:
-        signature = inspect.signature(found)
+        signature = _of_class(found.__func__) if isinstance(found, MethodType) else inspect.signature(found)
     except ValueError:  # some of C's do not say
         return
     try:
@@ -208,6 +210,12 @@ def method(part: Any, name: str, *given: str) -> None:
         ) from None
 
 
+@lru_cache
+def _of_class(function: Any) -> inspect.Signature:
+    """How a method is called of an instance: worked out once, where a thousand members are of one class."""
+    return inspect.signature(MethodType(function, object()))
+
+
 def warn(text: str, kind: type[Warning] = UserWarning) -> None:
     """A warning at the line of the user's own that led here: the nearest one outside this package."""
     level, frame = 2, sys._getframe(1)
@@ -217,8 +225,12 @@ def warn(text: str, kind: type[Warning] = UserWarning) -> None:
 
 
 @contextmanager
-def users_code(what: str, mend: str = "", passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def users_code(
+    what: str | Callable[[], str], mend: str = "", passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
     """An error of the user's code inside becomes a ValueError of one line that says whose it is; some are ``passing``.
+
+    Where it is asked in every round, ``what`` is a function: to describe a part may take longer than to ask it.
 
     >>> with users_code("the reward bold", "let it return [n]"):
     ...     1 / 0
@@ -233,7 +245,8 @@ def users_code(what: str, mend: str = "", passing: tuple[type[Exception], ...] =
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in one_line(error):
             raise  # whoever called knows what to make smaller
         said = f"{type(error).__name__}: {one_line(error)}"
-        raise ValueError(f"{what} fails: {said}{mend and f'; {mend}'}") from error
+        whose = what if isinstance(what, str) else what()
+        raise ValueError(f"{whose} fails: {said}{mend and f'; {mend}'}") from error
 
 
 def returned(value: Any) -> str:

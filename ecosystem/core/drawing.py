@@ -47,7 +47,7 @@ class Advancing(Stream):
 
     def at(self, part: int | str | Tensor) -> Self:
         words = as_words(part)
-        return replace(super().at(words), address=(*self.address, _hashed(words)))
+        return super().at(words)._with(address=(*self.address, _hashed(words)))
 
     def addressed(self) -> Stream:
         """A plain stream for code that gives each draw an address of its own; another one each time."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -103,19 +103,25 @@ class Stream:
 
     def at(self, part: int | str | Tensor) -> Self:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
-        return replace(self, keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
+        return self._with(keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
 
     def skip(self, rows: int | Tensor) -> Self:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""
-        return replace(self, first=self.first + rows)
+        return self._with(first=self.first + rows)
 
     def select(self, rows: Tensor) -> Self:
         """The stream whose rows 0, 1, ... are this one's rows ``rows`` (int64 ``[n]``)."""
-        return replace(self, rows=rows)
+        return self._with(rows=rows)
 
     def __getitem__(self, index: Any) -> Self:
         first = self.first[index] if isinstance(self.first, Tensor) else self.first
-        return replace(self, keys=self.keys[index], first=first)
+        return self._with(keys=self.keys[index], first=first)
+
+    def _with(self, **parts: Any) -> Self:
+        """The same with other parts; ``dataclasses.replace`` takes longer than what a small round draws."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__, **parts)
+        return new
 
     def uniform(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``; float64 unless told otherwise."""

@@ -148,7 +148,7 @@ class Habit(Learner):
     def learn(self, reward: Reward, seen: Seen) -> Tensor:
         state = reward.state()
         assert state is not None
-        with users_code(f"the function of {self}"):
+        with users_code(lambda: f"the function of {self}"):
             new = self.function(state, seen)
         if not real_tensor(new) or new.shape != state.shape:
             raise ValueError(

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ecosystem.core.laws import Law, Normal
 from ecosystem.core.products import row_product
-from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.sampling import Sampler
+from ecosystem.engine.stacks import span
+from ecosystem.engine.waves import Task
 
 
 @dataclass
@@ -51,11 +52,11 @@ def draw_statistic(sampler: Sampler) -> Tensor:
     # a component has c of its flow's C samples and gets c/C of the flow's noise √C ξ
     weight = counts / flow_counts.clamp(min=1).sqrt()[flows.of_component]
     total: Tensor | None = None
-    for bundle in sampler.task.bundles:
-        part = _sums(sampler, bundle, counts, weight, noise)
+    for number, bundle in enumerate(sampler.task.bundles):
+        part = _sums(sampler, number, counts, weight, noise)
         if not bundle.one_per_row or len(part) < len(sampler.task.rows):
             part = part.new_zeros(len(sampler.task.rows), *part.shape[1:]).index_add_(0, bundle.owner, part)
-        total = part if total is None else total + part
+        total = part if total is None else total.add_(part)
     assert total is not None
     if sampler.now.count is not None:
         sampler.now.count(sampler.task, counts)
@@ -77,29 +78,39 @@ def _counts(sampler: Sampler) -> Tensor:
     return counts
 
 
-def _sums(sampler: Sampler, bundle: Bundle, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+def _spans(task: Task, number: int) -> tuple[slice | Tensor, ...]:
+    """Where the components of a bundle stand, their rows in what it reads, and their origins; kept with the plan."""
+    name = f"spans {number}"
+    if name not in task.memo:
+        bundle = task.bundles[number]
+        slot = torch.from_numpy(bundle.slot)
+        task.memo[name] = span(slot), span(task.source[slot]), span(bundle.origin)
+    return task.memo[name]
+
+
+def _sums(sampler: Sampler, number: int, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
     """The sum of the samples of each component of a bundle: ``c μ + weight · F ξ``, moved and mapped."""
+    bundle = sampler.task.bundles[number]
     stack = sampler.now.read(bundle)
     law: Law = stack.law()
     if not isinstance(law, Normal):
         raise TypeError(
             f"{type(stack).__name__} says exact_mean, and its law is no Normal; let it say exact_mean = False"
         )
-    slot = torch.from_numpy(bundle.slot)
-    row = sampler.task.source[slot]
+    slot, row, origin = _spans(sampler.task, number)
     count = counts[slot].double().unsqueeze(-1)
     if law.scale is not None:
         spread = (law.scale[row] * weight[slot]).unsqueeze(-1)
-        total = torch.addcmul(count * law.mean[row], spread, noise[slot])
+        total = (count * law.mean[row]).addcmul_(spread, noise[slot])
     else:
         noisy = (law.factor[row] * noise[slot].unsqueeze(-2)).sum(-1)
-        total = torch.addcmul(count * law.mean[row], weight[slot].unsqueeze(-1), noisy)
+        total = (count * law.mean[row]).addcmul_(weight[slot].unsqueeze(-1), noisy)
     vector = bundle.shift(sampler.variants, sampler.stack.event_shape)
-    vector = None if vector is None else vector[bundle.origin]
+    vector = None if vector is None else vector[origin]
     if vector is not None and not bundle.after:
-        total = torch.addcmul(total, count, vector)
+        total.addcmul_(count, vector)
     linear = bundle.linear(sampler.variants)
     if linear is not None:
-        matrix, offset = (part[bundle.origin] for part in linear)
-        total = torch.addcmul(row_product(total, matrix.squeeze(2)), count, offset)
-    return total if vector is None or not bundle.after else torch.addcmul(total, count, vector)
+        matrix, offset = (part[origin] for part in linear)
+        total = row_product(total, matrix.squeeze(2)).addcmul_(count, offset)
+    return total if vector is None or not bundle.after else total.addcmul_(count, vector)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -56,8 +57,6 @@ class Sampler:
         self.replicates = len(now.rng.keys)
         self.members = torch.from_numpy(task.members)
         self.menu = self._menu()
-        self.producers = now.addresses(task.producer)
-        self.counts = torch.zeros(len(task.components), self.variants, self.replicates, dtype=torch.int64)
 
     def _menu(self) -> Menu:
         """The diets to draw from; kept with the plan where all replicates have the same shares."""
@@ -67,6 +66,16 @@ class Sampler:
         if "menu" not in self.task.memo or self.task.memo["menu"][0] is not shares:
             self.task.memo["menu"] = shares, Menu.of(shares[self.task.components], self.task.curated, self.task.first)
         return self.task.memo["menu"][1]
+
+    @cached_property
+    def producers(self) -> Tensor:
+        """The address of each component's producer."""
+        return self.now.addresses(self.task.producer)
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """How many samples have come from each component, ``[components, variants, replicates]``."""
+        return torch.zeros(len(self.task.components), self.variants, self.replicates, dtype=torch.int64)
 
     # -- what is wanted --------------------------------------------------------------------------------------------
 

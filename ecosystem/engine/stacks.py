@@ -63,4 +63,13 @@ def put(old: Tensor, rows: Tensor, new: Tensor, due: Tensor | None) -> Tensor:
     """A copy of ``old [members, ...]`` with ``new [rows, ...]`` in some rows, only where ``due [rows, V, S]``."""
     if due is not None:
         new = torch.where(due.reshape(*due.shape, *(1,) * (new.ndim - 3)), new, old[rows])
+    here = span(rows)
+    if isinstance(here, slice):  # nothing is written twice
+        return torch.cat([old[: here.start], new, old[here.stop :]])
     return old.index_copy(0, rows, new)
+
+
+def span(rows: Tensor) -> slice | Tensor:
+    """A slice in the place of row numbers that follow each other: it gives a view where they give a copy."""
+    first, many = int(rows[0]) if len(rows) else 0, len(rows)
+    return slice(first, first + many) if rows.equal(torch.arange(first, first + many)) else rows

@@ -99,7 +99,7 @@ class SampleFunction(GenerativeModel):
 
     def sample(self, n: int, rng: Stream) -> Samples:
         who = getattr(self.function, "__name__", type(self.function).__name__)
-        with users_code(f"the real data function {who}(n, rng)"):
+        with users_code(lambda: f"the real data function {who}(n, rng)"):
             x = self.function(n, rng)
         if isinstance(x, Pairs):
             return x

@@ -150,7 +150,7 @@ class Measured:
         if real is not None:
             real = real.map(lambda t: t.expand(-1, -1, columns, *t.shape[3:]))
         members = listed(map(repr, self._names(group)))
-        with users_code(f"the measure {self.name} of {members}", passing=(NoPopulationLaw,)):
+        with users_code(lambda: f"the measure {self.name} of {members}", passing=(NoPopulationLaw,)):
             values = self._of(stack, real)
         if not isinstance(values, Tensor) or values.shape != stack.batch_shape:
             shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__

@@ -145,7 +145,7 @@ class Custom(Reward):
         return one_each(self, super().judge(every), every).reshape(x.shape[:batch])
 
     def __call__(self, x: Tensor) -> Tensor:
-        with users_code(f"the reward {self}"):
+        with users_code(lambda: f"the reward {self}"):
             value = self.function(x.clone())
         return value.detach() if isinstance(value, Tensor) else value
 

@@ -134,7 +134,7 @@ def _hearing(measure: Measure, what: str, number: int) -> Callable[[Any], Any]:
     """What a measure watches with, whose errors say whose they are."""
 
     def heard(event: Any) -> Any:
-        with users_code(f"what the measure {name_of(measure)} watches {what!r} with in round {number}"):
+        with users_code(lambda: f"what the measure {name_of(measure)} watches {what!r} with in round {number}"):
             return measure.watches[what](event)  # type: ignore[attr-defined]
 
     return heard

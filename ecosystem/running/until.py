@@ -72,7 +72,7 @@ def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]
     if not running:
         return f"after round {seen.round}: {_STOPPED}"
     assert until is not None
-    with users_code(f"run(until), {_named(until)}, in round {seen.round}"):
+    with users_code(lambda: f"run(until), {_named(until)}, in round {seen.round}"):
         met = until(seen)
     if not isinstance(met, bool | np.bool_) and not (isinstance(met, Tensor) and met.numel() == 1):
         raise TypeError(

@@ -60,7 +60,7 @@ class Exact:
 
     def _of(self, stack: ClosedForm, real: Stack | None, who: str) -> Tensor:
         try:
-            with users_code(f"the measure {self.__name__} of {who}", passing=(NoPopulationLaw,)):
+            with users_code(lambda: f"the measure {self.__name__} of {who}", passing=(NoPopulationLaw,)):
                 value = self.function(stack, real)
         except NoPopulationLaw as error:
             raise NoPopulationLaw(f"the measure {self.__name__} of {who}: {error}") from None
@@ -113,7 +113,7 @@ def estimated(view: View, name: str, measure: Exact) -> Tensor:
     x, y = outputs(view.samples(names=[name])[name]), view.real_samples(name)
     out = torch.full(view.alive.shape, torch.nan, dtype=torch.float64)
     for cell in np.ndindex(*out.shape):
-        with users_code(f"the measure {measure.__name__} of samples of {name!r}"):
+        with users_code(lambda: f"the measure {measure.__name__} of samples of {name!r}"):
             value = measure.sampled(x[cell], None if y is None else outputs(y)[cell])
         try:
             out[cell] = float(value)
