@@ -62,6 +62,37 @@ def test_copies_leave_the_original_alone() -> None:
     assert all(other.member("v") is s.member("v") for other in copies)
 
 
+def test_the_name_of_a_copy_says_what_was_changed() -> None:
+    """All variants had the name of the original, so their tables and pages could not be told apart."""
+    s = trio().replace(name="trio")
+    assert s.with_flow("u", "v", raw=0.25, delay=1).name == "trio (u → v: raw 0.25, delay 1)"
+    assert s.with_member("u", curator=Luce(3)).name == "trio (u: curator Luce(3, temperature=1))"
+    assert s.with_curation("v", 0.5).name == "trio (v: curation 0.5)"
+    both = s.without("u", "v").with_member("w", schedule=every(2))
+    assert both.name == both.graph.name == "trio (without u → v; w: schedule every(2))"
+    assert both.run().settings["scenario"] == both.name and both.name in repr(both)
+    assert s.name == s.replace(rounds=9).name == "trio"
+    assert both.replace(name="cut").graph.name == "cut"
+
+
+def test_the_name_of_a_copy_is_short_and_the_same_in_every_process() -> None:
+    """Checkpoints know scenarios by name too: an address in memory would be another one in each process."""
+
+    class Mine(Linear):
+        __repr__ = object.__repr__
+
+    def bold(x: torch.Tensor) -> torch.Tensor:
+        return x[..., 0]
+
+    s = trio().replace(name="trio")
+    assert s.with_member("w", reward=Mine([1.0, 0.0])).name == "trio (w: reward Mine)"
+    assert s.with_member("w", reward=bold).name == "trio (w: reward bold)"
+    assert s.with_member("w", real=torch.arange(200.0).reshape(100, 2)).name.endswith("…)")
+    for _ in range(40):
+        s = s.with_flow("w", "v", delay=1)
+    assert len(s.name) < 250
+
+
 def test_replace() -> None:
     s = trio()
     changed = s.replace(samples=None, ordering=shuffled)
@@ -221,7 +252,7 @@ def test_without_a_member_by_hand() -> None:
     assert s.run().rounds.query("member == 'b'")["alignment"].tolist() == [0.0, 0.5, 0.5]
     new = s.without("a")
     assert new.run().rounds["alignment"].tolist() == [0.0, 1.0, 1.0] and repr(new.ordering) == "sequential('b')"
-    with pytest.raises(ValueError, match=r"without 'b' nobody would be left of scenario 'duo'"):
+    with pytest.raises(ValueError, match=r"without 'b' nobody would be left of scenario 'duo \(without a\)'"):
         new.without("b")
     with pytest.raises(KeyError, match="without in scenario 'duo': there is no member 'c'; the members are 'a', 'b'"):
         s.without("c")

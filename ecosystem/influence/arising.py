@@ -28,10 +28,11 @@ def check_like(scenario: Scenario, like: Like) -> None:
 
 
 def curated_like(scenario: Scenario, like: Like) -> Scenario:
-    """The scenario with curation where it would arise, so that its components exist."""
+    """The scenario with curation where it would arise, so that its components exist; it is still called as it was."""
+    called = scenario.name
     for name, flow in like.items():
         scenario = scenario.with_curation(name, 0.5, like=flow)
-    return scenario
+    return scenario.replace(name=called)
 
 
 def chosen_from(scenario: Scenario, arising: Set[Part]) -> Scenario:

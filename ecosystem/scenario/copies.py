@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import FULL, curation, move_flows
 
 Copy = TypeVar("Copy", bound=Network)
+_LONGEST, _VALUE = 200, 32  # letters of a name, and of a value in it
 
 
 def keep_interventions(scenario: Network, new: Network) -> None:
@@ -30,6 +31,26 @@ def keep_interventions(scenario: Network, new: Network) -> None:
                 f"replace(rounds={new.rounds}, interventions={{}})"
             )
         new.interventions[round] = list(scenario.interventions[round])
+
+
+def named(new: Copy, subject: str, changes: Mapping[str, Any] | None = None) -> Copy:
+    """Let the name of a copy say what was changed in it: ``pair (a → b: raw 0.2; without c)``.
+
+    The name is the same in every process: a value without a word of its own is told by its class.
+    """
+    parts = [] if changes is None else [f"{part} {_word(value)}" for part, value in changes.items()]
+    what, old = f"{subject}: {', '.join(parts)}" if parts else subject, new.name
+    name = f"{old[:-1]}; {what})" if old.endswith(")") and " (" in old else f"{old} ({what})"
+    new.name = new.graph.name = name if len(name) <= _LONGEST else f"{old[: _LONGEST // 2]}…; {what})"
+    return new
+
+
+def _word(value: Any) -> str:
+    """A value in a few letters."""
+    word = getattr(value, "__name__", None) or brief(value)
+    if " at 0x" in word:
+        word = type(value).__name__
+    return word if len(word) <= _VALUE else f"{word[: _VALUE - 1]}…"
 
 
 def put_member(new: Copy, name: str, member: Member) -> Copy:

@@ -152,6 +152,7 @@ class Scenario(Network):
         given = changes.pop("interventions", None)
         new = Scenario(**settings | changes)
         new._graph, new._checked = self._graph.copy(), set(self._checked)
+        new._graph.name = new.name
         if given is None:
             copies.keep_interventions(self, new)
         else:
@@ -162,11 +163,13 @@ class Scenario(Network):
     def with_member(self, name: str, **changes: Any) -> Scenario:
         """A copy in which a member has other parts: ``with_member("a", reward=..., curator=...)``, as ``Member`` takes.
 
-        Its flows are checked again: they must fit the new generator, and the users who choose on them.
+        Its flows are checked again: they must fit the new generator, and the users who choose on them. The name of this
+        and other changed copies says what was changed, ``pair (b → a: raw 0.2)``, so that tables and pages can be
+        told apart; ``.replace(name=...)`` gives another.
         """
         checks.check_known(name, self._graph, "with_member")
         member = replaced(self.member(name), f"with_member({name!r})", changes)
-        return copies.put_member(self.replace(), name, member)
+        return copies.named(copies.put_member(self.replace(), name, member), name, changes)
 
     def with_flow(self, u: str, v: str, **changes: Any) -> Scenario:
         """A copy in which the flow ``u → v`` has other parts: ``with_flow("a", "b", raw=0.2, delay=1)``, as ``Flow``.
@@ -175,7 +178,7 @@ class Scenario(Network):
         """
         check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
         flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
-        return copies.put_flows(self.replace(), v, {u: flow})
+        return copies.named(copies.put_flows(self.replace(), v, {u: flow}), f"{u} → {v}", changes)
 
     @spelled
     def with_curation(self, name: str, level: float, like: tuple[str, str] | None = None) -> Scenario:
@@ -184,7 +187,8 @@ class Scenario(Network):
         Curated shares scale by ``λ'/λ``, all others (the real one too) by ``(1−λ')/(1−λ)``. From level 0, ``like=(u,
         name)`` says on which flow the curated share arises.
         """
-        return copies.put_flows(self.replace(), name, copies.curated(self, name, level, like))
+        new = copies.put_flows(self.replace(), name, copies.curated(self, name, level, like))
+        return copies.named(new, name, {"curation": level})
 
     def without(self, u: str, v: str | None = None) -> Scenario:
         """A copy without the flow ``u → v``, or without the member ``u`` and all its flows.
@@ -202,13 +206,13 @@ class Scenario(Network):
         >>> s.connect("a", "b", Flow(raw=0.5))
         >>> alone = s.without("a")
         >>> alone, alone.real_share("b")
-        (Scenario('two': 1 members, 0 flows, 2 rounds, population, sequential('b')), 1.0)
+        (Scenario('two (without a)': 1 members, 0 flows, 2 rounds, population, sequential('b')), 1.0)
         """
         if v is None:
             checks.check_known(u, self._graph, f"without in scenario {self.name!r}")
         else:
             check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
-        return copies.remove(self.replace(), u, v)
+        return copies.named(copies.remove(self.replace(), u, v), f"without {u}{'' if v is None else f' → {v}'}")
 
     # -- running -------------------------------------------------------------------------------------------------
 
