@@ -181,6 +181,25 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(influence(s, of="real").matrix, 0.0, atol=1e-12)
 
 
+def test_of_what_is_chosen_wholly_nothing_is_left_to_choose_from() -> None:
+    """It was said that nobody takes raw data from it, and not what to ask instead; by hand, with real data at 0.
+
+    ``a = c_a (h + 1)``, ``b = c_b (h + 1)``, ``h = .2 a``: at ``c = (.5, .4)``, ``h + 1 = 1/.9``.
+    """
+    s = hub().with_flow("hub", "a", raw=0.0, curated=0.5).with_flow("hub", "b", raw=0.0, curated=0.4)
+    with pytest.raises(ValueError, match="'hub' cannot be .*: its users choose all that is taken") as error:
+        influence(s, ["hub"], of=PRODUCERS)
+    asked = [("curated", "hub", "a"), ("curated", "hub", "b")]
+    assert f"of={asked}: add up the columns" in str(error.value)
+    a, h = 1 / 0.81, 0.2 / 0.81
+    np.testing.assert_allclose(influence(s, of=asked).matrix.sum(axis=1), [h, a, 1 / 0.9 + 0.4 * h], rtol=1e-12)
+    half = s.with_flow("hub", "b", raw=0.4, curated=0.0)  # b alone has something left to choose from
+    np.testing.assert_allclose(influence(half, of=PRODUCERS).matrix["hub"], [0, 0, 0.4], atol=1e-12)
+    poor = s.with_flow("hub", "a", curated=1.0).with_flow("hub", "b", curated=1.0)
+    with pytest.raises(ValueError, match="choose from; let some of it be raw"):
+        influence(poor, ["hub"], of=PRODUCERS)
+
+
 # -- from the edge, and refused ----------------------------------------------------------------------------------------
 
 

@@ -258,7 +258,9 @@ def influence(
           as much, so there must be some. The source is called ``"u → v"``; a list of such has several.
         - ``"producers' users"``: the users of ``k`` choose more for everybody who reads it: on all flows ``k → v`` with
           ``chosen_by="producer"`` at once, a fraction ``t`` of what is taken raw is chosen by them instead
-          (``raw·(1−t)``, ``curated + t·raw``); by ``t``, at ``t = 0``.
+          (``raw·(1−t)``, ``curated + t·raw``); by ``t``, at ``t = 0``. A flow that they choose wholly (``raw=0``) has
+          no more to choose from and stays as it is; of a producer all of whose flows are such, ask
+          ``[("curated", k, v), ...]`` and add up the columns.
     measure: what is looked at instead of alignment: an object with ``of(stack, real) -> [*batch]``, or a function of a
         stack. ``stack`` is a family in closed form with batch ``[members, 1, columns]``, ``real`` the real data of
         these members (None where there are none); torch must be able to differentiate it.

@@ -195,7 +195,8 @@ class Choices(Numbers):
     """The fraction of what is taken raw from a producer that its users choose instead, for everybody who reads it.
 
     On every flow ``u → v`` chosen by the producer's users ``raw_uv`` becomes ``(1 − t)·raw_uv`` and ``curated_uv``
-    grows by ``t·raw_uv``; the derivative is by ``t``, at ``t = 0``.
+    grows by ``t·raw_uv``; the derivative is by ``t``, at ``t = 0``. A flow that they choose wholly stays as it is:
+    there is no more to choose from.
     """
 
     of = PRODUCERS
@@ -207,6 +208,14 @@ class Choices(Numbers):
         if scenario.member(name).users is None:
             return "its users do not choose; give them a curator: Member(..., curator=...)"
         if not self.readers(scenario, name):
+            whole = [v for v in self._readers(scenario, name) if scenario.flow(name, v).curated > 0]
+            if whole:
+                asked = [("curated", name, v) for v in whole if scenario.real_share(v) > TOLERANCE]
+                return "its users choose all that is taken from it, so nothing is left for them to choose from; " + (
+                    f"that more of it is read, and less real data, is of={asked}: add up the columns"
+                    if asked
+                    else "let some of it be raw: with_flow(..., raw=...)"
+                )
             return (
                 "nobody who retrains takes raw data from it for its users to choose from (flows with a raw share and "
                 "chosen_by='producer')"
@@ -214,12 +223,12 @@ class Choices(Numbers):
         return ""
 
     def readers(self, scenario: Scenario, name: str) -> list[str]:
-        graph, found = scenario.graph, []
-        for v in graph.successors(name):
-            flow = scenario.flow(name, v)
-            if flow.chosen_by == "producer" and flow.raw > 0 and not scenario.member(v).schedule.is_never:
-                found.append(v)
-        return found
+        return [v for v in self._readers(scenario, name) if scenario.flow(name, v).raw > 0]
+
+    def _readers(self, scenario: Scenario, name: str) -> list[str]:
+        """Who retrains on what its users may choose."""
+        chosen = (v for v in scenario.graph.successors(name) if scenario.flow(name, v).chosen_by == "producer")
+        return [v for v in chosen if not scenario.member(v).schedule.is_never]
 
     def parts(self, scenario: Scenario, name: str) -> Iterator[Part]:
         for v in self.readers(scenario, name):
