@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from ecosystem.rewards import WeightedSum as WeightedSum
     from ecosystem.running.agents import ModelAgent as ModelAgent
     from ecosystem.running.checkpoints import Checkpoints as Checkpoints
+    from ecosystem.running.comparing import compare as compare
     from ecosystem.running.ecosystem import Ecosystem as Ecosystem
     from ecosystem.running.recording import Record as Record
     from ecosystem.running.run import Run as Run
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
+    "ecosystem.running.comparing": "compare",
     "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Tilt TopFraction "
     "Users",
     "ecosystem.scenario.descriptions": "Flow Member",

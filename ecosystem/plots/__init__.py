@@ -6,6 +6,7 @@ without a network.
 """
 
 from ecosystem.plots.chart import NothingToDraw
+from ecosystem.plots.comparing import compared
 from ecosystem.plots.degree import degrees
 from ecosystem.plots.influence_matrix import knock_out, matrix, traffic
 from ecosystem.plots.influence_walks import hops, intervals, response, within
@@ -24,6 +25,7 @@ __all__ = [
     "change",
     "choices",
     "clouds",
+    "compared",
     "curves",
     "degrees",
     "diets",
