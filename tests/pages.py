@@ -1,93 +1,77 @@
-"""Pages made up for tests of what all pages share: a network, tables, charts and slides of a few members."""
+"""A page as a strict little reader sees it: tags that are closed in turn, words, tables, charts."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import pairwise
+import base64
+import gzip
+import json
+import re
+from html.parser import HTMLParser
 from typing import Any
 
-import altair as alt
-import pandas as pd
-from labs import lab
-
-from ecosystem import Flow, Scenario
-from ecosystem.plots import alignment, diets
-from ecosystem.plots.influence_matrix import matrix
-from ecosystem.plots.network import network
-from ecosystem.report.blocks import Cell, Chart, Code, Network, Page, Row, Section, Slides, Table, Words
-from ecosystem.report.tables import pairs, table
-
-HOSTILE = (
-    "</script><script>ran('script')</script>",
-    '"><img src=x onerror=ran("img")>',
-    "'+ran('quote')+'",
-    "bell\x07 and \x1b[2J",
-    "__proto__",
-    "constructor",
-    "=HYPERLINK(1)",
-    "long " * 2000,
-)
+VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
+POLICY = "default-src 'none'"
 
 
-def trio(names: tuple[str, ...] = ("a", "b", "c")) -> Scenario:
-    """A chain of so many members, of which the second is curated."""
-    s = Scenario("trio", rounds=3, samples=8)
-    for name in names:
-        s.add(name, lab())
-    for u, v in pairwise(names):
-        s.connect(u, v, Flow(raw=0.2, curated=0.1))
-    return s
+class Page(HTMLParser):
+    """Keeps tags with their attributes, visible text, and the charts' specifications by their ids."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.data: dict[str, Any] = {}
+        self.feed(source)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script" and self.tags[-1][1].get("id") == "data":
+            packed = self.tags[-1][1]["type"] == "text/plain"
+            self.data = json.loads(gzip.decompress(base64.b64decode(data)) if packed else data)
+        elif self.open and self.open[-1] not in ("style", "script"):
+            self.text += data + " "
+
+    @property
+    def charts(self) -> dict[str, Any]:
+        """The specifications of charts, by id."""
+        return self.data["specs"]
+
+    def ids(self, tag: str) -> list[str]:
+        """The ids of one kind of tag, in order."""
+        return [str(attributes["id"]) for name, attributes in self.tags if name == tag and "id" in attributes]
+
+    def values(self, attribute: str) -> list[str]:
+        """All values of an attribute."""
+        return [str(attributes[attribute]) for _, attributes in self.tags if attribute in attributes]
+
+    def loads_nothing(self) -> None:
+        """Nothing of it comes from elsewhere, and its policy would let nothing through."""
+        policies = [a["content"] for _, a in self.tags if a.get("http-equiv") == "Content-Security-Policy"]
+        assert len(policies) == 1 and str(policies[0]).startswith(POLICY)
+        for tag, attributes in self.tags:
+            assert tag not in ("link", "iframe", "object", "base", "form")
+            for key in ("src", "href", "srcset", "data", "action"):
+                assert (attributes.get(key) or "data:").startswith(("data:", "#"))
+            assert not [key for key in attributes if key.startswith("on")]
 
 
-def influence(names: tuple[str, ...]) -> pd.DataFrame:
-    """A table of effects of each on each."""
-    rows = [(v, u, 0.1 * (i - j) + 0.05, "neutral") for i, u in enumerate(names) for j, v in enumerate(names)]
-    return pd.DataFrame(rows, columns=["target", "source", "effect", "verdict"])
+def download(source: str, table: str) -> str:
+    """The table that a page has packed for a download."""
+    found = re.search(rf'<script type="text/plain" id="whole-{table}">([^<]*)</script>', source)
+    assert found, f"there is no whole table {table}"
+    return gzip.decompress(base64.b64decode(found.group(1))).decode()
 
 
-@lru_cache(maxsize=2)
-def page(names: tuple[str, ...] = ("a", "b", "c"), rows: int = 100) -> Page:
-    """All kinds of blocks, about these members."""
-    run = trio(names).run(replicates=2)
-    members = [Row([Cell(name), Cell("fell", tone="fell")], {"member": name}) for name in names]
-    flow = Row([Cell("the first flow"), Cell("0.2", number=True)], {"source": names[0], "target": names[1]})
-    facts: Any = Table("verdicts", "Verdicts", ["Member", "Verdict"], [*members, flow])
-    drawn = network(run, theme="auto", focusable=True)
-    rounds = [(f"round {i}", [Words(f"what happened in round {i}")]) for i in range(3)]
-    choice = [("all", [Chart("first", diets(run.members, run.flows))]), ("without", [Chart("later", points(names))])]
-    abouts: Any = [{}, {"source": names[0], "target": names[1]}]
-    sections = [
-        Section("facts", "Facts", [facts, pairs("told", "Facts", [("rounds", "3")]), Code("ecosystem run x.py")]),
-        Section("coupling", "Who learns from whom", [Network("net", drawn)]),
-        Section("alignment", "Alignment", [Chart("lines", alignment(run.rounds, run.members))]),
-        Section("influence", "Influence", [Chart("cells", matrix(influence(names), list(names)))]),
-        Section(
-            "slides",
-            "Slides",
-            [
-                Slides("one", "Round", rounds, group="rounds"),
-                Slides("two", "Round again", rounds[1:], group="rounds"),
-                Slides("three", "Flows", choice, choice=True, about=abouts),
-            ],
-        ),
-        Section("rows", "Rows", [table("many", long(names, rows), "Many rows.")]),
-    ]
-    told = {name: f"{name} fell." for name in names}
-    return Page(
-        "trio", "test", "A headline", sections, ["A notice."], members=names, told=told, words=[("word", "what it is")]
-    )
-
-
-def points(names: tuple[str, ...]) -> Any:
-    """A chart with text of every name."""
-    data = pd.DataFrame({"member": names, "value": [1 / 3 * i for i in range(len(names))], "note": names})
-    chart = alt.Chart(data, title="Points", description="points of members").mark_point()
-    return chart.encode(alt.X("value:Q"), alt.Y("member:N"), tooltip=["member:N", "value:Q"])
-
-
-def long(names: tuple[str, ...], rows: int) -> pd.DataFrame:
-    """Rows of texts and numbers with all their digits."""
-    some = [names[i % len(names)] for i in range(rows)]
-    return pd.DataFrame(
-        {"member": some, "value": [i / 7 - 1 for i in range(rows)], "note": ['x, "y"\nz', "=1+1"] * (rows // 2)}
-    )
+def rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The longest of a chart's tables."""
+    return max(spec["datasets"].values(), key=len)

@@ -36,7 +36,7 @@ from ecosystem import (
     poisson,
     subsample,
 )
-from ecosystem.report.page import render
+from ecosystem.report import render
 from ecosystem.running import verdicts
 
 

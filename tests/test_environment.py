@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
+import altair as alt
 import pytest
 from typer.testing import CliRunner
 
@@ -102,8 +102,7 @@ def test_a_study_is_computed_to_its_end_whoever_listens(file: Path, tmp_path: Pa
 
 
 def test_a_report_is_written_whatever_the_environment_says(file: Path, tmp_path: Path) -> None:
-    """A λ ended the command after the work was done, and so did a backend for windows or TeX for the user's figures."""
-    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.facecolor: black\n", encoding="utf-8")
+    """A λ ended the command after the work was done, and so did a backend for windows."""
     code, out, told = command(
         "run", file, "--out", "run", folder=tmp_path, PYTHONIOENCODING="cp1252", MPLBACKEND="nonsense"
     )
@@ -122,23 +121,16 @@ def test_output_that_cannot_be_written_is_said_at_the_end(tmp_path: Path) -> Non
     os.close(pipe)
 
 
-def test_figures_do_not_look_as_the_users_own() -> None:
-    """White letters on white, letters through TeX: what the user's own style said was in reports as well."""
+def test_charts_of_a_report_do_not_look_as_the_users_own() -> None:
+    """What a theme of the user's own said was in reports as well."""
     s = Scenario("plain", rounds=2, samples=4)
     s.add("a", Member(Location([0.0, 0.0]), reward=Linear([1.0, 0.0]), curator=Luce(2), real=Location([0.0, 0.0])))
     s.connect("a", "a", Flow(curated=0.5))
     run = s.run(record=Record(draws=True))
     page = render(run)
-    dark = {
-        "text.usetex": True,
-        "text.color": "white",
-        "font.size": 30,
-        "axes.facecolor": "black",
-        "lines.linewidth": 9,
-    }
-    with matplotlib.rc_context(dark):
+    with alt.theme.enable("dark"), alt.data_transformers.enable("csv"):
         assert render(run) == page
-        assert matplotlib.rcParams["font.size"] == 30  # and the user's own stay as they are
+        assert alt.theme.active == "dark"  # and the user's own stay as they are
 
 
 @pytest.mark.parametrize(

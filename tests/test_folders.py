@@ -21,7 +21,6 @@ import pytest
 import synthetic_findings
 import synthetic_runs
 import torch
-from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from ecosystem import Checkpoints, Ecosystem, Flow, Linear, Location, Luce, Member, Record, Run, Scenario
@@ -29,7 +28,8 @@ from ecosystem.cli import app
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.words import shown
 from ecosystem.influence.findings import Findings
-from ecosystem.report import look, parts
+from ecosystem.plots.network import network
+from ecosystem.report import write_report
 from ecosystem.running.checkpoints import CheckpointError
 from ecosystem.running.checkpoints import folder as folders
 from tests.damage import FAULTS, damage, flipped
@@ -167,7 +167,7 @@ def test_the_home_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     scenario().run(checkpoints=Checkpoints("~/saved")).save("~/run")
     synthetic_findings.pair().save("~/run")
     assert Run.load("~/run").settings["scenario"] == "one" and Findings.load("~/run")
-    parts.written("~/report.html", "<p>page")
+    write_report(synthetic_runs.silent(), "~/report.html")
     (tmp_path / "one.py").write_text(FILE)
     for command in (["run", "one.py", "--out=~/cli", "--no-report"], ["report", "~/cli", "--out=~/page.html"]):
         assert CliRunner().invoke(app, command).exit_code == 0
@@ -258,7 +258,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     folder = run.save(tmp_path / "run")
     for name in ("report.html", ".report.html.partial"):
         (folder / name).symlink_to(secret)
-        parts.written(folder / "report.html", "<p>page")
+        write_report(synthetic_runs.silent(), folder / "report.html")
         assert secret.read_text() == "for nobody" and not (folder / "report.html").is_symlink()
         (folder / "report.html").unlink()
     (tmp_path / ".other.lock").symlink_to(secret)
@@ -382,7 +382,7 @@ def test_names_do_nothing(tmp_path: Path) -> None:
         assert result.exit_code == 0 and "\x1b[2J" not in result.stdout and "a␛[2J␇b" in result.stdout
     result = CliRunner().invoke(app, ["report", str(tmp_path / "no\x1b[2Jwhere")])
     assert "\x1b[2J" not in result.stderr and "no␛[2Jwhere" in result.stderr
-    figure = Figure()
-    figure.text(0.5, 0.5, "a\x1b[2J\x07b")
-    xml.dom.minidom.parseString(look.svg(figure))
+    members = pd.DataFrame({"member": ["a\x1b[2J\x07b"]})
+    flows = pd.DataFrame({"source": [], "target": [], "raw": [], "curated": []})
+    xml.dom.minidom.parseString(network((members, flows)).svg)
     assert Ecosystem(scenario()).steps == 0

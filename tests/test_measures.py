@@ -728,8 +728,6 @@ def test_points_that_are_not_in_the_grid_are_named_when_a_measure_is_added(tmp_p
 def test_a_column_that_was_measured_is_a_curve_of_the_report(tmp_path: Path) -> None:
     run = closed(20).run(replicates=3, record=Record(measures=[entropy, effective_number, data_distance]))
     page = write_report(run, tmp_path / "report.html").read_text()
-    assert "Data distance over rounds" in page and "What the measure data distance says of each member." in page
-    assert "Entropy over rounds" in page and "Effective number" not in page  # which has no numbers here
-    assert "over rounds" not in write_report(closed(20).run(), tmp_path / "plain.html").read_text().replace(
-        "lignment over rounds", ""
-    )
+    assert 'id="measured-data_distance"' in page and "What the measure data distance says of each member." in page
+    assert 'id="measured-entropy"' in page and "effective_number-chart" not in page  # which has no numbers here
+    assert "measured-" not in write_report(closed(20).run(), tmp_path / "plain.html").read_text()

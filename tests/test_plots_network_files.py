@@ -21,7 +21,7 @@ from ecosystem.core.words import counted
 from ecosystem.plots.network import network
 from ecosystem.plots.network.graph import read
 from ecosystem.plots.network.groups import aggregate
-from ecosystem.report import look
+from ecosystem.plots.palette import COLOURS
 
 # -- groups ------------------------------------------------------------------------------------------------------------
 
@@ -72,9 +72,9 @@ def test_groups_can_be_given() -> None:
 # -- themes, files, bytes ----------------------------------------------------------------------------------------------
 
 
-def test_members_have_the_colours_of_the_report() -> None:
+def test_members_have_the_colours_of_charts() -> None:
     drawing = network(tables(nx.cycle_graph(8, create_using=nx.DiGraph)), theme="light")
-    for i, colour in enumerate(look.COLOURS[:8]):
+    for i, colour in enumerate(COLOURS[:8]):
         assert f".c{i} .ring{{stroke:var(--eco-c{i},{colour})}}" in drawing.svg
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from functools import cache
 from pathlib import Path
 
@@ -11,28 +13,28 @@ import pytest
 import synthetic_generators as made
 import synthetic_runs as plain
 import torch
-from browser import CHROMIUM, in_frames
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.axes import Axes
-from test_report import Page, is_whole_picture, written
+from pages import Page, rows
+from PIL import Image
 
-from ecosystem.report import captions, look, plots, render
-from ecosystem.report.choices import BOX, chosen
-from ecosystem.report.images import arranged, brightness, images, labels
-from ecosystem.report.sources import judged
-from ecosystem.report.texts import ANSWER, PROMPTS, picked, short, texts
+from ecosystem.plots.opinions import boxes
+from ecosystem.plots.quality import judged
+from ecosystem.report import captions, render
+from ecosystem.report.images import arranged, brightness
+from ecosystem.report.samples import labels, sections
+from ecosystem.report.texts import ANSWER, PROMPTS, picked, section, short
 from ecosystem.running.run import Run
 
 SECTIONS = {
-    "painters": ["coupling", "diets", "alignment", "images", "choices", "sources", "change"],
-    "writers": ["coupling", "diets", "alignment", "texts", "change"],
+    "painters": ["coupling", "diets", "alignment", "welfare", "choices", "sources", "change", "images"],
+    "writers": ["coupling", "diets", "alignment", "welfare", "change", "texts"],
 }
 
 
 @cache
 def rendered(name: str) -> str:
-    """The report of a made-up run, drawn once."""
+    """The report of a made-up run, made once."""
     return render(getattr(made, name)())
 
 
@@ -43,10 +45,7 @@ def rendered(name: str) -> str:
 def test_sections_appear_where_a_run_has_something_for_them(name: str) -> None:
     page = Page(rendered(name))
     assert page.ids("section") == ["verdict", *SECTIONS[name], "about", "again", "words"]
-    for tag, attributes in page.tags:
-        assert tag not in ("script", "link", "iframe", "object")
-        if tag in ("img", "source"):
-            is_whole_picture(str(attributes.get("src") or attributes.get("srcset")))
+    page.loads_nothing()
     assert "nan" not in page.text.lower().split()
 
 
@@ -60,25 +59,27 @@ def test_a_run_saved_before_there_were_such_tables_still_has_a_report(tmp_path: 
     for file in ("sources.parquet", "choices.parquet", "texts.parquet", "inputs.safetensors"):
         (folder / file).unlink()
     page = Page(render(Run.load(folder, check=False)))
-    assert page.ids("section")[1:6] == ["coupling", "diets", "alignment", "images", "change"]
+    assert page.ids("section")[1:7] == ["coupling", "diets", "alignment", "welfare", "change", "images"]
     assert "sorted by label" not in page.text
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("name", SECTIONS)
-def test_in_a_browser_nothing_fails_and_nothing_overflows(name: str, tmp_path: Path) -> None:
-    for seen in in_frames(rendered(name), (390, 700, 1280), tmp_path):
-        assert seen["spare"] >= 0 and not seen["wide"]
-        assert seen["images"] == len([section for section in SECTIONS[name] if section != "texts"])
-        assert not seen["blank"]
 
 
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
-def painted(run: Run, width: float = look.WIDE) -> list[np.ndarray]:
-    """The mosaics of a run's images, row by row, as they are given to be drawn."""
-    return [np.asarray(axes.images[0].get_array()) for axes in images(run, width).axes if axes.images]
+def painted(run: Run) -> list[np.ndarray]:
+    """The mosaics of a run's images as a page has them, ``[h, w(, 3)]`` in 0..255, slide by slide."""
+    page = Page(render(run))
+    return [opened(str(a["src"])) for tag, a in page.tags if tag == "img"]
+
+
+def opened(address: str) -> np.ndarray:
+    """A picture from its address."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))), dtype=float)
+
+
+def told(run: Run) -> str:
+    """What the page says of a run's images."""
+    return Page(render(run)).text
 
 
 def one(name: str, event: str, samples: torch.Tensor, inputs: torch.Tensor | None = None) -> Run:
@@ -98,11 +99,11 @@ def test_colours_are_those_of_the_samples_and_what_no_screen_can_show_is_clipped
     colours = torch.tensor([[1.0, 0.0, 0.5], [1.2, -0.1, 0.25], [0.0, 0.75, 0.0], [float("nan"), 1.0, 1.0]])
     run = one("a", "3x4x4", colours.reshape(4, 3, 1, 1).expand(4, 3, 4, 4))
     (sheet,) = painted(run)
-    assert sheet.shape == (11, 11, 3) and (sheet[0] == 1).all()  # two rows of two, white paper around them
+    assert sheet.shape == (11, 11, 3) and (sheet[0] == 255).all()  # two rows of two, white paper around them
     seen = [sheet[y, x] for y, x in ((1, 1), (1, 6), (6, 1), (6, 6))]
-    np.testing.assert_array_equal(seen, [[1, 0, 0.5], [1, 0, 0.25], [0, 0.75, 0], [0, 1, 1]])
-    words = captions.samples(run, "images")[0]
-    assert "in their own colours" in words and "grey" not in words and "17 % of them lie beyond" in words
+    np.testing.assert_array_equal(seen, [[255, 0, 128], [255, 0, 64], [0, 191, 0], [0, 255, 255]])
+    words = told(run)
+    assert "in their own colours" in words and "grey scale" not in words and "17 % of them lie beyond" in words
 
 
 def test_images_of_one_channel_are_grey_whether_or_not_the_channel_is_there() -> None:
@@ -110,7 +111,7 @@ def test_images_of_one_channel_are_grey_whether_or_not_the_channel_is_there() ->
     (with_channel,), (without,) = painted(one("a", "1x4x4", ink.unsqueeze(1))), painted(one("a", "4x4", ink))
     assert with_channel.ndim == 2
     np.testing.assert_array_equal(with_channel, without)
-    assert "one grey scale" in captions.samples(one("a", "4x4", ink), "images")[0]
+    assert "one grey scale" in told(one("a", "4x4", ink))
 
 
 def test_large_images_lose_pixels_and_not_their_colours() -> None:
@@ -118,8 +119,8 @@ def test_large_images_lose_pixels_and_not_their_colours() -> None:
     image = torch.cat([red.reshape(3, 1, 1).expand(3, 200, 100), blue.reshape(3, 1, 1).expand(3, 200, 100)], -1)
     (sheet,) = painted(one("a", "3x200x200", image.unsqueeze(0)))
     assert max(sheet.shape) < 70
-    np.testing.assert_allclose(sheet[10, 10], red)
-    np.testing.assert_allclose(sheet[10, -10], blue)
+    np.testing.assert_allclose(sheet[10, 10], 255 * red)
+    np.testing.assert_allclose(sheet[10, -10], 255 * blue)
 
 
 RANDOM = np.random.default_rng(0)
@@ -149,13 +150,24 @@ def test_other_scales_hold_most_pixels_and_a_start_from_noise_changes_no_scale()
 
 def test_images_are_sorted_by_label_so_that_rounds_show_the_same_in_the_same_places() -> None:
     run = made.painters()
-    for line in (painted(run)[:3], painted(run)[3:]):
-        hues = [(sheet[1 + 9 * (i // 4), 8 + 9 * (i % 4)] > 0.9) for sheet in line for i in range(16)]
+    sheets = painted(run)
+    assert len(sheets) == 2 * 4  # the start, and three rounds
+    for line in (sheets[2::2], sheets[3::2]):
+        hues = [(sheet[1 + 9 * (i // 4), 8 + 9 * (i % 4)] > 230) for sheet in line for i in range(16)]
         found = [int(np.flatnonzero((made.HUES.bool().numpy() == hue).all(1))[0]) for hue in hues]
         for at in (0, 16, 32):
             shown = found[at : at + 16]
             assert shown == sorted(shown) and min(np.bincount(shown)) >= 2 and max(np.bincount(shown)) == 3
-    assert "sorted by label" in captions.samples(run, "images")[0]
+    assert "sorted by label" in told(run)
+
+
+def test_large_pictures_of_many_members_have_fewer_rounds_and_no_page_grows_without_end() -> None:
+    noise = torch.rand(16, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    run = plain.ring(12, replicates=1)
+    run.samples = {name: dict.fromkeys(range(0, 30, 3), noise) for name in run.members["member"]}
+    (images,) = sections(run)
+    assert len(images.blocks[-1].slides) == 3
+    assert len(render(run)) < 2_900_000
 
 
 def test_of_each_label_the_first_images_are_taken_in_their_order() -> None:
@@ -176,66 +188,49 @@ def test_inputs_that_are_no_labels_leave_images_as_they_came() -> None:
 # -- choices -----------------------------------------------------------------------------------------------------------
 
 
+def middles(run: Run) -> pd.DataFrame:
+    """Medians of what users were shown and kept, by flow and round."""
+    table = boxes(run.choices, run.flows, run.failures).assign(flow=lambda t: t["source"] + " → " + t["target"])
+    return table.pivot(index=["flow", "round"], columns="side", values="middle")
+
+
 def test_boxes_are_means_over_replicates_at_the_first_the_middle_and_the_last_round() -> None:
-    found = {choice.name: choice for choice in chosen(made.painters(replicates=3))}
-    choice = found["cool → warm"]
-    assert list(choice.boxes) == [1, 11, 20]
-    before, after = choice.boxes[1]
-    np.testing.assert_allclose(before, np.array(BOX) + 0.1)  # 0, 0.1 and 0.2 more in the replicates
-    np.testing.assert_allclose(after - before, 0.3)
-    assert choice.lift(1) == pytest.approx(0.3) and choice.lift(20) == pytest.approx(0.1)
+    found = middles(made.painters(replicates=3)).loc["cool → warm"]
+    assert list(found.index) == [1, 11, 20]
+    np.testing.assert_allclose(found["before"], 0.6)  # 0, 0.1 and 0.2 more in the replicates
+    np.testing.assert_allclose(found["after"] - found["before"], [0.3, 0.3 - 0.2 * 10 / 19, 0.1])
 
 
 def test_replicates_that_diverged_do_not_count() -> None:
     run = made.painters(replicates=2)
     error = pd.DataFrame([(0, 1, 9, "warm", "FloatingPointError: nan")], columns=plain.EMPTY["failures"])
     plain.put(run, failures=error)
-    np.testing.assert_allclose(chosen(run)[0].boxes[1][0], BOX)
-    assert judged(run)["reward"].notna().all()
+    np.testing.assert_allclose(middles(run)["before"], 0.5)
+    assert judged(run.sources, run.members, run.failures)["reward"].notna().all()
 
 
 def test_rewards_that_are_not_finite_are_left_out() -> None:
     run = made.painters()
     run.choices.loc[run.choices["replicate"] == 1, "after"] = np.nan
-    np.testing.assert_allclose(chosen(run)[0].boxes[1][0], BOX)
+    np.testing.assert_allclose(middles(run)["before"], 0.5)
     run.choices["after"] = np.nan
-    assert chosen(run) == []
+    assert middles(run).empty and "choices" not in Page(render(run)).ids("section")
 
 
 def test_a_box_has_the_colour_of_the_member_whose_users_choose() -> None:
     run = made.painters()
-    assert {choice.name: choice.chooser for choice in chosen(run)} == {
-        "cool → warm": "cool",
-        "warm → warm": "warm",
-        "warm → cool": "cool",  # chosen by the consumer
-    }
-    faces = {axes.get_title("left"): colours(axes) for axes in plots.choices(run).axes}
-    warm, cool = (look.mix(look.styles(run)[name].colour, "#ffffff", 0.35) for name in ("warm", "cool"))
-    grey = look.mix(look.REAL, look.REAL, 0)
-    assert faces == {"cool → warm": {grey, cool}, "warm → warm": {grey, warm}, "warm → cool": {grey, cool}}
+    found = {row["flow"]: row["chooser"] for row in rows(Page(rendered("painters")).charts["choices-chart"])}
+    assert found == {"cool → warm": "cool", "warm → warm": "warm", "warm → cool": "cool"}  # the last by its consumer
     run.flows["chosen_by"] = "own"
-    assert {choice.chooser for choice in chosen(run)} == {None}
-    assert "what a flow’s own users kept" in written(plots.choices(run))
+    assert {row["chooser"] for row in rows(Page(render(run)).charts["choices-chart"])} == {""}
 
 
-def colours(axes: Axes) -> set[tuple[float, ...]]:
-    """The fills of the boxes in a panel."""
-    return {tuple(patch.get_facecolor()[:3]) for patch in axes.patches}
-
-
-@pytest.mark.parametrize("width", [look.WIDE, look.NARROW])
-def test_figure_and_caption_say_how_far_choice_lifts_the_median(width: float) -> None:
-    run = made.painters()
-    assert {"+0.30", "+0.19", "+0.10", "−0.10", "what users were shown"} <= written(plots.choices(run, width))
-    caption, alternative = captions.choices(run)
-    assert "cool → warm +0.30 in round 1, +0.10 in round 20" in caption and "Means over two replicates" in caption
-    assert "warm → cool −0.10 in round 1" in alternative
-
-
-def test_flows_of_one_taste_share_a_scale() -> None:
-    figure = plots.choices(made.painters())
-    limits = {axes.get_title("left"): axes.get_ylim() for axes in figure.axes}
-    assert limits["cool → warm"] == limits["warm → cool"] != limits["warm → warm"]
+def test_the_chart_writes_how_far_choice_lifts_the_median() -> None:
+    spec = Page(rendered("painters")).charts["choices-chart"]
+    lifts = {(row["flow"], row["round"]): row["lift"] for row in rows(spec) if row["side"] == "after"}
+    assert lifts["cool → warm", 1] == pytest.approx(0.3) and lifts["cool → warm", 20] == pytest.approx(0.1)
+    assert lifts["warm → cool", 1] == pytest.approx(-0.1)
+    assert "Means over two replicates" in captions.choices(made.painters())
 
 
 def test_of_many_flows_the_most_curated_are_shown() -> None:
@@ -245,10 +240,11 @@ def test_of_many_flows_the_most_curated_are_shown() -> None:
     flows = {(row.source, row.target): (0.1, 0.1) for row in curated.itertuples()}
     plain.put(run, choices=made.choices(flows, [1, 5], 1))
     most = run.flows.nlargest(8, "curated")
-    assert {(c.source, c.target) for c in chosen(run)} == set(zip(most["source"], most["target"], strict=True))
-    caption, _ = captions.choices(run)
-    assert "the eight of 24 curated flows with the largest shares" in caption and "+0.10" not in caption
-    assert len([axes for axes in plots.choices(run, look.NARROW).axes if axes.get_visible()]) == 8
+    found = boxes(run.choices, run.flows, run.failures)
+    assert set(zip(found["source"], found["target"], strict=True)) == set(
+        zip(most["source"], most["target"], strict=True)
+    )
+    assert "the eight of 24 curated flows with the largest shares" in captions.choices(run)
 
 
 # -- what they trained on ----------------------------------------------------------------------------------------------
@@ -259,7 +255,7 @@ def test_rewards_of_a_part_are_weighted_by_its_samples() -> None:
     table = run.sources
     twice = table[(table["member"] == "cool") & (table["source"] == "real")].assign(born=0, count=60, reward=1.0)
     plain.put(run, sources=pd.concat([table, twice]))
-    found = judged(run).set_index(["member", "kind", "source", "round"])["reward"]
+    found = judged(run.sources, run.members).set_index(["member", "kind", "source", "round"])["reward"]
     assert found["cool", "real", "real", 1] == pytest.approx((20 * 0.31 + 60 * 1.0) / 80)
     assert found["cool", "curated", "warm", 1] == pytest.approx(0.11)
     assert found["warm", "raw", "cool", 20] == pytest.approx(0.3)
@@ -268,55 +264,48 @@ def test_rewards_of_a_part_are_weighted_by_its_samples() -> None:
 def test_members_without_taste_or_with_one_part_only_have_no_panel() -> None:
     run = made.painters()
     run.sources.loc[run.sources["member"] == "warm", "reward"] = np.nan
-    assert set(judged(run)["member"]) == {"cool"}
+    assert set(judged(run.sources, run.members)["member"]) == {"cool"}
     plain.put(run, sources=run.sources[run.sources["source"] != "real"])
-    assert judged(run).empty
+    assert judged(run.sources, run.members).empty
     assert "sources" not in Page(render(run)).ids("section")
-
-
-def test_lines_have_the_colour_of_who_generated_the_data() -> None:
-    run = made.painters()
-    styles = look.styles(run)
-    panel = next(axes for axes in plots.sources(run).axes if axes.get_title("left") == "warm")
-    found = {line.get_label(): line.get_color() for line in panel.lines}
-    assert {"curated warm": styles["warm"].colour, "raw cool": styles["cool"].colour}.items() <= found.items()
-    assert found["real real"] not in {style.colour for style in styles.values()}
-    assert {"real data", "raw output", "curated output", "mean reward", "round"} <= written(plots.sources(run))
 
 
 def test_of_many_sources_the_largest_parts_are_drawn_and_the_caption_says_so() -> None:
     run = plain.ring(12, replicates=1)
-    names = look.names(run)
+    names = list(run.members["member"])
     parts = {(names[0], source, True): 0.1 for source in names[1:]} | {(names[0], "real", False): 0.2}
     table = made.sources(parts, [1, 2], 1)
     plain.put(run, sources=table.assign(count=[1 if s == "real" else 50 + names.index(s) for s in table["source"]]))
-    assert set(judged(run)["source"]) == {"real", *names[-4:]}
-    assert "the four largest parts" in captions.sources(run)[0]
-    assert "largest parts" not in captions.sources(made.painters())[0]
-
-
-@pytest.mark.parametrize("width", [look.WIDE, look.NARROW])
-def test_figures_without_anything_to_draw_say_so(width: float) -> None:
-    for name in ("choices", "sources"):
-        (said,) = written(figure := getattr(plots, name)(plain.silent(), width))
-        assert said.startswith("No ") and figure.get_figwidth() == width
+    assert set(judged(run.sources, run.members)["source"]) == {"real", *names[-4:]}
+    assert "the four largest parts" in captions.sources(run)
+    assert "largest parts" not in captions.sources(made.painters())
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_prompts_and_columns_are_rounds() -> None:
-    shown = texts(made.writers())
-    assert shown is not None
-    summary, paraphrase = shown["members"]
-    assert summary["columns"] == ["Prompt", "start", "round 6", "round 13"]
-    assert summary["beginning"] == "Summarise the article in one sentence:"
-    prompts = [row["prompt"]["short"] for row in summary["rows"]]
-    assert len(prompts) == PROMPTS and prompts[3] == "… Bread is dearer than last year."
-    answers = [[answer["short"] for answer in row["answers"]] for row in summary["rows"]]
-    assert answers[0] == ["It rained.", "Rain closed a road.", "Rain, rain, rain."]
-    assert answers[3] == ["Bread costs more.", "", "Bread."]
-    assert paraphrase["columns"] == ["Prompt", "start", "round 6", "round 12"]
+def spoken(run: Run) -> dict[str, dict[str, list[list[str]]]]:
+    """What the page shows of texts: by slide and table, a row a prompt."""
+    (made_of,) = section(run)
+    slides = dict(made_of.blocks[-1].slides)
+    tables = {at: [block for block in blocks if hasattr(block, "columns")] for at, blocks in slides.items()}
+    words = {at: {t.caption: [list(t.columns)] + [[c.text or c.small for c in r.cells] for r in t.rows] for t in found}
+             for at, found in tables.items()}  # fmt: skip
+    return words
+
+
+def test_rows_are_prompts_and_what_was_said_at_first_stands_beside_a_round() -> None:
+    shown = spoken(made.writers())
+    assert list(shown) == ["start", "round 3", "round 6", "round 9", "round 12", "round 13"]
+    summary, paraphrase = shown["round 12"], shown["round 12"]
+    caption = "summary, whose prompts all begin with “Summarise the article in one sentence:”"
+    assert caption not in summary and caption in shown["round 13"] and caption in shown["start"]
+    columns, *found = shown["round 13"][caption]
+    assert columns == ["Prompt", "start", "round 13"] and shown["start"][caption][0] == ["Prompt", "start"]
+    assert len(found) == PROMPTS and found[0][1:] == ["It rained.", "Rain, rain, rain."]
+    assert found[3] == ["… Bread is dearer than last year.", "Bread costs more.", "Bread."]
+    assert shown["round 6"][caption][4][2] == "nothing"
+    assert paraphrase["paraphrase"][0] == ["Prompt", "start", "round 12"]
     page = Page(rendered("writers"))
     assert "of another replicate" not in page.text and "asked only at the end" not in page.text
     assert "Not every prompt was asked at every round" in page.text and "not asked" in page.text
@@ -324,17 +313,17 @@ def test_rows_are_prompts_and_columns_are_rounds() -> None:
 
 def test_texts_are_escaped_and_long_ones_fold_without_losing_anything() -> None:
     source, page = rendered("writers"), Page(rendered("writers"))
-    assert "<script" not in source and "<b>again" not in source and "<i>A" not in source
+    assert "<script>alert" not in source and "<b>again" not in source and "<i>A" not in source
     assert "<script>alert('mayor')</script>" in page.text and "mayor <b>again</b> & the opposition" in page.text
-    assert page.text.count("A letter was found. " * 30) == 1
-    folded = [tag for tag, _ in page.tags if tag == "details"]
-    assert len(folded) == 2  # the long article, the long answer
+    assert page.text.count("A letter was found. " * 30) == 3  # beside every round of the two that asked it
+    folded = [tag for tag, a in page.tags if tag == "details" and a.get("class") == "folded"]
+    assert len(folded) == 6  # the long article, the long answer, in each slide
     assert " ".join((made.PROMPT + made.ARTICLES[1]).split()) in " ".join(page.text.split())
 
 
 def test_names_of_members_are_escaped_in_captions_figures_and_tables() -> None:
     run = plain.odd()
-    hostile = look.names(run)[0]
+    hostile = str(run.members["member"][0])
     curated = run.flows[(run.flows["curated"] > 0) & (run.flows["source"] == hostile)]
     flows = {(str(row.source), str(row.target)): (0.1, 0.2) for row in curated.itertuples()}
     parts = {(hostile, hostile, True): 0.1, (hostile, "real", False): 0.2}
@@ -343,19 +332,18 @@ def test_names_of_members_are_escaped_in_captions_figures_and_tables() -> None:
     source = render(run)
     page = Page(source)
     assert {"choices", "sources", "texts"} <= set(page.ids("section"))
-    assert "<script" not in source and "<p>ask" not in source and "$\\frac{a$" in page.text
+    assert "<script>alert" not in source and "<p>ask" not in source and "$\\frac{a$" in page.text
 
 
 def test_texts_without_prompts_are_numbered() -> None:
     rows = [(0, 0, at, "a", "", f"text {i} of round {at}") for at in (0, 4) for i in range(6)]
     run = one("a", "8", torch.zeros(1, 8))
     plain.put(run, texts=pd.DataFrame(rows, columns=made.writers().texts.columns))
-    shown = texts(run)
-    assert shown is not None and "prompt" not in shown["caption"]
-    (member,) = shown["members"]
-    assert member["columns"] == ["Sample", "start", "round 4"]
-    assert member["rows"][1]["prompt"]["short"] == "number 2"
-    assert [answer["short"] for answer in member["rows"][1]["answers"]] == ["text 1 of round 0", "text 1 of round 4"]
+    shown = spoken(run)
+    assert "prompt" not in Page(render(run)).text.partition("What they write")[2].partition("Run it again")[0]
+    columns, *found = shown["round 4"]["a"]
+    assert columns == ["Sample", "start", "round 4"]
+    assert found[1] == ["number 2", "text 1 of round 0", "text 1 of round 4"]
 
 
 def test_prompts_that_were_asked_most_often_come_first() -> None:
@@ -368,8 +356,8 @@ def test_prompts_that_were_asked_most_often_come_first() -> None:
 @given(st.text(max_size=400), st.integers(0, 30))
 def test_a_shortened_text_is_short_and_nothing_of_it_is_lost(text: str, skipped: int) -> None:
     found = short(text, ANSWER, skipped)
-    assert len(found["short"]) <= ANSWER + 3
-    if not found["whole"]:
-        assert found["short"].removeprefix("… ").split() == text[skipped:].split()
+    assert len(found.text) <= ANSWER + 3
+    if not found.whole:
+        assert found.text.removeprefix("… ").split() == text[skipped:].split()
     else:
-        assert found["whole"] == text and found["short"].endswith("…")
+        assert found.whole == text and found.text.endswith("…")

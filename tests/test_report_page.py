@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import pages
+import sample_page as pages
 import pandas as pd
 import pytest
 import synthetic_runs

@@ -9,10 +9,9 @@ import pytest
 import synthetic_runs as made
 
 from ecosystem import Flow, Linear, Location, Member, Run, Scenario, Stream, every, poisson, shuffled
-from ecosystem.core.words import number
+from ecosystem.core.words import number, percent
 from ecosystem.orderings import Ordering
-from ecosystem.report import look
-from ecosystem.report.page import render
+from ecosystem.report import render
 from ecosystem.running import verdicts
 
 
@@ -128,4 +127,4 @@ def test_numbers_are_written_with_the_digits_that_matter() -> None:
     assert number(0.47812, 0.022, sign=True, digits=2) == "+0.478"
     assert number(-1234.5) == "−1,234" and number(float("nan")) == "–"
     assert number(1.5e9) == "1.50e+09" and number(0.0) == "0.00"
-    assert look.percent(0.4) == "40 %" and look.percent(0.0001) == "< 0.1 %" and look.percent(1 / 3) == "33.3 %"
+    assert percent(0.4) == "40 %" and percent(0.0001) == "< 0.1 %" and percent(1 / 3) == "33.3 %"

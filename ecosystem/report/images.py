@@ -1,51 +1,49 @@
 """Mosaics of the images that members generate: in their own colours or in one grey scale, and sorted by label.
 
-An image is `[h, w]`, `[1, h, w]` (grey) or `[3, h, w]` (red, green, blue). Pixels are put into the figure as they
-are: as an SVG it is small, and as sharp as the screen allows.
+An image is ``[h, w]``, ``[1, h, w]`` (grey) or ``[3, h, w]`` (red, green, blue). Pixels are put on the page as they
+are, as a PNG: it is small, and as sharp as the screen allows.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from PIL import Image as Pixels
 
-from ecosystem.report import look
-from ecosystem.report.look import WIDE
-from ecosystem.report.pictures import Samples, drawable, grid
-
-if TYPE_CHECKING:
-    from ecosystem.running.run import Run
-
+SIDE = 4  # images in a row of a mosaic
 LARGEST = 64  # pixels of an image's side on the page
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # what pixels usually lie in
 
 
-def images(run: "Run", width: float = WIDE) -> Figure:
-    """A mosaic of each member's images: rows members, columns rounds, one scale of brightness for all."""
-    found = drawable(run, "images")
-    low, high = brightness(found)
-    side = 3 if width < 6 else 4
-    mosaics = {
-        name: {
-            at: mosaic(_pixels(arranged(x, labels(run, name, at), side**2), low, high), side)
-            for at, x in rounds.items()
-        }
-        for name, rounds in found.items()
-    }
-    ratio = max((x.shape[0] / x.shape[1] for rounds in mosaics.values() for x in rounds.values()), default=1.0)
-
-    def draw(axes: Axes, rounds: dict[int, np.ndarray], at: int, colour: str) -> None:
-        axes.imshow(rounds[at], cmap="gray_r", vmin=0, vmax=1, interpolation="none", aspect="equal")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_color(look.FAINT)
-
-    return grid(run, mosaics, width, draw, "No images were kept.", ratio)
+def mosaic(images: np.ndarray, low: float, high: float, classes: np.ndarray | None = None, **size: int) -> str:
+    """Images ``[n, *event]`` as one picture, as an address that carries it (see :func:`pixels`)."""
+    return f"data:image/png;base64,{base64.b64encode(pixels(images, low, high, classes, **size)).decode()}"
 
 
-def brightness(found: Samples) -> tuple[float, float]:
+def pixels(
+    images: np.ndarray,
+    low: float,
+    high: float,
+    classes: np.ndarray | None = None,
+    side: int = SIDE,
+    largest: int = LARGEST,
+) -> bytes:
+    """Images ``[n, *event]`` as one PNG, ``side`` a row: the first ones, or with ``classes [n]`` some of each label.
+
+    ``low`` is white and ``high`` black where they have one channel; of three, no light and all of it. An image that is
+    wider or higher than ``largest`` loses pixels.
+    """
+    sheet = laid_out(_scaled(arranged(images, classes, side**2), low, high, largest), side)
+    values = np.round(255 * (1 - sheet if sheet.ndim == 2 else sheet)).astype(np.uint8)
+    target = io.BytesIO()
+    Pixels.fromarray(values).save(target, "PNG", optimize=True)
+    return target.getvalue()
+
+
+def brightness(found: Mapping[str, Mapping[int, np.ndarray]]) -> tuple[float, float]:
     """Which pixel values are at the ends of the scale: a usual range that holds them, else the middle 96 % of them.
 
     Every round of every member has one vote, so that one that starts from noise does not change how all are drawn.
@@ -68,18 +66,8 @@ def _keeps_to(pixels: np.ndarray, low: float, high: float) -> bool:
     return bool(inside > 0.9 and pixels.max() > (low + high) / 2)
 
 
-def labels(run: "Run", member: str, at: int) -> np.ndarray | None:
-    """The class labels `[n]` that the samples of a round answer; None where they answer none, or something else."""
-    inputs = run.inputs.get(member, {}).get(at)
-    if inputs is None:
-        return None
-    numbers = np.asarray(inputs)
-    same = numbers.shape == (len(run.samples[member][at]),)
-    return numbers if same and np.issubdtype(numbers.dtype, np.integer) else None
-
-
 def arranged(images: np.ndarray, classes: np.ndarray | None, most: int) -> np.ndarray:
-    """At most `most` images: the first ones; with labels `classes [n]` about as many of each, sorted by label."""
+    """At most ``most`` images: the first ones; with labels ``classes [n]`` about as many of each, sorted by label."""
     if classes is None:
         return images[:most]
     order = np.argsort(classes, kind="stable")
@@ -89,18 +77,18 @@ def arranged(images: np.ndarray, classes: np.ndarray | None, most: int) -> np.nd
     return images[taken[np.lexsort((turn[taken], classes[taken]))]]
 
 
-def _pixels(images: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Images `[n, h, w]` or `[n, c, h, w]` as values in 0..1 (clipped), colours last."""
-    scaled = _thinned(np.nan_to_num(np.clip((images.astype(float) - low) / (high - low), 0, 1)))
+def _scaled(images: np.ndarray, low: float, high: float, largest: int) -> np.ndarray:
+    """Images ``[n, h, w]`` or ``[n, c, h, w]`` as values in 0..1 (clipped), colours last."""
+    scaled = _thinned(np.nan_to_num(np.clip((images.astype(float) - low) / (high - low), 0, 1)), largest)
     if scaled.ndim == 3:
         return scaled
     return scaled[:, 0] if scaled.shape[1] == 1 else np.moveaxis(scaled, 1, -1)
 
 
-def _thinned(images: np.ndarray) -> np.ndarray:
+def _thinned(images: np.ndarray, largest: int) -> np.ndarray:
     """Large images with fewer pixels, each the mean of a block: nobody sees more of them on a page."""
     height, wide = images.shape[-2:]
-    block = -(-max(height, wide) // LARGEST)
+    block = -(-max(height, wide) // largest)
     if block == 1:
         return images
     high, across = min(block, height), min(block, wide)
@@ -108,8 +96,8 @@ def _thinned(images: np.ndarray) -> np.ndarray:
     return cut.reshape(*cut.shape[:-2], height // high, high, wide // across, across).mean((-3, -1))
 
 
-def mosaic(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Pictures `[n, h, w(, 3)]` laid out `side` a row (in a square where they are fewer), with paper around each."""
+def laid_out(pictures: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Pictures ``[n, h, w(, 3)]``, ``side`` a row (in a square where they are fewer), with paper around each."""
     height, wide = pictures.shape[1:3]
     side = max(1, min(side, int(np.ceil(np.sqrt(len(pictures))))))
     gap = max(1, wide // 16)

@@ -1,72 +1,88 @@
-"""What members that write have written: the same prompts at a few rounds, side by side."""
+"""What members that write have written: the same prompts at a few rounds, beside what they said at first."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from ecosystem.core.words import counted
-from ecosystem.plots.spreads import evenly
-from ecosystem.report import look
+from ecosystem.core.words import counted, shortened
+from ecosystem.plots.spreads import evenly, in_order
+from ecosystem.report.blocks import Cell, Row, Section, Slides, Table, Words
+from ecosystem.running.run import Run
 from ecosystem.running.verdicts import KEYS, replicates
 
-if TYPE_CHECKING:
-    from ecosystem.running.run import Run
-
-MEMBERS, PROMPTS, ROUNDS = 6, 4, 3  # shown at most
-PROMPT, ANSWER, WHOLE = 140, 220, 5000  # letters of a text in the table, and of one unfolded
+MEMBERS, PROMPTS, ROUNDS = 6, 4, 6  # shown at most
+PROMPT, ANSWER, WHOLE = 140, 220, 3000  # letters of a text in the table, and of one unfolded
 SAME = 24, 300  # letters of a beginning that all prompts share, between which it is said once
 
-Written = dict[str, str]  # "short", and "whole" where that is more
 
-
-def texts(run: "Run") -> dict[str, Any] | None:
-    """What the page shows of the table `texts`, by member; None if the run has none."""
+def section(run: Run) -> list[Section]:
+    """What the page shows of the table ``texts``: a table a member, and a slide a round; none if the run has none."""
     if run.texts.empty:
-        return None
+        return []
     first = run.texts[KEYS].iloc[0]
     table = run.texts[(run.texts[KEYS] == first).all(axis=1)].astype({"member": str, "input": str, "output": str})
-    writers = [name for name in look.names(run) if name in set(table["member"])]
-    shown = [_member(name, table[table["member"] == name]) for name in evenly(writers, MEMBERS)]
-    asked = any(member["asked"] for member in shown)
+    writers = [name for name in in_order(run.members, table) if name in set(table["member"])]
+    shown = {name: _said(table[table["member"] == name]) for name in evenly(writers, MEMBERS)}
+    rounds = evenly(sorted({at for said in shown.values() for at in said}), ROUNDS)
+    chosen = {name: picked([said[at] for at in rounds if at in said]) for name, said in shown.items()}
+    asked = bool((table["input"] != "").any())
+    slides = [
+        (when(at), [_table(i, name, said, chosen[name], at) for i, (name, said) in enumerate(shown.items())])
+        for at in rounds
+    ]
     caption = "What members answer to the same prompts" if asked else "Some of what members write"
     caption += " as rounds go by" + (", from the first replicate." if replicates(run) > 1 else ".")
-    if any(None in row["answers"] for member in shown for row in member["rows"]):
+    if any(prompt not in said[at] for n, said in shown.items() for prompt in chosen[n] for at in rounds if at in said):
         caption += " Not every prompt was asked at every round."
     if len(writers) > MEMBERS:
         caption += f" {counted(MEMBERS).capitalize()} of {counted(len(writers), 'member')} are shown."
-    return {"caption": caption, "members": shown}
+    blocks = [Words(caption, soft=True), Slides("texts-rounds", "Round", slides, group="round")]
+    return [Section("texts", "What they write", blocks)]
 
 
-def _member(name: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """One member's table: a row a prompt, a column a round."""
-    rounds = evenly(sorted(int(at) for at in rows["round"].unique()), ROUNDS)
-    asked = bool((rows["input"] != "").any())
-    if not asked:  # nothing tells one text from another but its number
+def when(at: int) -> str:
+    """A round as slides name it: those of one name move together."""
+    return "start" if at == 0 else f"round {at}"
+
+
+def _said(rows: pd.DataFrame) -> dict[int, dict[str, str]]:
+    """What one member said: at each round, to each prompt; without prompts texts have numbers."""
+    if not (rows["input"] != "").any():
         rows = rows.assign(input=(rows.groupby("round").cumcount() + 1).map("number {}".format))
-    said = {
-        at: here.drop_duplicates("input").set_index("input")["output"].to_dict() for at, here in rows.groupby("round")
-    }
-    prompts = picked([said[at] for at in rounds])
+    groups = rows.astype({"round": int}).groupby("round")
+    return {int(at): here.drop_duplicates("input").set_index("input")["output"].to_dict() for at, here in groups}  # type: ignore
+
+
+def _table(place: int, name: str, said: dict[int, dict[str, str]], prompts: list[str], at: int) -> Any:
+    """One member's answers at a round, beside its first ones."""
+    id, title = f"texts-{place}-{at}", shortened(name, 80)
+    if at not in said:
+        return Words(f"{title}: nothing of this round was kept.", soft=True)
+    first = min(said)
+    columns = [when(first)] if at == first else [when(first), when(at)]
     common = beginning(prompts)
-    return {
-        "name": name,
-        "asked": asked,
-        "beginning": " ".join(common.split()),
-        "columns": ["Prompt" if asked else "Sample", *("start" if at == 0 else f"round {at}" for at in rounds)],
-        "rows": [
-            {
-                "prompt": short(prompt, PROMPT, len(common)),
-                "answers": [short(said[at][prompt], ANSWER) if prompt in said[at] else None for at in rounds],
-            }
-            for prompt in prompts
-        ],
-    }
+    rows = [
+        Row([short(prompt, PROMPT, len(common)), *(_answer(said[r], prompt) for r in dict.fromkeys((first, at)))])
+        for prompt in prompts
+    ]
+    head = f"{title}, whose prompts all begin with “{' '.join(common.split())}”" if common else title
+    asked = not prompts[0].startswith("number ")
+    return Table(id, head, ["Prompt" if asked else "Sample", *columns], rows)
+
+
+def _answer(said: dict[str, str], prompt: str) -> Cell:
+    """What was said to a prompt."""
+    if prompt not in said:
+        return Cell("", "not asked")
+    return short(said[prompt], ANSWER) if said[prompt].strip() else Cell("", "nothing")
 
 
 def picked(rounds: Sequence[dict[str, str]]) -> list[str]:
-    """At most `PROMPTS` prompts: those asked in most rounds; of equals, the first of the round that has fewest."""
+    """At most ``PROMPTS`` prompts: those asked in most rounds; of equals, the first of the round that has fewest."""
     left = list(dict.fromkeys(prompt for said in rounds for prompt in said))
     found: list[str] = []
     filled = [0] * len(rounds)
@@ -91,13 +107,14 @@ def beginning(prompts: Sequence[str]) -> str:
     return words if SAME[0] <= len(words) <= SAME[1] else ""
 
 
-def short(text: str, most: int, skipped: int = 0) -> Written:
-    """A text in at most `most` letters, without its first `skipped` ones; and whole where that is more."""
+def short(text: str, most: int, skipped: int = 0) -> Cell:
+    """A text in at most ``most`` letters, without its first ``skipped`` ones; and whole where that is more."""
     rest = re.sub(r"\s*\n\s*", "\n", text[skipped:].strip())
     begin = "… " if skipped else ""
     if len(rest) <= most:
-        return {"short": begin + rest, "whole": ""}
+        return Cell(begin + rest)
     line = " ".join(rest.split())[:most]
     words = line.rsplit(" ", 1)[0]
     line = words if len(words) > most // 2 else line
-    return {"short": f"{begin}{line.rstrip(' .,;:…')}…", "whole": text if len(text) <= WHOLE else text[:WHOLE] + "…"}
+    whole = text if len(text) <= WHOLE else text[:WHOLE] + "…"
+    return Cell(f"{begin}{line.rstrip(' .,;:…')}…", whole=whole)
