@@ -26,8 +26,8 @@ from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
 from scipy.optimize import brentq
 
+from analysis import look
 from ecosystem.influence import Influence, influence
-from ecosystem.report import look
 from scenarios import pair
 
 TARGETS = {"theta": "effect on theta itself", "phi": "effect on phi, which reads theta"}

@@ -29,9 +29,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Patch
 from scipy.stats import spearmanr
 
+from analysis import look
 from ecosystem import Flow, Linear, Location, Member, Scenario, Tilt
 from ecosystem.influence import influence
-from ecosystem.report import look
 
 HARM, HELP = "#a6611a", "#018571"
 COLD_HOT = colormaps["BrBG"]

@@ -38,9 +38,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import t as student
 
+from analysis import look
 from analysis.plane import opened
 from ecosystem.cli.loading import load_study
-from ecosystem.report import look
 from ecosystem.study import Results
 from scenarios import families
 

@@ -30,8 +30,8 @@ from matplotlib.lines import Line2D
 from scipy.linalg import solve_discrete_lyapunov
 from torch.nn.functional import cosine_similarity
 
+from analysis import look
 from ecosystem.influence import influence, measure_influence
-from ecosystem.report import look
 from scenarios import pair
 from scenarios.pair import SYSTEM
 

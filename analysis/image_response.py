@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import look
 from ecosystem.influence import measure_influence
-from ecosystem.report import look
 from scenarios import tinted_digits
 
 

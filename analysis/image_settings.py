@@ -22,9 +22,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis import look
 from analysis.plane import intervals, opened
 from ecosystem.cli.loading import load_study, parse_settings
-from ecosystem.report import look
 from ecosystem.study import Results
 from scenarios import tinted_digits
 

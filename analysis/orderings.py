@@ -28,9 +28,9 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 
+from analysis import look
 from ecosystem import Ecosystem, Flow, LinearMap, Location, Member, Scenario, sequential, shuffled, synchronous
 from ecosystem.influence import stability, stable_point
-from ecosystem.report import look
 from scenarios import pair
 
 STYLES = {

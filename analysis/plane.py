@@ -35,9 +35,9 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from scipy.stats import t as student
 
+from analysis import look
 from ecosystem import Study
 from ecosystem.cli.loading import load_study
-from ecosystem.report import look
 from ecosystem.study import Progress, Results
 from scenarios import pair
 from scenarios.pair import SYSTEM

@@ -25,9 +25,9 @@ import pandas as pd
 import torch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from analysis import look
 from ecosystem import Flow, Linear, Location, Member, Scenario, Tilt
 from ecosystem.influence import influence
-from ecosystem.report import look
 
 TASTE = Linear([1.0]).named("more")
 FAR = 12  # links that are drawn
