@@ -91,3 +91,15 @@ def long(names: tuple[str, ...], rows: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"member": some, "value": [i / 7 - 1 for i in range(rows)], "note": ['x, "y"\nz', "=1+1"] * (rows // 2)}
     )
+
+
+def contrast(one: str, other: str) -> float:
+    """How far apart two colours are, as WCAG 2 has it: from 1 to 21."""
+
+    def bright(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((bright(one), bright(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -22,6 +22,7 @@ from ecosystem.explore.launch import Guard
 from ecosystem.explore.pictures import matrix_of, pictured, troubled
 from ecosystem.explore.setting import arises
 from ecosystem.influence import influence, stable_point
+from tests.pages import contrast
 from tests.synthetic_studies import blown
 
 FILE = """
@@ -336,12 +337,32 @@ def test_what_breaks_off_is_told(late: bool) -> None:
 
 
 def test_effects_without_end_are_shown() -> None:
-    """One infinite effect took the table of all away, and one that ended was no change."""
+    """One infinite effect took the table of all away."""
     ends = pd.DataFrame([[math.inf, 1.0], [-math.inf, -1.0], [math.nan, 0.0]], list("abc"), list("ab"))
     html = matrix_of(ends, dark=False)
     styles = {words: style for style, words in re.findall(r"<td([^>]*)>([^<]*)<", html)}
     assert styles["∞"] == styles["1.00"] != styles["−∞"] == styles["−1.00"] and styles["–"] == ""
     assert "∞" in matrix_of(pd.DataFrame([[math.inf]]), dark=True)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_effects_can_be_read_on_their_tints(dark: bool) -> None:
+    """In the dark the largest help stood on its blue at a contrast of 3.6."""
+    html = matrix_of(pd.DataFrame([[x / 10] for x in range(-10, 11)]), dark)
+    found = set(re.findall(r"background:(#\w+);color:(#\w+)", html))
+    assert len(found) == 5 and all(contrast(*pair) >= 4.5 for pair in found)
+
+
+def test_on_a_phone_drawings_are_as_wide_as_it(file: Path) -> None:
+    """They were those of a desk, shrunk: letters of 5 pixels."""
+    *_, shown = pictured(Setting(), load_build(file), dark=False, narrow=True)
+    for svg in (shown.network, shown.rounds):
+        wide = re.search(r'<svg[^>]* width="([\d.]+)"', svg)
+        assert wide is not None and float(wide[1]) <= 400
+
+
+def test_effects_without_end_are_changes() -> None:
+    """One that ended was no change."""
 
     class Effect:
         def __init__(self, effect: float) -> None:
@@ -358,7 +379,7 @@ def test_effects_without_end_are_shown() -> None:
 def test_a_drawing_that_fails_is_said_and_the_numbers_stay(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecosystem.explore import pictures
 
-    def broken(answer: Answer, dark: bool) -> Any:
+    def broken(answer: Answer, dark: bool, narrow: bool) -> Any:
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(pictures, "drawn", broken)

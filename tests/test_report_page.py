@@ -285,18 +285,6 @@ class TestSafety:
         assert "unsafe-inline" not in scripts and "http" not in policy[1] and "default-src 'none'" in policy[1]
 
 
-def contrast(one: str, other: str) -> float:
-    """How far apart two colours are, as WCAG 2 has it: from 1 to 21."""
-
-    def bright(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((bright(one), bright(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 class TestAccess:
     def test_words_can_be_read_in_both_looks(self) -> None:
         style = (Path(assembly.HERE) / "page.css").read_text()
@@ -306,10 +294,10 @@ class TestAccess:
         for look in (0, 1):
             for ground in ("paper", "wash", "good", "bad", "note", "lit"):
                 for ink in ("ink",) if ground in ("good", "bad") else ("ink", "soft"):
-                    assert contrast(pairs[ink][look], pairs[ground][look]) >= 4.5, (ink, ground, look)
-            assert contrast(pairs["link"][look], pairs["paper"][look]) >= 4.5
-        assert min(contrast(colour, "#14181d") for colour in palette.DARK) >= 4.5
-        assert contrast(palette.SOFT, "#ffffff") >= 4.5
+                    assert pages.contrast(pairs[ink][look], pairs[ground][look]) >= 4.5, (ink, ground, look)
+            assert pages.contrast(pairs["link"][look], pairs["paper"][look]) >= 4.5
+        assert min(pages.contrast(colour, "#14181d") for colour in palette.DARK) >= 4.5
+        assert pages.contrast(palette.SOFT, "#ffffff") >= 4.5
 
     @pytest.mark.parametrize("names", [("a", "b", "c"), pages.HOSTILE], ids=["plain", "hostile"])
     @pytest.mark.skipif(CHROMIUM is None, reason="no browser here: install chromium")

@@ -18,7 +18,7 @@ from ecosystem.explore.controls import Control, told
 from ecosystem.explore.latest import Latest
 from ecosystem.explore.launch import Subject, subject
 from ecosystem.explore.pictures import Shown, pictured, table_of, troubled
-from ecosystem.explore.pieces import Facts, Picture, System, Table
+from ecosystem.explore.pieces import Choose, Facts, Picture, System, Table, narrow
 from ecosystem.explore.running import Sampled
 from ecosystem.explore.setting import Setting, arises
 from ecosystem.explore.study_page import StudyPage
@@ -48,9 +48,10 @@ def Page() -> None:
         ScenarioPage(what)
 
 
-def _follow_system(dark: bool) -> None:
-    """Light or dark as the reader's system is."""
-    solara.lab.theme.dark = dark
+def _follow_system(now: dict[str, bool]) -> None:
+    """Light or dark as the reader's system is, and drawings for a phone on one."""
+    solara.lab.theme.dark = now["dark"]
+    narrow.set(now["narrow"])
 
 
 @solara.component
@@ -72,10 +73,10 @@ def ScenarioPage(what: Subject) -> None:
     latest = solara.use_memo(lambda: Latest(tell), [])
     build = what.build
     assert build is not None
-    ask = partial(pictured, setting.value, build, bool(dark), before=shown.value)
+    ask = partial(pictured, setting.value, build, bool(dark), before=shown.value, narrow=narrow.value)
     trouble = partial(troubled, setting.value)
     begin = lambda: latest.ask(lambda outdated: ask(outdated=outdated), trouble)  # noqa: E731
-    solara.use_effect(begin, [setting.value, bool(dark)])
+    solara.use_effect(begin, [setting.value, bool(dark), narrow.value])
 
     def pick(found: dict[str, str]) -> None:
         if "source" in found:
@@ -117,7 +118,7 @@ def Moved(control: Control, setting: Setting, change: Any) -> None:
     elif control.kind == "choice":
         words = {getattr(choice, "name", str(choice)): choice for choice in control.choices}
         now = next(word for word, choice in words.items() if choice == value)
-        solara.Select(control.name, values=list(words), value=now, on_value=lambda word: taken(words[word]))
+        Choose(label=control.name, values=list(words), value=now, event_chosen=lambda word: taken(words[word]))
     else:
         solara.InputText(control.name, value=value, on_value=taken)
 

@@ -39,6 +39,7 @@ def pictured(
     dark: bool,
     outdated: Callable[[], bool] = lambda: False,
     before: Shown | None = None,
+    narrow: bool = False,
 ) -> Iterator[Shown]:
     """The answers to a setting: numbers first, then drawings; until these are made, those of ``before`` stay.
 
@@ -57,11 +58,11 @@ def pictured(
                 yield replace(now, network=old.network, caption=old.caption, rounds=old.rounds)
                 if outdated():
                     return
-                drawing = drawn(answer, dark)
+                drawing = drawn(answer, dark, narrow)
                 now = replace(now, network=drawing.svg, caption=drawing.caption)
                 yield replace(now, rounds=old.rounds)
             else:
-                now = replace(now, rounds=rounds_of(answer, dark))
+                now = replace(now, rounds=rounds_of(answer, dark, narrow))
         except Exception as error:
             now = replace(now, trouble=f"this could not be drawn: {type(error).__name__}: {one_line(error)}")
         if answer.done:
@@ -73,29 +74,40 @@ def troubled(setting: Setting, error: Exception) -> Shown:
     return Shown(Answer(setting, done=True), trouble=f"this broke off: {type(error).__name__}: {one_line(error)}")
 
 
-def drawn(answer: Answer, dark: bool) -> Any:
+def drawn(answer: Answer, dark: bool, narrow: bool = False) -> Any:
     """The network with each member's alignment, its members and flows within reach of the keyboard."""
     look = "dark" if dark else "light"
-    return network(answer.scenario, values=answer.alignment, theme=look, width=640, focusable=True)
+    return network(answer.scenario, values=answer.alignment, theme=look, width=360 if narrow else 640, focusable=True)
 
 
-def rounds_of(answer: Answer, dark: bool) -> str:
+def rounds_of(answer: Answer, dark: bool, narrow: bool = False) -> str:
     """The chart of the population's alignment over rounds; empty where there is none."""
     if answer.rounds is None or answer.scenario is None or not answer.rounds["alignment"].notna().any():
         return ""
-    return as_svg(alignment(answer.rounds, answer.scenario.describe()["members"]), dark)
+    return as_svg(alignment(answer.rounds, answer.scenario.describe()["members"]), dark, narrow)
 
 
-def as_svg(chart: Any, dark: bool) -> str:
-    """A chart as SVG, drawn here: nothing is asked of the network."""
+def as_svg(chart: Any, dark: bool, narrow: bool = False) -> str:
+    """A chart as SVG, drawn here: nothing is asked of the network. On a phone its panels stand below each other."""
     import vl_convert
 
     with theme("dark" if dark else "light"):
-        return vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
+        spec = chart.to_dict()
+    if narrow:
+        config = spec["config"]
+        config["view"] |= {"continuousWidth": 270}
+        config["legend"] |= {"orient": "bottom"}
+        config["title"] |= {"limit": 330, "subtitleLimit": 330}
+        config["header"] |= {"labelLimit": 300}
+        spec |= {"columns": 1} if "columns" in spec else {}
+    return vl_convert.vegalite_to_svg(json.dumps(spec))
 
 
 def matrix_of(matrix: pd.DataFrame | None, dark: bool) -> str:
-    """The influence matrix as a table whose cells are tinted by their size; rows are targets."""
+    """The influence matrix as a table whose cells are tinted by their size; rows are targets.
+
+    A table, since it must follow a slider: of 20 members it takes some 20 ms, where the chart takes 1,100.
+    """
     if matrix is None:
         return ""
     sizes = matrix.abs().to_numpy(float)
@@ -117,7 +129,8 @@ def _tint(value: float, largest: float, dark: bool) -> str:
     middle = len(scale) // 2
     share = math.copysign(1.0, value) if math.isinf(value) else value / largest
     place = middle + round(middle * share)
-    return f' style="background:{scale[place]};color:{"#f2f5f8" if dark else "#14181d"}"'
+    ink = "#f2f5f8" if dark and abs(place - middle) < middle else "#0d1116"  # what is deepest in the dark is bright
+    return f' style="background:{scale[place]};color:{ink}"'
 
 
 def table_of(frame: pd.DataFrame, columns: Sequence[str] | None = None, most: int = 30) -> str:

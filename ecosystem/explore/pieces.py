@@ -12,6 +12,8 @@ import solara
 
 from ecosystem.core.words import safe
 
+narrow = solara.reactive(False)  # whether the reader's window is that of a phone
+
 
 @solara.component_vue("picture.vue")
 def Picture(svg: str = "", event_picked: Callable[[dict[str, str]], Any] = print) -> None:  # type: ignore[empty-body]
@@ -19,8 +21,15 @@ def Picture(svg: str = "", event_picked: Callable[[dict[str, str]], Any] = print
 
 
 @solara.component_vue("system.vue")
-def System(event_told: Callable[[bool], Any] = print) -> None:  # type: ignore[empty-body]
-    """Says whether the reader's system is dark, now and when that changes."""
+def System(event_told: Callable[[dict[str, bool]], Any] = print) -> None:  # type: ignore[empty-body]
+    """Says whether the reader's system is ``dark`` and the window ``narrow``, now and when that changes."""
+
+
+@solara.component_vue("choose.vue")
+def Choose(  # type: ignore[empty-body]
+    label: str = "", values: Sequence[str] = (), value: str = "", event_chosen: Callable[[str], Any] = print
+) -> None:
+    """One of some words: the browser's own control, which phones and screen readers know."""
 
 
 @solara.component

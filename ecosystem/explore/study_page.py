@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import solara.lab
 
 from ecosystem.explore import maps
 from ecosystem.explore.pictures import table_of
-from ecosystem.explore.pieces import Picture, Table
+from ecosystem.explore.pieces import Choose, Picture, Table
 from ecosystem.study import Study
 
 
@@ -50,17 +51,18 @@ def Maps(results: Any, numbers: dict[str, Any]) -> None:
     solara.Text(f"{now.done} of {now.points} points done, {now.failed} failed", classes=["note"])
     with solara.Div(classes=["columns"]):
         with solara.Div(classes=["controls"]):
-            solara.Select("quantity", values=list(numbers), value=quantity)
+            Choose(label="quantity", values=list(numbers), value=quantity.value, event_chosen=quantity.set)
             x, y = axes.value[0], axes.value[1] if len(axes.value) > 1 else "–"
-            solara.Select("across", values=names, value=x, on_value=lambda new: axes.set(_axes(str(new), y)))
+            Choose(label="across", values=names, value=x, event_chosen=lambda new: axes.set(_axes(new, y)))
             ups = ["–", *(name for name in names if name != x)]
-            solara.Select("up", values=ups, value=y, on_value=lambda new: axes.set(_axes(x, str(new))))
+            Choose(label="up", values=ups, value=y, event_chosen=lambda new: axes.set(_axes(x, new)))
             others = [name for name in names if name not in axes.value]
             chosen = {}
             for name in others:
                 values = list(dict.fromkeys(maps.words(results.points[name])))
                 chosen[name] = fixed.value.get(name, values[0])
-                Choice(name, values, chosen[name], lambda new, name=name: fixed.set({**fixed.value, name: new}))
+                put = partial(_put, fixed, name)
+                Choose(label=name, values=values, value=chosen[name], event_chosen=put)
         with solara.Div(classes=["answers"]), solara.Div(classes=["card"]):
             solara.HTML(tag="h2", unsafe_innerHTML="A map whose points open")
             points = maps.chosen(results.points, chosen)
@@ -76,9 +78,9 @@ def _axes(x: str, y: str) -> tuple[str, ...]:
     return (x,) if y in ("–", x) else (x, y)
 
 
-@solara.component
-def Choice(name: str, values: list[str], value: str, change: Any) -> None:
-    solara.Select(name, values=values, value=value, on_value=change)
+def _put(fixed: Any, name: str, value: str) -> None:
+    """Choose a value of another parameter."""
+    fixed.set({**fixed.value, name: value})
 
 
 @solara.component
