@@ -140,6 +140,10 @@ class TestPointing:
         fire(page, line("b"), "pointerover")
         assert {"b", "ab", "bc"} <= set(marked(page, "lit")) and not {"a", "c", "ac"} & set(marked(page, "lit"))
         assert {"a", "c"} <= set(marked(page, "dim"))
+        bands = page.run(
+            "[...document.querySelectorAll('#lines .mark-area .dim')].map(e => getComputedStyle(e).opacity)"
+        )
+        assert len(bands) == 2 and all(float(opacity) < 0.03 for opacity in bands)  # they stayed as pale as they were
         fire(page, "document.querySelector('h1')", "pointerover")
         assert marked(page, "lit") == marked(page, "dim") == []
 

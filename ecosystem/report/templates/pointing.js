@@ -29,6 +29,7 @@ function reach(view) {
     const one = role === "mark" ? about(item.datum) : names.has(value) ? { member: value } : null;
     if (!one) continue;
     found.push([element, one]);
+    element.style.setProperty("--own", element.getAttribute("opacity") ?? 1);
     if (element.tagName === "text" && MARKED.test(role) && !reached.has(value)) reached.set(value, element);
   }
   marks.set(view, found);
