@@ -141,6 +141,40 @@ def test_points_that_failed_are_crosses_and_strewn_points_are_drawn_where_they_a
     assert sorted(drawn["x"].unique()) == sorted(strewn.points["pull"]) and len(drawn) == 2 * 24
 
 
+def test_curves_at_values_of_another_parameter_and_maps_at_one_hold_the_means(folder: Path) -> None:
+    """There were curves of means over all other parameters alone, which hide effects that have two signs."""
+    results = study(folder, "turns")
+    rows = ends(results)
+    chart = results.plot.curves("alignment", "pull", by="taste")
+    drawn = data(chart).set_index(["member", "x", "by"])["mean"]
+    expected = rows.groupby(["member", "pull", "taste"])["value"].mean()
+    assert len(drawn) == 16 and np.allclose(drawn, expected.reindex(drawn.index))
+    assert "b at taste same: 0.00 at 0 and 0.675 at 0.9. a at taste other: 0.300 at 0" in chart.description
+    assert chart.to_dict()["title"]["subtitle"][0] == "means over curation"
+    there = results.plot.map("alignment", "pull", "curation", at={"taste": "other"})
+    drawn = data(there).set_index(["name", "x", "y"])
+    expected = rows[rows["taste"] == "other"].groupby(["member", "pull", "curation"])["value"].mean()
+    assert np.allclose(drawn["mean"], expected.reindex(drawn.index)) and drawn["points"].eq(1).all()
+    assert there.to_dict()["title"]["subtitle"][0] == "taste other"
+    with pytest.raises(NoMeasure, match="at: no point has taste='none'; it has same, other"):
+        results.plot.map(at={"taste": "none"})
+    with pytest.raises(NoMeasure, match="at: 'colour' is no parameter"):
+        results.plot.map(at={"colour": 1})
+    with pytest.raises(NoMeasure, match="this takes two parameters, and both are 'pull'"):
+        results.plot.curves(x="pull", by="pull")
+
+
+def test_curves_of_one_taste_share_a_panel_and_values_where_points_failed_are_crossed(folder: Path) -> None:
+    """Alignments under tastes of different units shared an axis."""
+    facets = study(folder, "line").plot.curves().to_dict()
+    assert facets["facet"]["field"] == "kind" and facets["facet"]["sort"] == ["Linear([1])", "Linear([-1])"]
+    chart = study(folder, "broken").plot.curves(x="pull")
+    crosses = data(chart, 1)
+    assert crosses[["x", "failed", "points"]].values.tolist() == [[0.6, 1, 3], [0.9, 1, 3]]
+    assert "×: points failed there" in chart.to_dict()["title"]["subtitle"][1]
+    assert chart.description.endswith("Points failed at 0.6, 0.9.")
+
+
 def test_sensitivity_holds_what_each_parameter_explains(folder: Path) -> None:
     results = study(folder, "plane")
     shares = explained(numbers(results, "alignment"), Sweep.of(results))
@@ -197,7 +231,7 @@ def test_what_a_study_lacks_is_named(folder: Path) -> None:
 
 def test_many_members_show_those_that_move_most(folder: Path) -> None:
     chart = study(folder, "crowd").plot.curves()
-    assert data(chart)["member"].nunique() == 12
+    assert data(chart, 1)["member"].nunique() == 12 and {"low", "lower", "upper", "high"} <= set(data(chart))
     assert "the 12 of 200 that move most" in " ".join(chart.to_dict()["title"]["subtitle"])
 
 

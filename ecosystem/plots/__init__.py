@@ -14,8 +14,9 @@ from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes, welfare
 from ecosystem.plots.quality import sources
 from ecosystem.plots.samples import clouds, symbols
-from ecosystem.plots.study_curves import curves, sensitivity
+from ecosystem.plots.study_curves import curves, slices
 from ecosystem.plots.study_maps import heat_map, stable
+from ecosystem.plots.study_sensitivity import sensitivity
 from ecosystem.plots.theme import theme
 from ecosystem.plots.training import diets, draws
 
@@ -39,6 +40,7 @@ __all__ = [
     "measured",
     "response",
     "sensitivity",
+    "slices",
     "sources",
     "stable",
     "symbols",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ecosystem.core.words import listed
 from ecosystem.plots import study_curves, study_maps
+from ecosystem.plots.study_sensitivity import sensitivity
 from ecosystem.study import Results
 from ecosystem.study.outcomes import tables
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
@@ -20,7 +21,8 @@ class StudyPlots:
     """Charts of a study: ``results.plot.map("alignment", "reads", "curation")``, to restyle, layer and save.
 
     A measure is ``"alignment"``, ``"gain"`` (what a member has more than it would alone), ``"influence"`` (of each
-    pair), a column of a kept table or ``"table.column"``; it is read at the end of each run. Parameters that are not
+    pair), a column of a kept table or ``"table.column"``, read at the end of each run; or such numbers themselves
+    (:func:`ecosystem.study.outcomes.measuring.numbers`). Parameters that are not
     named are those that explain most; over all others the mean is taken. Functions of tables of one's own:
     :func:`ecosystem.plots.curves` and so on.
 
@@ -37,12 +39,28 @@ class StudyPlots:
     def _sweep(self) -> Sweep:
         return Sweep.of(self._results)
 
-    def curves(self, measure: str = "alignment", x: str | None = None, members: Sequence[str] | None = None) -> Any:
-        """See :func:`ecosystem.plots.curves`: the measure of some members against one parameter."""
+    def curves(
+        self,
+        measure: str | Numbers = "alignment",
+        x: str | None = None,
+        members: Sequence[str] | None = None,
+        by: str | None = None,
+    ) -> Any:
+        """See :func:`ecosystem.plots.curves`: the measure of some members against one parameter.
+
+        ``by`` another one, a curve for each of a few of its values, and a panel a member
+        (:func:`ecosystem.plots.slices`).
+        """
         found = self._numbers(measure, members)
         parameter = tables.parameter_of(self._sweep, x or self._first(found, 1)[0])
+        if by is not None:
+            found, x = found.strongest(study_curves.PANELS), parameter.name
+            _check_apart(x, by)
+            table, count = tables.slices(found, self._sweep, x, by, self._failed(found))
+            note = self._note(found, [x, by], self._sweep.levels(parameter, 8).grouped)
+            return study_curves.slices(table, x, by, found.label, found.basis, parameter.logarithmic, count, note)
         return study_curves.curves(
-            tables.along(found, parameter),
+            tables.along(found, parameter, self._failed(found)),
             parameter.name,
             found.label,
             found.basis,
@@ -52,23 +70,30 @@ class StudyPlots:
 
     def map(
         self,
-        measure: str = "alignment",
+        measure: str | Numbers = "alignment",
         x: str | None = None,
         y: str | None = None,
         members: Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
     ) -> Any:
-        """See :func:`ecosystem.plots.heat_map`: the measure of some members over the plane of two parameters."""
+        """See :func:`ecosystem.plots.heat_map`: the measure of some members over the plane of two parameters.
+
+        ``at`` are other parameters with the value that they shall have: ``{"taste": "same"}``.
+        """
         found = self._numbers(measure, members).strongest(study_maps.PANELS)
         x, y = self._plane(found, x, y)
-        failed = np.isin(self._results.points["point"], self._results.failed)
-        table, grid = tables.cells(found, self._sweep, x, y, failed)
-        note = self._note(found, [x, y] if grid else [p.name for p in self._sweep.swept], False)
+        chosen = self._chosen(at or {})
+        table, grid = tables.cells(found, self._sweep, x, y, self._failed(found), chosen)
+        shown = [x, y, *(at or {})] if grid else [p.name for p in self._sweep.swept]
+        note = "; ".join(
+            filter(None, [*(f"{name} {value}" for name, value in (at or {}).items()), self._note(found, shown, False)])
+        )
         return study_maps.heat_map(table, x, y, found.label, found.signed, grid, note)
 
-    def sensitivity(self, measure: str = "alignment", members: Sequence[str] | None = None) -> Any:
+    def sensitivity(self, measure: str | Numbers = "alignment", members: Sequence[str] | None = None) -> Any:
         """See :func:`ecosystem.plots.sensitivity`: how much of a measure's variance each parameter explains alone."""
         found = self._numbers(measure, members)
-        return study_curves.sensitivity(explained(found, self._sweep), found.label, self._sweep.scattered)
+        return sensitivity(explained(found, self._sweep), found.label, self._sweep.scattered)
 
     def stable(self, x: str | None = None, y: str | None = None) -> Any:
         """See :func:`ecosystem.plots.stable`: what dynamics do, over one parameter or two."""
@@ -84,8 +109,28 @@ class StudyPlots:
         table = table.sort_values([f"{side}_place" for side, _ in zip("xy", parameters, strict=False)], kind="stable")
         return study_maps.stable(table, *names)
 
-    def _numbers(self, measure: str, members: Sequence[str] | None) -> Numbers:
-        found = numbers(self._results, measure)
+    def _failed(self, found: Numbers) -> np.ndarray:
+        """The points that failed and lack these numbers, or some of their runs."""
+        points, failures = self._results.points["point"], self._results.failures
+        gone = failures.loc[failures["kind"] == "diverged", "point"]
+        missing = np.isnan(found.sample.mean).all(0)
+        return np.isin(points, gone) | (np.isin(points, self._results.failed) & missing)
+
+    def _chosen(self, at: Mapping[str, Any]) -> np.ndarray | None:
+        """The points at which some parameters have these values; None where all do."""
+        points, found = self._results.points, np.ones(len(self._results.points), dtype=bool)
+        for name, value in at.items():
+            if name not in self._results.parameters:
+                raise NoMeasure(
+                    f"at: {name!r} is no parameter of the study; there are {listed(self._results.parameters)}"
+                )
+            found &= (points[name].isna() if value is None else points[name] == value).to_numpy()
+            if not found.any():
+                raise NoMeasure(f"at: no point has {name}={value!r}; it has {listed(points[name].unique())}")
+        return found if at else None
+
+    def _numbers(self, measure: str | Numbers, members: Sequence[str] | None) -> Numbers:
+        found = numbers(self._results, measure) if isinstance(measure, str) else measure
         return found if members is None else found.only(members)
 
     def _first(self, found: Numbers, count: int) -> list[str]:
@@ -103,8 +148,7 @@ class StudyPlots:
             ranked += [p.name for p in self._sweep.swept if p.name not in (x, y, *ranked)]
             x = x or ranked.pop(0)
             y = y or ranked[0]
-        if x == y:
-            raise NoMeasure(f"a map has two parameters, and both are {x!r}")
+        _check_apart(x, y)
         return x, y
 
     def _note(self, found: Numbers, shown: Sequence[str], grouped: bool) -> str:
@@ -112,3 +156,8 @@ class StudyPlots:
         others = [p.name for p in self._sweep.swept if p.name not in shown]
         words = [f"means over {listed(others, 4)}"] if others else []
         return "; ".join([*filter(None, [found.note]), *words, *(["neighbouring values together"] if grouped else [])])
+
+
+def _check_apart(x: str, y: str) -> None:
+    if x == y:
+        raise NoMeasure(f"this takes two parameters, and both are {x!r}")

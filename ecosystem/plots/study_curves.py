@@ -1,7 +1,8 @@
-"""A study along its parameters: curves with intervals over seeds, and how much each parameter explains."""
+"""A study along one of its parameters: curves with intervals over seeds, also at a few values of another."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -9,10 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, listed, number, shortened
-from ecosystem.plots.chart import embedded, finish, needs
+from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.lines import members_colour, members_dashes, numbers, picked
+from ecosystem.plots.spreads import over_members
+from ecosystem.plots.theme import RULE
 
 LINES = 12  # names that have a line
+PANELS = 6  # kinds, or names, that have a panel each
+FAILED = "×"
+PALEST = 0.5  # of the strength of colours that is left out
 TOLD = 8  # names in a text alternative
 
 
@@ -22,13 +28,14 @@ def curves(
     """A measure against one parameter: the mean of each name, its interval over seeds, and what it is compared with.
 
     Lines and bands where the parameter is a number, dots and bars where it is a category. Of more than 12 names those
-    that move most are drawn.
+    that move most are drawn, over bands that hold the middle half and 90 % of all. Names of one ``kind`` share a panel,
+    up to six panels. A cross marks values at which points failed; what is infinite is said and not drawn.
 
     Parameters
     ----------
     table
-        One row a name and value: name, x (a number or a text), mean, low, high (NaN where chance is not known); base,
-        points and seeds are shown too where they are there.
+        One row a name and value: name, x (a number or a text), mean, low, high (NaN where chance is not known); kind,
+        base, points, failed and seeds are shown too where they are there.
     parameter, label, basis
         What x, mean and base are, in words.
     log
@@ -42,19 +49,72 @@ def curves(
         If a column is missing, or there is no number.
     """
     needs("curves", "along", table, ("name", "x", "mean", "low", "high"))
-    table = needs("curves", "along", table[np.isfinite(table["mean"].astype(float))], (), f"{label} has no number")
-    table = table.assign(name=table["name"].astype(str))
+    whole = table.assign(name=table["name"].astype(str))
+    table = whole[np.isfinite(whole["mean"].astype(float))]
+    needs("curves", "along", table, (), f"{label} has no number")
     spans = table.groupby("name", sort=False)["mean"].agg(lambda mean: mean.max() - mean.min())
     names = [name for name in spans.index if name in set(spans.nlargest(LINES).index)]
     kept = embedded("curves", table[table["name"].isin(names)].rename(columns={"name": "member"}))
-    drawn = (_lines if pd.api.types.is_numeric_dtype(kept["x"]) else _dots)(kept, names, parameter, label, log)
+    crowded, number = len(names) < len(spans), pd.api.types.is_numeric_dtype(kept["x"])
+    if crowded and number:  # so many bands hide each other
+        kept = kept.drop(columns=["base"], errors="ignore").assign(low=np.nan, high=np.nan)
+    drawn = (_lines if number else _dots)(kept, names, parameter, label, log)
+    kinds = list(dict.fromkeys(kept["kind"])) if "kind" in kept and not crowded else []
+    kinds = kinds if len(kinds) <= PANELS else []
+    if number and len(kinds) > 1:
+        shortly = "length(datum.label) > 48 ? slice(datum.label, 0, 47) + '…' : datum.label"
+        drawn = panels(drawn.properties(width=300, height=190), "kind", kinds, 2, shortly)
+    elif number:
+        drawn = alt.layer(*([_crowd(table, label)] if crowded else []), drawn, *_failures(whole, kept))
     known = bool((kept["high"] > kept["low"]).any())
-    words = [f"the {LINES} of {len(spans):,} that move most" if len(names) < len(spans) else ""]
-    band = "band" if pd.api.types.is_numeric_dtype(kept["x"]) else "bar"
-    words.append(f"{band}: the interval over seeds" if known else "")
+    words = [f"the {LINES} of {len(spans):,} that move most" if crowded else ""]
+    words.append("grey: the middle half and 90 % of all" if crowded and number else "")
+    words.append(f"{'band' if number else 'bar'}: the 95 % interval over seeds" if known else "")
     words.append(f"faint dots: {basis}" if basis and _has(kept, "base") else "")
+    failed = whole.loc[whole["failed"] > 0].drop_duplicates("x") if "failed" in whole else whole.head(0)
+    words.append(f"{FAILED}: points failed there" if len(failed) and number and len(kinds) < 2 else "")
+    endless = whole[np.isinf(whole["mean"].astype(float))]
+    some = listed((f"{row['name']} at {_value(row)}" for row in endless.to_dict("records")), 4)
+    words.append(f"without end, so not drawn: {some}" if len(endless) else "")
     title = f"{label[:1].upper()}{label[1:]} by {shortened(parameter)}"
-    return finish(drawn, title, f"{title}. {_told(kept, names)}", [note, "; ".join(filter(None, words))])
+    told = _told(kept, names) + (
+        f" Points failed at {listed(map(_value, failed.to_dict('records')))}." if len(failed) else ""
+    )
+    return finish(drawn, title, f"{title}. {told}", [note, "; ".join(filter(None, words))])
+
+
+def _crowd(table: pd.DataFrame, label: str) -> Any:
+    """Bands that hold the middle half and 90 % of very many names."""
+    spread = over_members(table.rename(columns={"mean": "middle"}), ("x",))
+    base = alt.Chart(spread).encode(alt.X("x:Q"))
+    parts = (("low", "high", 0.1), ("lower", "upper", 0.18))
+    marks = [
+        base.mark_area(style=RULE, opacity=pale).encode(alt.Y(f"{low}:Q", title=label), alt.Y2(f"{high}:Q"))
+        for low, high, pale in parts
+    ]
+    return alt.layer(*marks)
+
+
+def _failures(whole: pd.DataFrame, kept: pd.DataFrame) -> list[Any]:
+    """A cross at the foot of each value at which points failed."""
+    if "failed" not in whole or not (whole["failed"] > 0).any():
+        return []
+    columns = [name for name in ("x", "label", "failed", "points") if name in whole]
+    bad = whole[whole["failed"] > 0].drop_duplicates("x")[columns]
+    tips = [alt.Tooltip(name) for name in columns]
+    mark = alt.Chart(bad).mark_text(text=FAILED, fontSize=14, dy=-6)
+    return [mark.encode(alt.X("x:Q"), alt.Y(datum=float(np.nanmin(kept[["mean", "low"]]))), tooltip=tips)]
+
+
+def _levels(levels: list[str], title: str, ordered: bool) -> alt.Color:
+    """A colour a value of the other parameter: from pale to strong where values have an order."""
+    look: dict[str, Any] = {"symbolType": "stroke", "symbolOpacity": 1, "symbolSize": 400, "symbolStrokeWidth": 2}
+    if not ordered:
+        return alt.Color("by:N", scale=alt.Scale(domain=levels), title=title, legend=alt.Legend(**look))
+    words = f"{json.dumps(levels)}[datum.value]"
+    legend = alt.Legend(type="symbol", values=list(range(len(levels))), labelExpr=words, **look)
+    scale = alt.Scale(domain=[-PALEST * len(levels), max(len(levels) - 1, 1)], range="ramp")
+    return alt.Color("place:Q", scale=scale, title=title, legend=legend)
 
 
 def _has(table: pd.DataFrame, column: str) -> bool:
@@ -65,7 +125,8 @@ def _tips(table: pd.DataFrame, parameter: str, label: str) -> list[alt.Tooltip]:
     tips = [alt.Tooltip("member:N", title="of"), alt.Tooltip("label:N" if "label" in table else "x", title=parameter)]
     tips += numbers(("mean", label), *((("low", "from"), ("high", "to")) if _has(table, "low") else ()))
     tips += numbers(("base", "compared with")) if _has(table, "base") else []
-    return tips + [alt.Tooltip(f"{name}:Q", format=",d") for name in ("points", "seeds") if name in table]
+    counts = (name for name in ("points", "seeds", "failed") if name in table)
+    return tips + [alt.Tooltip(f"{name}:Q", format=",d") for name in counts]
 
 
 def _lines(table: pd.DataFrame, names: list[str], parameter: str, label: str, log: bool) -> Any:
@@ -110,11 +171,13 @@ def _dots(table: pd.DataFrame, names: list[str], parameter: str, label: str, log
     return alt.layer(*layers).properties(height=max(80, len(order) * (18 + 12 * len(names))), width=420)
 
 
-def _told(table: pd.DataFrame, names: list[str]) -> str:
+def _told(table: pd.DataFrame, names: list[str], where: str = "") -> str:
     """Where each name begins and ends, and its highest and lowest value."""
     told = []
     for name in names[:TOLD]:
-        rows = table[table["member"] == name]
+        rows = table[table["member"].astype(str) == name]
+        if rows.empty:
+            continue
         first, last = rows.iloc[0], rows.iloc[-1]
         ends = " and ".join(f"{number(row['mean'])} at {_value(row)}" for row in (first, last))
         top, low = rows.loc[rows["mean"].idxmax()], rows.loc[rows["mean"].idxmin()]
@@ -123,74 +186,81 @@ def _told(table: pd.DataFrame, names: list[str]) -> str:
             for how, row in (("highest", top), ("lowest", low))
             if row["x"] not in (first["x"], last["x"])
         ]
-        told.append(f"{name}: {ends}{f' ({listed(inside)})' if inside else ''}")
+        told.append(f"{name}{where}: {ends}{f' ({listed(inside)})' if inside else ''}")
     more = f"; and {counted(len(names) - TOLD, 'more')}" if len(names) > TOLD else ""
     return "; ".join(told) + more.removesuffix("s") + "."
 
 
-def _value(row: pd.Series) -> str:
+def _value(row: Any) -> str:
     return str(row["label"] if "label" in row else row["x"])
 
 
-def sensitivity(table: pd.DataFrame, label: str = "the measure", scattered: bool = False) -> Any:
-    """How much of a measure's variance over the points each parameter explains alone: a bar, and a dot a name.
+def slices(
+    table: pd.DataFrame,
+    x: str = "x",
+    by: str = "y",
+    label: str = "mean",
+    basis: str = "",
+    log: bool = False,
+    count: int = 0,
+    note: str = "",
+) -> Any:
+    """A measure against one parameter at a few values of another: a curve a value, a panel a name.
 
     Parameters
     ----------
     table
-        Shares, ``[names, parameters]`` (:func:`ecosystem.study.outcomes.measuring.explained`).
-    label
-        The measure in words.
-    scattered
-        Whether points were strewn, so that chance was taken off.
+        One row a name and pair of values: name, x, y (numbers or texts, ``y`` in the order of its curves), mean, low,
+        high; x_label, y_label, base, points and seeds are shown too where they are there.
+    x, by, label, basis
+        What x, y, mean and base are, in words.
+    log
+        Whether x has a logarithmic axis.
+    count
+        How many values the other parameter has.
+    note
+        What else a reader must know.
 
     Raises
     ------
     NothingToDraw
-        If nothing moved, or nothing was varied.
+        If a column is missing, or there is no number.
     """
-    needs("sensitivity", "explained", table, (), f"{label} is the same at all points")
-    needs("sensitivity", "explained", table.T, (), "the study varies no parameter")
-    means = table.mean().rename("share").rename_axis("parameter").reset_index()
-    order = list(means.sort_values("share", ascending=False, kind="stable")["parameter"])
-    bars = means.assign(name="mean", kind="mean")
-    dots = (
-        table.rename_axis("name")
-        .reset_index()
-        .melt("name", var_name="parameter", value_name="share")
-        .assign(kind="name")
+    needs("slices", "slices", table, ("name", "x", "y", "mean", "low", "high"))
+    table = needs("slices", "slices", table[np.isfinite(table["mean"].astype(float))], (), f"{label} has no number")
+    column = "y_label" if "y_label" in table else "y"
+    ordered = pd.api.types.is_numeric_dtype(table["y"])
+    levels = table[["y", column]].drop_duplicates()
+    levels = (levels.sort_values("y", kind="stable") if ordered else levels)[column].astype(str)
+    names = list(dict.fromkeys(table["name"].astype(str)))[:PANELS]
+    kept = (
+        table[table["name"].astype(str).isin(names)]
+        .assign(by=table[column].astype(str))
+        .rename(columns={"name": "member"})
     )
-    dots = dots.groupby("parameter").head(200)
-    data = embedded("sensitivity", pd.concat([bars, dots], ignore_index=True))
-    x = alt.X(
-        "share:Q", title="share of the variance over points", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
-    )
-    y = alt.Y("parameter:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
-    base = alt.Chart(data).encode(x, y)
-    tips = [alt.Tooltip("parameter:N"), alt.Tooltip("name:N", title="of"), alt.Tooltip("share:Q", format=".1%")]
-    bar = (
-        base.transform_filter("datum.kind == 'mean'").mark_bar(height={"band": 0.55}, opacity=0.75).encode(tooltip=tips)
-    )
-    text = (
-        base.transform_filter("datum.kind == 'mean'")
-        .mark_text(align="left", dx=5)
-        .encode(alt.Text("share:Q", format=".0%"))
-    )
-    layers = [bar, text]
-    if len(table) > 1:
-        dot = base.transform_filter("datum.kind == 'name'").mark_tick(
-            thickness=1.5, style="frame", height={"band": 0.35}
-        )
-        layers.insert(1, dot.encode(tooltip=tips))
-        layers[-1] = text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08))
-    drawn = alt.layer(*layers).properties(height=alt.Step(34), width=420)
-    told = [
-        f"{row['parameter']} explains {row['share']:.0%}"
-        for row in means.sort_values("share", ascending=False).to_dict("records")
-    ]
-    rest = 1 - float(means["share"].sum())
-    words = f"{'; '.join(told)} of the differences in {label}" + (
-        f"; {rest:.0%} is in how they act together." if rest > 0.005 and not scattered else "."
-    )
-    key = "bars: the mean over names, lines: each; alone, without what parameters do together" if len(table) > 1 else ""
-    return finish(drawn, f"What moves {label}", words, key)
+    kept = embedded("slices", kept.rename(columns={"x_label": "label"}).drop(columns=["y", "y_label"], errors="ignore"))
+    number = pd.api.types.is_numeric_dtype(kept["x"])
+    colour = _levels(list(levels), shortened(by, 40), ordered)
+    kept = kept.assign(place=kept["by"].map({level: i for i, level in enumerate(levels)}))
+    axis = alt.Scale(type="log" if log else "linear", zero=False, nice=False)
+    across = alt.X("x:Q", scale=axis) if number else alt.X("x:O", sort=list(dict.fromkeys(kept["x"])))
+    base = alt.Chart(kept).encode(across.title(shortened(x, 40)), colour, detail="by:N")
+    y: dict[str, Any] = {"title": label, "scale": alt.Scale(zero=False)}
+    layers = [base.mark_line().encode(alt.Y("mean:Q", **y))]
+    tips = [*_tips(kept, x, label), alt.Tooltip("by:N", title=by)]
+    layers.append(base.mark_circle(size=36, opacity=1).encode(alt.Y("mean:Q", **y), tooltip=tips))
+    if _has(kept, "base"):
+        dotted = base.mark_line(strokeDash=[1, 3], strokeWidth=1.3, opacity=0.6)
+        layers.insert(0, dotted.encode(alt.Y("base:Q", **y)))
+    if _has(kept, "low"):
+        layers.insert(0, base.mark_area(opacity=0.1).encode(alt.Y("low:Q", **y), alt.Y2("high:Q")))
+    drawn = alt.layer(*layers)
+    if len(names) > 1:
+        drawn = panels(drawn.properties(width=300, height=190), "member", names, 2)
+    words = [f"{len(levels)} of {counted(count, 'value')} of {shortened(by)}" if len(levels) < count else ""]
+    words.append("band: the 95 % interval over seeds" if bool((kept["high"] > kept["low"]).any()) else "")
+    words.append(f"faint dots: {basis}" if basis and _has(kept, "base") else "")
+    title = f"{label[:1].upper()}{label[1:]} by {shortened(x)}, at values of {shortened(by)}"
+    ends = dict.fromkeys((levels.iloc[0], levels.iloc[-1]))
+    told = [_told(kept[kept["by"] == level], names, f" at {shortened(by)} {level}") for level in ends]
+    return finish(drawn, title, f"{title}. {' '.join(told)}", [note, "; ".join(filter(None, words))])

@@ -16,7 +16,7 @@ from ecosystem.plots.theme import BLANK
 
 PANELS = 6  # names that have a panel
 WIDE = 330  # pixels of a panel, about
-FAILED, UNCLEAR, NEGATIVE = "×", "·", "−"
+FAILED, UNCLEAR, NEGATIVE, ENDLESS = "×", "·", "−", "∞"
 ROOM, WIDER = 34, 44  # pixels of a cell that has room for its number, and for a longer one
 # What dynamics do, in the order of the theme's colours (blue, orange, green, pink, ...), and its sign
 DONE = {"settles": "●", "diverges": "×", "wanders": "~", "cycles": "○", "other": "?"}
@@ -34,8 +34,8 @@ def heat_map(
     """A measure over two parameters, a panel a name: colours with zero in the middle where numbers are ``signed``.
 
     A cell has its number where there is room, in brackets where the interval holds zero; else a minus where it is below
-    zero, and a dot where that is not clear. A cross marks cells without a number whose points failed. Of more than six
-    names those that move most are drawn.
+    zero, and a dot where that is not clear. A cross marks cells without a number whose points failed, ∞ those without
+    end. Of more than six names those that move most are drawn.
 
     Parameters
     ----------
@@ -90,13 +90,14 @@ def _marked(table: pd.DataFrame, found: Ends, step: int, signed: bool, divided: 
     words = []
     for value, sure, broken in zip(mean, clear, failed, strict=True):
         if not np.isfinite(value):
-            words.append(FAILED if broken else "")
+            words.append(number(value) if np.isinf(value) else FAILED if broken else "")
         elif step >= ROOM:
             word = "0" if value == 0 else number(value, top, sign=signed, digits=3 if step >= WIDER else 2)
             words.append(word if sure else f"({word})")
         else:
             words.append("" if not signed else UNCLEAR if not sure else NEGATIVE if value < 0 else "")
-    return table.assign(words=words, letters=letters(np.nan_to_num(mean), found, divided))
+    shown = np.where(np.isfinite(mean), mean, 0.0)
+    return table.assign(words=words, letters=letters(shown, found, divided))
 
 
 def _key(table: pd.DataFrame, grid: bool) -> list[str]:
@@ -104,6 +105,7 @@ def _key(table: pd.DataFrame, grid: bool) -> list[str]:
     words = table["words"]
     found = ["(): the interval holds zero"] if words.str.startswith("(").any() else []
     found += [f"{'·' if grid else 'small'}: the interval holds zero"] if words.eq(UNCLEAR).any() else []
+    found += ["∞: without end"] if words.str.endswith(ENDLESS).any() else []
     return found + (["×: points failed"] if words.eq(FAILED).any() else [])
 
 
@@ -135,7 +137,7 @@ def _cells(table: pd.DataFrame, x: str, y: str, color: alt.Color, label: str, st
     base = alt.Chart(table).encode(_ordered(alt.X, table, "x", x), _ordered(alt.Y, table, "y", y))
     tips = _tips(table, x, y, label)
     layers = [base.transform_filter("isValid(datum.mean)").mark_rect().encode(color, tooltip=tips)]
-    if table["mean"].isna().any():
+    if not np.isfinite(table["mean"]).all():
         layers.insert(0, base.transform_filter("!isValid(datum.mean)").mark_rect(style=BLANK).encode(tooltip=tips))
     if table["words"].ne("").any():
         layers += written(base, "words", 11 if step >= ROOM else max(7, min(11, step)))
@@ -162,7 +164,7 @@ def _points(table: pd.DataFrame, x: str, y: str, color: alt.Color, label: str, s
         filled=True, opacity=1, stroke="gray", strokeWidth=0.5
     )
     broken = (
-        base.transform_filter(f"datum.words == '{FAILED}'")
+        base.transform_filter(f"!isValid(datum.mean) && indexof('{FAILED}{ENDLESS}', slice(datum.words, -1)) >= 0")
         .mark_text(fontSize=13)
         .encode(alt.Text("words:N"), tooltip=tips)
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
-from ecosystem.study.outcomes.reading import alignment, columns, ends_only, exact_points, parts, places
+from ecosystem.study.outcomes.reading import Alignment, alignment, columns, ends_only, exact_points, parts, places
 from ecosystem.study.outcomes.sample import Sample, strongest
 from ecosystem.study.outcomes.sweep import Sweep
 
@@ -74,8 +74,7 @@ def numbers(results: Contents, measure: str) -> Numbers:
         if found is None:
             raise NoMeasure(f"{measure!r}: no table of this study has alignments; keep one, Study(measure='rounds')")
         if measure == "alignment":
-            label = f"alignment {found.when}"
-            return Numbers(label, found.members, found.end, found.base, found.basis, kinds=found.rewards)
+            return of_ends(found)
         if found.change is None:
             raise NoMeasure("'gain': nothing to compare with was kept; Record(last=1, start=True) keeps the start")
         note = f"against {found.basis}"
@@ -83,6 +82,11 @@ def numbers(results: Contents, measure: str) -> Numbers:
     if measure == "influence":
         return replace(_column(results, "influence", "effect"), label="influence of curation on alignment", signed=True)
     return _column(results, *_place(results, measure))
+
+
+def of_ends(found: Alignment) -> Numbers:
+    """Alignments at the end, with what they are compared with."""
+    return Numbers(f"alignment {found.when}", found.members, found.end, found.base, found.basis, kinds=found.rewards)
 
 
 def measures(results: Contents) -> list[str]:
@@ -169,8 +173,13 @@ def _column(results: Contents, table: str, column: str) -> Numbers:
 def _name(row: tuple[object, ...], whose: list[str], column: str) -> str:
     """Whose number it is: a member, one pair on another, or the column itself."""
     if whose == ["target", "source"]:
-        return f"{row[1]} on {'itself' if row[0] == row[1] else row[0]}"
+        return called_pair(row[0], row[1])
     return ", ".join(map(str, row)) if row else column
+
+
+def called_pair(target: object, source: object) -> str:
+    """Of whose curation an effect is, and on whom: ``a on itself``, ``a on b``."""
+    return f"{source} on {'itself' if target == source else target}"
 
 
 def explained(found: Numbers, sweep: Sweep) -> pd.DataFrame:
