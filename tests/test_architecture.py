@@ -51,6 +51,7 @@ DOORS = {
     ("influence.findings", "plot", "plots.influence"),
     ("influence.measured", "_repr_html_", "plots.shown_influence"),
     ("influence.measured", "plot", "plots.influence"),
+    ("study.results", "_repr_html_", "plots.shown_study"),
     ("study.results", "plot", "plots.study"),
 }
 

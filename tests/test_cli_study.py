@@ -14,6 +14,8 @@ import pytest
 
 from ecosystem.cli import main
 from ecosystem.study import Study
+from ecosystem.study.outcomes.story import headline
+from ecosystem.study.outcomes.subject import Subject
 
 FILE = '''
 """A loop."""
@@ -60,7 +62,8 @@ def test_a_study_is_run_and_gone_on_with(file: Path, tmp_path: Path, capsys) -> 
     assert "shares: 8 of 8 points done" in capsys.readouterr().out  # every second is there already
     assert list(Study.load(out).points["share"]) == [0.2, 0.4, 0.6, 0.8, 0.1, 0.3, 0.5, 0.7]
     assert run("status", out) == 0
-    assert "tables in" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "tables in" in said and headline(Subject(Study.load(out)), None) in said  # what its page begins with
     assert run("failures", out) == 0
     assert "no point of shares has failed" in capsys.readouterr().out
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from ecosystem import Ecosystem, Flow, Linear, Location, Member, Scenario
-from ecosystem.report.study.page import render_study
-from ecosystem.report.study.subject import Subject
+from ecosystem.report import render_study
 from ecosystem.running import baseline
 from ecosystem.study import Local, Results, Study, StudyFolderError, identity
 from ecosystem.study.outcomes.judging import judged
+from ecosystem.study.outcomes.subject import Subject
 from tests.studies import HERE, assert_same, killed_after, pair, run
 from tests.test_report_study import text
 
@@ -51,7 +51,7 @@ def test_a_study_says_lost_where_a_run_does(tmp_path: Path, build: Any) -> None:
         "a: the alignment at the end falls with share" in seen and "Against real data alone it loses at all 3" in seen
     )
     assert "b: the alignment at the end falls with share" in seen and "Against the start it gains at all 3" in seen
-    assert "Faint dotted lines are real data alone (the start, where there are none)." in seen
+    assert "faint dots: real data alone (the start, where there are none)" in render_study(results)
 
 
 def test_blocks_keep_what_runs_say(tmp_path: Path) -> None:

@@ -169,6 +169,9 @@ def _engine(name: str, address: str | None, workers: int | None, gpus: float) ->
 def _sum_up(results: Results) -> None:
     """How far a study is, what failed, and what to do about it."""
     from ecosystem.study.folder import running
+    from ecosystem.study.outcomes.effects import effects
+    from ecosystem.study.outcomes.story import headline
+    from ecosystem.study.outcomes.subject import Subject
 
     now, screen = results.progress(), console()
 
@@ -182,6 +185,9 @@ def _sum_up(results: Results) -> None:
         say(f"{owner} is at work on it")
     elif not results.finished:
         say("not finished: the same command goes on with it")
+    if now.finished:
+        subject = Subject(results)
+        say(headline(subject, effects(subject)))
     if now.failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in results.failures_by_kind.items())
         say(f"{now.failed} points failed ({kinds}): `ecosystem failures {results.folder}` shows them")

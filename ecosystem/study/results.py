@@ -26,7 +26,8 @@ class Results:
     ``points`` has a row a point and a column a parameter; every other table has a column ``point`` and never repeats
     the parameters (:meth:`with_parameters` joins them). ``failures`` says what went wrong where. A table of the study
     is an attribute (``results.rounds``) and is read when it is first asked for. ``verdicts`` says which members gain
-    and lose over the points (:func:`ecosystem.study.outcomes.verdicts.of_study`), ``plot`` draws charts.
+    and lose over the points (:func:`ecosystem.study.outcomes.verdicts.of_study`), ``plot`` draws charts; a notebook
+    shows what it found.
 
     ``name`` and ``folder`` are the study's, ``parameters`` the names of its parameters (columns of ``points``),
     ``tables`` those that were kept, without ``points``, and ``seeds`` every pair (seed, replicate) that was asked for.
@@ -39,6 +40,7 @@ class Results:
     failures: pd.DataFrame
     verdicts = property(of_study)
     plot: Any = Door("ecosystem.plots.study", "StudyPlots")
+    _repr_html_ = Door("ecosystem.plots.shown_study", "results")
 
     def __init__(
         self,

@@ -14,7 +14,8 @@ class Verdict:
     """One member: at how many of ``points`` it gained or lost against what it would be alone, and where it ends best.
 
     And worst. ``kind`` is gains, loses, both, unclear or still (no difference); varies, or single (one point), where
-    nothing is known to compare with. ``begun``: it is compared with its start, as it has no real data.
+    nothing is known to compare with; endless where no point has a finite alignment. ``begun``: it is compared with its
+    start, as it has no real data. ``endless`` more points have an infinite alignment, and count for nothing else.
     """
 
     member: int
@@ -26,6 +27,7 @@ class Verdict:
     up: np.ndarray  # the points where it gained
     down: np.ndarray
     begun: bool = True
+    endless: int = 0
 
     @property
     def gained(self) -> int:
@@ -48,6 +50,7 @@ def judged(found: Alignment) -> list[Verdict]:
         sign = found.change.sign(scale)
         up, down = (found.change.anywhere(side, scale) for side in (1, -1))
         kinds = _kinds(sign, up, down, found.change.error)
+    kinds = [kind if seen[i].any() else "endless" for i, kind in enumerate(kinds)]
     return [
         Verdict(
             i,
@@ -59,6 +62,7 @@ def judged(found: Alignment) -> list[Verdict]:
             np.flatnonzero(sign[i] == 1),
             np.flatnonzero(sign[i] == -1),
             bool(found.begun[i]),
+            int(np.isinf(end[i]).sum()),
         )
         for i, name in enumerate(found.members)
     ]

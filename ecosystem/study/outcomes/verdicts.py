@@ -7,13 +7,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import called, number
+from ecosystem.core.words import called, counted, number
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.judging import Verdict, judged
 from ecosystem.study.outcomes.reading import Alignment, alignment
+from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.sweep import Sweep
 
 HELD = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # in one line
+WORDS = {
+    "gains": "gains",
+    "loses": "loses",
+    "both": "gains and loses",
+    "unclear": "no clear change",
+    "still": "no difference",
+    "varies": "",  # nothing to compare with was kept
+    "single": "",
+    "run": "one run: no verdict",
+    "endless": "not finite",
+}
 COLUMNS = ["member", "verdict", "points", "gained", "lost", "highest", "highest_at", "lowest", "lowest_at", "against"]
 
 
@@ -21,10 +33,10 @@ def of_study(results: Contents) -> pd.DataFrame:
     """One row a member: does it gain or lose over the points, against what it would be alone?
 
     Columns member; verdict: gains, loses, both, unclear, still (no difference at any point), run (one run a point: it
-    says nothing about chance), varies or single (nothing to compare with was kept); points; gained and lost: at how
-    many of them; its highest and lowest mean alignment and the points where (highest_at, lowest_at: values of
-    ``point``); against: what it is compared with, real data alone or the start; sentence: that in words. Empty where
-    no table has alignments.
+    says nothing about chance), varies or single (nothing to compare with was kept), endless (no finite alignment);
+    points; gained and lost: at how many of them; its highest and lowest mean alignment and the points where
+    (highest_at, lowest_at: values of ``point``); against: what it is compared with, real data alone or the start;
+    sentence: that in words. Empty where no table has alignments.
     """
     found, sweep = alignment(results), Sweep.of(results)
     rows = [] if found is None else [_row(results, found, sweep, verdict) for verdict in judged(found)]
@@ -34,7 +46,7 @@ def of_study(results: Contents) -> pd.DataFrame:
 def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict) -> dict[str, Any]:
     points, mean = results.points["point"].to_numpy(), found.end.mean[verdict.member]
     chance = found.change is not None and bool(np.isfinite(found.change.error[verdict.member]).any())
-    kind = verdict.kind if chance or verdict.kind in ("varies", "single") else "run"
+    kind = verdict.kind if chance or verdict.kind in ("varies", "single", "endless") else "run"
     against = "" if found.change is None else "the start" if verdict.begun else "real data alone"
     ends = (("highest", verdict.best), ("lowest", verdict.worst))
     row = {"member": verdict.name, "verdict": kind, "points": verdict.points}
@@ -51,31 +63,33 @@ def _sentence(found: Alignment, sweep: Sweep, verdict: Verdict, kind: str, again
         "single": f"{name}: nothing to compare with was kept",
         "run": f"{name}: one run a point, so no verdict",
     }.get(kind, f"{name} {phrase(verdict)}")
-    if against and verdict.points > 1 and kind not in ("still", "run"):
+    if against and verdict.points > 1 and kind not in ("still", "run", "endless"):
         words += f", against {against}"
-    value = [_value(found, verdict.member, point) for point in (verdict.best, verdict.worst)]
+    if kind == "endless":
+        return f"{words}."
+    words += f"; it is infinite at {counted(verdict.endless, 'more point')}" if verdict.endless else ""
+    ends = verdict.best, verdict.worst
     if verdict.points == 1 or verdict.best == verdict.worst:
-        return f"{words}; its alignment is {value[0]}."
-    places = [f"{value[i]} at {sweep.told(point)}" for i, point in enumerate((verdict.best, verdict.worst))]
+        return f"{words}; its alignment is {value(found.end, verdict.member, verdict.best)}."
+    places = [f"{value(found.end, verdict.member, point)} at {sweep.told(point)}" for point in ends]
     return f"{words}; its alignment is highest, {places[0]}, and lowest, {places[1]}."
 
 
-def _value(found: Alignment, member: int, point: int) -> str:
-    return with_error(float(found.end.mean[member, point]), float(found.end.error[member, point]))
-
-
-def with_error(mean: float, error: float, digits: int = 2) -> str:
-    """A mean with its standard error, if there is one, which has so many digits: ``1.306 ± 0.021``."""
-    if np.isfinite(error) and error > 0 and np.isfinite(mean):
-        words = number(mean, error, digits=digits)
+def value(sample: Sample, name: int, place: int, digits: int = 2) -> str:
+    """A mean with half its 95 % interval, if there is one, which has so many digits: ``1.306 ± 0.021``."""
+    mean, reach = float(sample.mean[name, place]), float(sample.reach[name, place])
+    if np.isfinite(reach) and reach > 0 and np.isfinite(mean):
+        words = number(mean, reach, digits=digits)
         words = words.lstrip("−") if not set(words) - set("−0.") else words
-        return f"{words}{HELD}{number(error, digits=digits)}"
+        return f"{words}{HELD}{number(reach, digits=digits)}"
     return number(mean)
 
 
 def phrase(verdict: Verdict) -> str:
     """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
     n = f"{verdict.points:,} points"
+    if verdict.kind == "endless":
+        return f"has no finite alignment at {counted(verdict.endless, 'point')}"
     if verdict.points == 1:
         where = "its start" if verdict.begun else "its real data alone"
         ends = {"gains": f"ends above {where}", "loses": f"ends below {where}", "still": f"ends at {where}"}

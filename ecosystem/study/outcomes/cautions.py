@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ecosystem.core.words import counted
-from ecosystem.report.study.quantity import MANY
-from ecosystem.report.study.subject import Subject
 from ecosystem.running.verdicts import ALONE
 from ecosystem.study.outcomes.reading import Alignment
+from ecosystem.study.outcomes.subject import MANY, Subject
 
 
 def cautions(subject: Subject) -> list[str]:
@@ -20,8 +19,8 @@ def cautions(subject: Subject) -> list[str]:
     errors = found.end.error[np.isfinite(found.end.mean)]
     if (errors > 0).any():
         notes.append(
-            "± is the standard error of the mean over seeds. No change is clear within 2 standard errors (more where "
-            "seeds are few: Student’s t at 95 %). Points share their seeds, so differences between points are taken "
+            "± is half the 95 % interval of the mean over seeds (Student’s t, two standard errors at least); a change "
+            "is clear where that leaves zero out. Points share their seeds, so differences between points are taken "
             "seed by seed."
         )
     if found.change is not None and (errors > 0).sum() > 20:
@@ -31,6 +30,9 @@ def cautions(subject: Subject) -> list[str]:
         )
         if len(found.members) > MANY:
             notes.append("Of members that do not change, about one in twenty shows up as changed by chance alone.")
+    if endless := sum(verdict.endless > 0 for verdict in subject.verdicts):
+        some = f"Of {counted(endless, 'member')} some alignments are"
+        notes.append(f"{some} infinite (∞): those points are no part of means, highest and lowest values or verdicts.")
     if np.isnan(errors).all():
         notes.append("There is one seed, so nothing can be said about chance: signs are those of this one run.")
     elif np.isnan(errors).any():

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 
 from ecosystem.core.words import called, counted, joined, number
 from ecosystem.influence.sentences import readers_only
-from ecosystem.report.study.failures import lie
-from ecosystem.report.study.quantity import Quantity
-from ecosystem.report.study.subject import Subject
+from ecosystem.study.outcomes.failing import lie
+from ecosystem.study.outcomes.measuring import Numbers, called_pair
 from ecosystem.study.outcomes.reading import columns, parts
 from ecosystem.study.outcomes.sample import Sample
+from ecosystem.study.outcomes.subject import Subject
 
 PAIRS = 6  # of each kind (self, cross) that are followed over the parameters
 TOLD = 4  # pairs in the sentences
@@ -31,7 +31,8 @@ class Effects:
     points the effect was below zero (``negative``), of which curation backfires at ``own`` ones: a member's own users
     choose some of what it reads there, as the table ``flows`` says if it was kept. ``backfiring`` counts points where
     that is so of anybody, ``lowering`` those where somebody's curation lowers its own alignment though others choose,
-    or nobody knows who does, ``harming`` those where it lowers another's.
+    or nobody knows who does, ``harming`` those where it lowers another's, and ``endless`` those where some effect is
+    infinite, which counts for nothing else.
     """
 
     pairs: pd.DataFrame
@@ -39,7 +40,8 @@ class Effects:
     backfiring: int
     lowering: int
     harming: int
-    values: Quantity
+    endless: int
+    values: Numbers
 
     @cached_property
     def own(self) -> pd.DataFrame:
@@ -55,9 +57,10 @@ def effects(subject: Subject) -> Effects | None:
     results = subject.results
     if not {"point", "effect", "backfires", "harms", *KEYS} <= columns(results, "influence"):
         return None
-    counts, seen, backfiring, lowering, harming = [], set(), set(), set(), set()
+    counts, seen, backfiring, lowering, harming, endless = [], set(), set(), set(), set(), set()
     choosing = _choosing(subject)
     for part in parts(results, "influence", ["point", *KEYS, "effect", "backfires", "harms"]):
+        endless |= set(part.loc[np.isinf(part["effect"].astype(float)), "point"])
         part = part[np.isfinite(part["effect"].astype(float))].assign(size=part["effect"].abs())
         cross = part["kind"] == "cross"
         seen |= set(part["point"])
@@ -84,7 +87,8 @@ def effects(subject: Subject) -> Effects | None:
     pairs = every.agg(how).reset_index()
     pairs["size"] /= pairs["points"]
     pairs = pairs.sort_values("size", ascending=False, kind="stable", ignore_index=True)
-    return Effects(pairs, len(seen), len(backfiring), len(lowering), len(harming), _values(subject, pairs))
+    values = _values(subject, pairs)
+    return Effects(pairs, len(seen), len(backfiring), len(lowering), len(harming), len(endless), values)
 
 
 def _keys(table: pd.DataFrame, column: str) -> pd.Series:
@@ -102,7 +106,7 @@ def _choosing(subject: Subject) -> set[str]:
     return set(flows["target"]) - readers_only(flows)
 
 
-def _values(subject: Subject, pairs: pd.DataFrame) -> Quantity:
+def _values(subject: Subject, pairs: pd.DataFrame) -> Numbers:
     """The effects of the strongest pairs at every point: on oneself first."""
     kept = pd.concat([pairs[pairs["kind"] == kind].head(PAIRS) for kind in ("self", "cross")])
     keys = pd.MultiIndex.from_frame(kept[["target", "source"]].astype(str))
@@ -114,9 +118,9 @@ def _values(subject: Subject, pairs: pd.DataFrame) -> Quantity:
         place = keys.get_indexer(pd.MultiIndex.from_frame(part[["target", "source"]].astype(str)))
         rows = part[place >= 0]
         values[place[place >= 0], rows["point"].to_numpy(), 0] = rows["effect"].to_numpy(float)
-    names = [_name(row) for row in kept.to_dict("records")]
+    names = [called_pair(target, source) for target, source in keys]
     sample = Sample.of(values, np.ones(subject.sweep.points, dtype=bool))
-    return Quantity("influence of curation", names, sample, [], None, True, ("lowers", "raises"))
+    return Numbers("influence of curation on alignment", names, sample, signed=True)
 
 
 def headline(found: Effects) -> str:
@@ -155,6 +159,11 @@ def sentences(subject: Subject, found: Effects) -> list[str]:
     left = len(found.pairs) - len(told)
     if left > 0:
         told.append(f"{counted(left, 'more pair').capitalize()} of members: see the table “influence”.")
+    if found.endless:
+        told.append(
+            f"At {counted(found.endless, 'point')} some effects are infinite: the network does not settle there, and "
+            "they count for nothing here."
+        )
     return told
 
 
@@ -175,18 +184,14 @@ def _where(subject: Subject, found: Effects, row: dict[Any, Any]) -> str:
     """Where a pair's effect is negative, if it is positive elsewhere."""
     if not 0 < row["negative"] < row["points"]:
         return ""
-    if _name(row) not in found.values.names:
+    name = called_pair(row["target"], row["source"])
+    if name not in found.values.names:
         return ""
-    effect = found.values.sample.mean[found.values.names.index(_name(row))]
+    effect = found.values.sample.mean[found.values.names.index(name)]
     where = lie(subject, np.flatnonzero(effect < 0), np.flatnonzero(np.isfinite(effect)))
     if where is None:
         return "; which ones, the figures show"
     return f"; it lowers it at {where}" if where else ""
-
-
-def _name(row: Any) -> str:
-    """A pair in a figure."""
-    return f"{row['source']} on itself" if row["kind"] == "self" else f"{row['source']} on {row['target']}"
 
 
 def _range(row: dict[Any, Any]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from ecosystem.core.words import joined
-from ecosystem.report.look import shortened
-from ecosystem.report.study.quantity import Quantity
+from ecosystem.core.words import joined, shortened
+from ecosystem.study.outcomes.measuring import Numbers
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.sweep import FEW, Parameter, Sweep
 
@@ -15,7 +14,7 @@ MOST = 3000  # choices of the other parameters that are looked at
 CHANCE = 0.025  # of unchanged ones look risen by chance, and as many fallen
 
 
-def turning(quantity: Quantity, sweep: Sweep, parameter: Parameter, size: np.ndarray) -> dict[int, str]:
+def turning(found: Numbers, sweep: Sweep, parameter: Parameter, size: np.ndarray) -> dict[int, str]:
     """The names for which a parameter does both, with words that say where: ``rises with {name} at ... and falls at``.
 
     It compares its last value with its first, seed by seed, at every choice of all other parameters, and counts the
@@ -28,13 +27,13 @@ def turning(quantity: Quantity, sweep: Sweep, parameter: Parameter, size: np.nda
     if choice.max() >= MOST:
         return {}
     groups = [points[np.argsort(parameter.level[points])] for points in _bundles(choice)]
-    found = {}
-    for i in range(len(quantity.names)):
-        signs, firsts = _signs(quantity.sample.only([i]), groups, float(size[i]))
+    turned = {}
+    for i in range(len(found.names)):
+        signs, firsts = _signs(found.sample.only([i]), groups, float(size[i]))
         least = binom.ppf(0.99, max(len(signs), 1), CHANCE)
-        if min((signs == 1).sum(), (signs == -1).sum()) > (least if quantity.sample.stray[i].any() else 0):
-            found[i] = _told(parameter, others, signs, firsts)
-    return found
+        if min((signs == 1).sum(), (signs == -1).sum()) > (least if found.sample.stray[i].any() else 0):
+            turned[i] = _told(parameter, others, signs, firsts)
+    return turned
 
 
 def _bundles(choice: np.ndarray) -> list[np.ndarray]:

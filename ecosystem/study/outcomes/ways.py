@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecosystem.report import look
-from ecosystem.report.study.quantity import Quantity
+from ecosystem.core.words import shortened
+from ecosystem.study.outcomes.measuring import Numbers
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.sweep import Parameter
-from ecosystem.study.outcomes.verdicts import with_error
+from ecosystem.study.outcomes.verdicts import value as written
 
 TURN = 0.05  # of the whole range: a smaller rise before a fall is none
 
@@ -25,10 +25,10 @@ class Way:
     turns: bool = False  # its sign depends on the other parameters
 
 
-def ways(quantity: Quantity, parameter: Parameter, size: np.ndarray) -> list[Way]:
+def ways(found: Numbers, parameter: Parameter, size: np.ndarray) -> list[Way]:
     """The way of every name along the levels of a parameter; ``size [names]`` is what rounding is measured by."""
-    sample = quantity.sample.average(parameter.level, len(parameter))
-    return [_way(sample.only([i]), parameter, float(size[i])) for i in range(len(quantity.names))]
+    sample = found.sample.average(parameter.level, len(parameter))
+    return [_way(sample.only([i]), parameter, float(size[i])) for i in range(len(found.names))]
 
 
 def _way(sample: Sample, parameter: Parameter, size: float) -> Way:
@@ -43,11 +43,11 @@ def _way(sample: Sample, parameter: Parameter, size: float) -> Way:
         return int(sample.minus(place, other).sign(size)[0, 0])
 
     def value(level: int) -> str:
-        numbers = float(mean[level]), float(sample.error[0, level])
-        return with_error(*numbers, digits=1) if np.nanmax(np.abs(numbers)) > 1e-9 * size else "0"
+        numbers = mean[level], sample.reach[0, level]
+        return written(sample, 0, level, digits=1) if np.nanmax(np.abs(numbers)) > 1e-9 * size else "0"
 
     def at(*levels: int) -> str:
-        return ", ".join(f"{value(i)} at {look.shortened(parameter.labels[i], 24)}" for i in dict.fromkeys(levels))
+        return ", ".join(f"{value(i)} at {shortened(parameter.labels[i], 24)}" for i in dict.fromkeys(levels))
 
     if far <= 1e-9 * size:
         return Way("is the same at all values of {name}", value(top), far)

@@ -5,27 +5,29 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from ecosystem.core.words import called, counted, joined, number
-from ecosystem.report.look import percent, shortened
-from ecosystem.report.study.failures import lie
-from ecosystem.report.study.quantity import MANY
-from ecosystem.report.study.subject import Subject
-from ecosystem.report.study.turning import turning
-from ecosystem.report.study.verdicts import chosen, named, value
-from ecosystem.report.study.ways import Way, ways
+from ecosystem.core.words import called, counted, joined, number, percent, shortened
 from ecosystem.running.baseline import START
+from ecosystem.study.outcomes.effects import Effects
+from ecosystem.study.outcomes.effects import headline as of_effects
+from ecosystem.study.outcomes.failing import lie
 from ecosystem.study.outcomes.judging import Verdict
 from ecosystem.study.outcomes.reading import columns
-from ecosystem.study.outcomes.verdicts import phrase
+from ecosystem.study.outcomes.sample import strongest
+from ecosystem.study.outcomes.subject import MANY, Subject
+from ecosystem.study.outcomes.turning import turning
+from ecosystem.study.outcomes.verdicts import phrase, value
+from ecosystem.study.outcomes.ways import Way, ways
 
 LONG = 140  # letters of a headline: three lines
+TOLD = 12  # members with a row of their own
 HEADED = 3  # members that have a clause in the headline and a sentence of their own
 NAMED = 4  # members that a sentence names
 PARAMETERS = 3  # parameters that sentences follow
 
 
-def headline(subject: Subject, more: str = "") -> str:
-    """What happened, in three lines at most: of the ways to say it with ``more`` the fullest that fits."""
+def headline(subject: Subject, found: Effects | None) -> str:
+    """What happened, in three lines at most: of the ways to say it with what curation does the fullest that fits."""
+    more = "" if found is None else of_effects(found)
     if subject.final is None:
         return more or silence(subject)[0]
     lost, told, brief = _lost(subject), *_main(subject)
@@ -42,7 +44,7 @@ def _main(subject: Subject) -> tuple[str, str]:
         return words, words
     of_all = _sentence(f"of {counted(len(found), 'member')}, {_kinds(subject)}") + _one_run(subject)
     if len(found) <= HEADED:
-        told = "; ".join(f"{named(v)} {_headed(subject, v)}" for v in found)
+        told = "; ".join(f"{called(v.name)} {_headed(subject, v)}" for v in found)
         return _sentence(told) + _one_run(subject), _most(subject) if found[0].kind == "varies" else _brief(subject)
     changed = sum(verdict.kind in ("gains", "loses", "both") for verdict in found)
     if len(found) > MANY and 0 < changed <= binom.ppf(0.99, len(found), 0.05) and not subject.certain:
@@ -57,7 +59,7 @@ def _brief(subject: Subject) -> str:
     verbs = {"gains": "gain{s}", "loses": "lose{s}", "both": "gain{s} or lose{s}"}
     clauses, rest = [], len(subject.verdicts)
     for kind, verb in verbs.items():
-        some = [named(verdict) for verdict in subject.verdicts if verdict.kind == kind]
+        some = [called(verdict.name) for verdict in subject.verdicts if verdict.kind == kind]
         count = len(some)
         rest -= count
         if count:
@@ -80,9 +82,9 @@ def _its(subject: Subject, its: str = "its") -> str:
 def _most(subject: Subject) -> str:
     """The member that differs most over the points."""
     assert subject.final is not None
-    first = subject.verdicts[subject.final.strongest(1)[0]]
+    first = subject.verdicts[strongest(subject.final.sample, 1)[0]]
     low, high = (number(subject.final.sample.mean[first.member, point]) for point in (first.worst, first.best))
-    return f"Alignment differs most for {named(first)}: from {low} to {high}."
+    return f"Alignment differs most for {called(first.name)}: from {low} to {high}."
 
 
 def _kinds(subject: Subject) -> str:
@@ -95,6 +97,7 @@ def _kinds(subject: Subject) -> str:
         "still": "do{es} not differ",
         "varies": "differ{s} from point to point",
         "single": "{has} an alignment",
+        "endless": "{has} no finite alignment",
     }
     plural = {"s": "", "es": "", "end": "end", "its": "their", "has": "have"}
     singular = {"s": "s", "es": "es", "end": "ends", "its": "its", "has": "has"}
@@ -107,9 +110,17 @@ def _kinds(subject: Subject) -> str:
     return joined(clauses)
 
 
+def chosen(subject: Subject) -> list[Verdict]:
+    """The members that are told of one by one: all of them, or those that move most where they are many."""
+    found = subject.verdicts
+    if subject.final is None or len(found) <= TOLD:
+        return found
+    return [found[i] for i in strongest(subject.final.sample, TOLD)]
+
+
 def silence(subject: Subject) -> tuple[str, str]:
     """Why there is nothing to say about alignment, as a headline and in a sentence; empty texts if there is."""
-    progress = subject.progress
+    progress = subject.results.progress()
     if subject.final is not None:
         return "", ""
     if not progress.finished:
@@ -117,7 +128,7 @@ def silence(subject: Subject) -> tuple[str, str]:
             "Nothing has been computed yet.",
             "No block of this study is finished yet, so there are no tables to read.",
         )
-    stopped = int(subject.failures.stopped.sum())
+    stopped = int(subject.stopped.sum())
     if stopped and stopped >= progress.done:
         every = {1: "The one point", 2: "Both points"}.get(stopped, f"All {counted(stopped, 'point')}") + " failed."
         return every, "No point came to its end, so there is no alignment to speak of; see what failed."
@@ -135,7 +146,7 @@ def _lost(subject: Subject) -> str:
     """That numbers are about a part of the points only."""
     assert subject.final is not None
     seen, points = int(np.isfinite(subject.final.sample.mean).any(0).sum()), subject.sweep.points
-    blank = int((subject.failures.points & ~np.isfinite(subject.final.sample.mean).any(0)).sum())
+    blank = int((subject.failed & ~np.isfinite(subject.final.sample.mean).any(0)).sum())
     if not blank or seen == points:
         return ""
     failed = len(subject.results.failed)
@@ -153,12 +164,13 @@ def _one_run(subject: Subject) -> str:
 
 def _headed(subject: Subject, verdict: Verdict) -> str:
     """One member in the headline."""
+    assert subject.final is not None
     if verdict.kind == "unclear":
         return "shows no clear change"
     if verdict.kind == "single":
-        return f"is at {value(subject, verdict.member, verdict.best)}"
+        return f"is at {value(subject.final.sample, verdict.member, verdict.best)}"
     if verdict.kind == "varies":
-        worst, best = (value(subject, verdict.member, point) for point in (verdict.worst, verdict.best))
+        worst, best = (value(subject.final.sample, verdict.member, point) for point in (verdict.worst, verdict.best))
         return f"lies between {worst} and {best}"
     return phrase(verdict)
 
@@ -169,7 +181,7 @@ def sentences(subject: Subject) -> list[str]:
         return []
     found = subject.verdicts
     size = subject.alignment.size
-    followed = subject.ranked(subject.shares)[:PARAMETERS]
+    followed = subject.ranked[:PARAMETERS]
     moved = {p.name: ways(subject.final, subject.sweep.levels(p), size) for p in followed}
     for p in followed:
         for i, where in turning(subject.final, subject.sweep, p, size).items():
@@ -182,7 +194,7 @@ def sentences(subject: Subject) -> list[str]:
     else:
         told = [_parameter(subject, name, way) for name, way in moved.items()]
         split = [verdict for verdict in chosen(subject) if verdict.kind == "both"]
-        told += [_capital(f"{named(v)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
+        told += [_capital(f"{called(v.name)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
     return [*_explained(subject), *told]
 
 
@@ -212,10 +224,13 @@ def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
         numbers = f" ({way.numbers})" if way.numbers else ""
         (turned if way.turns else steady).append(way.shape.format(name=shortened(name)) + numbers)
     average = _average(subject) if steady else ""
-    words = f"{named(verdict)}: the {subject.final.label}{average} {'; it '.join(steady or turned)}."
+    words = f"{called(verdict.name)}: the {subject.final.label}{average} {'; it '.join(steady or turned)}."
     if steady and turned:
         words += f" It {'; it '.join(turned)}."
-    if verdict.kind not in ("varies", "single"):
+    if verdict.endless and verdict.points:
+        place = lie(subject, np.flatnonzero(np.isinf(subject.final.sample.mean[verdict.member])))
+        words += f" It is infinite at {place or counted(verdict.endless, 'point')}."
+    if verdict.kind not in ("varies", "single", "endless"):
         against = "the start" if verdict.begun else "real data alone"
         words += f" Against {against} it {phrase(verdict)}{_losing(subject, verdict)}."
     return _capital(words)

@@ -1,0 +1,160 @@
+"""The tables of a study's page: verdicts, what failed and how, and the points."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.core.words import shortened
+from ecosystem.report import tables
+from ecosystem.report.blocks import Cell, Row, Table
+from ecosystem.study.outcomes import failing
+from ecosystem.study.outcomes.judging import Verdict
+from ecosystem.study.outcomes.sample import spread, strongest
+from ecosystem.study.outcomes.story import chosen
+from ecosystem.study.outcomes.subject import Subject
+from ecosystem.study.outcomes.verdicts import WORDS, value
+
+FAILURES = 20  # rows
+MEMBERS = 6  # that have a column in the table of points
+TONES = {"gains": "gained", "loses": "lost"}
+KINDS = {
+    "build": "the function that builds the scenario raised an error: no rows at all",
+    "run": "a run raised an error: no rows of it",
+    "measure": "one table could not be made, and lacks the point; all others have it",
+    "diverged": "parameters became NaN or exploded: rows up to that round; a result, which another try would repeat",
+    "lost": "a worker died with the point in its hands, more than once: no rows at all",
+}
+
+
+def verdicts(subject: Subject) -> Table:
+    """Where each member ends highest and lowest, and how often it gains and loses."""
+    found, rows = subject.alignment, chosen(subject)
+    assert found is not None
+    caption = "Alignment: how much a member’s users like what it generates, "
+    caption += "in the last recorded round." if found.table == "rounds" else f"{found.when}."
+    if len(rows) < len(found.members):
+        caption += f" The {len(rows)} members that move most over the points."
+    columns = ["Member", *(["Highest", "Lowest"] if subject.sweep.points > 1 else ["Alignment"])]
+    if found.change is not None:
+        columns += [f"Against {_base(subject)}", *(["Against the start"] if subject.since else []), "Verdict"]
+    return Table("verdicts", caption, columns, [_verdict(subject, verdict) for verdict in rows])
+
+
+def _verdict(subject: Subject, verdict: Verdict) -> Row:
+    found = subject.alignment
+    assert found is not None
+    cells = [Cell(shortened(verdict.name, 40))]
+    several = subject.sweep.points > 1
+    level = spread(found.end)[verdict.member] <= 1e-9 * found.size[verdict.member]
+    for point in [verdict.best, verdict.worst][: 1 + several]:
+        where = f"at {subject.sweep.told(point)}" if several else ""
+        if level and several and verdict.points:
+            where = "everywhere" if verdict.points > 1 else f"{where}, seen only there"
+        cells.append(Cell(value(found.end, verdict.member, point), where))
+    if found.change is not None:
+        text, small = _against(verdict)
+        begun = "as it began" if verdict.begun and _base(subject) != "the start" else ""
+        cells.append(Cell(text, ", ".join(filter(None, (small, begun)))))
+        cells += [Cell(*_against(subject.since[verdict.member]))] if subject.since else []
+        known = np.isfinite(found.change.error[verdict.member]).any() or verdict.kind == "endless"
+        kind = verdict.kind if known else "run"
+        cells.append(Cell(WORDS[kind], tone=TONES.get(kind, "")))
+    return Row(cells, {"member": verdict.name})
+
+
+def _base(subject: Subject) -> str:
+    """What members are compared with, in few words."""
+    found = subject.alignment
+    return "the start" if found is None or found.begun.all() else "real data alone"
+
+
+def _against(verdict: Verdict) -> tuple[str, str]:
+    """At how many points a member gained and lost."""
+    endless = f"infinite at {verdict.endless:,}" if verdict.endless else ""
+    if verdict.points == 1 and not endless:
+        return ("higher" if verdict.gained else "lower" if verdict.lost else "no clear change"), ""
+    rest = verdict.points - verdict.gained - verdict.lost
+    counts = {"up": verdict.gained, "down": verdict.lost, "unclear" if verdict.kind != "still" else "still": rest}
+    words = [f"{way} at {count:,}" for way, count in counts.items() if count]
+    if len(words) == 1 and not endless:
+        every = "both" if verdict.points == 2 else f"all {verdict.points:,}"
+        return f"{words[0].split(' at ')[0]} at {every} points", ""
+    return ", ".join([*words, *filter(None, [endless])]), f"of {verdict.points + verdict.endless:,} points"
+
+
+def kinds(subject: Subject) -> Table:
+    """Every way to fail, with the numbers of points and what it means; the most frequent first."""
+    rows = [
+        Row([Cell(kind), Cell(f"{count:,}", number=True), Cell(KINDS.get(kind, ""))])
+        for kind, count in failing.kinds(subject)
+    ]
+    caption = "Points by the way they failed; one that failed in several ways counts in each."
+    return Table("failures-kinds", caption, ["How", "Points", "What that means"], rows)
+
+
+def failures(subject: Subject) -> Table:
+    """The first failures, some of every kind, with the parameters of their points; all of them to download."""
+    whole = subject.failures
+    whole = whole[whole["place"] >= 0]
+    rows = [
+        [str(row["point"]), *(shortened(p.labels[p.level[row["place"]]], 60) for p in subject.sweep.swept), _seed(row)]
+        + ["–" if pd.isna(row[name]) else shortened(row[name], 60) for name in ("round", "member", "kind")]
+        + [shortened("" if pd.isna(row["error"]) else row["error"], 240)]
+        for row in _first(whole).to_dict("records")
+    ]
+    columns = ["Point", *(p.name for p in subject.sweep.swept), "Seed", "Round", "Member", "What", "Error"]
+    whole = subject.results.points.merge(whole.drop(columns="place"), on="point", suffixes=("_parameter", ""))
+    caption = "The first failures, some of every kind, by point and seed."
+    more = len(whole) - len(rows)
+    return Table(
+        "failures-table", caption, columns, [Row(list(map(Cell, row))) for row in rows], more, whole if more else None
+    )
+
+
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """The first failures, with some of every kind."""
+    each = max(1, FAILURES // 2 // table["kind"].nunique())
+    some = table.groupby("kind", sort=False).head(each)
+    rest = table.drop(index=some.index).head(FAILURES - len(some))
+    return pd.concat([some, rest]).sort_index()
+
+
+def _seed(row: dict) -> str:
+    if pd.isna(row["seed"]):
+        return "–"
+    replicate = row["replicate"]
+    return str(row["seed"]) + (f", replicate {replicate}" if not pd.isna(replicate) and replicate else "")
+
+
+def points(subject: Subject) -> Table:
+    """The first points: the swept parameters, and the alignment at the end of the members that move most."""
+    final, results = subject.final, subject.results
+    members = [] if final is None else strongest(final.sample, MEMBERS)
+    shown, whole = results.points[["point"]].astype(str), results.points
+    for p in subject.sweep.swept:
+        labels = [shortened(label, 40) for label in p.labels]
+        shown = pd.concat([shown, pd.Series([labels[level] for level in p.level], name=p.name)], axis=1)
+    caption = "Points in their order"
+    if final is not None:
+        some = range(min(tables.LISTED, len(shown)))
+        cells = {shortened(final.names[i]): [_cell(subject, i, point) for point in some] for i in members}
+        shown = pd.concat([shown, pd.DataFrame(cells)], axis=1)
+        numbers = {"": final.sample.mean, "± ": final.sample.reach}
+        added = {f"{sign}{final.names[i]}": n[i] for i in range(len(final.names)) for sign, n in numbers.items()}
+        whole = pd.concat([whole, pd.DataFrame(added)], axis=1)
+        chance = bool((np.nan_to_num(final.sample.error) > 0).any())
+        caption += f"; {final.label}{' ± half its 95 % interval over seeds' if chance else ''}"
+        if len(members) < len(final.names):
+            caption += f", of the {len(members)} of {len(final.names):,} members that move most"
+    table = tables.table("points-table", shown.fillna(""), f"{caption}.")
+    return replace(table, columns=["Point", *table.columns[1:]], whole=whole if table.more else None)
+
+
+def _cell(subject: Subject, member: int, point: int) -> str:
+    assert subject.final is not None
+    if np.isnan(subject.final.sample.mean[member, point]):
+        return "failed" if subject.stopped[point] else "–"
+    return value(subject.final.sample, member, point)
