@@ -11,11 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecosystem.study import Results, Study
+from ecosystem.study import Results, Study, identity
 from ecosystem.study.outcomes.measuring import numbers
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.store import Store
 from tests.studies import pair
+
+
+def test_words_about_a_study_are_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders were refused when a sentence about verdicts had changed."""
+    read, seen = Path.read_bytes, set[str]()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: seen.add("/".join(path.parts[-3:])) or read(path))
+    assert identity.engine_code.__wrapped__() == identity.engine_code()  # it is kept otherwise
+    assert "ecosystem/study/work.py" in seen and "ecosystem/engine/step.py" in seen
+    assert not [path for path in seen if "outcomes" in path or "plots" in path or "report/" in path]
 
 
 def fickle(run: Any) -> pd.DataFrame:

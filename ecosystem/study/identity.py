@@ -16,7 +16,13 @@ from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
 from ecosystem.study.work import Job, built_point
 
-FACES = ("plots", "report", "explore", "cli")  # no number depends on them
+FACES = (
+    "plots/",
+    "report/",
+    "explore/",
+    "cli/",
+    "study/outcomes/",
+)  # what shows and tells numbers: no number depends on them
 
 
 def identity(job: Job) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def engine_code() -> str:
     root = Path(__file__).parents[1]
     h = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in FACES:
+        if not path.relative_to(root).as_posix().startswith(FACES):
             h.update(path.read_bytes())
     return h.hexdigest()[:16]
 
