@@ -80,6 +80,12 @@ def panels(drawn: Any, field: str, order: Sequence[str], columns: int, header: s
     return spec.properties(bounds="flush", spacing={"row": 72, "column": 64})
 
 
+def shortly(most: int = 40) -> str:
+    """An expression that shortens what stands above a panel, in its middle: its end often tells names apart."""
+    label, tail = "datum.label", (most - 1) // 3
+    return f"length({label}) > {most} ? slice({label}, 0, {most - 1 - tail}) + '…' + slice({label}, -{tail}) : {label}"
+
+
 def finish(chart: Any, title: str, description: str, subtitle: str | Sequence[str] = "") -> Any:
     """A chart with its title, what its marks mean, and in words what it shows: with the numbers that matter."""
     lines = [subtitle] if isinstance(subtitle, str) else list(subtitle)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, listed, number, shortened
-from ecosystem.plots.chart import embedded, finish, needs, panels
+from ecosystem.plots.chart import embedded, finish, needs, panels, shortly
 from ecosystem.plots.lines import members_colour, members_dashes, numbers, picked
 from ecosystem.plots.spreads import over_members
 from ecosystem.plots.theme import RULE
@@ -18,6 +18,7 @@ from ecosystem.plots.theme import RULE
 LINES = 12  # names that have a line
 PANELS = 6  # kinds, or names, that have a panel each
 FAILED = "×"
+APART: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 6}  # numbers below an axis
 PALEST = 0.5  # of the strength of colours that is left out
 TOLD = 8  # names in a text alternative
 
@@ -62,8 +63,7 @@ def curves(
     kinds = list(dict.fromkeys(kept["kind"])) if "kind" in kept and not crowded else []
     kinds = kinds if len(kinds) <= PANELS else []
     if number and len(kinds) > 1:
-        shortly = "length(datum.label) > 48 ? slice(datum.label, 0, 47) + '…' : datum.label"
-        drawn = panels(drawn.properties(width=300, height=190), "kind", kinds, 2, shortly)
+        drawn = panels(drawn.properties(width=300, height=190), "kind", kinds, 2, shortly())
     elif number:
         drawn = alt.layer(*([_crowd(table, label)] if crowded else []), drawn, *_failures(whole, kept))
     known = bool((kept["high"] > kept["low"]).any())
@@ -74,7 +74,7 @@ def curves(
     failed = whole.loc[whole["failed"] > 0].drop_duplicates("x") if "failed" in whole else whole.head(0)
     words.append(f"{FAILED}: points failed there" if len(failed) and number and len(kinds) < 2 else "")
     endless = whole[np.isinf(whole["mean"].astype(float))]
-    some = listed((f"{row['name']} at {_value(row)}" for row in endless.to_dict("records")), 4)
+    some = listed((f"{shortened(row['name'])} at {_value(row)}" for row in endless.to_dict("records")), 4)
     words.append(f"without end, so not drawn: {some}" if len(endless) else "")
     title = f"{label[:1].upper()}{label[1:]} by {shortened(parameter)}"
     told = _told(kept, names) + (
@@ -133,7 +133,7 @@ def _lines(table: pd.DataFrame, names: list[str], parameter: str, label: str, lo
     """A line and a band a name over the numbers of a parameter."""
     chosen, pale = picked("curves"), 0.16 if len(names) <= 4 else 0.06
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=False)
-    x = alt.X("x:Q", title=shortened(parameter, 40), scale=scale)
+    x = alt.X("x:Q", title=shortened(parameter, 40), scale=scale, axis=alt.Axis(**APART))
     base = alt.Chart(table).encode(x, color=members_colour(names))
     y: dict[str, Any] = {"title": label, "scale": alt.Scale(zero=False)}
     full, faint = (alt.when(chosen).then(alt.value(a)).otherwise(alt.value(b)) for a, b in ((1.0, 0.12), (pale, 0.02)))
@@ -186,13 +186,13 @@ def _told(table: pd.DataFrame, names: list[str], where: str = "") -> str:
             for how, row in (("highest", top), ("lowest", low))
             if row["x"] not in (first["x"], last["x"])
         ]
-        told.append(f"{name}{where}: {ends}{f' ({listed(inside)})' if inside else ''}")
+        told.append(f"{shortened(name, 40)}{where}: {ends}{f' ({listed(inside)})' if inside else ''}")
     more = f"; and {counted(len(names) - TOLD, 'more')}" if len(names) > TOLD else ""
     return "; ".join(told) + more.removesuffix("s") + "."
 
 
 def _value(row: Any) -> str:
-    return str(row["label"] if "label" in row else row["x"])
+    return shortened(row["label"] if "label" in row else row["x"], 40)
 
 
 def slices(
@@ -243,7 +243,11 @@ def slices(
     colour = _levels(list(levels), shortened(by, 40), ordered)
     kept = kept.assign(place=kept["by"].map({level: i for i, level in enumerate(levels)}))
     axis = alt.Scale(type="log" if log else "linear", zero=False, nice=False)
-    across = alt.X("x:Q", scale=axis) if number else alt.X("x:O", sort=list(dict.fromkeys(kept["x"])))
+    across = (
+        alt.X("x:Q", scale=axis, axis=alt.Axis(**APART))
+        if number
+        else alt.X("x:O", sort=list(dict.fromkeys(kept["x"])))
+    )
     base = alt.Chart(kept).encode(across.title(shortened(x, 40)), colour, detail="by:N")
     y: dict[str, Any] = {"title": label, "scale": alt.Scale(zero=False)}
     layers = [base.mark_line().encode(alt.Y("mean:Q", **y))]
@@ -256,11 +260,11 @@ def slices(
         layers.insert(0, base.mark_area(opacity=0.1).encode(alt.Y("low:Q", **y), alt.Y2("high:Q")))
     drawn = alt.layer(*layers)
     if len(names) > 1:
-        drawn = panels(drawn.properties(width=300, height=190), "member", names, 2)
+        drawn = panels(drawn.properties(width=300, height=190), "member", names, 2, shortly())
     words = [f"{len(levels)} of {counted(count, 'value')} of {shortened(by)}" if len(levels) < count else ""]
     words.append("band: the 95 % interval over seeds" if bool((kept["high"] > kept["low"]).any()) else "")
     words.append(f"faint dots: {basis}" if basis and _has(kept, "base") else "")
     title = f"{label[:1].upper()}{label[1:]} by {shortened(x)}, at values of {shortened(by)}"
     ends = dict.fromkeys((levels.iloc[0], levels.iloc[-1]))
-    told = [_told(kept[kept["by"] == level], names, f" at {shortened(by)} {level}") for level in ends]
+    told = [_told(kept[kept["by"] == level], names, f" at {shortened(by)} {shortened(level)}") for level in ends]
     return finish(drawn, title, f"{title}. {' '.join(told)}", [note, "; ".join(filter(None, words))])

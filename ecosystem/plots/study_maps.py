@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, joined, number, shortened
-from ecosystem.plots.chart import ROWS, embedded, finish, needs
+from ecosystem.plots.chart import ROWS, embedded, finish, needs, shortly
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import Ends, coloured, ends, letters, written
 from ecosystem.plots.theme import BLANK
@@ -72,7 +72,9 @@ def heat_map(
     draw = _cells if grid else _points
     panel = draw(kept, x, y, color, label, step)
     columns = len(names) if len(names) < 3 else 2 if len(names) == 4 else 3
-    drawn = panel.facet(alt.Facet("name:N", title=None, sort=names), columns=columns) if len(names) > 1 else panel
+    header = alt.Header(labelExpr=shortly(max(12, min(40, step * across // 7))))
+    facet = alt.Facet("name:N", title=None, sort=names, header=header)
+    drawn = panel.facet(facet, columns=columns) if len(names) > 1 else panel
     part = f"the {len(names)} of {len(spans):,} that move most" if len(names) < len(spans) else ""
     words = [note, "; ".join(filter(None, [part, found.words, *_key(kept, grid)]))]
     title = f"{label[:1].upper()}{label[1:]} by {shortened(x)} and {shortened(y)}"
@@ -177,7 +179,8 @@ def _told(table: pd.DataFrame, names: list[str]) -> str:
     for name in names:
         rows = table[(table["name"] == name) & table["mean"].notna()]
         top, low = rows.loc[rows["mean"].idxmax()], rows.loc[rows["mean"].idxmin()]
-        words = f"{name}: highest {number(top['mean'])} at {_where(top)}, lowest {number(low['mean'])} at {_where(low)}"
+        ends = f"highest {number(top['mean'])} at {_where(top)}, lowest {number(low['mean'])} at {_where(low)}"
+        words = f"{shortened(name, 40)}: {ends}"
         below, unclear = (
             int((rows["mean"] < 0).sum()),
             int((~rows["clear"].astype(bool)).sum()) if "clear" in rows else 0,
@@ -188,7 +191,7 @@ def _told(table: pd.DataFrame, names: list[str]) -> str:
 
 
 def _where(row: pd.Series) -> str:
-    return ", ".join(str(row.get(f"{side}_label", row[side])) for side in ("x", "y"))
+    return ", ".join(shortened(row.get(f"{side}_label", row[side])) for side in ("x", "y"))
 
 
 def stable(table: pd.DataFrame, x: str, y: str | None = None) -> Any:

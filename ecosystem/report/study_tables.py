@@ -133,15 +133,16 @@ def points(subject: Subject) -> Table:
     """The first points: the swept parameters, and the alignment at the end of the members that move most."""
     final, results = subject.final, subject.results
     members = [] if final is None else strongest(final.sample, MEMBERS)
-    shown, whole = results.points[["point"]].astype(str), results.points
+    columns, headings, whole = [results.points["point"].astype(str)], ["Point"], results.points
     for p in subject.sweep.swept:
         labels = [shortened(label, 40) for label in p.labels]
-        shown = pd.concat([shown, pd.Series([labels[level] for level in p.level], name=p.name)], axis=1)
+        columns.append(pd.Series([labels[level] for level in p.level]))
+        headings.append(shortened(p.name))
     caption = "Points in their order"
     if final is not None:
-        some = range(min(tables.LISTED, len(shown)))
-        cells = {shortened(final.names[i]): [_cell(subject, i, point) for point in some] for i in members}
-        shown = pd.concat([shown, pd.DataFrame(cells)], axis=1)
+        some = range(min(tables.LISTED, len(whole)))
+        columns += [pd.Series([_cell(subject, i, point) for point in some]) for i in members]
+        headings += [shortened(final.names[i]) for i in members]
         numbers = {"": final.sample.mean, "± ": final.sample.reach}
         added = {f"{sign}{final.names[i]}": n[i] for i in range(len(final.names)) for sign, n in numbers.items()}
         whole = pd.concat([whole, pd.DataFrame(added)], axis=1)
@@ -149,8 +150,9 @@ def points(subject: Subject) -> Table:
         caption += f"; {final.label}{' ± half its 95 % interval over seeds' if chance else ''}"
         if len(members) < len(final.names):
             caption += f", of the {len(members)} of {len(final.names):,} members that move most"
-    table = tables.table("points-table", shown.fillna(""), f"{caption}.")
-    return replace(table, columns=["Point", *table.columns[1:]], whole=whole if table.more else None)
+    shown = pd.concat(columns, axis=1, keys=range(len(columns))).fillna("")  # two may have one name
+    table = tables.table("points-table", shown, f"{caption}.")
+    return replace(table, columns=headings, whole=whole if table.more else None)
 
 
 def _cell(subject: Subject, member: int, point: int) -> str:
