@@ -16,7 +16,8 @@ WORDS = VERDICTS | {"few": "too few pairs of runs", "unclear": "unclear", "raise
 
 def influence(effect: Influence) -> str:
     """An exact influence as HTML: what it is of, its headline, and its largest effects with their verdicts."""
-    return _exact(judgement.tables(effect), effect.scenario.name, effect.point.message)
+    exact: Any = effect  # its properties are cached, which no protocol says
+    return _exact(judgement.tables(exact), effect.scenario.name, effect.point.message)
 
 
 def findings(findings: Findings) -> str:
@@ -54,7 +55,7 @@ def measured(measured: Measured) -> str:
 def _effect(row: dict[Any, Any]) -> dict[str, str]:
     network = {"the network": str(row["network"])} if "network" in row else {}
     effect = {"source": str(row["source"]), "target": str(row["target"]), "effect": number(row["effect"], sign=True)}
-    return {**effect, **network, "verdict": WORDS.get(row["verdict"], row["verdict"]), "in words": row["sentence"]}
+    return {**effect, **network, "verdict": str(WORDS.get(row["verdict"])), "in words": str(row["sentence"])}
 
 
 def _reach(row: dict[Any, Any], confidence: float) -> dict[str, str]:
