@@ -84,16 +84,16 @@ def within(hops: pd.DataFrame, hop: int, members: Sequence[str] | None = None, m
     needs("within", "hops", hops, (*PAIR, "hop", "cumulative", "left"))
     table = hops.astype({"target": str, "source": str})
     table["whole"] = table["cumulative"] + table["left"]
+    sizes = table[table["hop"] == table["hop"].max()].assign(size=lambda last: last["whole"].abs())
     for side in PAIR:
-        size = table[table["hop"] == table["hop"].max()].groupby(side, sort=False)["whole"]
-        table = table[table[side].isin(size.agg(lambda whole: whole.abs().sum()).nlargest(most).index)]
+        table = table[table[side].isin(sizes.groupby(side, sort=False)["size"].sum().nlargest(most).index)]
     scale = table[["cumulative", "whole"]].to_numpy().ravel()
     now = table[table["hop"] == hop]
     now = now.assign(effect=now["cumulative"])
     needs("within", "hops", now, (), f"give one of the hops {table['hop'].min()} to {table['hop'].max()}")
     kept = [*(name for name in ("of", "measure") if name in now), *PAIR, "effect", "left"]
     drawn = matrix(now[kept], members, most, scale)
-    far, whole = now["left"].abs().sum(), now["whole"].abs().sum()
+    far, whole = now.loc[np.isfinite(now[["left", "whole"]]).all(axis=1), ["left", "whole"]].abs().sum()
     rest = f"{percent(far / whole)} of the influence is still under way" if far > NOTHING * whole else "nothing is left"
     steps = f"within {counted(hop, 'hop')}" if hop else "before the first hop"
     many = bool((hops[PAIR].nunique() > most).any())

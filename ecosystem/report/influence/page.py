@@ -110,7 +110,7 @@ def _told(findings: Findings) -> dict[str, str]:
     """The verdict on members' own curation, said where they are pointed at; of many, that of the strongest."""
     if judgement.subject(findings) != judgement.USUAL:
         return {}
-    rows = strongest(judged(findings, "self")).head(2 * FEW)
+    rows = strongest(judged(findings, "self")).head(FEW)
     return {str(row["source"]): itself(findings, row) for row in rows.to_dict("records")}
 
 

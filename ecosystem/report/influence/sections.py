@@ -149,7 +149,7 @@ def _network(findings: Findings) -> Section:
     """Where influence flows: a drawing of what flows carry, and one of what their sources do to their readers."""
     of, measure = judgement.subject(findings)
     effects = findings.influence.assign(target=findings.influence["target"].astype(str)).groupby("target")["effect"]
-    values = effects.sum(min_count=1).to_dict()
+    values = {name: value for name, value in effects.sum(min_count=1).items() if np.isfinite(value)}
     known = set(findings.members["member"].astype(str))
     kinds = {"traffic": "what flows carry"}
     if set(findings.influence["source"].astype(str)) & known:
