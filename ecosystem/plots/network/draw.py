@@ -1,23 +1,25 @@
-"""From a scenario, or its tables, to one SVG."""
+"""From a scenario, or its tables, to one SVG: what it says in words, and how it is shown and saved."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.core.words import listed, safe
-from ecosystem.plots.network import legend
+from ecosystem.plots.network import mark
 from ecosystem.plots.network.arrange import arrange
-from ecosystem.plots.network.drawing import Drawing
+from ecosystem.plots.network.curves import num
 from ecosystem.plots.network.graph import read
 from ecosystem.plots.network.groups import grouped
-from ecosystem.plots.network.mark import num
 from ecosystem.plots.network.picture import Picture, pictured
-from ecosystem.plots.network.scene import Scene
-from ecosystem.plots.network.theme import THEMES, style
+from ecosystem.plots.network.sheet import Sheet
+from ecosystem.plots.network.theme import THEMES, flat, style
 from ecosystem.plots.palette import COLOURS
 
 MOST = 60  # members that are drawn in full
@@ -28,6 +30,61 @@ SHAPES = {
     "circle": "in a circle",
     "force": "near those they are joined to",
 }
+
+
+@dataclass(frozen=True, repr=False)
+class Drawing:
+    """A network as one SVG that shows itself in a notebook.
+
+    ``svg`` is the text, for a page of one's own or a file; ``caption`` says what it shows, ``alt`` stands in its place
+    for who does not see it; ``kind`` is the layout. Members carry ``data-member``, flows ``data-source``,
+    ``data-target`` and ``data-kind``; a page that gives one the class ``lit`` or ``dim`` highlights it or sets it back,
+    and changes colours by variables such as ``--eco-ink``.
+    """
+
+    svg: str
+    caption: str
+    alt: str
+    kind: str
+    theme: str
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.alt.partition('.')[0]}; {len(self.svg):,} characters of SVG)"
+
+    def __str__(self) -> str:
+        return self.svg
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return self.svg
+
+    def png(self, scale: float = 2.0) -> bytes:
+        """The drawing in pixels, ``scale`` of them for each of its own."""
+        import vl_convert  # takes a while, and only pictures need it
+
+        return vl_convert.svg_to_png(flat(self.svg, self.theme), scale=scale)
+
+    def save(self, path: str | os.PathLike[str], scale: float = 2.0) -> Path:
+        """Write ``x.svg`` or ``x.png`` and return its path.
+
+        Of a theme that follows the reader (``"auto"``) the SVG keeps its variables, of the others it has plain colours,
+        which programs other than browsers need.
+
+        Raises
+        ------
+        ValueError
+            If the name ends otherwise.
+        """
+        file = Path(path)
+        if file.suffix.lower() == ".png":
+            file.write_bytes(self.png(scale))
+        elif file.suffix.lower() == ".svg":
+            file.write_text(self.svg if self.theme == "auto" else flat(self.svg, self.theme), encoding="utf-8")
+        else:
+            raise ValueError(f"save({str(path)!r}): a drawing is saved as .svg or .png")
+        return file
 
 
 def network(
@@ -76,7 +133,7 @@ def network(
     >>> flows = pd.DataFrame({"source": ["author"], "target": ["reader"], "raw": [0.3], "curated": [0.2]})
     >>> drawing = network((members, flows))
     >>> drawing
-    Drawing(Directed network of 2 members and 1 flow, drawn in a circle; ... characters of SVG)
+    Drawing(Directed network of two members and one flow, drawn in a circle; ... characters of SVG)
     """
     whole_number(most, "network(most)", 1)
     whole_number(width, "network(width)", 240, high=10_000)
@@ -87,31 +144,29 @@ def network(
     picture = pictured(grouped(tables, by) if by is not None or len(tables.members) > most else tables)
     made = arrange(picture, width, layout, focusable)
     caption, alt = _caption(picture, made), _alt(picture, made)
-    return Drawing(_svg(made, width, theme, caption, alt), caption, alt, made.plan.kind, theme)
+    return Drawing(_svg(made, theme, caption, alt), caption, alt, made.plan.kind, theme)
 
 
-def _svg(made: Scene, width: float, theme: str, caption: str, alt: str) -> str:
+def _svg(made: Sheet, theme: str, caption: str, alt: str) -> str:
     """The layers one over the other, and the key below them."""
     top, low = made.reach()
-    key, end = legend.below(made, low + 20, width)
-    top, end = top - 8, end + 4
-    box = f"{num(-width / 2)} {num(top)} {num(width)} {num(end - top)}"
-    discs = [f'<circle class="disc" cx="{num(x)}" cy="{num(y)}" r="{num(r)}"/>' for x, y, r in made.plan.discs]
-    paper = f'<rect class="paper" x="{num(-width / 2)}" y="{num(top)}" width="{num(width)}" height="{num(end - top)}"/>'
-    layers = made.layers
-    parts = [paper, *discs, *layers["flows"], *layers["real"], *layers["members"], *layers["words"]]
-    parts += [f'<g class="key" aria-hidden="true">{"".join(key)}</g>'] if key else []
+    key, end = mark.key(made, low + 20)
+    top, width, high = top - 8, made.width, end - top + 12
+    box = f"{num(-width / 2)} {num(top)} {num(width)} {num(high)}"
+    parts = [f'<rect class="paper" x="{num(-width / 2)}" y="{num(top)}" width="{num(width)}" height="{num(high)}"/>']
+    parts += [f'<circle class="disc" cx="{num(x)}" cy="{num(y)}" r="{num(r)}"/>' for x, y, r in made.plan.discs]
+    parts += [part for layer in ("flows", "real", "members", "words") for part in made.layers[layer]]
     rules = style(theme, {i % len(COLOURS) for i in range(len(made.picture.faces))})
     role = "group" if made.focusable else "img"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="eco-network eco-{theme}" viewBox="{box}" '
-        f'width="{num(width)}" height="{num(end - top)}" style="max-width:100%;height:auto" role="{role}" '
+        f'width="{num(width)}" height="{num(high)}" style="max-width:100%;height:auto" role="{role}" '
         f'aria-label="{safe(alt)}">\n<title>{safe(f"{made.picture.name}: {made.picture.size}")}</title>\n'
-        f"<desc>{safe(caption)}</desc>\n<style>\n{rules}\n</style>\n" + "\n".join(parts) + "\n</svg>\n"
+        f"<desc>{safe(caption)}</desc>\n<style>\n{rules}\n</style>\n" + "\n".join([*parts, key]) + "\n</svg>\n"
     )
 
 
-def _caption(picture: Picture, made: Scene) -> str:
+def _caption(picture: Picture, made: Sheet) -> str:
     """What the drawing shows, and what it leaves out."""
     said = ["An arrow leads from the member that generates to the one that trains on it"]
     if picture.carry == "share":
@@ -134,7 +189,7 @@ def _caption(picture: Picture, made: Scene) -> str:
     return " ".join([*said, f"No room was found for {left}: titles tell them."] if left else said)
 
 
-def _alt(picture: Picture, made: Scene) -> str:
+def _alt(picture: Picture, made: Sheet) -> str:
     """What is read aloud: size, shape, and of few members what each trains on."""
     few = picture.carry == "share" and len(picture.faces) <= 12
     words = f"Directed network of {picture.size}, drawn {SHAPES[made.plan.kind]}."
