@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.streams import Stream, as_words
+from ecosystem.core.streams import Stream, as_words, with_parts
 
 _AGAIN = "drawn again"  # the address below which later draws at one address lie
 _Address = tuple[Hashable, ...]
@@ -47,7 +47,7 @@ class Advancing(Stream):
 
     def at(self, part: int | str | Tensor) -> Self:
         words = as_words(part)
-        return super().at(words)._with(address=(*self.address, _hashed(words)))
+        return with_parts(super().at(words), address=(*self.address, _hashed(words)))
 
     def addressed(self) -> Stream:
         """A plain stream for code that gives each draw an address of its own; another one each time."""

@@ -19,7 +19,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -72,6 +72,9 @@ def _keys(x: np.ndarray) -> Tensor:
     return torch.from_numpy(_mix(x, np.empty_like(x)).view(np.int64)[..., 0])
 
 
+S = TypeVar("S", bound="Stream")
+
+
 @dataclass(frozen=True)
 class Stream:
     """Random numbers by address: ``keys`` int64 ``[*batch]``, one stream for each.
@@ -103,25 +106,19 @@ class Stream:
 
     def at(self, part: int | str | Tensor) -> Self:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
-        return self._with(keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
+        return with_parts(self, keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
 
     def skip(self, rows: int | Tensor) -> Self:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""
-        return self._with(first=self.first + rows)
+        return with_parts(self, first=self.first + rows)
 
     def select(self, rows: Tensor) -> Self:
         """The stream whose rows 0, 1, ... are this one's rows ``rows`` (int64 ``[n]``)."""
-        return self._with(rows=rows)
+        return with_parts(self, rows=rows)
 
     def __getitem__(self, index: Any) -> Self:
         first = self.first[index] if isinstance(self.first, Tensor) else self.first
-        return self._with(keys=self.keys[index], first=first)
-
-    def _with(self, **parts: Any) -> Self:
-        """The same with other parts; ``dataclasses.replace`` takes longer than what a small round draws."""
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__, **parts)
-        return new
+        return with_parts(self, keys=self.keys[index], first=first)
 
     def uniform(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``; float64 unless told otherwise."""
@@ -158,6 +155,13 @@ class Stream:
         if self.keys.ndim:
             raise ValueError(f"a generator needs one stream, this is a batch of shape {tuple(self.keys.shape)}")
         return int(self.keys) & 0x7FFFFFFFFFFFFFFF
+
+
+def with_parts(rng: S, **parts: Any) -> S:
+    """The same stream with other parts; ``dataclasses.replace`` takes longer than what a small round draws."""
+    new = object.__new__(type(rng))
+    new.__dict__.update(rng.__dict__, **parts)
+    return new
 
 
 def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
