@@ -379,3 +379,12 @@ def test_a_fixed_order_is_exact_also_where_the_scenario_shuffles() -> None:
     table = stability(network(matrix, ordering=shuffled), [synchronous]).table
     assert table["rate"].iloc[1] == pytest.approx(radius(matrix), rel=1e-9)
     assert table["error"].notna().tolist() == [True, False]
+
+
+def test_an_ordering_is_listed_once() -> None:
+    """The scenario's own ordering stood twice in the table where it was among those given too."""
+    s = network([[0.0, 0.8], [0.9, 0.1]])
+    alone = stability(s).table
+    table = stability(s, [synchronous, sequential("a", "b"), sequential("a", "b"), synchronous]).table
+    assert table["ordering"].tolist() == ["synchronous", "sequential('a', 'b')"]
+    assert table["rate"].iloc[0] == alone["rate"].iloc[0]

@@ -26,6 +26,7 @@ from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.sizes import sizes
 from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
+from ecosystem.orderings import as_ordering
 from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
@@ -66,6 +67,7 @@ class Stability:
 
     @property
     def certified(self) -> bool:
+        """Whether every asynchronous order with bounded delays settles: ``ρ(K) < 1``."""
         return self.certificate < 1
 
     @property
@@ -93,7 +95,7 @@ def stability(
 ) -> Stability:
     """Spectral radii, rates and certificates at the stable point of a scenario (``at`` spares the search for it).
 
-    The first row of the table is the scenario's own ordering, the others are those given. ValueError where there is no
+    The first row of the table is the scenario's own ordering, then those given, each once. ValueError where there is no
     stable point.
 
     >>> from ecosystem import Flow, Location, Member, Scenario, sequential, synchronous
@@ -113,7 +115,9 @@ def stability(
 
 def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float = 1e-6) -> Stability:
     """See :func:`stability`."""
-    many = [Rounds(resolvent.dynamics, ordering) for ordering in (None, *orderings)]
+    own = resolvent.dynamics.scenario.ordering
+    asked = {ordering.kind(): ordering for ordering in (own, *map(as_ordering, orderings))}  # each once, in this order
+    many = [Rounds(resolvent.dynamics, ordering) for ordering in asked.values()]
     note = ""
     try:
         rest: State | None = many[0].at_rest(resolvent.point.unsqueeze(0))
