@@ -207,9 +207,13 @@ def test_what_a_study_lacks_is_named(folder: Path) -> None:
     with pytest.raises(NoMeasure, match="'pul' is no parameter of the study; those that vary are pull, curation"):
         plot.map("alignment", "pul", "curation")
     with pytest.raises(
-        NoMeasure, match=r"'width': this study has no such numbers; there are alignment, gain, influence, "
-    ):
+        NoMeasure, match=r"'width': this study has no such numbers; there are alignment, gain, "
+    ) as error:
         plot.curves("width")
+    said = str(error.value)
+    assert "influence.effect" in said and "influence.kind" not in said and "influence.network" not in said  # texts
+    with pytest.raises(NoMeasure, match=r"rounds\.member: it has no numbers"):
+        plot.curves("rounds.member")
     with pytest.raises(NoMeasure, match=r"'alignment_': this"):
         plot.curves("alignment_")
     with pytest.raises(NoMeasure, match="there is no 'c'; there are a, b"):

@@ -10,7 +10,16 @@ import pandas as pd
 
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
-from ecosystem.study.outcomes.reading import Alignment, alignment, columns, ends_only, exact_points, parts, places
+from ecosystem.study.outcomes.reading import (
+    Alignment,
+    alignment,
+    columns,
+    ends_only,
+    exact_points,
+    numeric,
+    parts,
+    places,
+)
 from ecosystem.study.outcomes.sample import Sample, strongest
 from ecosystem.study.outcomes.sweep import Sweep
 
@@ -90,18 +99,18 @@ def of_ends(found: Alignment) -> Numbers:
 
 
 def measures(results: Contents) -> list[str]:
-    """The measures that can be asked for by name, each number once; those of text are among them and have none."""
+    """The measures that can be asked for by name, each number once."""
     tables = _tables(results)
     own = {"rounds.alignment" if "rounds" in tables else "stable_point.alignment", "influence.effect"}
     return ["alignment", "gain", "influence", *(name for name in _every(tables) if name not in own)]
 
 
 def _tables(results: Contents) -> dict[str, set[str]]:
-    return {name: columns(results, name) for name in results.tables if name not in ("failures", "blocks")}
+    return {name: numeric(results, name) for name in results.tables if name not in ("failures", "blocks")}
 
 
 def _every(tables: dict[str, set[str]]) -> list[str]:
-    """The columns that may be numbers."""
+    """The columns of numbers."""
     known = {"point", *WHOSE, *RUN, "round"}
     return [f"{name}.{label}" for name, labels in tables.items() for label in sorted(labels - known)]
 
@@ -119,10 +128,18 @@ def _place(results: Contents, measure: str) -> tuple[str, str]:
         raise NoMeasure(
             f"{measure!r}: several tables have it; say which, {listed(f'{name}.{measure}' for name in found)}"
         )
-    raise NoMeasure(
-        f"{measure!r}: this study has no such numbers; there are alignment, gain, influence, "
-        f"{listed(_every(there), 20)}"
-    )
+    if table in results.tables and column in columns(results, table):
+        raise NoMeasure(f"{measure}: it has no numbers; a measure is a column of numbers")
+    own = [name for name in ("alignment", "gain", "influence") if _is_there(results, name)]
+    raise NoMeasure(f"{measure!r}: this study has no such numbers; there are {listed([*own, *_every(there)], 20)}")
+
+
+def _is_there(results: Contents, measure: str) -> bool:
+    try:
+        numbers(results, measure)
+    except NoMeasure:
+        return False
+    return True
 
 
 def _column(results: Contents, table: str, column: str) -> Numbers:

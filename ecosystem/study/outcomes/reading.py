@@ -86,6 +86,14 @@ def columns(results: Contents, table: str) -> set[str]:
     return set(results.dataset(table).schema.names)
 
 
+def numeric(results: Contents, table: str) -> set[str]:
+    """Those of numbers, or of yes and no."""
+    if not columns(results, table):
+        return set()
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    return {part.name for part in results.dataset(table).schema if any(kind(part.type) for kind in kinds)}
+
+
 def parts(
     results: Contents, table: str, wanted: Sequence[str], condition: Callable[[Any], Any] | None = None
 ) -> Iterator[pd.DataFrame]:
