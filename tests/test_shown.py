@@ -74,3 +74,19 @@ def test_measured_influence_shows_intervals_and_what_is_clear() -> None:
     page = measure_influence(s, seeds=4, burn_in=1)._repr_html_()
     assert "Measured influence of curation on alignment" in page and "Of one effect one is clear." in page
     assert "(95 %)" in page and "pays" in page
+
+
+def test_a_scenario_shows_its_network_and_says_what_is_left_out() -> None:
+    """It was two tables, the flows cut off after twelve, and no drawing."""
+    s = Scenario("ring", rounds=1)
+    for i in range(20):
+        s.add(f"m{i}", Member(Location([0.0]), real=Location([0.0])))
+    for i in range(20):
+        s.connect(f"m{i}", f"m{(i + 1) % 20}", Flow(raw=0.5))
+    page = s._repr_html_()
+    assert page.count("<svg") == 1 and 'data-source="m19"' in page and page.count("… and eight more rows") == 2
+    for i in range(20, 61):
+        s.add(f"m{i}", Member(Location([0.0]), real=Location([0.0])))
+    many = s._repr_html_()
+    assert "<svg" not in many and "… and 49 more rows" in many
+    assert "<svg" not in Scenario("nobody", rounds=1)._repr_html_()

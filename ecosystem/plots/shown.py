@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ecosystem.core.words import counted, number, percent, safe, shortened
 from ecosystem.generators.closed_form import ClosedForm
+from ecosystem.plots.network.draw import MOST, network
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.ecosystem import Ecosystem
 from ecosystem.running.run import Run
@@ -27,7 +28,7 @@ def table(rows: Iterable[Mapping[str, str]], total: int) -> str:
         return ""
     head = "".join(f"<th style='text-align:left'>{safe(name)}</th>" for name in some[0])
     body = "".join("<tr>" + "".join(_cell(text) for text in row.values()) + "</tr>" for row in some)
-    rest = f"<p>… and {total - len(some):,} more</p>" if total > len(some) else ""
+    rest = f"<p>… and {counted(total - len(some), 'more row')}</p>" if total > len(some) else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
 
 
@@ -62,14 +63,16 @@ def _verdict(row: dict[Any, Any]) -> dict[str, str]:
 
 
 def scenario(scenario: Scenario) -> str:
-    """A scenario as HTML: how long and in which order it runs, its members and its flows."""
+    """A scenario as HTML: how long and in which order it runs, its network up to `MOST` members, members and flows."""
     samples = "the population" if scenario.samples is None else f"{scenario.samples} samples a member"
     parts = [counted(scenario.rounds, "round"), str(scenario.ordering), samples]
     parts += [counted(len(scenario.names), "member"), counted(scenario.graph.size(), "flow")]
     tables = scenario.describe()
     keys = {"members": ["generator", "curation", "real", "reward", "curator"], "flows": ["raw", "curated", "chosen_by"]}
     shown_tables = [_described(tables[name], columns) for name, columns in keys.items()]
-    return f"<div><b>Scenario {safe(scenario.name)}</b>: {safe(', '.join(parts))}{''.join(shown_tables)}</div>"
+    drawing = str(network(scenario, width=680)) if 0 < len(scenario.names) <= MOST else ""
+    facts = safe(", ".join(parts))
+    return f"<div><b>Scenario {safe(scenario.name)}</b>: {facts}{drawing}{''.join(shown_tables)}</div>"
 
 
 def _described(frame: pd.DataFrame, columns: list[str]) -> str:
