@@ -6,9 +6,12 @@ must be there without it. As pandas does for ``frame.plot``, the class names the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Door:
@@ -31,3 +34,13 @@ class Door:
         if instance is None:
             return behind
         return behind(instance) if isinstance(behind, type) else partial(behind, instance)
+
+
+def told_as(function: Callable[..., Any]) -> Callable[[F], F]:
+    """A method that says of itself what the function does that it calls: ``help(effect.edges)`` is not bare."""
+
+    def told(method: F) -> F:
+        method.__doc__ = function.__doc__
+        return method
+
+    return told

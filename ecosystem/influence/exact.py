@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.door import Door
+from ecosystem.core.door import Door, told_as
 from ecosystem.influence import after, judgement, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
@@ -91,7 +91,10 @@ class Influence(Response):
 
     @property
     def welfare(self) -> pd.DataFrame:
-        """Of each source: ``private`` value ``M_kk``, ``externality`` ``Σ_{j≠k} M_jk``, ``social`` value their sum."""
+        """What each source does, per unit of share: columns source, private, externality, social.
+
+        ``private`` is ``M_kk``, ``externality`` ``Σ_{j≠k} M_jk``, ``social`` their sum.
+        """
         return verdicts.welfare(self.matrix)
 
     @cached_property
@@ -107,7 +110,11 @@ class Influence(Response):
 
     @cached_property
     def stability(self) -> Stability:
-        """See :func:`ecosystem.influence.stability`, at this stable point."""
+        """How this point is reached in the scenario's own order: ``radius``, ``certificate``, a ``table`` of one row.
+
+        Columns ordering, rate, error, worst, exponent, settles, left, predicted, measured (rounds):
+        :func:`ecosystem.influence.stability`.
+        """
         return assess(self.resolvent)
 
     # -- the paper's quantities ----------------------------------------------------------------------------------------
@@ -152,16 +159,16 @@ class Influence(Response):
             raise KeyError(f"{name!r} is no member that retrains; those are {', '.join(moving[:8])}")
         return span
 
+    @told_as(propagation.hops)
     def hops(self, most: int = 8) -> pd.DataFrame:
-        """See :func:`ecosystem.influence.propagation.hops`."""
         return propagation.hops(self, most)
 
+    @told_as(traffic.edges)
     def edges(self, source: str | None = None, target: str | None = None, knock_out: bool = False) -> pd.DataFrame:
-        """See :func:`ecosystem.influence.traffic.edges`."""
         return traffic.edges(self, source, target, knock_out)
 
+    @told_as(walks.paths)
     def paths(self, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
-        """See :func:`ecosystem.influence.walks.paths`."""
         return walks.paths(self, source, target, k, longest)
 
     def after(self, rounds: int | None = None) -> pd.DataFrame:
@@ -175,7 +182,11 @@ class Influence(Response):
         return after.after(self, rounds)
 
     def knock_out(self, u: str, v: str) -> KnockOut:
-        """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data)."""
+        """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data).
+
+        ``flow``, ``point`` (the new stable point), ``alignment`` (by member, the change of ``J``) and ``matrix`` (the
+        change of ``M``, NaN for sources whose number cannot be moved any more).
+        """
         scenario, point = solved_without(self.dynamics, u, v, self.vector)
         numbers = self.numbers.without(u, v)
         left = [name for name in self.sources if not numbers.refusal(scenario, name)]
@@ -186,7 +197,10 @@ class Influence(Response):
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
     def findings(self, hops: int = 8, knock_out: bool = False) -> Findings:
-        """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only."""
+        """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only.
+
+        :class:`~ecosystem.influence.findings.Findings` says what columns each table has.
+        """
         tables, stability = self.scenario.describe(), self.stability
         alignment = tables["members"]["member"].map(self.point.alignment)
         played, unplayed = after.of_pairs(self, self.table)

@@ -97,7 +97,7 @@ def moved(of: str) -> str:
 
 
 def of_findings(found: sentences.Analysed) -> pd.DataFrame:
-    """The same of tables that were saved."""
+    """One row for each target and source, with the columns of :attr:`ecosystem.influence.Influence.verdicts`."""
     table = found.influence
     said = [name for name in ("of", "measure") if name in table]
     verdict = sentences.verdicts(found)

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn
-from ecosystem.core.door import Door
+from ecosystem.core.door import Door, told_as
 from ecosystem.core.progress import metered
 from ecosystem.influence import judgement
 from ecosystem.influence.absences import absences, unsaid
@@ -56,13 +56,13 @@ class Measured:
         return "\n".join([f"Measured({how})", small(self.table), *self.notes])
 
     @property
+    @told_as(judgement.of_measured)
     def verdicts(self) -> pd.DataFrame:
-        """See :func:`ecosystem.influence.judgement.of_measured`."""
         return judgement.of_measured(self.table, self.confidence, self.led, self.measure)
 
     @property
     def matrix(self) -> pd.DataFrame:
-        """The effects, targets in rows and sources in columns, in the order of the table."""
+        """The effects, per unit of share: targets in rows and sources in columns, in the order of the table."""
         wide = self.table.pivot(index="target", columns="source", values="effect")
         return wide.loc[self.table["target"].unique(), self.table["source"].unique()]
 

@@ -80,7 +80,10 @@ class Response:
 
     @property
     def scale(self) -> pd.DataFrame:
-        """How large each effect could be before anything fades: the source's longest push along the target's taste."""
+        """How large each effect could be before anything fades: targets in rows, sources in columns.
+
+        The source's longest push along the target's taste.
+        """
         steepness = lengths(self.dynamics, self.gradients.unsqueeze(0))[0]
         rows = steepness[[self.dynamics.index[name] for name in self.targets]]
         return _labelled(rows.unsqueeze(-1) * self.pushes.sizes(self.sources), self.targets, self.sources)

@@ -17,6 +17,7 @@ from ecosystem.core.check import brief, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.manifest import Damaged
 from ecosystem.generators import GenerativeModel
+from ecosystem.running.tables import TOLD
 from ecosystem.running.verdicts import outcomes
 from ecosystem.running.weights import Models, choose, given, one, portable
 
@@ -40,7 +41,7 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 def _table(name: str) -> Any:
     """A table as an attribute, made when it is first read."""
 
-    return property(lambda self: _made(self, name), doc=f"The table ``{name}``.")
+    return property(lambda self: _made(self, name), doc=TOLD[name])
 
 
 def _made(run: Run, name: str) -> pd.DataFrame:

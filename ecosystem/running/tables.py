@@ -14,6 +14,30 @@ from ecosystem.running.recording import Recorder
 from ecosystem.running.snapshots import Recorded, joined, measured
 from ecosystem.scenario.interventions import label
 
+_PLACE = "seed, replicate, round"
+TOLD = {  # what help() says of the tables of a run
+    "members": "Who is there: columns member, generator, event, parameters, curation and real (shares of its diet), "
+    "reward, curator, schedule, retention, later (what changes, and when).",
+    "flows": "Who trains on whom: columns source, target, raw and curated (shares of the diet of ``target``), "
+    "chosen_by, transform, delay (rounds), there, later.",
+    "rounds": f"How everybody stands after each round: columns {_PLACE}, member, updated, alignment (mean reward), "
+    "change (``‖Δθ‖/‖θ‖``), loss, and one for each measure that gives a number.",
+    "draws": f"How many samples came from where: columns {_PLACE}, member, component (in words), source, curated, "
+    "count. Empty without ``Record(draws=True)``.",
+    "changes": f"What agents decide and what intervenes: columns {_PLACE}, subject, what, before, after, source, "
+    "target.",
+    "failures": f"What went wrong, and when: columns {_PLACE}, member, error.",
+    "tastes": f"Every member by everybody's taste: columns {_PLACE}, member, judge, reward (its mean). Empty without "
+    "``Record(tastes=True)``.",
+    "sources": f"The data of members that train on data themselves, part by part: columns {_PLACE}, member, source, "
+    "curated, born (the round), count, reward (mean, by its users), deviation. Empty without ``Record(sources=True)``.",
+    "choices": f"What users saw and what they kept: columns {_PLACE}, source, target, quantile, before and after "
+    "(rewards at that quantile). Empty without ``Record(choices=True)``.",
+    "texts": f"What kept samples say: columns {_PLACE}, member, input, output. Empty without ``Record(samples=n)``.",
+    "baseline": "What everybody's users would think of it if nobody had read anybody: columns seed, replicate, member, "
+    "alignment, of (refitted, data or start).",
+}
+
 
 class Tables:
     """The tables of one variant, of what has been recorded up to now."""

@@ -46,6 +46,7 @@ class Network:
 
     @property
     def names(self) -> list[str]:
+        """The members, in the order in which they were added."""
         return list(self._graph)
 
     def member(self, name: str) -> Member:

@@ -136,7 +136,7 @@ class Scenario(Network):
         whole.check_scenario(self)
 
     def describe(self) -> dict[str, pd.DataFrame]:
-        """The tables ``members`` and ``flows``."""
+        """The tables ``members`` and ``flows``, whose columns :class:`ecosystem.Run` tells: a row each."""
         return {"members": tables.member_table(self), "flows": tables.flow_table(self)}
 
     # -- changed copies ------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Results:
         return dict(Counter(self["failures"][["point", "kind"]].drop_duplicates()["kind"].tolist()))
 
     def progress(self) -> Progress:
-        """How far it is, by what lies in the folder."""
+        """How far it is, by what lies in the folder: points, done, failed, blocks and finished, numbers of each."""
         finished = self._rows.finished
         waiting = {point for block in pending(self.facts.requests, finished) for point in block.points}
         blocks = sum(1 for request in self.facts.requests for _ in request.blocks())
@@ -104,12 +104,13 @@ class Results:
     ) -> pd.DataFrame:
         """A table of the finished blocks in the order of points; only some columns, only some points, if asked.
 
-        Read anew each time. For what does not fit into memory see :meth:`dataset`.
+        Columns are ``point`` and those that the table of a run has (:class:`ecosystem.Run`), or a stable point's or an
+        influence's. Read anew each time. For what does not fit into memory see :meth:`dataset`.
         """
         return self._rows.read(table, columns, points)
 
     def with_parameters(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """A table with the parameters of each row's point beside it.
+        """A table with the parameters of each row's point beside it: its columns, then one for each parameter.
 
         A parameter that is called like a column of the table gets ``_parameter`` behind its name.
         """

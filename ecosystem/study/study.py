@@ -87,7 +87,7 @@ class Study:
 
     @property
     def points(self) -> pd.DataFrame:
-        """The table ``points``: a row a point, a column a parameter."""
+        """The table ``points``: a row a point, columns ``point`` and one for each parameter."""
         return points_table(self.design.names, self.design.parameters)
 
     def __repr__(self) -> str:
