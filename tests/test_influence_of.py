@@ -187,7 +187,7 @@ def test_of_what_is_chosen_wholly_nothing_is_left_to_choose_from() -> None:
     ``a = c_a (h + 1)``, ``b = c_b (h + 1)``, ``h = .2 a``: at ``c = (.5, .4)``, ``h + 1 = 1/.9``.
     """
     s = hub().with_flow("hub", "a", raw=0.0, curated=0.5).with_flow("hub", "b", raw=0.0, curated=0.4)
-    with pytest.raises(ValueError, match="'hub' cannot be .*: its users choose all that is taken") as error:
+    with pytest.raises(ValueError, match=r"'hub' cannot be .*: its users choose all that is taken") as error:
         influence(s, ["hub"], of=PRODUCERS)
     asked = [("curated", "hub", "a"), ("curated", "hub", "b")]
     assert f"of={asked}: add up the columns" in str(error.value)

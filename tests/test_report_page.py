@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import sample_page as pages
 import pandas as pd
 import pytest
+import sample_page as pages
 import synthetic_runs
 from typer.testing import CliRunner
 

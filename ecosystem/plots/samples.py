@@ -201,10 +201,10 @@ def _square(table: pd.DataFrame) -> tuple[alt.X, alt.Y, int]:
     """Axes of one length for all but the outermost percent of points, and the digits that can be told apart on them."""
     (left, right), (low, high) = (_limits(table[name]) for name in ("x", "y"))
     half = 0.55 * max(right - left, high - low, 1e-9)
-    axis = {"axis": alt.Axis(tickCount=3, grid=False)}
+    axis = alt.Axis(tickCount=3, grid=False)
     across, up = ([middle - half, middle + half] for middle in ((left + right) / 2, (low + high) / 2))
-    x = alt.X("x:Q", title="first coordinate", scale=alt.Scale(domain=across, nice=False), **axis)
-    y = alt.Y("y:Q", title="second coordinate", scale=alt.Scale(domain=up, nice=False), **axis)
+    x = alt.X("x:Q", title="first coordinate", scale=alt.Scale(domain=across, nice=False), axis=axis)
+    y = alt.Y("y:Q", title="second coordinate", scale=alt.Scale(domain=up, nice=False), axis=axis)
     return x, y, 3 - int(np.floor(np.log10(2 * half)))
 
 

@@ -141,8 +141,7 @@ def _network(run: Run, told: pd.DataFrame) -> list[Section]:
     """Who learns from whom, with what became of each; of many members also how many sources and readers they have."""
     clear = told["kind"].isin(CLEAR)
     change = told.set_index("member")["change"].where(clear.to_numpy())
-    notes = dict(zip(told["member"], verdict_table.sentences(told), strict=True))
-    draw = partial(network, run, values=change if clear.any() else None, notes=notes, focusable=True)
+    draw = partial(network, run, values=change if clear.any() else None, focusable=True)
     wide = draw()
     words = f"{wide.caption} {captions.TINT}" if clear.any() else wide.caption
     blocks: list[Any] = [Network("network", wide, draw(width=360), words)]

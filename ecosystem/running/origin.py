@@ -49,8 +49,8 @@ def _content(items: Mapping[str, Any]) -> Any:
             place = (key, str(x.dtype), tuple(x.shape)) if few else (key, name)
             stacks.setdefault(str(place), []).append((name, x.cpu() if isinstance(x, Tensor) else x))
     return told, {
-        place: (names, torch.stack(found) if len(found) > 1 else found[0])
-        for place, (names, found) in ((place, tuple(zip(*pairs, strict=True))) for place, pairs in stacks.items())
+        place: (tuple(name for name, _ in pairs), torch.stack([x for _, x in pairs]) if len(pairs) > 1 else pairs[0][1])
+        for place, pairs in stacks.items()
     }
 
 
