@@ -316,6 +316,12 @@ class TestAccess:
             .map(e => e.outerHTML)
         """
         assert page.run(nameless) == []
+        unsaid = """
+            [...document.querySelectorAll('svg [role=button]')].filter(e => !e.getAttribute('aria-label').includes(
+                (e.matches('text') ? [e] : [...e.querySelectorAll('text')]).map(t => t.textContent).join('')))
+            .map(e => e.outerHTML)
+        """
+        assert page.run(unsaid) == []  # what is written on a button is part of its name
         twice = "(i => i.filter((x, n) => i.indexOf(x) !== n))([...document.querySelectorAll('[id]')].map(e => e.id))"
         assert page.run(twice) == []
         assert (

@@ -36,9 +36,11 @@ function reach(view) {
   if (reached.size <= REACHED) for (const [name, element] of reached) press(element, name);
 }
 
-/** Something drawn that acts as a button. */
+/** Something drawn that acts as a button; what is written on it is part of its name, for who says the name to press it. */
 function press(element, name) {
-  for (const [key, value] of Object.entries({ tabindex: "0", role: "button", "aria-label": name, "aria-pressed": "false" })) element.setAttribute(key, value);
+  const seen = (element.matches("text") ? [element] : all("text", element)).map((text) => text.textContent).join("");
+  const label = name.includes(seen) ? name : `${seen}, ${name}`;
+  for (const [key, value] of Object.entries({ tabindex: "0", role: "button", "aria-label": label, "aria-pressed": "false" })) element.setAttribute(key, value);
   for (let up = element.closest(".view g"); up; up = up.parentNode.closest(".view g")) {
     for (const key of ["aria-hidden", "role", "aria-label", "aria-roledescription"]) up.removeAttribute(key); // the group would hide it
   }
