@@ -15,7 +15,7 @@ import pandas as pd
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.palette import DASHES, MANY
-from ecosystem.plots.spreads import band_words, by_reward, evenly, in_order, over_members, spread
+from ecosystem.plots.spreads import CALLED, band_words, by_reward, evenly, in_order, over_members, spread
 from ecosystem.running.verdicts import copies
 
 NEEDED = ("seed", "replicate", "round", "member")
@@ -221,8 +221,7 @@ def _quantiles(table: pd.DataFrame, y: dict[str, Any]) -> Any:
     """Bands over members and the median one."""
     base = alt.Chart(table).encode(in_rounds())
     tips = [alt.Tooltip("round:Q", format=",d")]
-    words = {"low": "5 %", "lower": "25 %", "middle": "median", "upper": "75 %", "high": "95 %"}
-    tips += numbers(*words.items())
+    tips += numbers(*CALLED.items())
     wide = base.mark_area(opacity=0.16).encode(alt.Y("low:Q", **y), alt.Y2("high:Q"))
     half = base.mark_area(opacity=0.3).encode(alt.Y("lower:Q", **y), alt.Y2("upper:Q"))
     line = base.mark_line().encode(alt.Y("middle:Q", **y))

@@ -12,7 +12,7 @@ from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.palette import MANY
-from ecosystem.plots.spreads import QUANTILES, band_words, evenly, in_order, spread
+from ecosystem.plots.spreads import CALLED, QUANTILES, band_words, evenly, in_order, spread
 from ecosystem.plots.theme import CURATED, HALO, SHOWN
 from ecosystem.running.verdicts import KEYS, copies, survivors
 
@@ -106,8 +106,7 @@ def _lifted(lifts: pd.Series) -> str:
 
 def _boxes(table: pd.DataFrame, names: list[str], order: list[str]) -> Any:
     tips = [alt.Tooltip("flow:N"), alt.Tooltip("words:N", title="what"), alt.Tooltip("round:O")]
-    quantiles = {"low": "5 %", "lower": "25 %", "middle": "median", "upper": "75 %", "high": "95 %"}
-    tips += numbers(*quantiles.items())
+    tips += numbers(*CALLED.items())
     side = alt.XOffset("side:N", sort=list(SIDES), scale=alt.Scale(domain=list(SIDES), paddingInner=0.15))
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0))
     y = {"title": "users’ reward", "scale": alt.Scale(zero=False)}

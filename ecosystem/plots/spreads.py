@@ -16,6 +16,7 @@ POINTS = 300  # rounds drawn at most: more cannot be seen and make a page heavy
 FEW = 10  # replicates: below it a band shows their whole range, from it on the middle 80 %
 PANELS = 6
 QUANTILES = {"low": 0.05, "lower": 0.25, "middle": 0.5, "upper": 0.75, "high": 0.95}
+CALLED = {"low": "5 %", "lower": "25 %", "middle": "median", "upper": "75 %", "high": "95 %"}
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
@@ -57,6 +58,14 @@ def over_members(table: pd.DataFrame, by: Sequence[str] = ("round",)) -> pd.Data
     """Quantiles of ``middle`` over members: ``low`` and ``high`` hold 90 % of them, ``lower`` and ``upper`` half."""
     groups = table.groupby(list(by))["middle"]
     return pd.DataFrame({name: groups.quantile(q) for name, q in QUANTILES.items()}).reset_index()
+
+
+def moving(table: pd.DataFrame, most: int) -> tuple[list[str], str]:
+    """The names whose ``mean`` moves most over their rows, in the order of the table, and words on the others."""
+    spans = table.groupby("name", sort=False)["mean"].agg(lambda mean: mean.max() - mean.min())
+    kept = set(spans.nlargest(most).index)
+    words = f"the {len(kept)} of {len(spans):,} that move most" if len(kept) < len(spans) else ""
+    return [str(name) for name in spans.index if name in kept], words
 
 
 def by_reward(members: pd.DataFrame | None, present: set[str]) -> dict[str, list[str]]:

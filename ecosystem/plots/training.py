@@ -96,8 +96,7 @@ def diets(members: pd.DataFrame, flows: pd.DataFrame) -> Any:
     told = [
         f"{name} {', '.join(_part(row) for row in table[table['member'] == name].to_dict('records'))}" for name in names
     ]
-    subtitle = "grey: real data; the colour says whose output it is, pale: raw, full: curated"
-    return finish(_bars(embedded("diets", table), names), title, f"{title}: {'; '.join(told)}.", subtitle)
+    return finish(_bars(embedded("diets", table), names), title, f"{title}: {'; '.join(told)}.", KEY)
 
 
 def _part(row: dict[Any, Any]) -> str:
