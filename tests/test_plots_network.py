@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from drawings import by_pair, circle, classed, faults, parsed, tables
+from drawings import by_pair, circle, classed, faults, parsed, tables, text_boxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import font_manager
@@ -117,6 +117,20 @@ def test_nothing_overlaps_in_random_graphs(count, pairs, names, width, layout, v
     root = parsed(drawing)
     assert [member.get("data-member") for member in classed(root, "member")] == list(graph)
     assert {(f.get("data-source"), f.get("data-target")) for f in classed(root, "flow")} == set(graph.edges)
+
+
+@pytest.mark.parametrize("shape", ["chain", "ring"])
+def test_arrows_of_real_data_go_around_names(shape: str) -> None:
+    """They crossed names of neighbours on a phone, where another side had been free."""
+    graph = nx.relabel_nodes(SHAPES[shape](12), {node: f"reviewer number {node}" for node in range(12)})
+    root = parsed(network(tables(graph), width=390))
+    boxes = [box for name in classed(root, "name") for box in text_boxes(name)]
+    arrows = [real.find("{*}path").get("d", "") for real in classed(root, "real") if real.get("data-member")]  # type: ignore[union-attr]
+    for arrow in arrows:
+        start, end = (tuple(map(float, place.split(","))) for place in arrow[1:].split("L"))
+        spots = np.linspace(start, end, 50)
+        assert not any(((spots > box[:2]) & (spots < box[2:])).all(1).any() for box in boxes)
+    assert len(arrows) >= 11
 
 
 # -- what suits the graph ----------------------------------------------------------------------------------------------

@@ -203,7 +203,8 @@ def _loop(sheet: Sheet, i: int, stroke: Stroke) -> None:
         curve = loop(sheet.centres[i], float(sheet.radii[i]), angle, sheet.thick(stroke), stroke.kind == "minus", size)
         far = curve.points[8:-8]
         box = (*far.min(0), *far.max(0))
-        found.append((cost + 0.1 * sheet.crossed(box) + 5 * (not sheet.free(box)), curve))
+        cost += 0.1 * sheet.crossed(box) + sheet.over(curve.points) + 5 * (not sheet.free(box))
+        found.append((cost, curve))
     curve = min(found, key=lambda pair: pair[0])[1]
     sheet.draw(stroke, curve, curve.points[4:-2])
     sheet.boxes.append(boxed(curve.points[16], 6.0, 6.0))

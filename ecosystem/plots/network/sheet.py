@@ -114,6 +114,10 @@ class Sheet:
         inside = (self.cloud > box[:2]) & (self.cloud < box[2:])
         return 0 if self.light else int(inside.all(1).sum())
 
+    def over(self, points: np.ndarray) -> int:
+        """How many boxes that are taken a line goes through."""
+        return sum(bool(((points > box[:2]) & (points < box[2:])).all(1).any()) for box in self.boxes)
+
     def draw(self, stroke: Stroke, curve: Curve, points: np.ndarray) -> None:
         """Remember a curve, and places on it."""
         self.curves.append((stroke, curve))
@@ -145,7 +149,6 @@ class Sheet:
             far = np.hypot(*np.maximum(np.abs(spots) - np.array(size) / 2, 0).T)
             box = boxed(self.centres[member] + spots[np.argmax(far >= steps[0])], *size)
             if self.free(box):
-                way = np.linspace(self.centres[member], middle(box), 17)
-                over = sum(((way > taken[:2]) & (way < taken[2:])).all(1).any() for taken in self.boxes)
+                over = self.over(np.linspace(self.centres[member], middle(box), 17))
                 found.append((cost + over + crossing * self.crossed(box), box, angle))
         return min(found, key=lambda spot: spot[0], default=None)
