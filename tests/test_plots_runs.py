@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic_runs as made
+import torch
 from small_runs import recorded
 from test_plots import data
 
 from ecosystem import Run, plots
+from ecosystem.plots.samples import kind, shares
 from ecosystem.plots.spreads import QUANTILES
 
 
@@ -200,3 +202,49 @@ def test_names_of_every_kind_are_drawn() -> None:
     run = made.odd()
     for chart in (run.plot.alignment(), run.plot.diets(), run.plot.change(), run.plot.welfare()):
         assert "<script>alert(1)</script>" in spec(chart) or chart.description.startswith("Welfare")
+
+
+# -- what members generate ---------------------------------------------------------------------------------------------
+
+
+def test_clouds_have_the_same_axes_in_every_round_and_a_start_behind() -> None:
+    run = recorded()
+    first, last = run.plot.clouds(0).to_dict(), run.plot.clouds().to_dict()
+    ends = [
+        layer["encoding"][axis]["scale"]["domain"]
+        for spec in (first, last)
+        for layer in spec["spec"]["layer"]
+        for axis in "xy"
+    ]
+    assert ends[:2] * 4 == ends and np.isclose(*(high - low for low, high in ends[:2]))
+    table = next(iter(last["datasets"].values()))
+    assert sum(row["first"] for row in table) == sum(not row["first"] for row in table) == 3 * 8
+    with pytest.raises(plots.NothingToDraw, match="nothing of round 99 was kept, but of"):
+        run.plot.clouds(99)
+    with pytest.raises(plots.NothingToDraw, match=r"keep some: Record\(samples=64\)"):
+        run.plot.symbols()
+
+
+def test_shares_of_symbols_add_up_and_many_symbols_share_a_bar() -> None:
+    x = torch.arange(300)
+    table = shares({"a": {0: x, 5: x[:100]}})
+    chart = plots.symbols(table).to_dict()
+    rows = next(iter(chart["datasets"].values()))
+    assert sum(row["share"] for row in rows) == pytest.approx(1) and len(rows) == 100
+    assert sum(row["start"] for row in rows) == pytest.approx(1) and "a bar is three symbols" in str(chart["title"])
+
+
+def test_pictures_suit_samples_by_their_shape() -> None:
+    assert kind(np.zeros((3, 8, 8))) == kind(np.zeros((3, 3, 8, 8))) == "images"
+    assert kind(np.zeros((3, 2))) == "clouds" and kind(np.zeros(3, dtype=int)) == "symbols"
+    assert kind(np.zeros((3, 24))) is None and kind(np.full(3, 0.5)) is None
+
+
+def test_degrees_count_readers_and_sources() -> None:
+    members = pd.DataFrame({"member": ["hub", "a", "b", "c"]})
+    flows = pd.DataFrame({"source": ["hub", "hub", "hub", "a"], "target": ["a", "b", "c", "b"]})
+    rows = next(iter(plots.degrees(members, flows).to_dict()["datasets"].values()))
+    found = {(row["what"].split()[0], row["number"]): row["share"] for row in rows}
+    assert found == {("readers", 1): 0.5, ("readers", 3): 0.25, ("sources", 1): 0.75, ("sources", 2): 0.25}
+    with pytest.raises(plots.NothingToDraw, match="equally many"):
+        plots.degrees(members, flows.assign(source=["hub", "a", "b", "c"], target=["a", "b", "c", "hub"]))
