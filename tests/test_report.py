@@ -84,6 +84,8 @@ def test_a_name_of_ten_thousand_letters_is_shortened() -> None:
 
 
 def test_written_file_is_the_same_every_time(tmp_path: Path) -> None:
+    """A page began with blank lines, and was taken for none when it was to be written over."""
+    assert rendered("digits").startswith("<!doctype html>")
     written_to = write_report(made.digits(), str(tmp_path / "deep" / "down" / "report.html"))
     assert written_to == tmp_path / "deep" / "down" / "report.html"
     assert written_to.read_text(encoding="utf-8") == rendered("digits")

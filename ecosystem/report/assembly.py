@@ -55,7 +55,7 @@ def render(page: Page) -> str:
         colours={name: i % len(palette.COLOURS) for i, name in enumerate(page.members)},
         palette=list(zip(palette.COLOURS, palette.DARK, strict=True)),
     )
-    return _with_downloads(text, [block for block in blocks(page.sections) if isinstance(block, Table)])
+    return _with_downloads(text.lstrip(), [block for block in blocks(page.sections) if isinstance(block, Table)])
 
 
 def write(path: str | Path, page: Page) -> Path:
