@@ -9,7 +9,22 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ecosystem import Flow, Freeze, Linear, Location, Luce, Member, Run, Scenario, Shift, compare, plots
+from ecosystem import (
+    Ecosystem,
+    Flow,
+    Freeze,
+    Leave,
+    Linear,
+    Location,
+    Luce,
+    Member,
+    ModelAgent,
+    Run,
+    Scenario,
+    Shift,
+    compare,
+    plots,
+)
 from tests.labs import trio
 
 
@@ -20,7 +35,7 @@ def told(ends: dict[int, float], reward: str = "taste", failed: tuple[int, ...] 
     failures = pd.DataFrame([(seed, 0, 1, member, "lost") for seed in failed])
     failures = failures.reindex(columns=range(5)).set_axis(["seed", "replicate", "round", "member", "error"], axis=1)
     members = pd.DataFrame({"member": [member], "reward": [reward], "curation": [0.0], "schedule": ["every(1)"]})
-    tables: dict[str, Any] = {"members": members, "flows": pd.DataFrame(), "changes": pd.DataFrame()}
+    tables: dict[str, Any] = {"members": members, "flows": pd.DataFrame(), "changes": pd.DataFrame(columns=["what"])}
     settings = {"samples": 10, "seeds": [[seed, 0] for seed in ends], "completed": 1, "random": False}
     return Run(settings, rounds=pd.DataFrame(rows, columns=columns), failures=failures, **tables)
 
@@ -102,6 +117,32 @@ def test_what_cannot_be_compared_says_so() -> None:
         compare([base, base])  # type: ignore[arg-type]
     with pytest.raises(plots.NothingToDraw, match="words says why"):
         plots.compared(compare({"base": base, "other": cases["judged by another taste"]}))
+
+
+class Fickle(ModelAgent):
+    """Its users change their mind before round 2."""
+
+    def decide(self) -> None:
+        if self.model.steps == 2:
+            self.set_curator(reward=Linear([-1.0]))
+
+
+def test_users_who_changed_their_mind_and_members_who_left_are_not_compared() -> None:
+    s = Scenario("two", rounds=4, samples=5)
+    for name in "ab":
+        s.add(name, Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "b", Flow(raw=0.5))
+    fickle, left = s.with_member("b", agent=Fickle), s.replace()
+    left.at(3, Leave("a"))
+    runs = {name: one.run(replicates=3) for name, one in (("s", s), ("fickle", fickle), ("left", left))}
+    table = compare(runs).set_index(["run", "member"])
+    assert table.loc[("fickle", "b"), "words"] == "judged by another taste"
+    assert table.loc[("left", "a"), "words"] == "left before the end" and np.isnan(
+        table.loc[("left", "a"), "difference"]
+    )
+    assert table.loc[("fickle", "a"), "words"] == "no difference" and table.loc[("left", "b"), "replicates"] == 3
+    with pytest.raises(TypeError, match="takes a curator such as"):
+        Ecosystem(s, seeds=[0])["a"].set_curator()
 
 
 def test_a_chart_of_several_runs(tmp_path) -> None:

@@ -77,8 +77,10 @@ class Acting(mesa.Agent):
         """Change its curation level ``λ``."""
         self.model.change(set_curation, self.name, level, where)
 
-    def set_curator(self, curator: Curator, reward: Any = None, where: Tensor | None = None) -> None:
-        """Change how its users choose, and by what taste if a ``reward`` is given: then it is judged by that too."""
+    def set_curator(self, curator: Curator | None = None, reward: Any = None, where: Tensor | None = None) -> None:
+        """Change how its users choose, or by what taste, or both: by a new ``reward`` it is judged from then on too."""
+        if curator is None and reward is None:
+            raise TypeError("set_curator() takes a curator such as Luce(4), a reward, or both")
         self.model.change(set_users, self.name, curator, reward, where)
 
     def set_schedule(self, schedule: Any, where: Tensor | None = None) -> None:

@@ -14,7 +14,8 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from ecosystem.core.check import brief
-from ecosystem.running.verdicts import ENOUGH, KEYS, Recorded, all_diverged, exact, finished
+from ecosystem.running.run import Run
+from ecosystem.running.verdicts import ENOUGH, KEYS, all_diverged, exact, finished
 
 WORDS = {
     "missing": "only in one of the two",
@@ -45,7 +46,7 @@ COLUMNS = [
 ]
 
 
-def compare(runs: Mapping[str, Recorded]) -> pd.DataFrame:
+def compare(runs: Mapping[str, Run]) -> pd.DataFrame:
     """Each run against the first: the alignment of every member at the end, and the difference with its 95 % interval.
 
     Parameters
@@ -61,8 +62,8 @@ def compare(runs: Mapping[str, Recorded]) -> pd.DataFrame:
         and ``base`` (at the end of the run and of the first: means over ``replicates``, those that are in both and
         diverged in neither, where they are ``paired``; else the fewer of the two), ``difference``, its standard
         ``error``, its interval ``low`` to ``high`` (Student's t), and in ``words`` what that means. Where there is
-        nothing to compare (another taste, a member that one of them has not), the difference is NaN and ``words`` say
-        why. Users who move judge by their taste at the end.
+        nothing to compare (another taste, a member that one of them has not, or that left), the difference is NaN and
+        ``words`` say why. Users who move judge by their taste at the end.
 
     Raises
     ------
@@ -86,12 +87,10 @@ def compare(runs: Mapping[str, Recorded]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[[*COLUMNS, "words"]]
 
 
-def _between(base: Recorded, run: Recorded) -> pd.DataFrame:
+def _between(base: Run, run: Run) -> pd.DataFrame:
     """One run against another: a row for each member of either."""
     then, now = _ends(base), _ends(run)
-    tastes = [
-        dict(zip(r.members["member"].astype(str), r.members["reward"].astype(str), strict=True)) for r in (base, run)
-    ]
+    tastes = [_tastes(base), _tastes(run)]
     shared = then.index.unique("pair").intersection(now.index.unique("pair"))
     certain = exact(base) and exact(run)
     diverged = all_diverged(base) or all_diverged(run)
@@ -107,14 +106,23 @@ def _between(base: Recorded, run: Recorded) -> pd.DataFrame:
             **_difference(of[0]["alignment"], of[1]["alignment"], bool(len(shared))),
         }
         gone = any((one["round"] < table["round"].max()).any() for one, table in zip(of, (then, now), strict=True))
-        why = _refused(member, tastes, diverged)
+        why = _refused(member, tastes, diverged) or ("gone" if gone else "")
         if why:
             row |= dict.fromkeys(("difference", "error", "low", "high"), np.nan)
-        rows.append(row | {"words": WORDS[why or _kind(row, certain, gone)]})
+        rows.append(row | {"words": WORDS[why or _kind(row, certain)]})
     return pd.DataFrame(rows)
 
 
-def _ends(run: Recorded) -> pd.DataFrame:
+def _tastes(run: Run) -> dict[str, str]:
+    """By whose taste each member is judged at the end, in words: an agent may have changed its users' mind."""
+    tastes = dict(zip(run.members["member"].astype(str), run.members["reward"].astype(str), strict=True))
+    if len(run.changes):
+        for row in run.changes[run.changes["what"] == "reward"].to_dict("records"):
+            tastes[str(row["subject"])] = row["after"]
+    return tastes
+
+
+def _ends(run: Run) -> pd.DataFrame:
     """The last alignment of each member and replicate, and its round; index (member, pair)."""
     rounds = finished(run)
     seen = rounds[np.isfinite(rounds["alignment"].astype(float))].sort_values("round", kind="stable")
@@ -149,13 +157,11 @@ def _refused(member: str, tastes: list[dict[str, str]], diverged: bool) -> str:
     return "taste" if tastes[0][member] != tastes[1][member] else "diverged" if diverged else ""
 
 
-def _kind(row: dict[str, Any], certain: bool, gone: bool) -> str:
+def _kind(row: dict[str, Any], certain: bool) -> str:
     """What a difference means, a key of `WORDS`."""
     difference, scale = row["difference"], max(1.0, abs(row["base"]))
     if not np.isfinite(difference):
         return "diverged"
-    if gone:
-        return "gone"
     if abs(difference) <= (1e-9 if certain else 1e-12) * scale and not row["error"] > 0:
         return "same"
     side = "above" if difference > 0 else "below"
