@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ecosystem import (
+    BestOf,
     Categorical,
     Crowd,
     Flow,
@@ -204,6 +205,38 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
 def test_refused(case: str) -> None:
     make, message = CASES[case]
     refused(make, message)
+
+
+@pytest.mark.parametrize("part", ["reward", "users", "transform"])
+def test_what_compares_samples_with_each_other_is_refused(part: str) -> None:
+    """Replicates were no longer independent: numbers of the first changed with how many there were, without a word."""
+    by_others = {
+        "reward": lambda x: x.sum(-1) - x.sum(-1).mean(),
+        "users": lambda x: x.sum(-1).softmax(0),
+        "transform": lambda x: (x - x.mean(0)) / x.std(0),
+    }[part]
+    s = Scenario("compared", rounds=1)
+    s.add("a", real(reward=Linear([1.0, 2.0]), curator=BestOf(2)))
+    with pytest.raises(ValueError, match="beside others; let it look at each by itself"):
+        if part == "reward":
+            s.add("b", real(reward=by_others))
+        elif part == "users":
+            s.connect("a", "a", Flow(curated=0.5, chosen_by=Users(by_others, BestOf(2))))
+        else:
+            s.connect("a", "a", Flow(raw=0.5, transform=by_others))
+
+
+def test_what_is_random_or_rounds_is_not_said_to_compare() -> None:
+    """Noise differs from call to call, and a network of few digits from batch to batch."""
+
+    def half(x: torch.Tensor) -> torch.Tensor:
+        return (x.half().sum(-1) * (1 + 1e-3 * len(x))).double()
+
+    s = Scenario("alone", rounds=1)
+    s.add("a", real(reward=half))
+    s.add("b", real(reward=lambda x: x.sum(-1) + torch.randn(len(x))))
+    s.connect("a", "b", Flow(raw=0.5, transform=lambda x: x + torch.randn_like(x)))
+    s.connect("b", "a", Flow(raw=0.5, transform=lambda x: x.flip(-1)))
 
 
 def test_each_kind_is_tried_once() -> None:

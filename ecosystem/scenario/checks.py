@@ -27,6 +27,7 @@ from ecosystem.scenario.alphabets import check_alphabet, check_codec, check_same
 from ecosystem.scenario.descriptions import Flow, Member, curated_by, in_tokens
 
 _PROBES = 3
+_ROUNDING = 0.01  # a network of few digits may round otherwise in another batch
 
 
 def check_round(value: Any, what: str, rounds: int) -> None:
@@ -162,9 +163,14 @@ def _check_reward(reward: Reward, x: Samples, what: str) -> None:
         value = reward.judge(x)
         if real_tensor(value) and value.shape == x.shape[:1]:
             # as a round does: another number of samples, several members at once
-            one_each(reward, reward.judge(x[:2]), x[:2])
+            few = one_each(reward, reward.judge(x[:2]), x[:2])
             grid = stack([reward]).map(lambda t: t.reshape(1, 1, *t.shape))
-            grid.judge(folded(x, 1, 1, 1, len(x)), 4).reshape(x.shape[:1])
+            again = grid.judge(folded(x, 1, 1, 1, len(x)), 4).reshape(x.shape[:1])
+            if _alike(value, again) and not _alike(value[:2], few, value):
+                raise ValueError(
+                    f"{reward} gives samples another number beside others; let it look at each by itself, for how many "
+                    "it is shown at once is nobody's to say"
+                )
     except Exception as error:
         said = one_line(error.__cause__ or error)
         raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {said}; {mend}") from error
@@ -174,6 +180,13 @@ def _check_reward(reward: Reward, x: Samples, what: str) -> None:
         raise ValueError(f"{what} is NaN or infinite for the symbols {bad}; let it return finite numbers")
     if not real_tensor(value) or value.shape != x.shape[:1]:
         raise ValueError(f"{what} returns {returned(value)} for samples of shape {tuple(x.shape)}; {mend}")
+
+
+def _alike(one: Tensor, other: Tensor, among: Tensor | None = None) -> bool:
+    """Whether numbers are the same but for rounding, beside how large they are ``among`` others."""
+    size = (one if among is None else among).double().abs().amax() if len(one) else 0.0
+    close = (one.double() - other.double()).abs() <= (_ROUNDING * size if one.dtype.is_floating_point else 0)
+    return bool((close | ~torch.isfinite(one)).all())
 
 
 def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -> None:
@@ -279,10 +292,13 @@ def _has_law(generator: GenerativeModel) -> bool:
 
 
 def _transformed(flow: Flow, x: Samples, where: str) -> Samples:
-    """A few samples after the transform."""
+    """A few samples after the transform, which must treat each by itself: nobody says how many come at once."""
     assert flow.transform is not None
     try:
         y = flow.transform(x)
+        few = flow.transform(x[:2])
+        if not _alike(outputs(y)[:2], outputs(few), outputs(y)) and _alike(outputs(y), outputs(flow.transform(x))):
+            raise ValueError("it makes another of a sample beside others; let it look at each by itself")
     except Exception as error:
         said = one_line(error.__cause__ or error)
         raise ValueError(
