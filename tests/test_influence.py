@@ -37,21 +37,21 @@ from ecosystem.orderings import Ordering
 from ecosystem.retention import Retention
 from ecosystem.schedules import Schedule
 from scenarios import pair, ring
+from tests.nearby import Solve, beside
 from tests.networks import FAMILIES, random_scenario
 
 REFERENCE = pd.read_csv("scenarios/data/figure3_exact.csv")
 
 
-def by_differences(s: Scenario, name: str, delta: float) -> pd.Series:
+def by_differences(s: Scenario, solve: Solve, name: str, delta: float) -> pd.Series:
     """``dJ/dλ`` of every member by solving the network again on both sides, twice: what is left is ``O(delta⁴)``."""
     level = s.curation(name)
-    found = {step: stable_point(s.with_curation(name, level + step * delta), starts=1) for step in (-2, -1, 1, 2)}
-    assert all(point.found for point in found.values())
+    found = {step: solve(s.with_curation(name, level + step * delta)) for step in (-2, -1, 1, 2)}
     near, far = (found[step].alignment - found[-step].alignment for step in (1, 2))
     return (8 * near - far) / (12 * delta)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(FAMILIES),
@@ -64,14 +64,15 @@ def test_influence_is_the_derivative_of_the_stable_point(
 ) -> None:
     """Any graph, shares, transforms, rewards, curators and delays: to 1e-6 of the largest effect of the source."""
     s = random_scenario(seed, members=members, family=family, density=density, quadratic=quadratic)
-    sources = [name for name in s.names if 0.02 < s.curation(name) < 0.98]
+    sources = [name for name in s.names if 0.02 < s.curation(name) < 0.98][:4]
     assume(sources)
     point = stable_point(s, starts=1)
     assume(point.found and point.seen == "settles")
     result = influence(s, at=point)
     assume(result.resolvent.radius < 0.97)
+    solve = beside(point)
     for name in sources:
-        expected = by_differences(s, name, 1e-4)[result.targets]
+        expected = by_differences(s, solve, name, 1e-4)[result.targets]
         scale = max(expected.abs().max(), 1e-3)
         assert (result.matrix[name] - expected).abs().max() <= 1e-6 * scale, name
 
@@ -327,8 +328,9 @@ def test_a_network_of_unlike_members() -> None:
     point = stable_point(s, starts=1)
     result = influence(s, at=point)
     assert result.sources == ["flat", "deep", "bell", "dice", "coin"]
+    solve = beside(point)
     for name in result.sources:
-        expected = by_differences(s, name, 1e-4)[result.targets]
+        expected = by_differences(s, solve, name, 1e-4)[result.targets]
         assert (result.matrix[name] - expected).abs().max() <= 1e-6 * max(expected.abs().max(), 1e-3), name
     hops = result.hops(300)
     scale = result.matrix.abs().max().max()

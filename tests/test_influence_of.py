@@ -14,9 +14,10 @@ from torch import Tensor
 from ecosystem import Categorical, Drift, Flow, Linear, Location, Luce, Member, Scenario, Shift, Tabular, never
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm, Gaussian
-from ecosystem.influence import influence, resolvent, stability, stable_point
+from ecosystem.influence import Influence, influence, resolvent, stability, stable_point
 from ecosystem.influence.numbers import PRODUCERS
 from ecosystem.running.measures import data_distance
+from tests.nearby import beside
 from tests.networks import FAMILIES, random_scenario
 
 CENTRAL = {-2: 1 / 12, -1: -2 / 3, 1: 2 / 3, 2: -1 / 12}  # weights of a derivative, to the fourth order
@@ -25,16 +26,16 @@ RIGHT = {0: -49 / 20, 1: 6, 2: -15 / 2, 3: 20 / 3, 4: -15 / 4, 5: 6 / 5, 6: -1 /
 Values = Callable[[Scenario], pd.Series]
 
 
-def alignment(s: Scenario) -> pd.Series:
-    point = stable_point(s, starts=1)
-    assert point.found
-    return point.alignment
-
-
-def derivative(changed: Callable[[float], Scenario], right: bool = False, values: Values = alignment) -> pd.Series:
+def derivative(changed: Callable[[float], Scenario], values: Values, right: bool = False) -> pd.Series:
     """The derivative of the stable point by solving changed scenarios, on both sides or on the right alone."""
     weights, step = (RIGHT, 5e-4) if right else (CENTRAL, 1e-4)
     return sum(weight * values(changed(place * step)) for place, weight in weights.items()) / step  # type: ignore
+
+
+def aligned(result: Influence) -> Values:
+    """The alignment of scenarios beside the one that was analysed."""
+    solve = beside(result.point)
+    return lambda s: solve(s).alignment
 
 
 def with_shares(s: Scenario, v: str, factor: float) -> Scenario:
@@ -91,7 +92,7 @@ def test_of_real_data(seed: int, family: str, members: int) -> None:
     assume(sources)
     result = influence(s, sources[:2], of="real")
     for name in result.sources:
-        agrees(result.matrix[name], derivative(more_real(s, name)))
+        agrees(result.matrix[name], derivative(more_real(s, name), aligned(result)))
 
 
 @settings(max_examples=6, deadline=None)
@@ -105,7 +106,7 @@ def test_of_single_flows(seed: int, family: str, members: int, group: str) -> No
     assume(flows)
     result = influence(s, of=flows)
     for _, u, v in flows:
-        agrees(result.matrix[f"{u} → {v}"], derivative(more_of_flow(s, group, u, v)))
+        agrees(result.matrix[f"{u} → {v}"], derivative(more_of_flow(s, group, u, v), aligned(result)))
         alone = influence(s, of=(group, u, v), at=result.point).matrix[f"{u} → {v}"]
         agrees(alone, result.matrix[f"{u} → {v}"], 1e-9)
 
@@ -122,7 +123,7 @@ def test_of_what_a_producers_users_choose_for_everybody(seed: int, family: str, 
         assume(False)
         raise
     for name in result.sources[:2]:
-        agrees(result.matrix[name], derivative(more_choosing(s, name), right=True))
+        agrees(result.matrix[name], derivative(more_choosing(s, name), aligned(result), right=True))
 
 
 @pytest.fixture(scope="module")
@@ -220,16 +221,16 @@ def edged() -> Scenario:
 def test_derivatives_from_the_edge_are_those_from_the_right() -> None:
     s = edged()
     real = influence(s, ["a"], of="real")
-    agrees(real.matrix["a"], derivative(more_real(s, "a"), right=True))
+    agrees(real.matrix["a"], derivative(more_real(s, "a"), aligned(real), right=True))
     for group, u, v in (("raw", "a", "b"), ("curated", "a", "b"), ("curated", "c", "b"), ("curated", "a", "c")):
         found = influence(s, of=(group, u, v))
-        agrees(found.matrix[f"{u} → {v}"], derivative(more_of_flow(s, group, u, v), right=True))
+        agrees(found.matrix[f"{u} → {v}"], derivative(more_of_flow(s, group, u, v), aligned(found), right=True))
         assert (found.vector - real.vector).abs().max() < 1e-12  # a share that may arise moves nothing
     many = influence(s, of=[("raw", "a", "b"), ("curated", "a", "b"), ("curated", "c", "b")], at=stable_point(s))
     assert many.sources == ["a → b (raw)", "a → b (curated)", "c → b (curated)"] and many.of == "share"
     agrees(many.matrix["a → b (raw)"], influence(s, of=("raw", "a", "b")).matrix["a → b"], 1e-9)
     choosing = influence(s, ["c"], of=PRODUCERS)
-    agrees(choosing.matrix["c"], derivative(more_choosing(s, "c"), right=True))
+    agrees(choosing.matrix["c"], derivative(more_choosing(s, "c"), aligned(choosing), right=True))
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_users_who_move_are_taken_along(of: str | tuple[str, str, str]) -> None:
     assert result.dynamics.layout.minds
     for name in result.sources:
         changed = more_of_flow(s, *of) if isinstance(of, tuple) else changes[of](name)
-        agrees(result.matrix[name], derivative(changed))
+        agrees(result.matrix[name], derivative(changed, aligned(result)))
 
 
 # -- on what -----------------------------------------------------------------------------------------------------------
@@ -358,13 +359,14 @@ def test_any_measure(seed: int, family: str, of: str) -> None:
         assume(False)
         raise
 
+    solve = beside(result.point)
+
     def sizes(s: Scenario) -> pd.Series:
-        parameters = stable_point(s, starts=1).parameters
-        return pd.Series({name: float((v**2).sum().sqrt()) for name, v in parameters.items()})
+        return pd.Series({name: float(size(found)) for name, found in solve(s).generators.items()})
 
     assert result.measure == "size" and (result.table["measure"] == "size").all()
     for name in result.sources[:1]:
-        agrees(result.matrix[name], derivative(changes[of](name), right=of != "curation", values=sizes))
+        agrees(result.matrix[name], derivative(changes[of](name), sizes, right=of != "curation"))
 
 
 def test_a_measure_of_some_families_has_rows_for_these() -> None:
@@ -385,12 +387,14 @@ def test_a_measure_of_some_families_has_rows_for_these() -> None:
     )
     assert repr(result).startswith("Influence('bells': d spread / d curation, 3 sources, 3 targets")
 
+    solve = beside(result.point)
+
     def traces(s: Scenario) -> pd.Series:
-        found = stable_point(s, starts=1).generators
+        found = solve(s).generators
         return pd.Series({n: float(g.covariance.trace()) for n, g in found.items() if isinstance(g, Gaussian)})
 
     for name in result.sources:
-        agrees(result.matrix[name], derivative(lambda t, n=name: s.with_curation(n, s.curation(n) + t), values=traces))
+        agrees(result.matrix[name], derivative(lambda t, n=name: s.with_curation(n, s.curation(n) + t), traces))
     hops = result.hops(60)
     np.testing.assert_allclose(hops[hops["hop"] == 60]["left"], 0.0, atol=1e-9)
     gone = result.knock_out("a", "b")
@@ -414,7 +418,7 @@ def test_after_some_rounds_it_is_what_a_run_shows(of: str | tuple[str, str, str]
         rounds = s.replace(rounds=3).run().rounds.query("round == 3")
         return pd.Series(rounds["alignment"].to_numpy(), index=rounds["member"].astype(str).to_numpy())
 
-    agrees(result.after(3)[name], derivative(changed, right=True, values=means))
+    agrees(result.after(3)[name], derivative(changed, means, right=True))
     agrees(result.after(80)[name], result.matrix[name])
 
 
