@@ -33,7 +33,7 @@ from ecosystem import (
     window,
 )
 from ecosystem.core.laws import Finite, Law
-from ecosystem.influence import influence, stability, stable_point
+from ecosystem.influence import influence, lyapunov, stability, stable_point
 from tests.networks import random_scenario
 
 SLOW_TOGETHER = [[0.1, -0.3], [-0.6, -0.9]]  # diverges in synchronous rounds, settles in sequential ones
@@ -204,7 +204,9 @@ def test_random_orders_have_a_lyapunov_exponent_between_their_fixed_ones() -> No
 def test_what_is_certified_settles_in_every_order(seed: int, family: str) -> None:
     s = random_scenario(seed, members=4, family=family)
     names = s.names
-    result = stability(s, [sequential(*names), sequential(*names[::-1]), shuffled])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lyapunov, "_ROUNDS", 500)  # enough to see on which side of 1 a rate is
+        result = stability(s, [sequential(*names), sequential(*names[::-1]), shuffled], at=stable_point(s, starts=1))
     assert result.certificate >= result.radius - 1e-9
     if result.certified:
         assert result.table["settles"].all()
@@ -252,14 +254,14 @@ def test_no_stable_point_is_a_result_not_an_exception() -> None:
         stability(s)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2000), st.sampled_from(["location", "categorical"]))
 def test_the_stable_point_is_where_a_long_run_ends(seed: int, family: str) -> None:
-    s = random_scenario(seed, members=4, family=family, rounds=400)
+    s = random_scenario(seed, members=4, family=family, rounds=220)
     point = stable_point(s, starts=1)
     assert point.found and point.residual < 1e-12
-    if point.seen == "settles" and stability(s, at=point).table["rate"].iloc[0] < 0.95:  # others may diverge in a run
-        last = s.run().rounds.query("round == 400").set_index("member")["alignment"]
+    if point.seen == "settles" and stability(s, at=point).table["rate"].iloc[0] < 0.9:  # others may diverge in a run
+        last = s.run().rounds.query("round == 220").set_index("member")["alignment"]
         np.testing.assert_allclose(last[point.alignment.index], point.alignment, rtol=1e-9, atol=1e-9)
     for name, generator in point.generators.items():
         assert torch.equal(generator.vector(), point.parameters[name])

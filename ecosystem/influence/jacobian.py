@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -57,9 +57,10 @@ def columns_that_fit(function: Map, point: Tensor, most: int) -> int:
     Nobody need say what a map costs: it is run with one column, and with three where that does not tell. What one
     takes elsewhere need not be looked at again where many times as much would fit.
     """
-    owner, size = getattr(function, "__self__", None), len(point)
+    method, over = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
+    owner = getattr(method, "__self__", None)
     known = {} if owner is None else _KNOWN.setdefault(owner, {})
-    key = (getattr(function, "__func__", None), size)
+    key = (getattr(method, "__func__", None), len(point), *(len(many) for many in over.values()))  # rounds, say
     if known.get(key, math.inf) * max(1, most) * _SPARE <= budget():
         return max(1, most)
 
