@@ -22,6 +22,7 @@ from scenarios import families, pair
 from tests.test_analysis import drawn
 
 ROOT = Path(pair.__file__).parent.parent
+pytestmark = pytest.mark.xdist_group("gallery_studies")  # its studies are computed once
 
 
 # -- the plane of two models -------------------------------------------------------------------------------------------

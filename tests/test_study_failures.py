@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +204,9 @@ def test_a_retry_of_points_that_are_not_asked_any_more(mended: pytest.MonkeyPatc
 )
 def test_killed_while_trying_again(mended: pytest.MonkeyPatch, tmp_path: Path, then: dict) -> None:
     """At every file that is written; whatever is asked in between, nothing is missing or twice in the end."""
-    whole = run(moodily(), tmp_path / "whole")
+    whole, sick = run(moodily(), tmp_path / "whole"), broken(tmp_path / "broken", mended).folder
     for writes in range(20):
-        folder = tmp_path / f"{writes}"
-        broken(folder, mended)
+        folder = Path(shutil.copytree(sick, tmp_path / f"{writes}"))
         came_so_far = killed_after(writes, moodily(), folder, retry=True)
         run(moodily(**then), folder)
         assert_same_values(run(moodily(), folder, retry=True), whole)
