@@ -26,7 +26,7 @@ def settling(seed: int, family: str) -> Influence:
     return result
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 5000), st.sampled_from(FAMILIES))
 def test_hops_add_up_and_so_does_traffic(seed: int, family: str) -> None:
     result = settling(seed, family)
@@ -45,7 +45,7 @@ def test_hops_add_up_and_so_does_traffic(seed: int, family: str) -> None:
     assert traffic == pytest.approx((one["hop"] * one["effect"]).sum(), abs=1e-7 * scale)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 5000), st.sampled_from(FAMILIES))
 def test_the_best_paths_are_those_of_all_walks(seed: int, family: str) -> None:
     """Against every walk of up to five hops, one by one."""
@@ -92,7 +92,7 @@ def test_knock_out_solves_the_network_again() -> None:
     result = influence(s)
     table = result.edges(knock_out=True)
     for row in table.itertuples(index=False):
-        smaller = stable_point(s.without(row.source, row.target))
+        smaller = stable_point(s.without(row.source, row.target), starts=1)
         change = smaller.alignment - result.point.alignment
         np.testing.assert_allclose(row[5:], change, atol=1e-12)
     u, v = table.iloc[0][["source", "target"]]
@@ -160,7 +160,7 @@ def test_gains_and_harms_of_a_flow_do_not_cancel() -> None:
     np.testing.assert_allclose(foe.loc[("writer", "press"), ["traffic", "gains", "harms"]].astype(float), [-1, 0, -1])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 5000), st.sampled_from(FAMILIES))
 def test_gains_and_harms_are_those_of_single_pairs(seed: int, family: str) -> None:
     result = settling(seed, family)
