@@ -1,7 +1,9 @@
 """Kill studies and runs with checkpoints at random moments, go on, and compare the bits: ``python -m tests.kills [N]``.
 
-N kills (SIGKILL, of the process with all its workers) of each kind; what was killed is started again until it ends, and
-must then hold what one holds that nobody killed. Exit code 1 where something differs.
+N kills (SIGKILL, in turn of the process with all its workers and of the process alone, whose workers have to notice) of
+each kind: a study, a study with a worker, a run with checkpoints. What was killed is started again until it ends, and
+must then hold what one holds that nobody killed, the same files and no others. Exit code 1 where something differs or a
+process is left over.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import pandas as pd
 
 from ecosystem import Checkpoints, Run
 from ecosystem.study import Local, Study
-from tests.studies import GATE, PARENT, Nursery, assert_same, pair, slowly
+from tests.studies import GATE, PARENT, Nursery, assert_same, comes, living, pair, slowly
 
 
 def studied(workers: int) -> Callable[[Path], object]:
@@ -38,9 +40,14 @@ def played(folder: Path) -> None:
 DOING = {"study": studied(0), "study with a worker": studied(1), "run with checkpoints": played}
 
 
+def _files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
 def same(what: str, one: Path, other: Path) -> bool:
-    """Whether two folders hold the same, to the last bit."""
+    """Whether two folders hold the same, to the last bit, and nothing half-written."""
     try:
+        assert _files(one) == _files(other), set(_files(one)) ^ set(_files(other))
         if what != "run with checkpoints":
             assert_same(Study.load(one), Study.load(other))
             return True
@@ -56,15 +63,18 @@ def same(what: str, one: Path, other: Path) -> bool:
         return False
 
 
-def killed(nursery: Nursery, what: str, folder: Path, after: float) -> bool:
-    """Start it, or start it again, and kill it after so many seconds; whether it had not ended by then."""
+def killed(nursery: Nursery, what: str, folder: Path, after: float, alone: bool) -> tuple[bool, int]:
+    """Start it, or start it again, and kill it after so many seconds, ``alone`` or with its workers.
+
+    Whether it had not ended by then, and how many of its processes are still there a minute later.
+    """
     child = nursery.ask(what=what, folder=str(folder))
     time.sleep(after)
-    with suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # its workers
-    return nursery.wait(child) != 0
+    for kill in (os.kill,) if alone else (os.kill, os.killpg):
+        with suppress(ProcessLookupError):
+            kill(child, signal.SIGKILL)
+    early = nursery.wait(child) != 0
+    return early, 0 if comes(lambda: not living(child)) else len(living(child))
 
 
 def main(kills: int) -> int:
@@ -75,16 +85,18 @@ def main(kills: int) -> int:
             whole = Path(top, f"{number}-whole")
             begin = time.perf_counter()
             assert nursery.wait(nursery.ask(what=what, folder=str(whole))) == 0
-            seconds, done, folders, differ = time.perf_counter() - begin, 0, 0, 0
+            seconds, done, folders, differ, left = time.perf_counter() - begin, 0, 0, 0, 0
             while done < kills:
-                folder = Path(top, f"{number}-{folders}")
-                while done < kills and killed(nursery, what, folder, luck.uniform(0, 1.2 * seconds)):
-                    done += 1
+                folder, early = Path(top, f"{number}-{folders}"), True
+                while done < kills and early:
+                    early, orphans = killed(nursery, what, folder, luck.uniform(0, 1.2 * seconds), done % 2 == 1)
+                    done, left = done + early, left + orphans
                 assert nursery.wait(nursery.ask(what=what, folder=str(folder))) == 0
                 differ += not same(what, folder, whole)
                 folders += 1
-            print(f"{what}: {done} kills, {folders} folders, {differ} of them differ from one never killed", flush=True)
-            unequal += differ
+            told = f"{differ} of them differ from one never killed, {left} processes left over"
+            print(f"{what}: {done} kills, {folders} folders, {told}", flush=True)
+            unequal += differ + left
     nursery.close()
     return int(unequal > 0)
 

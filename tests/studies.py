@@ -27,6 +27,7 @@ from ecosystem.study import Local, Results, Study
 
 HERE = Local(workers=0)
 GATE = "STUDY_GATE"  # environment: a folder of tokens, of which a worker needs one for every point
+PATIENCE = 600.0  # seconds that a test waits for what must come: only what never comes takes them, on any machine
 FLAGS, PARENT = "STUDY_FLAGS", "STUDY_PARENT"  # environment: a folder for notes, the process that is no worker
 
 
@@ -274,9 +275,9 @@ def runs(process: int) -> bool:
         return Path("/proc/self").exists() is False  # no such file: it has just ended; without /proc, it runs
 
 
-def within(seconds: float, what: Callable[[], Any]) -> bool:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
+def comes(what: Callable[[], Any]) -> bool:
+    """Wait until something is so; False where it never is."""
+    end = time.monotonic() + PATIENCE
     while not what():
         if time.monotonic() > end:
             return False

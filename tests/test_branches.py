@@ -35,6 +35,7 @@ from ecosystem import (
 )
 from ecosystem.running.measures import View
 from tests.networks import FAMILIES, random_scenario
+from tests.studies import PATIENCE
 from tests.test_checkpoints import assert_same
 
 RECORD = Record(draws=True, tastes=True, samples=4)
@@ -143,7 +144,7 @@ def _played(seed: int) -> Run:
 
 def test_runs_come_back_from_a_pool_of_processes() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        there = pool.submit(_played, 3).result(timeout=120)
+        there = pool.submit(_played, 3).result(timeout=PATIENCE)
     assert_same(there, _played(3))
     assert_same(pickle.loads(pickle.dumps(there)), there)
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from ecosystem import Run
 from ecosystem.cli import SHOWN, app, main
 from ecosystem.cli.loading import ScenarioFileError, load_scenario, one_line, parse_settings
+from tests.studies import PATIENCE
 
 PAIR = '''"""Two members that read each other.
 
@@ -443,11 +444,11 @@ def test_ctrl_c_from_another_process(pair: Path, tmp_path: Path) -> None:
         str(out),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (tmp_path / "running").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stderr
     settings = Run.load(out).settings
     assert settings["command"] == f"ecosystem run {file} --rounds 1000000 --out {out}"

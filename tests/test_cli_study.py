@@ -16,14 +16,18 @@ from ecosystem.cli import main
 from ecosystem.study import Study
 from ecosystem.study.outcomes.story import headline
 from ecosystem.study.outcomes.subject import Subject
+from tests.studies import PATIENCE
 
 FILE = '''
 """A loop."""
 import time
+from multiprocessing import current_process
+from pathlib import Path
 from ecosystem import Flow, Linear, Location, Member, Scenario, Study
 
-def scenario(share=0.5, pause=0.0, samples=8):
-    time.sleep(pause)
+def scenario(share=0.5, waits=False, samples=8):
+    while waits and share > 0.5 and current_process().name != "MainProcess" and not Path(GO).exists():
+        time.sleep(0.02)
     if share > 1:
         raise ValueError(f"share {share} is too much")
     s = Scenario("loop", rounds=3, samples=samples)
@@ -31,16 +35,16 @@ def scenario(share=0.5, pause=0.0, samples=8):
     s.connect("a", "a", Flow(raw=share))
     return s
 
-def study(points=4, most=0.8, pause=0.0):
+def study(points=4, most=0.8, waits=False):
     shares = [round(most * (i + 1) / points, 3) for i in range(points)]
-    return Study("shares", scenario, grid={"share": shares, "pause": pause}, seeds=2, block=1)
+    return Study("shares", scenario, grid={"share": shares, "waits": waits}, seeds=2, block=1)
 '''
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "loop.py"
-    path.write_text(FILE)
+    path.write_text(FILE.replace("GO", repr(str(tmp_path / "go"))))
     return path
 
 
@@ -85,7 +89,7 @@ def test_failures_are_shown_and_tried_again(file: Path, tmp_path: Path, capsys) 
 
 def test_a_scenario_is_swept_without_a_study(file: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "out"
-    sweep = ("--grid", "share=[0.1, 0.2]", "--grid", "samples=[None, 4]", "--set", "pause=0.0")
+    sweep = ("--grid", "share=[0.1, 0.2]", "--grid", "samples=[None, 4]", "--set", "waits=False")
     assert study(file, out, *sweep, "--seeds", 3, "--measure", "rounds, members") == 0
     results = Study.load(out)
     assert len(results.points) == 4 and results.tables[:2] == ["rounds", "baseline"] and "members" in results.tables
@@ -124,10 +128,13 @@ def test_wrong_folders_are_refused(file: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_ctrl_c_ends_after_the_blocks_under_way(file: Path, tmp_path: Path) -> None:
-    """The signal goes to the whole group of processes, as a terminal sends it."""
+    """The signal goes to the whole group of processes, as a terminal sends it.
+
+    The last points wait in the workers until it was sent: however slow the hand, the study has not ended before.
+    """
     out = tmp_path / "out"
     command = [sys.executable, "-m", "ecosystem.cli", "study", str(file), "--out", str(out), "--workers", "2"]
-    command += ["--no-report", "--set", "points=16", "--set", "pause=0.2"]
+    command += ["--no-report", "--set", "points=16", "--set", "waits=True"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -135,12 +142,13 @@ def test_ctrl_c_ends_after_the_blocks_under_way(file: Path, tmp_path: Path) -> N
             assert process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        said, errors = process.communicate(timeout=60)
+        (tmp_path / "go").touch()
+        said, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, errors
     assert "not finished: the same command goes on with it" in said
     done = Study.load(out)
     assert not done.finished and done.failures.empty
-    assert study(file, out, "--set", "points=16", "--set", "pause=0.2") == 0
+    assert study(file, out, "--set", "points=16", "--set", "waits=True") == 0
     whole = Study.load(out).rounds
     assert whole["point"].nunique() == 16
     pd.testing.assert_frame_equal(done.rounds, whole[whole["point"].isin(done.rounds["point"])].reset_index(drop=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,6 @@ def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(hub.HfApi, "model_info", silent)
     monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
     base = type(load_base("some/model"))("some/model", torch.float32)
-    before = time.monotonic()
     with pytest.raises(
         OSError, match="no model can be read from 'some/model', a folder or a name of the hub: "
     ) as caught:
@@ -129,4 +127,3 @@ def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: p
     assert (
         asked == ["some/model"] and "\n" not in str(caught.value) and "Name or service not known" in str(caught.value)
     )
-    assert time.monotonic() - before < 30

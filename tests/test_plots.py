@@ -17,6 +17,7 @@ import synthetic_runs as made
 from browser import CHROMIUM
 
 from ecosystem import plots
+from tests.studies import PATIENCE
 
 
 def data(chart: Any, number: int = 0) -> pd.DataFrame:
@@ -145,6 +146,6 @@ def test_a_page_draws_itself_in_a_browser_without_a_network(tmp_path: Path) -> N
     flags = "--headless --no-sandbox --disable-gpu --host-resolver-rules=MAP\t*\t~NOTFOUND --virtual-time-budget=5000"
     flags += f" --dump-dom --user-data-dir={tmp_path / 'profile'}"
     command = [str(shutil.which(str(CHROMIUM))), *(flag.replace("\t", " ") for flag in flags.split(" ")), page.as_uri()]
-    seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    seen = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert re.search(r'<div class="[^"]*vega-embed[^"]*" id="vis">', seen)  # what the library makes of an empty one
     assert re.search(r'<g class="mark-text role-title-text".{0,500}Alignment over rounds</text>', seen)

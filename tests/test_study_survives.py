@@ -30,9 +30,11 @@ from tests.studies import (
     HERE,
     ONCE,
     PARENT,
+    PATIENCE,
     Nursery,
     assert_same,
     assert_whole,
+    comes,
     files,
     living,
     mortal,
@@ -41,7 +43,6 @@ from tests.studies import (
     runs,
     signed,
     slowly,
-    within,
 )
 
 pytestmark = [
@@ -127,15 +128,15 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
         for number in range(0 if early else 3):  # two workers with blocks of two points: one of them ends its block
             (gate / f"token {number}").touch()
         if early:
-            assert within(60, lambda: len(living(process)) > 1) or not Path("/proc").exists()
+            assert comes(lambda: len(living(process)) > 1) or not Path("/proc").exists()
         else:
-            assert within(60, lambda: finished_blocks(folder) > before)
+            assert comes(lambda: finished_blocks(folder) > before)
         time.sleep(moments.uniform(0, 0.15))
         by(process)
         assert nursery.wait(process) != 0
         if not early:
             assert running(folder) == ""  # the lock goes with its process
-        assert within(60, lambda: not living(process))  # at once, but for those that are still being imported
+        assert comes(lambda: not living(process))  # at once, but for those that are still being imported
         assert_whole(folder)
 
     stopped(True, lambda process: os.kill(process, signal.SIGKILL))
@@ -164,7 +165,7 @@ def test_interrupted_with_its_workers(nursery: Nursery, tmp_path: Path) -> None:
             (gate / f"token {number}").touch()
         return True
 
-    assert within(60, lambda: fed() and finished_blocks(folder) > 0)
+    assert comes(lambda: fed() and finished_blocks(folder) > 0)
     presses = itertools.count()
 
     def pressed() -> bool:
@@ -172,22 +173,22 @@ def test_interrupted_with_its_workers(nursery: Nursery, tmp_path: Path) -> None:
             os.killpg(process, signal.SIGINT)
         return not runs(process)
 
-    assert within(120, lambda: fed() and pressed())
+    assert comes(lambda: fed() and pressed())
     assert nursery.wait(process) != 0 and running(folder) == ""
-    assert within(60, lambda: not living(process))
+    assert comes(lambda: not living(process))
     assert_whole(folder)
     assert 0 < finished_blocks(folder) < 200 and not Study.load(folder).finished
 
 
 def test_one_process_at_a_time(nursery: Nursery, tmp_path: Path) -> None:
     process = nursery.start(tmp_path, workers=0, points=100)
-    assert within(30, lambda: finished_blocks(tmp_path) > 0)
+    assert comes(lambda: finished_blocks(tmp_path) > 0)
     results = Study.load(tmp_path)  # reading needs no lock
     assert f"process {process} on " in running(results.folder)
     with pytest.raises(StudyFolderError, match=f"is being worked on by process {process} on .*choose another folder"):
         run(slowly(100), tmp_path)
     before = finished_blocks(tmp_path)
-    assert within(30, lambda: finished_blocks(tmp_path) > before)  # not disturbed
+    assert comes(lambda: finished_blocks(tmp_path) > before)  # not disturbed
     os.kill(process, signal.SIGKILL)
     assert nursery.wait(process) == -signal.SIGKILL
     assert running(results.folder) == ""
@@ -259,7 +260,7 @@ def test_a_worker_that_dies_while_nobody_looks(flags: Path, tmp_path: Path) -> N
 
     def busy(progress: Progress) -> None:
         if progress.finished == 1:
-            assert within(60, (flags / "died").exists)
+            assert comes((flags / "died").exists)
             time.sleep(0.5)
 
     results = study.run(tmp_path / "study", engine=Local(workers=1), progress=busy)
@@ -366,6 +367,6 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     mount = f'mount -t tmpfs -o size=128k none {disk} && exec "$@"'
     program = [unshare, "-rm", "sh", "-c", mount, "sh", sys.executable, "-c", FULL_DISK, str(disk)]
     root, env = Path(__file__).parents[1], {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(program, cwd=root, env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[-1]) >= 10  # so many times there was no room

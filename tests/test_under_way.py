@@ -18,6 +18,7 @@ from ecosystem.rewards import Quadratic
 from ecosystem.running.checkpoints import Checkpoints, so_far
 from ecosystem.running.measures import View
 from ecosystem.running.recording import Record
+from tests.studies import PATIENCE
 
 
 def loop(raw: float = 0.5) -> Scenario:
@@ -105,7 +106,7 @@ def test_a_run_under_way_is_reported_and_not_disturbed(tmp_path: Path) -> None:
     options = [part for pair in where.items() for part in pair]
     process = subprocess.Popen(command("run", tmp_path / "slow.py", *options), stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not (tmp_path / "waiting").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         assert pd.read_csv(tmp_path / "x.csv")["round"].tolist() == [0, 1, 2]
@@ -117,7 +118,7 @@ def test_a_run_under_way_is_reported_and_not_disturbed(tmp_path: Path) -> None:
         assert early.returncode == 2 and "a run is under way that will be saved in" in early.stderr
     finally:
         (tmp_path / "go").touch()
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     rounds = Run.load(tmp_path / "out").rounds
     assert pd.read_csv(tmp_path / "x.csv")["change"].equals(rounds["change"]) and len(rounds) == 6
