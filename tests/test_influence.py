@@ -51,7 +51,7 @@ def by_differences(s: Scenario, solve: Solve, name: str, delta: float) -> pd.Ser
     return (8 * near - far) / (12 * delta)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.sampled_from(FAMILIES),
