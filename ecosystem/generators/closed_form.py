@@ -5,6 +5,7 @@ Their parameters carry batch dimensions, so one object is a thousand members.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Self
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import numbers
+from ecosystem.core.check import as_tensor, numbers
 from ecosystem.core.door import Door
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.stacking import Stackable
@@ -65,6 +66,27 @@ class ClosedForm(GenerativeModel, Stackable):
         self.event_shape = event_shape
         for name in self.PARAMETERS:
             self.register_buffer(name, parameters[name])
+
+    @classmethod
+    def many(cls, *parameters: Any, **named: Any) -> Any:
+        """One model for each row of the parameters, for ``Scenario.add_many``: tensors ``[n, ...]``, or one for all.
+
+        A family that can has them as one with the batch ``[n]``; by default they are made one by one.
+
+        >>> from ecosystem.generators import Categorical
+        >>> len(Categorical.many([[0.5, 0.5], [0.1, 0.9]]))
+        2
+        """
+        given = inspect.signature(cls).bind(*parameters, **named).arguments
+        ranks = {name: cls.PARAMETERS.get(name) for name in given}
+        rows = {name: list(x) for name, x in given.items() if (r := ranks[name]) is not None and rank_of(x) == r + 1}
+        sizes = {len(many) for many in rows.values()}
+        if len(sizes) != 1:
+            raise ValueError(
+                f"{cls.__name__}.many() takes parameters [n, ...] with one n, got "
+                f"{', '.join(map(str, sorted(sizes))) or 'none with a row for each'}"
+            )
+        return [cls(**(given | {name: many[i] for name, many in rows.items()})) for i in range(sizes.pop())]
 
     # -- as a stackable ------------------------------------------------------------------------------------------
 
@@ -192,6 +214,11 @@ def moved(mean: Tensor, scale: Tensor, rng: Stream) -> Tensor:
 def vectors(data: Tensor, like: Tensor) -> Tensor:
     """Data in the type of a family's parameters: what others make may be of fewer digits, or whole numbers."""
     return data.to(like.dtype)
+
+
+def rank_of(value: Any) -> int:
+    """How many dimensions numbers have."""
+    return as_tensor(value, "a parameter").ndim
 
 
 def parameter(value: Any, rank: int, what: str) -> Tensor:

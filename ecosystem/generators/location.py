@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, numbers, spreads
 from ecosystem.core.laws import Finite, Law, Normal
 from ecosystem.core.streams import Stream
 from ecosystem.generators.closed_form import ClosedForm, moved, parameter, vectors
@@ -35,6 +35,30 @@ class Location(ClosedForm):
         if spread < 0:
             raise ValueError(f"Location(scale) is a standard deviation, at least 0, got {brief(scale)}")
         super().__init__(tuple(tensor.shape), mean=tensor, scale=spread)
+
+    @classmethod
+    def many(cls, *parameters: Any, **named: Any) -> Any:
+        """As one with the batch ``[n]``: ``Location.many(means, scale)`` of ``means [n, d]``, ``scale [n]`` or one.
+
+        >>> Location.many([[0.0], [1.0]], scale=0.5).batch_shape
+        torch.Size([2])
+        """
+        if cls.__init__ is not Location.__init__:
+            return super().many(*parameters, **named)
+        return cls._batch(*parameters, **named)
+
+    @classmethod
+    def _batch(cls, mean: Any, scale: Any = 1.0) -> Self:
+        means, spread = parameter(mean, 2, "Location.many(mean)"), numbers(scale, "Location.many(scale)")
+        if not spreads(tuple(spread.shape), (len(means),)):
+            raise ValueError(
+                f"Location.many(scale) is one number, or one for each of {len(means)} means, got shape "
+                f"{tuple(spread.shape)}"
+            )
+        if bool((spread < 0).any()):
+            raise ValueError(f"Location.many(scale) are standard deviations, at least 0, got {brief(scale)}")
+        one = cls(means[0])
+        return one.rebuild({"mean": means, "scale": spread.expand(len(means)).clone()})
 
     def moving(self) -> dict[str, Tensor]:
         return {"mean": self.mean}

@@ -89,6 +89,12 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
             f"the event_shape of the generator of {name!r} is a tuple of whole numbers, the shape of one sample, got "
             f"{brief(event)}"
         )
+    for what, model in (("generator", member.generator), ("real data", member.real)):
+        if isinstance(model, ClosedForm) and model.PARAMETERS and model.batch_shape:
+            raise ValueError(
+                f"the {what} of {name!r}: a {type(model).__name__} with the batch {tuple(model.batch_shape)} is many "
+                "models; one member has one, and add_many(names, generators) adds many members"
+            )
     check_codec(name, member.generator, known)
     if isinstance(member.real, Pairs):
         check_finite(member.real, repr(name))  # here, once: a source is made of them in every ecosystem

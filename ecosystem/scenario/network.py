@@ -10,6 +10,7 @@ import networkx as nx
 from ecosystem.core.check import brief, whole_number
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
+from ecosystem.scenario.blocks import blocks_of
 from ecosystem.scenario.checks import check_known
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
@@ -41,7 +42,10 @@ class Network:
 
     @property
     def graph(self) -> nx.DiGraph:
-        """The coupling graph: node attribute ``member``, edge attribute ``flow``."""
+        """The coupling graph: node attribute ``member``, edge attribute ``flow``.
+
+        That of members added by the array makes its nodes and edges when somebody reads them.
+        """
         return self._graph
 
     @property
@@ -51,14 +55,18 @@ class Network:
 
     def member(self, name: str) -> Member:
         """The description of a member; KeyError where there is none of that name."""
+        blocks = blocks_of(self._graph)
         try:
-            return self._graph.nodes[name]["member"]
+            return self._graph.nodes[name]["member"] if blocks is None else blocks.member(blocks.place[name])
         except (KeyError, TypeError):
             check_known(name, self._graph, f"scenario {self.name!r}")
             raise
 
     def flow(self, u: str, v: str) -> Flow:
         """The description of a flow; KeyError where there is none."""
+        blocks = blocks_of(self._graph)
+        if blocks is not None and (number := blocks.between(u, v)) >= 0:
+            return blocks.flow(number)
         try:
             return self._graph.edges[u, v]["flow"]
         except (KeyError, TypeError):
@@ -68,6 +76,8 @@ class Network:
     def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
         """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""
         late = set() if dormant else self.late()
+        if (blocks := blocks_of(self._graph)) is not None and v in self._graph:
+            return {u: flow for u, flow in blocks.into(v).items() if not late & {u, v, (u, v)}}
         return {u: self.flow(u, v) for u in self._graph.predecessors(v) if not late & {u, v, (u, v)}}
 
     def late(self) -> set[Subject]:

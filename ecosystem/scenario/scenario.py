@@ -15,9 +15,11 @@ from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
 from ecosystem.orderings import synchronous
 from ecosystem.scenario import checks, copies, tables, whole
+from ecosystem.scenario.arrays import Built
+from ecosystem.scenario.bulk import check_name
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
 from ecosystem.scenario.interventions import Connect, Intervention, Join
-from ecosystem.scenario.network import Network, check_flow_known
+from ecosystem.scenario.network import check_flow_known
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints
@@ -30,7 +32,7 @@ _PAIR = 25  # numbers of memory that a pair (seed, replicate) takes
 
 
 @spelled
-class Scenario(Network):
+class Scenario(Built):
     """A network of generative models that train on each other's output.
 
     ``rounds`` of retraining; ``samples`` data points for each member and round, or ``None`` for the population (no
@@ -51,12 +53,7 @@ class Scenario(Network):
     @spelled
     def add(self, name: str, member: Member, *, joins: int | None = None) -> None:
         """Add a member; with ``joins`` it comes in before that round, and its flows with it."""
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"names of members are strings, got {brief(name)}; use str(node)")
-        if name in ("real", "own"):
-            raise ValueError(f"a member cannot be called {name!r}: tables of sources call real or own data so")
-        if name in self._graph:
-            raise ValueError(f"there is already a member {name!r} in scenario {self.name!r}; names must differ")
+        check_name(name, self._graph, self.name)
         if joins is not None:
             checks.check_round(joins, f"add({name!r}, joins=)", self.rounds)
         checks.check_member(name, member, self._checked)
