@@ -160,6 +160,16 @@ class Blocks:
         mine = order[first[place] : first[place + 1]]
         return {self.names[int(self.ends[0, i])]: self.flow(int(i)) for i in mine}
 
+    def kinds(self) -> np.ndarray:
+        """The numbers of flows that stand for all: the first of each kind."""
+        curated = np.concatenate([np.zeros(0), *(block.curated for block in self.flows)])[self._row]
+        return first_of_kinds(self, self.ends[0], self.ends[1], self.ends[2] * 2 + (curated > 0))
+
+    @cached_property
+    def _row(self) -> np.ndarray:
+        """Where the shares of each flow stand among those of all blocks."""
+        return np.cumsum([0, *(len(block.source) for block in self.flows)])[self.ends[2]] + self.ends[3]
+
     def taken(self) -> np.ndarray:
         """What the shares of every member add up to."""
         out = np.zeros(len(self.names))
@@ -228,6 +238,14 @@ class DiGraph(nx.DiGraph):
 def blocks_of(graph: nx.DiGraph) -> Blocks | None:
     """What a graph is to be made of, None where it is made (an empty one is made of nothing)."""
     return graph.__dict__.get("blocks")
+
+
+def first_of_kinds(blocks: Blocks, source: np.ndarray, target: np.ndarray, kind: np.ndarray) -> np.ndarray:
+    """Of flows between the members of two blocks, of one ``kind``, the first; of members who are no family, each."""
+    alike = np.array([isinstance(block.generators, ClosedForm) for block in blocks.members])
+    u, v = (np.searchsorted(blocks.starts, ends, "right") - 1 for ends in (source, target))
+    _, first = np.unique((kind * len(alike) + u) * len(alike) + v, return_index=True)
+    return np.union1d(first, np.flatnonzero(~(alike[u] & alike[v])))
 
 
 def to_blocks(graph: nx.DiGraph) -> None:

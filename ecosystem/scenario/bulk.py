@@ -11,7 +11,7 @@ import numpy as np
 from ecosystem.core.check import brief
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.scenario import checks, whole
-from ecosystem.scenario.blocks import Flows, blocks_of
+from ecosystem.scenario.blocks import Flows, blocks_of, first_of_kinds
 from ecosystem.scenario.descriptions import TOLERANCE
 from ecosystem.scenario.edges import Edges
 from ecosystem.scenario.network import Network
@@ -112,11 +112,7 @@ def check_kinds(scenario: Network, block: Flows, names: Sequence[str]) -> None:
     blocks = blocks_of(scenario.graph)
     chosen: Any = range(len(block.source))
     if blocks is not None:
-        alike = np.array([isinstance(part.generators, ClosedForm) for part in blocks.members])
-        u, v = (np.searchsorted(blocks.starts, ends, "right") - 1 for ends in (block.source, block.target))
-        kinds = (u * len(alike) + v) * 2 + (block.curated > 0)
-        _, first = np.unique(kinds, return_index=True)
-        chosen = np.union1d(first, np.flatnonzero(~(alike[u] & alike[v]))).tolist()
+        chosen = first_of_kinds(blocks, block.source, block.target, block.curated > 0).tolist()
     for i in chosen:
         a, b = names[int(block.source[i])], names[int(block.target[i])]
         checks.check_flow(a, b, block.flow(i), scenario.member(a), scenario.member(b))

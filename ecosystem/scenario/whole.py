@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 
+import numpy as np
 import torch
 
 from ecosystem.core.check import brief
@@ -12,6 +13,7 @@ from ecosystem.curation import Users
 from ecosystem.curation.users import received
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
+from ecosystem.scenario.blocks import blocks_of
 from ecosystem.scenario.checks import check_known, check_round, kind_of
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
 from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
@@ -61,7 +63,7 @@ def check_scenario(scenario: Network) -> None:
     if scenario.samples is None:
         _check_laws(scenario)
     stage = Stage(scenario)
-    stage.check_diets(scenario.names, "")
+    stage.check_diets(_unsure(scenario), "")
     for round in sorted(scenario.interventions):
         touched: dict[str, None] = {}
         for intervention in scenario.interventions[round]:
@@ -70,6 +72,16 @@ def check_scenario(scenario: Network) -> None:
                 stage.change(effect, f"{intervention} in round {round}")
                 touched |= dict.fromkeys(stage.readers(effect.subject))
         stage.check_diets(touched, f" from round {round} on")
+
+
+def _unsure(scenario: Network) -> list[str]:
+    """Whose shares may not add up: of members by the array those who are near the edge, else everybody."""
+    blocks = blocks_of(scenario.graph)
+    if blocks is None or scenario.interventions:
+        return scenario.names
+    taken, edge = blocks.taken(), 1 + TOLERANCE / 2
+    fed = np.repeat([block.one.real is not None for block in blocks.members], np.diff(blocks.starts))
+    return [blocks.names[i] for i in np.flatnonzero((taken > edge) | (~fed & (taken < 2 - edge))).tolist()]
 
 
 def check_intervention(intervention: Intervention, round: int, scenario: Network) -> None:
@@ -160,20 +172,36 @@ class Stage:
 def _check_laws(scenario: Network) -> None:
     """On the population every fit, choice and transform needs a law: tried once for each kind."""
     tried: set[Hashable] = set()
-    for v in scenario.names:
+    for v, flows in _standing_for_all(scenario):
         member = scenario.member(v)
         generator = member.generator
         if not isinstance(generator, ClosedForm):
             raise NoPopulationLaw(f"{type(generator).__name__}, the generator of {v!r},")
         if member.real is not None:
             _try_law(tried, generator, as_source(member.real, generator, repr(v)), None, f"the real data of {v!r}")
-        for u, flow in scenario.incoming(v, dormant=True).items():
+        for u, flow in flows.items():
             producer = scenario.member(u)
             where = f"flow {u!r} → {v!r}"
             _try_law(tried, generator, producer.generator, flow, where)
             users = curated_by(flow, producer, member) if flow.curated else None
             if users is not None:
                 _try_law(tried, generator, producer.generator, flow, where, users)
+
+
+def _standing_for_all(scenario: Network) -> Iterator[tuple[str, dict[str, Flow]]]:
+    """Members with their flows, by producer; of many by the array those that stand for their kinds."""
+    blocks = blocks_of(scenario.graph)
+    if blocks is None:
+        yield from ((v, scenario.incoming(v, dormant=True)) for v in scenario.names)
+        return
+    chosen: dict[int, dict[str, Flow]] = {}
+    for block, start in zip(blocks.members, blocks.starts.tolist(), strict=False):
+        rows = 1 if isinstance(block.generators, ClosedForm) else len(block.names)
+        chosen |= {start + row: {} for row in range(rows)}
+    for number in blocks.kinds().tolist():
+        source, target = blocks.ends[:2, number].tolist()
+        chosen.setdefault(target, {})[blocks.names[source]] = blocks.flow(number)
+    yield from ((blocks.names[place], chosen[place]) for place in sorted(chosen))
 
 
 def _try_law(
