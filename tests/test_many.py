@@ -250,3 +250,25 @@ def test_orderings_schedules_and_copies_of_what_was_built_by_the_array():
     s.connect_many((["a"], ["b"]), raw=0.5)
     other = s.with_member("a", schedule=every(1)).with_flow("a", "b", raw=0.25).without("a", "b")
     assert other.graph.size() == 0 and s.graph.size() == 1
+
+
+@settings(max_examples=12, deadline=None)
+@given(n=st.integers(1, 7), seed=st.integers(0, 99), samples=st.sampled_from([None, 20]))
+def test_programs_are_the_same_component_for_component(n, seed, samples):
+    """Components by the array stand where one by one puts them: sums of shares keep their order."""
+    array, loop = both(n, seed, samples, 1)
+    programs = [Ecosystem(s, seeds=range(2) if samples else [0]).program for s in (array, loop)]
+    states = [program.first for program in programs]
+    (mine, theirs), (old, new) = [[s.wiring for s in states], states]
+    assert [vars(c) for c in mine.components] == [vars(c) for c in theirs.components]
+    assert [vars(c) for c in mine.components[::2]] == [vars(c) for c in theirs.components[::2]]
+    assert [[j.place for j in many] for many in mine.judges] == [[j.place for j in many] for many in theirs.judges]
+    assert (mine.direct == theirs.direct).all() and (mine.whole == theirs.whole).all()
+    for what in ("target", "group", "source", "producer", "delay", "treatment"):
+        assert np.array_equal(getattr(mine, what), getattr(theirs, what)), what
+    assert torch.equal(old.shares, new.shares) and old.audience.watched == new.audience.watched
+    assert [digest(cohort.start) for cohort in programs[0].cohorts] == [digest(c.start) for c in programs[1].cohorts]
+    assert [(c.names, list(c.ids)) for c in programs[0].cohorts] == [(c.names, c.ids) for c in programs[1].cohorts]
+    assert digest(programs[0].sources) == digest(programs[1].sources)
+    for (ids, schedule), (other, same) in zip(programs[0].clocks, programs[1].clocks, strict=True):
+        assert torch.equal(ids, other) and digest(schedule) == digest(same)

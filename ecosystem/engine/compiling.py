@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,27 +11,47 @@ import torch
 from torch import Tensor
 
 from ecosystem.curation import Users
+from ecosystem.engine.arrays import BlockWiring, block_sources, block_whole, blocks_by_the_array
 from ecosystem.engine.audience import NONE, Audience, Place
 from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
 from ecosystem.engine.looped import Looped, Stack
-from ecosystem.engine.wiring import CURATED, RAW, REAL, Component, Judge, Wiring, drawn_whole, filled, steady
+from ecosystem.engine.wiring import CURATED, RAW, REAL, Columns, Component, Judge, Wiring, drawn_whole, filled, steady
 from ecosystem.generators import GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.blocks import Blocks
 from ecosystem.scenario.descriptions import Flow, curated_by, in_tokens
+
+Listed = tuple[Sequence[Component], Tensor, tuple[tuple[Judge, ...], ...], np.ndarray]
 
 
 class Wired:
     """What becomes of the graphs of some variants: wiring, declared shares, audience, transforms, real data."""
 
     def __init__(self, scenarios: Sequence[Scenario], cohorts: Sequence[Cohort], build_samples: bool = False) -> None:
-        self.scenarios = scenarios
+        self.scenarios, self.cohorts = scenarios, cohorts
         self.names = tuple(scenarios[0].names)
         self.index = {name: i for i, name in enumerate(self.names)}
-        self.place = {name: (c, row) for c, cohort in enumerate(cohorts) for row, name in enumerate(cohort.names)}
         self._users, self._transforms = Registry(), Registry()
         self._watched: dict[Place, int] = {}
         self._known: dict[Any, Users] = {}
+        blocks = blocks_by_the_array(scenarios)
+        if blocks is None:
+            components, shares, judges, direct = self._one_by_one(cohorts, build_samples)
+        else:
+            components, shares, judges, direct = self._by_the_array(blocks, cohorts)
+        self.transforms = tuple(self._transforms.stack(kind) for kind in range(len(self._transforms)))
+        self.audience = Audience.of(self._users, self._watched)
+        stacks = [*(cohort.start for cohort in cohorts), *self.sources]
+        looped = {c for c, stack in enumerate(stacks) if isinstance(stack, Looped)}
+        alike = isinstance(components, Columns)
+        whole = (block_whole if alike else drawn_whole)(components, self.audience, len(self.names), looped)
+        self.looped = frozenset(looped)
+        self.wiring = Wiring(self.names, components, judges, direct, whole)
+        self.shares: Tensor = filled(self.wiring, shares)
+
+    def _one_by_one(self, cohorts: Sequence[Cohort], build_samples: bool) -> Listed:
+        """Components member by member and flow by flow, their shares, judges, and who is drawn directly."""
         edges = self._edges()
         self.sources, real = self._real_sources(len(cohorts))
         components: list[Component] = []
@@ -38,20 +59,28 @@ class Wired:
         for target, v in enumerate(self.names):
             rows = [row for group in (CURATED, RAW) for u in edges[v] for row in self._flow(u, v, target, group)]
             if v in real:
-                rows.append((Component(target, REAL, real[v], NONE, None), [0.0] * len(scenarios)))
+                rows.append((Component(target, REAL, real[v], NONE, None), [0.0] * len(self.scenarios)))
             components += [component for component, _ in rows]
             shares += [share for _, share in rows]
         judges = tuple(self._judge(name) for name in self.names)
-        self.transforms = tuple(self._transforms.stack(kind) for kind in range(len(self._transforms)))
-        self.audience = Audience.of(self._users, self._watched)
-        stacks = [*(cohort.start for cohort in cohorts), *self.sources]
-        looped = {c for c, stack in enumerate(stacks) if isinstance(stack, Looped)}
         direct = np.array([self._direct(v, cohorts, build_samples) for v in self.names])
-        whole = drawn_whole(components, self.audience, len(self.names), looped)
-        self.looped = frozenset(looped)
-        self.wiring = Wiring(self.names, tuple(components), judges, direct, whole)
-        declared = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(scenarios), 1)
-        self.shares: Tensor = filled(self.wiring, declared)
+        declared = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(self.scenarios), 1)
+        return tuple(components), declared, judges, direct
+
+    def _by_the_array(self, blocks: Blocks, cohorts: Sequence[Cohort]) -> Listed:
+        """The same of members and flows that stand in blocks."""
+        self.sources, real = block_sources(blocks, len(cohorts))
+        wiring = BlockWiring(blocks, cohorts, real)
+        components = wiring.columns(self._placed, self._transforms)
+        judges: list[tuple[Judge, ...]] = []
+        for block in blocks.members:
+            judges += [self._judge(block.names[0])] * len(block.names)
+        return components, wiring.shares, tuple(judges), wiring.direct()
+
+    @cached_property
+    def place(self) -> dict[str, Place]:
+        """The cohort of each member, and its row there."""
+        return {name: (c, row) for c, cohort in enumerate(self.cohorts) for row, name in enumerate(cohort.names)}
 
     def _edges(self) -> dict[str, list[str]]:
         """The producers of each member: the union over variants, in the order of the first that has the flow."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.streams import Stream, word
+from ecosystem.engine.arrays import block_cohorts, blocks_by_the_array
 from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
 from ecosystem.engine.compiling import Wired
 from ecosystem.engine.looped import Stack
@@ -22,6 +23,7 @@ from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
 from ecosystem.orderings import Ordering
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.blocks import Blocks, blocks_of
 from ecosystem.schedules import Schedule
 
 _PLANS = 32  # compiled plans that are kept
@@ -113,7 +115,8 @@ class Program:
 
 def compiled(scenarios: Sequence[Scenario], seeds: Sequence[tuple[int, int]], build_samples: bool = False) -> Program:
     """The program of some variants of one shape, with a replicate for each of ``seeds`` (seed, replicate)."""
-    cohorts = member_cohorts(scenarios, len(seeds))
+    blocks = blocks_by_the_array(scenarios)
+    cohorts = member_cohorts(scenarios, len(seeds)) if blocks is None else block_cohorts(blocks, len(seeds))
     wired = Wired(scenarios, cohorts, build_samples)
     return Program(
         scenarios=tuple(scenarios),
@@ -137,7 +140,7 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
     stacks = tuple(cohort.start for cohort in cohorts)
     absent = scenario.late()
     active = torch.ones(len(wired.names), *cell, dtype=torch.bool)
-    for i, name in enumerate(wired.names):
+    for i, name in enumerate(wired.names if absent else ()):
         active[i] = name not in absent
     state = State(
         round=0,
@@ -159,6 +162,10 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
 def _clocks(scenarios: Sequence[Scenario]) -> Iterator[tuple[Tensor, Schedule]]:
     """Members by kind of schedule, with the stacked schedule ``[members, variants, 1]``."""
     registry = Registry()
+    blocks = blocks_of(scenarios[0].graph) if len(scenarios) == 1 else None
+    if blocks is not None:
+        yield from _block_clocks(blocks)
+        return
     groups: dict[int, list[tuple[int, int]]] = {}
     for i, name in enumerate(scenarios[0].names):
         schedules = [scenario.member(name).schedule for scenario in scenarios]
@@ -167,3 +174,15 @@ def _clocks(scenarios: Sequence[Scenario]) -> Iterator[tuple[Tensor, Schedule]]:
     for kind, many in groups.items():
         rows = torch.tensor([row for _, row in many])
         yield torch.tensor([i for i, _ in many]), registry.stack(kind).take(rows)
+
+
+def _block_clocks(blocks: Blocks) -> Iterator[tuple[Tensor, Schedule]]:
+    """The same of members that stand in blocks."""
+    registry = Registry()
+    groups: dict[int, list[tuple[np.ndarray, int]]] = {}
+    for i, block in enumerate(blocks.members):
+        kind, row = registry.add([block.one.schedule], f"the schedule of {block.names[0]!r}")
+        groups.setdefault(kind, []).append((np.arange(blocks.starts[i], blocks.starts[i + 1]), row))
+    for kind, many in groups.items():
+        rows = torch.from_numpy(np.concatenate([np.full(len(ids), row) for ids, row in many]))
+        yield torch.from_numpy(np.concatenate([ids for ids, _ in many])), registry.stack(kind).take(rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +45,54 @@ class Component:
 
 
 @dataclass(frozen=True, eq=False)
+class Columns(Sequence[Component]):
+    """Components that are made when somebody looks at one: all that they say as arrays, ``[components]``.
+
+    ``source``, ``users`` and ``transform`` are pairs, ``[components, 2]``.
+    """
+
+    names: Sequence[str]
+    target: np.ndarray
+    group: np.ndarray
+    source: np.ndarray
+    producer: np.ndarray
+    users: np.ndarray
+    chooser: np.ndarray
+    after: np.ndarray
+    transform: np.ndarray
+    delay: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        target, producer, group = int(self.target[index]), int(self.producer[index]), int(self.group[index])
+        return Component(
+            target=target,
+            group=group,
+            source=_pair(self.source[index]),
+            producer=producer,
+            flow=None if group == REAL else (self.names[producer], self.names[target]),
+            users=_pair(self.users[index]),
+            chooser=int(self.chooser[index]),
+            after=bool(self.after[index]),
+            transform=_pair(self.transform[index]),
+            delay=int(self.delay[index]),
+        )
+
+    @cached_property
+    def treatment(self) -> np.ndarray:
+        """See :class:`Wiring`."""
+        return np.concatenate([self.users, self.after[:, None], self.transform], axis=1).astype(np.int64)
+
+
+def _pair(values: np.ndarray) -> Place:
+    return int(values[0]), int(values[1])
+
+
+@dataclass(frozen=True, eq=False)
 class Judge:
     """Users by whose taste a member is judged, ``where [variants, replicates]`` (None: everywhere)."""
 
@@ -60,34 +109,46 @@ class Wiring:
     """
 
     names: tuple[str, ...]
-    components: tuple[Component, ...]
+    components: Sequence[Component]
     judges: tuple[tuple[Judge, ...], ...]
     direct: np.ndarray
     whole: np.ndarray
 
     @cached_property
     def target(self) -> np.ndarray:
+        if isinstance(self.components, Columns):
+            return self.components.target
         return np.array([c.target for c in self.components], dtype=np.int64)
 
     @cached_property
     def group(self) -> np.ndarray:
+        if isinstance(self.components, Columns):
+            return self.components.group
         return np.array([c.group for c in self.components], dtype=np.int64)
 
     @cached_property
     def source(self) -> np.ndarray:
+        if isinstance(self.components, Columns):
+            return self.components.source
         return np.array([c.source for c in self.components], dtype=np.int64).reshape(-1, 2)
 
     @cached_property
     def producer(self) -> np.ndarray:
+        if isinstance(self.components, Columns):
+            return self.components.producer
         return np.array([c.producer for c in self.components], dtype=np.int64)
 
     @cached_property
     def delay(self) -> np.ndarray:
+        if isinstance(self.components, Columns):
+            return self.components.delay
         return np.array([c.delay for c in self.components], dtype=np.int64)
 
     @cached_property
     def treatment(self) -> np.ndarray:
         """Users kind, users row, after, transform kind, transform row."""
+        if isinstance(self.components, Columns):
+            return self.components.treatment
         parts = [(*c.users, c.after, *c.transform) for c in self.components]
         return np.array(parts, dtype=np.int64).reshape(-1, 5)
 

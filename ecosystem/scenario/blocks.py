@@ -162,13 +162,14 @@ class Blocks:
 
     def kinds(self) -> np.ndarray:
         """The numbers of flows that stand for all: the first of each kind."""
-        curated = np.concatenate([np.zeros(0), *(block.curated for block in self.flows)])[self._row]
-        return first_of_kinds(self, self.ends[0], self.ends[1], self.ends[2] * 2 + (curated > 0))
+        return first_of_kinds(self, self.ends[0], self.ends[1], self.ends[2] * 2 + (self.shares[1] > 0))
 
-    @cached_property
-    def _row(self) -> np.ndarray:
-        """Where the shares of each flow stand among those of all blocks."""
-        return np.cumsum([0, *(len(block.source) for block in self.flows)])[self.ends[2]] + self.ends[3]
+    @property
+    def shares(self) -> tuple[np.ndarray, np.ndarray]:
+        """The raw and curated share of every flow, in their order."""
+        row = np.cumsum([0, *(len(block.source) for block in self.flows)])[self.ends[2]] + self.ends[3]
+        raw = np.concatenate([np.zeros(0), *(block.raw for block in self.flows)])
+        return raw[row], np.concatenate([np.zeros(0), *(block.curated for block in self.flows)])[row]
 
     def taken(self) -> np.ndarray:
         """What the shares of every member add up to."""
