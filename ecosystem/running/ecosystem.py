@@ -32,6 +32,7 @@ from ecosystem.running.until import Condition, check_condition, is_over, why_sto
 from ecosystem.running.variants import as_seeds, check_variants
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.checks import check_known
+from ecosystem.scenario.network import standing_for_all
 
 
 @spelled
@@ -79,11 +80,13 @@ class Ecosystem(RoundsModel):
         self.changes: list[Change] = []
         self.names = list(self.program.names)
         self.turns = Turns(self)
-        self._by_name = {name: agent_of(self, name) for name in self.names}
+        self._by_name: dict[str, ModelAgent] = {}
         self.until: Condition | None = None
         self.stopped = ""  # why the run ended before its last round
+        self.unmet = True
+        if any(member.agent is not None for _, member, _ in standing_for_all(self.scenarios[0])):
+            self.meet()  # they may refuse, and decide
         self._deciders = [a for a in self._by_name.values() if type(a).decide is not ModelAgent.decide]
-        enrol(self)
         self.recorder = Recorder(self.program, self.seeds, chosen)
         self.recorder.keep(self.state)
         self.live = as_live(live)
@@ -93,7 +96,15 @@ class Ecosystem(RoundsModel):
     def __getitem__(self, name: str) -> ModelAgent:
         """The agent of a member; KeyError where there is none of that name."""
         check_known(name, self.graph, f"ecosystem {self.graph.name!r}")
+        self.meet()
         return self._by_name[name]
+
+    def meet(self) -> None:
+        """Make the agents of all members, if nobody has asked for one before."""
+        if self.unmet:
+            self.unmet = False
+            self._by_name = {name: agent_of(self, name) for name in self.names}
+            enrol(self)
 
     @property
     def alive(self) -> Tensor:
@@ -226,8 +237,10 @@ def agent_of(eco: Ecosystem, name: str) -> ModelAgent:
 def enrol(eco: Ecosystem, names: Iterable[str] | None = None) -> None:
     """Let Mesa's ``agents`` be those whose members are there: who has left, or is still to join, is none of them.
 
-    Only some members are looked at if ``names`` are given.
+    Only some members are looked at if ``names`` are given; agents that are still to be made are enrolled then.
     """
+    if eco.unmet:
+        return
     for agent in map(eco.__getitem__, eco.names if names is None else sorted(names, key=eco.program.index.__getitem__)):
         name = agent.name
         there, enrolled = name not in eco.state.absent, agent in eco.agents

@@ -10,9 +10,10 @@ import mesa.discrete_space
 import networkx as nx
 
 from ecosystem.engine.state import State
+from ecosystem.running.late import LateAgents
 
 
-class RoundsModel(mesa.Model):
+class RoundsModel(LateAgents):
     """A Mesa model that plays a number of rounds on a network whose nodes are members.
 
     ``running`` is true while rounds are left and nobody has set it to False. Agents of one's own (``mesa.Agent(eco)``)
@@ -58,6 +59,7 @@ class RoundsModel(mesa.Model):
 
     def register_agent(self, agent: Any) -> None:
         """Let an agent be one of ``agents``; a new one gets the next number."""
+        self.meet()
         if getattr(mesa.Agent, "_ids", {}).pop(self, None) is not None:  # else Mesa 3.3 keeps models alive for ever
             self._enrolled += 1
             agent.unique_id = self._enrolled

@@ -22,6 +22,7 @@ from ecosystem.engine.cohorts import generator_kind, member_kind
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import curated_by
+from ecosystem.scenario.network import standing_for_all
 
 _PAIR = 25  # numbers of memory that a pair (seed, replicate) takes
 
@@ -44,7 +45,7 @@ def check_variants(scenarios: list[Scenario]) -> None:
                 )
         if scenario.ordering.kind() != first.ordering.kind():
             raise ValueError(f"variants must have one ordering, got {first.ordering} and {scenario.ordering}")
-        for name in first.names:
+        for name in first.names if scenario is not first else ():
             mine, theirs = first.member(name).agent, scenario.member(name).agent
             if mine is not theirs:  # there is one agent for all variants
                 raise ValueError(f"variants must have the same agents, but that of {name!r} is {mine} and {theirs}")
@@ -82,7 +83,7 @@ def randomly_timed(scenario: Scenario) -> bool:
 
 def has_random_clocks(scenario: Scenario) -> bool:
     """Whether anybody retrains at random."""
-    return any(scenario.member(name).schedule.random for name in scenario.names)
+    return any(member.schedule.random for _, member, _ in standing_for_all(scenario))
 
 
 def as_pairs(seeds: int | Sequence[int | tuple[int, int]], where: str = "seeds") -> list[tuple[int, int]]:

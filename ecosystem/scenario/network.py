@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 
 from ecosystem.core.check import brief, whole_number
+from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
 from ecosystem.scenario.blocks import blocks_of
@@ -98,6 +99,19 @@ class Network:
         """What the shares leave over for real data."""
         flows = self.incoming(name).values()
         return max(0.0, 1.0 - sum(flow.raw + flow.curated for flow in flows))
+
+
+def standing_for_all(network: Network) -> list[tuple[str, Member, int]]:
+    """Members with their names, and for how many each stands: one for a family that was added by the array."""
+    blocks = blocks_of(network.graph)
+    if blocks is None:
+        return [(name, network.member(name), 1) for name in network.names]
+    found = []
+    for block in blocks.members:
+        whole = isinstance(block.generators, ClosedForm)
+        rows = range(1 if whole else len(block.names))
+        found += [(block.names[row], block.member(row), len(block.names) if whole else 1) for row in rows]
+    return found
 
 
 def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
