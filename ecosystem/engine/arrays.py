@@ -31,7 +31,7 @@ def blocks_by_the_array(scenarios: Sequence[Scenario]) -> Blocks | None:
     blocks = blocks_of(scenarios[0].graph) if len(scenarios) == 1 else None
     if blocks is None or not all(map(_alike, blocks.members)):
         return None
-    own = [block.one.chosen_by for block in blocks.flows if isinstance(block.one.chosen_by, Users)]
+    own = [block.one.chosen_by for block in blocks.table.flows if isinstance(block.one.chosen_by, Users)]
     return None if any(users.learn is not None for users in own) else blocks
 
 
@@ -111,9 +111,8 @@ class BlockWiring:
 
     def __init__(self, blocks: Blocks, cohorts: Sequence[Cohort], real: np.ndarray) -> None:
         self.blocks, self.cohorts = blocks, cohorts
-        self.block = np.repeat(np.arange(len(blocks.members)), np.diff(blocks.starts))
-        source, target, kind = blocks.ends[0], blocks.ends[1], blocks.ends[2]
-        raw, curated = blocks.shares
+        source, target, kind = blocks.table.ends[0], blocks.table.ends[1], blocks.table.ends[2]
+        raw, curated = blocks.table.shares
         chosen, fed = np.flatnonzero(curated != 0), np.flatnonzero(real[:, 0] != NONE)
         flows = np.arange(len(source))
         flow = np.concatenate([chosen, flows, np.full(len(fed), NONE)])
@@ -129,20 +128,20 @@ class BlockWiring:
         for c, cohort in enumerate(cohorts):
             place[cohort.ids, 0], place[cohort.ids, 1] = c, np.arange(len(cohort.ids))
         self.source = np.where((self.group == REAL)[:, None], real[self.target], place[self.producer])
-        sides = [b.one.chosen_by if isinstance(b.one.chosen_by, str) else "own" for b in blocks.flows]
+        sides = [b.one.chosen_by if isinstance(b.one.chosen_by, str) else "own" for b in blocks.table.flows]
         self.side = np.array(sides or [""], dtype=object)
 
     def whose(self, producer: np.ndarray, target: np.ndarray, kind: np.ndarray) -> np.ndarray:
         """Who chooses: the block whose users do, or behind all of them the flows whose own users do."""
         side = self.side[kind]
-        block = np.where(side == "consumer", self.block[target], self.block[producer])
+        block = np.where(side == "consumer", self.blocks.block[target], self.blocks.block[producer])
         return np.where(side == "own", len(self.blocks.members) + kind, block)
 
     def users(self, code: int) -> Users | None:
         """The users of a code."""
         size = len(self.blocks.members)
         if code >= size:
-            return self.blocks.flows[code - size].one.chosen_by  # type: ignore[return-value]
+            return self.blocks.table.flows[code - size].one.chosen_by  # type: ignore[return-value]
         return self.blocks.members[code].one.users
 
     def columns(self, placed: Placed, transforms: Registry) -> Columns:
@@ -162,11 +161,11 @@ class BlockWiring:
             users[choosing[codes == code]] = placed([here], who, f"the users of {u!r} → {v!r}")
         after = np.zeros(size, dtype=bool)
         after[choosing] = side == "consumer"
-        delays = np.array([block.one.delay for block in self.blocks.flows] or [0])
+        delays = np.array([block.one.delay for block in self.blocks.table.flows] or [0])
         is_flow = self.flow != NONE
         transform = np.full((size, 2), NONE)
         for code, first in _as_they_come(self.kind[is_flow]):
-            if (given := self.blocks.flows[code].one.transform) is not None:
+            if (given := self.blocks.table.flows[code].one.transform) is not None:
                 i = np.flatnonzero(is_flow)[first]
                 where = f"the transform of flow {names[self.producer[i]]!r} → {names[self.target[i]]!r}"
                 transform[self.kind == code] = transforms.add([given], where)
@@ -188,17 +187,17 @@ class BlockWiring:
         blocks = self.blocks
         sound = np.array([bool(b.generators.exact_mean) for b in blocks.members])  # type: ignore[union-attr]
         fed = np.array([b.one.real is None or getattr(b.one.real, "exact_mean", False) for b in blocks.members])
-        good = (sound & fed)[self.block]
-        if not blocks.flows:
+        good = (sound & fed)[blocks.block]
+        if not blocks.table.flows:
             return good
-        source, target, kind = blocks.ends[:3]
+        source, target, kind = blocks.table.ends[:3]
         codes = self.whose(source, target, kind)
         fixed = np.ones(len(source), dtype=bool)
         for code in np.unique(codes).tolist():
             users = self.users(code)
             fixed[codes == code] = users is None or steady(users.curator)
-        linear = np.array([b.one.transform is None or b.one.transform.linear() is not None for b in blocks.flows])
-        good[target[~(fixed & linear[kind] & sound[self.block[source]])]] = False
+        linear = np.array([b.one.transform is None or b.one.transform.linear() is not None for b in blocks.table.flows])
+        good[target[~(fixed & linear[kind] & sound[self.blocks.block[source]])]] = False
         return good
 
 

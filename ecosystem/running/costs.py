@@ -64,16 +64,16 @@ def seconds(scenario: Scenario, cells: int) -> float:
 
 def _looks(blocks: Blocks) -> float:
     """How many candidates users look at for all samples that are chosen, in sets of one sample."""
-    if not blocks.flows:
+    if not blocks.table.flows:
         return 0.0
-    block = np.repeat(np.arange(len(blocks.members)), np.diff(blocks.starts))
-    kinds = np.stack([blocks.ends[2], block[blocks.ends[0]], block[blocks.ends[1]]])
+    ends = blocks.table.ends
+    kinds = np.stack([ends[2], blocks.block[ends[0]], blocks.block[ends[1]]])
     distinct, which = np.unique(kinds, axis=1, return_inverse=True)
-    curated = np.bincount(which.reshape(-1), blocks.shares[1])
+    curated = np.bincount(which.reshape(-1), blocks.table.shares[1])
     looks = 0.0
     for (kind, u, v), share in zip(distinct.T.tolist(), curated.tolist(), strict=True):
         producer, consumer = blocks.members[u].one, blocks.members[v].one
-        users = curated_by(blocks.flows[kind].one, producer, consumer)
+        users = curated_by(blocks.table.flows[kind].one, producer, consumer)
         if share and users is not None and not consumer.schedule.is_never:
             looks += share * users.curator.looks
     return looks

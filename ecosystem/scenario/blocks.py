@@ -64,44 +64,11 @@ class Flows:
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
-    """What a scenario that was built by the array is made of; never changed.
+class Table:
+    """All flows of blocks. The first ``copied`` stand by source, as a copy of a NetworkX graph has them."""
 
-    The first ``copied`` flows stand by source, as a copy of a NetworkX graph has them.
-    """
-
-    members: tuple[Members, ...] = ()
     flows: tuple[Flows, ...] = ()
     copied: int = 0
-
-    def with_members(self, block: Members) -> Blocks:
-        return replace(self, members=(*self.members, block))
-
-    def with_flows(self, block: Flows) -> Blocks:
-        return replace(self, flows=(*self.flows, block))
-
-    def copy(self) -> Blocks:
-        """What a copy of the graph is made of."""
-        return self if self.copied == self.size else replace(self, copied=self.size)
-
-    @cached_property
-    def names(self) -> list[str]:
-        return [name for block in self.members for name in block.names]
-
-    @cached_property
-    def place(self) -> dict[str, int]:
-        """The place of each member."""
-        return {name: i for i, name in enumerate(self.names)}
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """The place of the first member of each block, and the number of all."""
-        return np.cumsum([0, *(len(block.names) for block in self.members)])
-
-    def member(self, place: int) -> Member:
-        """The description of the member at a place."""
-        block = int(np.searchsorted(self.starts, place, "right")) - 1
-        return self.members[block].member(place - int(self.starts[block]))
 
     @property
     def size(self) -> int:
@@ -120,6 +87,13 @@ class Blocks:
         whole[:, : self.copied] = whole[:, order]
         return whole
 
+    @property
+    def shares(self) -> tuple[np.ndarray, np.ndarray]:
+        """The raw and curated share of every flow, in their order."""
+        row = np.cumsum([0, *(len(block.source) for block in self.flows)])[self.ends[2]] + self.ends[3]
+        raw = np.concatenate([np.zeros(0), *(block.raw for block in self.flows)])
+        return raw[row], np.concatenate([np.zeros(0), *(block.curated for block in self.flows)])[row]
+
     @cached_property
     def _keys(self) -> tuple[np.ndarray, np.ndarray]:
         """The keys of all flows, ascending, and which flow has each."""
@@ -129,9 +103,9 @@ class Blocks:
 
     @cached_property
     def _into(self) -> tuple[np.ndarray, np.ndarray]:
-        """Flows by target, and where those of each member begin."""
+        """Flows by target, and the target of each."""
         order = np.argsort(self.ends[1], kind="stable")
-        return order, np.searchsorted(self.ends[1][order], np.arange(len(self.names) + 1))
+        return order, self.ends[1][order]
 
     def found(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Which flow there is between members at these places, -1 where there is none."""
@@ -145,38 +119,78 @@ class Blocks:
         """The description of a flow by its number."""
         return self.flows[int(self.ends[2, number])].flow(int(self.ends[3, number]))
 
+    def into(self, place: int) -> np.ndarray:
+        """The numbers of the flows that the member at a place trains on."""
+        order, target = self._into
+        return order[np.searchsorted(target, place) : np.searchsorted(target, place, "right")]
+
+    def taken(self, members: int) -> np.ndarray:
+        """What the shares of every member add up to."""
+        out = np.zeros(members)
+        for block in self.flows:
+            out += np.bincount(block.target, block.raw + block.curated, members)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What a scenario that was built by the array is made of; never changed."""
+
+    members: tuple[Members, ...] = ()
+    table: Table = Table()
+
+    def with_members(self, block: Members) -> Blocks:
+        return replace(self, members=(*self.members, block))
+
+    def with_flows(self, block: Flows) -> Blocks:
+        return replace(self, table=Table((*self.table.flows, block), self.table.copied))
+
+    def copy(self) -> Blocks:
+        """What a copy of the graph is made of."""
+        size = self.table.size
+        return self if self.table.copied == size else replace(self, table=Table(self.table.flows, size))
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [name for block in self.members for name in block.names]
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The place of each member."""
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """The place of the first member of each block, and the number of all."""
+        return np.cumsum([0, *(len(block.names) for block in self.members)])
+
+    @cached_property
+    def block(self) -> np.ndarray:
+        """The block of each member."""
+        return np.repeat(np.arange(len(self.members)), np.diff(self.starts))
+
+    def member(self, place: int) -> Member:
+        """The description of the member at a place."""
+        block = int(np.searchsorted(self.starts, place, "right")) - 1
+        return self.members[block].member(place - int(self.starts[block]))
+
     def between(self, u: str, v: str) -> int:
         """The number of the flow ``u → v``, -1 where there is none."""
         try:
             ends = np.array([self.place[u]]), np.array([self.place[v]])
         except (KeyError, TypeError):
             return -1
-        return int(self.found(*ends)[0])
+        return int(self.table.found(*ends)[0])
 
     def into(self, v: str) -> dict[str, Flow]:
         """The flows that a member trains on, by producer."""
-        order, first = self._into
-        place = self.place[v]
-        mine = order[first[place] : first[place + 1]]
-        return {self.names[int(self.ends[0, i])]: self.flow(int(i)) for i in mine}
+        mine = self.table.into(self.place[v]).tolist()
+        return {self.names[int(self.table.ends[0, i])]: self.table.flow(i) for i in mine}
 
     def kinds(self) -> np.ndarray:
         """The numbers of flows that stand for all: the first of each kind."""
-        return first_of_kinds(self, self.ends[0], self.ends[1], self.ends[2] * 2 + (self.shares[1] > 0))
-
-    @property
-    def shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """The raw and curated share of every flow, in their order."""
-        row = np.cumsum([0, *(len(block.source) for block in self.flows)])[self.ends[2]] + self.ends[3]
-        raw = np.concatenate([np.zeros(0), *(block.raw for block in self.flows)])
-        return raw[row], np.concatenate([np.zeros(0), *(block.curated for block in self.flows)])[row]
-
-    def taken(self) -> np.ndarray:
-        """What the shares of every member add up to."""
-        out = np.zeros(len(self.names))
-        for block in self.flows:
-            out += np.bincount(block.target, block.raw + block.curated, len(out))
-        return out
+        ends = self.table.ends
+        return first_of_kinds(self, ends[0], ends[1], ends[2] * 2 + (self.table.shares[1] > 0))
 
 
 class DiGraph(nx.DiGraph):
@@ -198,8 +212,8 @@ class DiGraph(nx.DiGraph):
         nx.DiGraph.__init__(self, **attributes)
         for i, name in enumerate(blocks.names):
             self.add_node(name, member=blocks.member(i))
-        for i, (u, v) in enumerate(zip(*blocks.ends[:2].tolist(), strict=True)):
-            self.add_edge(blocks.names[u], blocks.names[v], flow=blocks.flow(i))
+        for i, (u, v) in enumerate(zip(*blocks.table.ends[:2].tolist(), strict=True)):
+            self.add_edge(blocks.names[u], blocks.names[v], flow=blocks.table.flow(i))
         return self
 
     # what graphs keep their nodes and edges in
@@ -230,7 +244,7 @@ class DiGraph(nx.DiGraph):
         return self.blocks.between(u, v) >= 0
 
     def number_of_edges(self, u: Any = None, v: Any = None) -> int:
-        return self.blocks.size if u is None else int(self.has_edge(u, v))
+        return self.blocks.table.size if u is None else int(self.has_edge(u, v))
 
     def copy(self, as_view: bool = False) -> nx.DiGraph:
         return nx.DiGraph.copy(self._made(), as_view=True) if as_view else DiGraph(self.blocks.copy(), **self.graph)
@@ -244,7 +258,7 @@ def blocks_of(graph: nx.DiGraph) -> Blocks | None:
 def first_of_kinds(blocks: Blocks, source: np.ndarray, target: np.ndarray, kind: np.ndarray) -> np.ndarray:
     """Of flows between the members of two blocks, of one ``kind``, the first; of members who are no family, each."""
     alike = np.array([isinstance(block.generators, ClosedForm) for block in blocks.members])
-    u, v = (np.searchsorted(blocks.starts, ends, "right") - 1 for ends in (source, target))
+    u, v = blocks.block[source], blocks.block[target]
     _, first = np.unique((kind * len(alike) + u) * len(alike) + v, return_index=True)
     return np.union1d(first, np.flatnonzero(~(alike[u] & alike[v])))
 

@@ -81,7 +81,7 @@ def check_new(scenario: Network, many: Edges, names: Sequence[str]) -> None:
     twice = np.ones(len(keys), dtype=bool)
     twice[first] = False
     if (blocks := blocks_of(scenario.graph)) is not None:
-        twice |= blocks.found(many.source, many.target) >= 0
+        twice |= blocks.table.found(many.source, many.target) >= 0
     else:
         pairs = zip(many.source.tolist(), many.target.tolist(), strict=True)
         twice |= np.fromiter((scenario.graph.has_edge(names[u], names[v]) for u, v in pairs), bool, len(keys))
@@ -95,7 +95,7 @@ def check_room(scenario: Network, block: Flows, names: Sequence[str]) -> None:
     taken = np.bincount(block.target, block.raw + block.curated, len(names))
     blocks = blocks_of(scenario.graph)
     if blocks is not None:
-        taken += blocks.taken()
+        taken += blocks.table.taken(len(blocks.names))
     else:
         for v in np.unique(block.target).tolist():
             taken[v] += sum(e["flow"].raw + e["flow"].curated for e in scenario.graph.pred[names[v]].values())

@@ -67,7 +67,7 @@ class Network:
         """The description of a flow; KeyError where there is none."""
         blocks = blocks_of(self._graph)
         if blocks is not None and (number := blocks.between(u, v)) >= 0:
-            return blocks.flow(number)
+            return blocks.table.flow(number)
         try:
             return self._graph.edges[u, v]["flow"]
         except (KeyError, TypeError):

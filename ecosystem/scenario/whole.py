@@ -79,7 +79,7 @@ def _unsure(scenario: Network) -> list[str]:
     blocks = blocks_of(scenario.graph)
     if blocks is None or scenario.interventions:
         return scenario.names
-    taken, edge = blocks.taken(), 1 + TOLERANCE / 2
+    taken, edge = blocks.table.taken(len(blocks.names)), 1 + TOLERANCE / 2
     fed = np.repeat([block.one.real is not None for block in blocks.members], np.diff(blocks.starts))
     return [blocks.names[i] for i in np.flatnonzero((taken > edge) | (~fed & (taken < 2 - edge))).tolist()]
 
@@ -199,8 +199,8 @@ def _standing_for_all(scenario: Network) -> Iterator[tuple[str, dict[str, Flow]]
         rows = 1 if isinstance(block.generators, ClosedForm) else len(block.names)
         chosen |= {start + row: {} for row in range(rows)}
     for number in blocks.kinds().tolist():
-        source, target = blocks.ends[:2, number].tolist()
-        chosen.setdefault(target, {})[blocks.names[source]] = blocks.flow(number)
+        source, target = blocks.table.ends[:2, number].tolist()
+        chosen.setdefault(target, {})[blocks.names[source]] = blocks.table.flow(number)
     yield from ((blocks.names[place], chosen[place]) for place in sorted(chosen))
 
 
