@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -106,7 +107,7 @@ def bundles_of(
         return []
     treatment, source, is_fresh = wiring.treatment[components], wiring.source[components], fresh[components]
     keys = np.stack([source[:, 0], wiring.delay[components], treatment[:, 0], treatment[:, 2], treatment[:, 3]], axis=1)
-    distinct, which = np.unique(keys, axis=0, return_inverse=True)
+    distinct, which = _distinct(keys)
     bundles = []
     for number, (cohort, delay, users_kind, after, transform_kind) in enumerate(distinct):
         slot = np.flatnonzero(which.reshape(-1) == number)
@@ -114,7 +115,7 @@ def bundles_of(
         # where both are read, the fresh rows stand behind the old ones
         row = source[slot, 1] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
         origins = np.stack([row, treatment[slot, 1], treatment[slot, 4]], axis=1)
-        unique, origin = np.unique(origins, axis=0, return_inverse=True)
+        unique, origin = _distinct(origins)
         rows = torch.from_numpy(np.ascontiguousarray(unique))
         people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
         transform = transforms[transform_kind].take(rows[:, 2]) if transform_kind != NONE else None
@@ -134,3 +135,20 @@ def bundles_of(
             )
         )
     return bundles
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows ``[n, columns]`` of whole numbers, in lexical order, and which of them each row is.
+
+    What ``np.unique`` says along an axis, by one number for each row: far faster where there are many.
+    """
+    low = rows.min(0)
+    sizes = (rows.max(0) - low + 1).tolist()
+    if math.prod(sizes) >= 2**63:
+        distinct, which = np.unique(rows, axis=0, return_inverse=True)
+        return distinct, which.reshape(-1)
+    number = np.zeros(len(rows), dtype=np.int64)
+    for column, size in enumerate(sizes):
+        number = number * size + (rows[:, column] - low[column])
+    _, first, which = np.unique(number, return_index=True, return_inverse=True)
+    return rows[first], which.reshape(-1)

@@ -44,8 +44,10 @@ class Wired:
         self.audience = Audience.of(self._users, self._watched)
         stacks = [*(cohort.start for cohort in cohorts), *self.sources]
         looped = {c for c, stack in enumerate(stacks) if isinstance(stack, Looped)}
-        alike = isinstance(components, Columns)
-        whole = (block_whole if alike else drawn_whole)(components, self.audience, len(self.names), looped)
+        if isinstance(components, Columns):
+            whole = block_whole(components, self.audience, len(self.names), looped)
+        else:
+            whole = drawn_whole(components, self.audience, len(self.names), looped)
         self.looped = frozenset(looped)
         self.wiring = Wiring(self.names, components, judges, direct, whole)
         self.shares: Tensor = filled(self.wiring, shares)

@@ -61,10 +61,10 @@ def tastes(program: Program, state: State, c: int) -> list[Taste]:
 def _tastes(program: Program, state: State, c: int) -> list[Taste]:
     audience = state.audience
     groups: dict[Hashable, list[tuple[int, Judge]]] = {}  # a member with several judges stands in as many
+    kinds = [None if stack.reward is None else one(stack.reward).kind() for stack in audience.stacks]
     for row, member in enumerate(program.cohorts[c].ids):
         for number, judge in enumerate(state.wiring.judges[member]):
-            reward = audience.stacks[judge.place[0]].reward
-            groups.setdefault((one(reward).kind(), number), []).append((row, judge))
+            groups.setdefault((kinds[judge.place[0]], number), []).append((row, judge))
     out = []
     for many in groups.values():
         where = None

@@ -24,6 +24,7 @@ from ecosystem.engine.waves import Parts, Plan, compile_plan
 from ecosystem.orderings import Ordering
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.blocks import Blocks, blocks_of
+from ecosystem.scenario.network import standing_for_all
 from ecosystem.schedules import Schedule
 
 _PLANS = 32  # compiled plans that are kept
@@ -78,7 +79,11 @@ class Program:
     @cached_property
     def questions(self) -> list[list[Tensor | None]]:
         """The inputs that the users of each member ask a conditional model, ``[members][variants]``."""
-        return [[s.member(name).questions for s in self.scenarios] for name in self.names]
+        scenario, *others = self.scenarios
+        if others:
+            return [[s.member(name).questions for s in self.scenarios] for name in self.names]
+        every = standing_for_all(scenario)
+        return [asked for _, member, count in every for asked in [[member.questions]] * count]
 
     @cached_property
     def fed(self) -> Tensor:

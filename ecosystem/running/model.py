@@ -59,8 +59,9 @@ class RoundsModel(LateAgents):
 
     def register_agent(self, agent: Any) -> None:
         """Let an agent be one of ``agents``; a new one gets the next number."""
-        self.meet()
-        if getattr(mesa.Agent, "_ids", {}).pop(self, None) is not None:  # else Mesa 3.3 keeps models alive for ever
+        new = getattr(mesa.Agent, "_ids", {}).pop(self, None) is not None  # else Mesa 3.3 keeps models alive for ever
+        self.meet()  # the members' come first
+        if new:
             self._enrolled += 1
             agent.unique_id = self._enrolled
         super().register_agent(agent)
