@@ -17,7 +17,7 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.base import codec_of
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.blocks import Blocks, blocks_of
+from ecosystem.scenario.blocks import Blocks, blocks_of, first_of_each
 
 Placed = Callable[[Sequence[Users], str, str], Place]
 
@@ -211,5 +211,5 @@ def block_whole(columns: Columns, audience: Audience, members: int, looped: set[
 
 def _as_they_come(codes: np.ndarray) -> list[tuple[int, int]]:
     """Distinct codes in the order in which they come, with the place of the first of each."""
-    distinct, first = np.unique(codes, return_index=True)
+    distinct, first = first_of_each(codes)
     return sorted(zip(distinct.tolist(), first.tolist(), strict=True), key=lambda pair: pair[1])
