@@ -15,6 +15,7 @@ from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users, ne
 from ecosystem.influence import Influence, influence, measure_influence
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.judgement import of_findings, of_measured
+from ecosystem.plots.influence_matrix import changes, knock_out
 
 
 def opposed(samples: int | None = None) -> Scenario:
@@ -340,3 +341,12 @@ def test_a_flow_that_is_taken_out_changes_alignments_as_the_table_says() -> None
     ):
         with pytest.raises(plots.NothingToDraw, match=mend):
             plots.knock_out(table, "a", "b")
+
+
+def test_what_is_only_rounding_is_no_change_without_a_flow() -> None:
+    """A member beyond a flow's reach "lost most" by 1e-17."""
+    edges = pd.DataFrame({"source": ["a"], "target": ["b"], "J[a]": [-1e-17], "J[b]": [0.25]})
+    assert changes(edges).to_numpy().tolist() == [[0.0, 0.25]]
+    assert knock_out(edges, "a", "b").description == "Without a → b: b +0.250."
+    edges = edges.assign(**{"J[b]": 0.0, "J[a]": 0.0})
+    assert knock_out(edges, "a", "b").description == "Without a → b: nothing changes."

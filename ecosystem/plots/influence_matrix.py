@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number, shortened
+from ecosystem.influence.sentences import ROUNDING
 from ecosystem.plots.chart import embedded, finish, needs
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import coloured, ends, letters, written
@@ -249,7 +250,8 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
     """
     needs("knock_out", "edges", edges, ("source", "target"))
     row = edges[(edges["source"].astype(str) == source) & (edges["target"].astype(str) == target)]
-    found = [(str(name)[2:-1], float(row[name].iloc[0])) for name in knocked(edges) if len(row)]
+    told = changes(edges).loc[row.index]
+    found = [(name, float(told[name].iloc[0])) for name in told if len(row)]
     table = pd.DataFrame(found, columns=["member", "change"]).assign(source=source, target=target)
     table = table[table["change"].notna()]
     needs(
@@ -269,8 +271,15 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
     subtitle = (
         f"the {len(kept)} of {len(table):,} members whose alignment changes most" if len(kept) < len(table) else ""
     )
-    named = [f"{called(r['member'])} {number(r['change'], sign=True)}" for r in kept.head(2 * NAMED).to_dict("records")]
-    return finish(drawn, f"Alignment without {flow}", f"Without {flow}: {joined(named)}.", subtitle)
+    moved = kept[kept["change"] != 0].head(2 * NAMED).to_dict("records")
+    named = joined([f"{called(r['member'])} {number(r['change'], sign=True)}" for r in moved]) or "nothing changes"
+    return finish(drawn, f"Alignment without {flow}", f"Without {flow}: {named}.", subtitle)
+
+
+def changes(edges: pd.DataFrame) -> pd.DataFrame:
+    """What happens to each member without each flow, a column a member; what is only rounding is 0."""
+    found = edges[knocked(edges)].astype(float).rename(columns=lambda name: name[2:-1])
+    return found.mask(found.abs() <= ROUNDING * found.abs().fillna(0.0).to_numpy().max(initial=0.0), 0.0)
 
 
 def knocked(edges: pd.DataFrame) -> list[str]:

@@ -226,8 +226,8 @@ def _knock_outs(findings: Findings) -> Section:
     flows = kept[["source", "target"]].to_dict("records")
     names = influence_matrix.headings(kept["source"], kept["target"], 40)
     rows = [
-        Row([Cell(name), *map(Cell, _extremes(row, columns))], about)
-        for name, row, about in zip(names, kept.to_dict("records"), flows, strict=True)
+        Row([Cell(name), *map(Cell, _extremes(row.dropna()))], about)
+        for name, (_, row), about in zip(names, influence_matrix.changes(kept).iterrows(), flows, strict=True)
     ]
     caption = "What becomes of alignments without a flow, its share given back to real data."
     caption += f" The {len(kept)} of {int(asked.sum()):,} flows that carry most." if len(kept) < asked.sum() else ""
@@ -246,9 +246,8 @@ def _knock_outs(findings: Findings) -> Section:
     return Section("influence-knockouts", "Without a flow", blocks)
 
 
-def _extremes(row: dict[Any, Any], columns: list[str]) -> tuple[str, str]:
+def _extremes(changes: pd.Series) -> tuple[str, str]:
     """Who gains most and who loses most without a flow."""
-    changes = pd.Series({name[2:-1]: float(row[name]) for name in columns}).dropna()
     best, worst = changes.idxmax(), changes.idxmin()
     gains = f"{best} ({number(changes[best], sign=True)})" if changes[best] > 0 else "nobody"
     return gains, f"{worst} ({number(changes[worst], sign=True)})" if changes[worst] < 0 else "nobody"
