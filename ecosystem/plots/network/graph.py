@@ -149,7 +149,8 @@ def _numbers(edges: Any, source: Any) -> tuple[str, dict[Pair, Numbers]]:
     told = None
     if isinstance(edges, pd.DataFrame):
         _need(edges, "edges", ENDS)
-        table = edges.set_index(list(ENDS)).select_dtypes("number")
+        table = edges.set_index(list(ENDS))
+        table = (table if len(table) else table.astype(float)).select_dtypes("number")  # empty columns have no kind
         wanted = [name for name in ("traffic", "effect") if name in table] or list(table)
         if len(wanted) != 1 and "traffic" not in wanted:
             raise ValueError(
