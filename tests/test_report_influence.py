@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import importlib.util
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +27,7 @@ from ecosystem.report import render, render_findings, write_findings
 from ecosystem.report.influence import WORDS, sections
 from tests.browser import CHROMIUM
 from tests.devtools import Browser
+from tests.pages import Page
 
 SECTIONS = ["influence", "influence-matrix", "influence-network", "influence-hops"]
 KNOCKED = "influence-knockouts"
@@ -51,7 +51,7 @@ def ids(page: str) -> list[str]:
 
 def specs(page: str) -> dict[str, Any]:
     """The charts of a page, as Vega-Lite, by their ids."""
-    return json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)[0])["specs"]
+    return Page(page).charts
 
 
 def rows(spec: dict[str, Any]) -> pd.DataFrame:
@@ -160,7 +160,7 @@ def test_every_flow_that_was_taken_out_can_be_chosen_and_others_are_counted() ->
         row = asked.set_index(["source", "target"]).loc[flow]
         assert dict(zip(bars["member"], bars["change"], strict=True)) == {n[2:-1]: row[n] for n in row.index[3:]}
         ends = " ".join(f'data-{side}="{name}"' for side, name in zip(("source", "target"), flow, strict=True))
-        assert f'<div class="slide" data-name="{" → ".join(flow)}" {ends}>' in page
+        assert f'<div class="slide" data-name="{" → ".join(flow)}" hidden {ends}>' in page
     none = replace(found("five"), edges=edges.assign(**{name: np.nan for name in edges.columns[5:]}))
     assert KNOCKED not in ids(render_findings(none))
 

@@ -4,7 +4,6 @@ import base64
 import gzip
 import html
 import io
-import json
 import re
 import time
 import warnings
@@ -31,6 +30,7 @@ from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.story import headline
 from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.sweep import Sweep, parameter
+from tests.pages import Page
 
 HELD = "\N{NO-BREAK SPACE}"
 VOID = {"meta", "br", "img", "input"}
@@ -102,9 +102,7 @@ def text(page: str) -> str:
 
 def specs(page: str) -> dict[str, Any]:
     """The charts of a page by their ids."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    return json.loads(found.group(1))["specs"]
+    return Page(page).charts
 
 
 def rows(page: str, id: str) -> pd.DataFrame:

@@ -204,10 +204,10 @@ def facts(file: Path) -> dict[str, Any]:
 
 
 def tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors in a file, in memory of their own: those of safetensors' file reader change with the file."""
+    """The tensors in a file by name, in order; in memory of their own: those of a file reader change with the file."""
     from safetensors.torch import load
 
-    return load(file.read_bytes())
+    return dict(sorted(load(file.read_bytes()).items()))  # it has another order each time
 
 
 def _same_size(file: Path, size: int, wanted: Entry) -> None:

@@ -98,7 +98,24 @@ class Chart:
         """The chart without its look, which the page has once, light and dark."""
         with alt.data_transformers.enable("default"):  # a reader's own may keep the data in files
             spec = self.chart.to_dict()
-        return {key: value for key, value in spec.items() if key not in ("config", "usermeta")}
+        names = {name: f"data-{i}" for i, name in enumerate(spec.get("datasets", {}))}
+        left_out = ("config", "usermeta", "datasets")
+        kept = _renamed({key: value for key, value in spec.items() if key not in left_out}, names)
+        return kept | {"datasets": dict(zip(names.values(), spec.get("datasets", {}).values(), strict=True))}
+
+
+def _renamed(spec: Any, names: Mapping[str, str]) -> Any:
+    """A specification whose data have other names: Altair's differ from time to time, and pages are the same bytes."""
+    if isinstance(spec, list):
+        return [_renamed(part, names) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    return {
+        key: {"name": names[part["name"]]}
+        if key == "data" and isinstance(part, dict) and part.get("name") in names
+        else _renamed(part, names)
+        for key, part in spec.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,11 @@ class Run:
         numbers = {name: source / f"{name}.safetensors" for name in ("parameters", "samples", "inputs", "history")}
         there = {name: path for name, path in numbers.items() if path.name in names or name == "parameters"}
         tensors = {name: manifest.opened(path, _SPLIT[name]) for name, path in there.items()}
-        return cls(settings, **tables, **tensors)
+        place = {name: i for i, name in enumerate(tables["members"]["member"].astype(str))}
+        ordered = {
+            name: dict(sorted(many.items(), key=lambda m: place.get(m[0], -1))) for name, many in tensors.items()
+        }
+        return cls(settings, **tables, **ordered)
 
     def __repr__(self) -> str:
         s = self.settings
