@@ -52,6 +52,7 @@ def test_saved_and_loaded_it_is_the_same(run: Run, tmp_path) -> None:
     for name in _COLUMNS:
         pd.testing.assert_frame_equal(getattr(run, name), getattr(again, name), check_exact=True)
     assert again.settings == json.loads(json.dumps(run.settings)) and again.settings["command"] == "test"
+    assert list(again.samples) == list(run.samples) and list(again.parameters) == list(run.parameters)
     for member, rounds in run.samples.items():
         assert all(x.shape == (3, 2) for x in rounds.values())
         assert list(again.samples[member]) == list(rounds) == [0, 1, 2, 3, 4]
