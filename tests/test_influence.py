@@ -381,7 +381,9 @@ def test_targets_apart_from_sources_have_a_table() -> None:
 
 def test_a_point_of_another_level_is_refused() -> None:
     s = loop(0.5)
-    with pytest.raises(ValueError, match="no stable point of scenario 'loop': retraining moves it by"):
+    with pytest.raises(
+        ValueError, match=r"no stable point of scenario 'loop \(a: curation 0.6\)': retraining moves it by"
+    ):
         influence(s.with_curation("a", 0.6), at=stable_point(s))
 
 

@@ -141,6 +141,16 @@ def test_headlines() -> None:
     assert headline(both) == "Curation pays for both members."
 
 
+def test_help_alone_makes_a_headline() -> None:
+    """It was said to make no difference."""
+    s = Scenario("teacher", rounds=5)
+    s.add("w", Member(Location([0.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.add("r", Member(Location([0.0]), reward=Linear([1.0]), real=Location([0.0])))
+    s.connect("w", "w", Flow(curated=0.3))
+    s.connect("w", "r", Flow(raw=0.5))
+    assert headline(influence(s).findings()) == "Curating w helps r."
+
+
 @pytest.mark.parametrize(
     ("private", "outside", "words"),
     [
@@ -152,6 +162,8 @@ def test_headlines() -> None:
         (-1.0, -1.0, "b loses too."),
         (1.0, 0.0, "nothing for b, +0.0100 in all; b neither gains nor loses."),
         (0.0, -1.0, "only b loses."),
+        (1.0, -1.0, "it gains as much as b loses."),
+        (1.0, float("nan"), "its effect on some of them is not defined, and so are the sums."),
     ],
 )
 def test_who_gains_and_who_pays(private: float, outside: float, words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pytest
 import synthetic_runs as made
 from browser import CHROMIUM
 from pages import Page, download, rows
+from sample_page import page as synthetic_page
 from small_runs import recorded
 
 from ecosystem import Flow, Location, Member, Scenario, never
-from ecosystem.report import render, write_report
+from ecosystem.report import assembly, render, write_report
 from ecosystem.running.run import Run
 
 RUNS = {
@@ -227,3 +229,21 @@ def test_in_a_browser_slides_move_and_a_member_is_lit_everywhere(tmp_path: Path)
 def test_verdicts_of_nobody_are_no_table_of_numbers() -> None:
     page = Page(rendered("silent"))
     assert "No member’s users have a recorded taste" in page.text and np.isnan(made.silent().verdicts["change"]).all()
+
+
+def test_measures_named_as_charts_of_the_page_have_charts_of_their_own() -> None:
+    """A measure ``diets`` stood in the place of what members train on."""
+    run = made.pair()
+    made.put(run, rounds=run.rounds.assign(diets=1.5))
+    charts = Page(render(run)).charts
+    assert "share of the training set" in str(charts["diets-chart"])
+    assert set(pd.DataFrame(rows(charts["measured-diets-chart"]))["middle"]) == {1.5}
+
+
+def test_ids_of_a_page_are_used_once() -> None:
+    for name in RUNS:
+        found = [id for _, tag in Page(rendered(name)).tags if (id := tag.get("id"))]
+        assert len(found) == len(set(found)), name
+    page = synthetic_page()
+    with pytest.raises(ValueError, match="two parts called 'facts'"):
+        assembly.render(replace(page, sections=[*page.sections, *page.sections[:1]]))

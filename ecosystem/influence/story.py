@@ -81,6 +81,11 @@ def headline(findings: Analysed) -> str:
         words.append(f"Curating {called(sources[0])} harms {victims}.")
     elif sources:
         words.append(f"Curating {_who(findings, sources, findings.influence['source'].nunique())} harms others.")
+    helped = cross[cross["verdict"] == "helps"]
+    if not words and len(helped):
+        who = _who(findings, list(dict.fromkeys(helped["source"])), findings.influence["source"].nunique())
+        whom = _who(findings, list(dict.fromkeys(helped["target"])), len(findings.members))
+        words.append(f"Curating {who} helps {whom}.")
     return " ".join(words) or "Curation makes no difference to the others."
 
 
@@ -148,10 +153,12 @@ def _balance(findings: Findings, name: str, row: pd.Series) -> str:
     rest = [str(member) for member in findings.members["member"] if str(member) != name]
     they, s = (called(rest[0]), "s") if len(rest) == 1 else ("the others", "")
     small = smallest(findings)
-    parts = [f"{points(private)} for itself"] if np.isfinite(private) else []
+    parts = [] if np.isnan(private) else [f"{points(private)} for itself"]
     parts += [f"{points(outside) if abs(outside) > small else 'nothing'} for {they}", f"{points(social)} in all"]
     sentence = f"{called(name)}’s curation: {', '.join(parts)}"
-    if not np.isfinite(private):
+    if np.isnan(outside) or np.isnan(social):
+        return f"{called(name)}’s curation: its effect on some of them is not defined, and so are the sums."
+    if np.isnan(private):
         return f"{sentence}; nobody judges {called(name)} itself."
     if abs(outside) <= small:
         end = f"{they} neither gain{s} nor lose{s}"
@@ -159,6 +166,8 @@ def _balance(findings: Findings, name: str, row: pd.Series) -> str:
         end = f"only {they} {'gain' if outside > 0 else 'lose'}{s}"
     elif (private > 0) == (outside > 0):
         end = f"{they} {'gain' if outside > 0 else 'lose'}{s} too"
+    elif abs(abs(private) - abs(outside)) <= small:
+        end = f"it {'gains' if private > 0 else 'loses'} as much as {they} {'lose' if private > 0 else 'gain'}{s}"
     elif abs(private) > abs(outside):
         end = f"it gains more than {they} lose{s}" if private > 0 else f"it loses more than {they} gain{s}"
     else:

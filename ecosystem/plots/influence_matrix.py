@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number, shortened
-from ecosystem.influence.sentences import ROUNDING
 from ecosystem.plots.chart import embedded, finish, needs
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import coloured, ends, letters, written
@@ -100,6 +99,11 @@ def _shown(table: pd.DataFrame, members: list[str], most: int) -> tuple[list[str
             names = [name for name in names if name in kept]
         sides.append(names)
     return sides[0], sides[1], f"the {' and '.join(told)} with the largest effects" if told else ""
+
+
+def sided(numbers: pd.Series) -> np.ndarray:
+    """Whether numbers are gains or harms; of 0, neither."""
+    return np.select([numbers > 0, numbers < 0], SIDES, "")
 
 
 def sides(table: pd.DataFrame) -> alt.Color:
@@ -257,7 +261,7 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
     needs(
         "knock_out", "edges", table, (), f"{source!r} → {target!r} was not taken out: knock_out=True, where it can be"
     )
-    table["side"] = np.where(table["change"] > 0, *SIDES)
+    table["side"] = sided(table["change"])
     kept = table.loc[table["change"].abs().sort_values(ascending=False, kind="stable").index[:most]]
     base = alt.Chart(embedded("knock_out", kept)).encode(
         alt.Y("member:N", sort=list(kept["member"]), title=None, axis=alt.Axis(ticks=False, domain=False)),
@@ -279,7 +283,7 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
 def changes(edges: pd.DataFrame) -> pd.DataFrame:
     """What happens to each member without each flow, a column a member; what is only rounding is 0."""
     found = edges[knocked(edges)].astype(float).rename(columns=lambda name: name[2:-1])
-    return found.mask(found.abs() <= ROUNDING * found.abs().fillna(0.0).to_numpy().max(initial=0.0), 0.0)
+    return found.mask(found.abs() <= NOTHING * found.abs().fillna(0.0).to_numpy().max(initial=0.0), 0.0)
 
 
 def knocked(edges: pd.DataFrame) -> list[str]:

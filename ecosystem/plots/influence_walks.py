@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecosystem.core.words import counted, number, percent
 from ecosystem.plots.chart import embedded, finish, needs
-from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, matrix, sides
+from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, matrix, sided, sides
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.spreads import evenly
 from ecosystem.plots.theme import RULE
@@ -42,7 +42,7 @@ def hops(hops: pd.DataFrame, pairs: int = PANELS) -> Any:
     needs("hops", "hops", hops, (*PAIR, "hop", "effect", "cumulative", "left"))
     table = hops.assign(whole=hops["cumulative"] + hops["left"]).astype({"target": str, "source": str})
     table, order, subtitle = _strongest("hops", table, "whole", pairs)
-    table["side"] = np.where(table["effect"] > 0, *SIDES)
+    table["side"] = sided(table["effect"])
     table = embedded("hops", table)
     base = alt.Chart(table).encode(alt.X("hop:O", title="hops", axis=alt.Axis(labelAngle=0)))
     tips = [alt.Tooltip("pair:N"), alt.Tooltip("hop:O")]

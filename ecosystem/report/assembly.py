@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,10 @@ FORMULA = re.compile(r"^[=+\-@\t\r]")  # how a text begins that spreadsheets tak
 
 def render(page: Page) -> str:
     """The page as HTML; everything that comes from a run is escaped."""
+    parts = [*page.sections, *blocks(page.sections)]
+    twice = [id for id, count in Counter(part.id for part in parts if hasattr(part, "id")).items() if count > 1]
+    if twice:
+        raise ValueError(f"a page has two parts called {twice[0]!r}; give one another id")
     charts = [block for block in blocks(page.sections) if isinstance(block, Chart)]
     specs = {chart.id: chart.spec() for chart in charts}
     scripts = [*([library()] if charts else []), _script()]

@@ -171,7 +171,9 @@ def _charts(run: Run, told: pd.DataFrame) -> list[Section]:
     for column in measures(run):
         title = column.replace("_", " ").capitalize()
         caption = f"What the measure {column.replace('_', ' ')} says of each member."
-        drawn.append((f"measured-{column}", title, _chart(f"{column}-chart", partial(plot.measured, column), caption)))
+        drawn.append(
+            (f"measured-{column}", title, _chart(f"measured-{column}-chart", partial(plot.measured, column), caption))
+        )
     welfare = _chart("welfare-chart", plot.welfare)
     drawn += [
         ("welfare", "All members together", [*_welfare(run, told), *welfare] if welfare else []),

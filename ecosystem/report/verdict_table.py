@@ -51,7 +51,7 @@ def _caption(told: pd.DataFrame, interval: bool, rows: int) -> str:
         caption += ", mean over replicates" if interval else ""
     caption += "; alone: if nobody had read anybody. The change is that from alone to the end."
     if rows < len(told):
-        caption += f" The {EXTREMES} members that gained most and the {EXTREMES} that lost most."
+        caption += f" The {EXTREMES} members that gained most and the {EXTREMES} that gained least."
     return caption
 
 

@@ -70,7 +70,7 @@ def _verdicts(findings: Findings) -> Table | None:
     rows = judged(findings, "self")
     caption = "What more curation does to the member itself, alone and in this network, and to the others together."
     if len(rows) > FEW:
-        ranked = rows.sort_values("effect", ascending=False, kind="stable")
+        ranked = rows[rows["effect"].notna()].sort_values("effect", ascending=False, kind="stable")
         rows = pd.concat([ranked.head(EXTREMES), ranked.tail(EXTREMES)])
         caption += f" The {EXTREMES} members that gain most and the {EXTREMES} that gain least."
     outside = dict(zip(findings.welfare["source"].astype(str), findings.welfare["externality"], strict=True))
@@ -149,7 +149,9 @@ def _network(findings: Findings) -> Section:
     """Where influence flows: a drawing of what flows carry, and one of what their sources do to their readers."""
     of, measure = judgement.subject(findings)
     effects = findings.influence.assign(target=findings.influence["target"].astype(str)).groupby("target")["effect"]
-    values = {name: value for name, value in effects.sum(min_count=1).items() if np.isfinite(value)}
+    values = {
+        name: value for name, value in effects.agg(lambda some: some.sum(skipna=False)).items() if np.isfinite(value)
+    }
     known = set(findings.members["member"].astype(str))
     kinds = {"traffic": "what flows carry"}
     if set(findings.influence["source"].astype(str)) & known:
