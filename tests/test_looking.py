@@ -271,7 +271,7 @@ def test_replicates_keep_their_own_prompts_when_a_model_is_written() -> None:
 
 
 def spoils(x: Tensor) -> Tensor:
-    x.mul_(2).sub_(x.mean())
+    x.mul_(2).sub_(1)
     return x[:, 0] / 2
 
 
@@ -281,7 +281,7 @@ def spoils_by_numpy(x: Tensor) -> Tensor:
 
 
 def polite(x: Tensor) -> Tensor:
-    return (2 * x - (2 * x).mean())[:, 0] / 2
+    return (2 * x - 1)[:, 0] / 2
 
 
 @pytest.mark.parametrize(("rude", "kind"), [(spoils, polite), (spoils_by_numpy, lambda x: x[:, 0] * 1)])

@@ -13,9 +13,10 @@ from test_plots import data
 
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift, Users, never, plots
 from ecosystem.influence import Influence, influence, measure_influence
+from ecosystem.influence.cutting import changes
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.judgement import of_findings, of_measured
-from ecosystem.plots.influence_matrix import changes, knock_out
+from ecosystem.plots.influence_matrix import knock_out
 
 
 def opposed(samples: int | None = None) -> Scenario:

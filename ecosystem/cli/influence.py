@@ -88,10 +88,11 @@ def analysed(
 
 def show_findings(findings: Findings) -> None:
     """The table of influence, then what it means in sentences."""
-    from ecosystem.influence.sentences import VERDICTS, verdicts
+    from ecosystem.influence.sentences import VERDICTS, effects, verdicts
     from ecosystem.influence.story import UNIT, headline, story
 
-    found = findings.influence.assign(verdict=[VERDICTS[verdict] for verdict in verdicts(findings)])
+    words = [VERDICTS[verdict] for verdict in verdicts(findings)]
+    found = findings.influence.assign(effect=effects(findings), verdict=words)
     if len(found) > SHOWN:
         found = found.sort_values("effect")
     header = ("target", "source", "kind", "effect", "isolated", "amplification", "network", "verdict")

@@ -74,6 +74,12 @@ def _whose(findings: Analysed, member: str) -> str:
     return "others"
 
 
+def effects(findings: Analysed) -> pd.Series:
+    """The effects in the table of influence; what is only rounding is 0."""
+    found, small = findings.influence["effect"].astype(float), smallest(findings)
+    return found.mask(found.abs() <= small, 0.0)
+
+
 def smallest(findings: Analysed) -> float:
     """The size up to which an effect counts as none."""
     largest = findings.influence["effect"].astype(float).abs().max()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number, percent
-from ecosystem.influence import judgement
+from ecosystem.influence import cutting, judgement
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest
 
@@ -41,6 +41,7 @@ def story(findings: Findings) -> list[tuple[str, list[str]]]:
             ("What curation does to the member itself", own(findings)),
             ("What it does to the others", others(findings)),
             ("Who gains and who pays", welfare(findings)),
+            ("What a cut would do", cutting.told(findings)),
             settled,
             ("Whose curation has no derivative", skipped),
             ("Whose alignment is not looked at", unjudged),

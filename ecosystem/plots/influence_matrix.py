@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number, shortened
+from ecosystem.influence.cutting import changes
 from ecosystem.plots.chart import embedded, finish, needs
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import coloured, ends, letters, written
@@ -278,14 +279,3 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
     moved = kept[kept["change"] != 0].head(2 * NAMED).to_dict("records")
     named = joined([f"{called(r['member'])} {number(r['change'], sign=True)}" for r in moved]) or "nothing changes"
     return finish(drawn, f"Alignment without {flow}", f"Without {flow}: {named}.", subtitle)
-
-
-def changes(edges: pd.DataFrame) -> pd.DataFrame:
-    """What happens to each member without each flow, a column a member; what is only rounding is 0."""
-    found = edges[knocked(edges)].astype(float).rename(columns=lambda name: name[2:-1])
-    return found.mask(found.abs() <= NOTHING * found.abs().fillna(0.0).to_numpy().max(initial=0.0), 0.0)
-
-
-def knocked(edges: pd.DataFrame) -> list[str]:
-    """The columns of a table of flows that say what happens without them, one a member."""
-    return [name for name in map(str, edges.columns) if name.startswith("J[") and name.endswith("]")]

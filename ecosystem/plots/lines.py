@@ -15,7 +15,7 @@ import pandas as pd
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.palette import DASHES, MANY
-from ecosystem.plots.spreads import CALLED, band_words, by_reward, evenly, in_order, over_members, spread
+from ecosystem.plots.spreads import CALLED, among, band_words, by_reward, evenly, in_order, over_members, spread
 from ecosystem.running.verdicts import copies
 
 NEEDED = ("seed", "replicate", "round", "member")
@@ -132,7 +132,7 @@ def over_rounds(
         shown = over_members(table, ("panel", "round"))
         drawn, subtitle = _quantiles(embedded(chart, shown), y), _crowd(len(names))
     else:
-        present = [name for name in names if name in set(table["member"])]
+        present = among(names, table["member"])
         drawn, subtitle = _lines(chart, embedded(chart, table), names, present, title, y, count > 1), band_words(count)
     if len(shares) > 1:
         shortly = "length(datum.label) > 48 ? slice(datum.label, 0, 47) + '…' : datum.label"

@@ -12,7 +12,7 @@ from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.palette import MANY
-from ecosystem.plots.spreads import CALLED, QUANTILES, band_words, evenly, in_order, spread
+from ecosystem.plots.spreads import CALLED, QUANTILES, among, band_words, evenly, in_order, spread
 from ecosystem.plots.theme import CURATED, HALO, SHOWN
 from ecosystem.running.verdicts import KEYS, copies, survivors
 
@@ -172,7 +172,7 @@ def tastes(
     means = table.groupby(["member", "judge"])["reward"].agg(["mean", "sem", "size"]).reset_index()
     means = means.rename(columns={"mean": "reward", "sem": "error"})
     names = in_order(members, tastes)
-    judges = [name for name in names if name in set(means["judge"])]
+    judges = among(names, means["judge"])
     title = f"Every member in the eyes of every member’s users, round {at}"
     best = means.loc[means.groupby("judge")["reward"].idxmax()].set_index("judge")
     told = [f"{j}’s users like {best.at[j, 'member']} most ({number(best.at[j, 'reward'])})" for j in judges[:12]]

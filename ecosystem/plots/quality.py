@@ -11,7 +11,7 @@ import pandas as pd
 from ecosystem.core.words import number
 from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.lines import in_rounds, numbers
-from ecosystem.plots.spreads import evenly, in_order
+from ecosystem.plots.spreads import among, evenly, in_order
 from ecosystem.plots.theme import REAL
 from ecosystem.plots.training import kinds, sources_colour
 from ecosystem.running.verdicts import survivors
@@ -71,7 +71,7 @@ def sources(sources: pd.DataFrame, members: pd.DataFrame, failures: pd.DataFrame
         "sources", "sources", judged(sources, members, failures), ("reward",), "no part has a reward of its own"
     )
     names = in_order(members, members)
-    present = [name for name in names if name in set(table["member"])]
+    present = among(names, table["member"])
     kept = evenly(sorted(set(table["round"])), max(2, ROWS // (len(present) * (PARTS + 1))))
     table = embedded("sources", table[table["round"].isin(kept)])
     is_real = alt.datum.kind == "real"

@@ -16,7 +16,7 @@ import pandas as pd
 from ecosystem.core.words import counted, number, percent
 from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.lines import numbers
-from ecosystem.plots.spreads import evenly, in_order
+from ecosystem.plots.spreads import among, evenly, in_order
 from ecosystem.plots.theme import FRAME, REAL
 
 MEMBERS = 12  # that have a panel at most
@@ -186,7 +186,7 @@ def _of_round(
     there = set(table.loc[table["round"] == at, "member"])
     kept = sorted(set(table["round"]))
     needs(chart, name, table[table["round"] == at], ("round",), f"nothing of round {at} was kept, but of {kept}")
-    shown = evenly([n for n in names if n in set(table["member"])], MEMBERS)
+    shown = evenly(among(names, table["member"]), MEMBERS)
     first = table.groupby("member")["round"].transform("min") == table["round"]
     table = table.assign(first=first)
     return names, [n for n in shown if n in there], at, table[table["member"].isin(shown)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -77,6 +77,12 @@ def by_reward(members: pd.DataFrame | None, present: set[str]) -> dict[str, list
     if shown["reward"].nunique() > PANELS:
         return {"": list(shown["member"])}
     return {str(reward): list(group["member"]) for reward, group in shown.groupby("reward", sort=False)}
+
+
+def among(names: Sequence[str], there: Iterable[object]) -> list[str]:
+    """Those of some names that are there, in their order."""
+    kept = set(there)
+    return [name for name in names if name in kept]
 
 
 def in_order(members: pd.DataFrame | None, table: pd.DataFrame) -> list[str]:

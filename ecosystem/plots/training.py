@@ -13,7 +13,7 @@ from ecosystem.core.words import counted, percent, shortened
 from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.lines import in_rounds
 from ecosystem.plots.palette import MANY
-from ecosystem.plots.spreads import evenly, in_order, over_members
+from ecosystem.plots.spreads import among, evenly, in_order, over_members
 from ecosystem.plots.theme import CURATED, HALO, PART, RAW, REAL
 from ecosystem.running.verdicts import survivors
 
@@ -222,7 +222,7 @@ def draws(draws: pd.DataFrame, members: pd.DataFrame | None = None, failures: pd
     sums = sums.sort_values("source", key=lambda c: c.map(order), kind="stable")
     sums["end"] = sums.groupby(["member", "round"])["share"].cumsum()
     sums["start"] = sums["end"] - sums["share"]
-    present = [name for name in names if name in set(sums["member"])]
+    present = among(names, sums["member"])
     return finish(_drawn(embedded("draws", sums), names, present, len(kept)), title, words, KEY)
 
 

@@ -29,6 +29,8 @@ def grouped(tables: Tables, by: Any) -> Tables:
     """The network of groups ``by`` "community", "degree", or a mapping from members to names; None chooses."""
     group, how = _partition(tables, by)
     many = Counter(group.values())
+    group = {member: member if many[name] == 1 and member not in many else name for member, name in group.items()}
+    many = Counter(group.values())
     if len(many) > MOST:
         kept = {name for name, _ in many.most_common(MOST - 1)}
         group = {member: name if name in kept else OTHERS for member, name in group.items()}

@@ -8,8 +8,9 @@ from typing import Any
 
 from ecosystem.core.words import shortened
 from ecosystem.influence import judgement
+from ecosystem.influence.cutting import changes, knocked
 from ecosystem.influence.findings import Findings
-from ecosystem.influence.sentences import VERDICTS, own_rounds, strongest, verdicts
+from ecosystem.influence.sentences import VERDICTS, effects, own_rounds, strongest, verdicts
 from ecosystem.plots import influence_matrix
 from ecosystem.report.blocks import Section
 from ecosystem.report.tables import pairs, table, text
@@ -49,15 +50,17 @@ def brief(findings: Findings) -> Findings:
 def details(findings: Findings) -> Section:
     """Influence, flows and stability, each with its strongest rows first, and all that was set and found out."""
     rows = findings.influence.assign(verdict=verdict_words(findings))
+    rows = rows.assign(effect=effects(findings))
     played = "after" in rows and bool(rows["after"].notna().any())
     columns = ["target", "source", "kind", "effect", *["after"] * played, "verdict"]
     edges = findings.edges.loc[
         influence_matrix.apart(findings.edges)["size"].sort_values(ascending=False, kind="stable").index
     ]
     stability = findings.stability.assign(settles=["yes" if yes else "no" for yes in findings.stability["settles"]])
-    knocked = influence_matrix.knocked(edges)
-    few = edges.drop(columns=knocked) if len(knocked) > KNOCKED else edges
-    flows = table("edges-table", few, _edge_words(len(knocked)), most=STRONGEST)
+    answers = knocked(edges)
+    cleaned = edges.assign(**{f"J[{name}]": column for name, column in changes(edges).items()})
+    few = edges.drop(columns=answers) if len(answers) > KNOCKED else cleaned
+    flows = table("edges-table", few, _edge_words(len(answers)), most=STRONGEST)
     orders = "Orders of updates: what a round leaves of the distance to the stable point."
     found = [
         table("influence-table", strongest(rows)[columns], _influence_words(findings, played), most=STRONGEST),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, joined, number, percent
-from ecosystem.influence import judgement
+from ecosystem.influence import cutting, judgement
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import VERDICTS, judged
 from ecosystem.influence.story import headline, limits, story, unit
@@ -21,10 +21,11 @@ from ecosystem.plots.network import network
 from ecosystem.plots.spreads import evenly
 from ecosystem.report.blocks import Cell, Chart, Network, Row, Section, Sentences, Slides, Table, Words
 from ecosystem.report.influence.numbers import LONGEST, brief, details, verdict_words
+from ecosystem.report.tables import LISTED
 
 LARGEST = 40  # rows and columns of the matrix
 SLIDES = 13  # numbers of hops that the slider stops at
-FLOWS = 12  # flows that can be taken out
+FLOWS = 24  # flows that can be taken out
 EXTREMES = 6  # members at either end of the verdicts, where there are too many for a row each
 FEW = 30  # members up to which each has a row
 NARROW = 360  # pixels of a phone
@@ -218,23 +219,23 @@ def _under_way(findings: Findings) -> Iterator[str]:
 
 
 def _knock_outs(findings: Findings) -> Section:
-    """What happens without each of the strongest flows, if that was asked."""
-    columns = influence_matrix.knocked(findings.edges)
-    edges = influence_matrix.apart(findings.edges).sort_values("size", ascending=False, kind="stable")
-    asked = edges[columns].notna().any(axis=1) if columns else pd.Series(False, index=edges.index)
+    """What happens without each of the flows that matter most, and which cut helps whom, if that was asked."""
+    changes = cutting.changes(findings.edges)
+    edges = findings.edges.assign(size=changes.abs().max(axis=1)).sort_values("size", ascending=False, kind="stable")
+    asked = edges["size"].notna()
     if not asked.any():
         return Section("influence-knockouts", "Without a flow", [])
     kept = edges[asked].head(FLOWS).astype({"source": str, "target": str})
     flows = kept[["source", "target"]].to_dict("records")
     names = influence_matrix.headings(kept["source"], kept["target"], 40)
     rows = [
-        Row([Cell(name), *map(Cell, _extremes(row.dropna()))], about)
-        for name, (_, row), about in zip(names, influence_matrix.changes(kept).iterrows(), flows, strict=True)
+        Row([Cell(name), *map(Cell, _extremes(changes.loc[place].dropna()))], about)
+        for name, place, about in zip(names, kept.index, flows, strict=True)
     ]
     caption = "What becomes of alignments without a flow, its share given back to real data."
-    caption += f" The {len(kept)} of {int(asked.sum()):,} flows that carry most." if len(kept) < asked.sum() else ""
+    caption += f" The {len(kept)} of {int(asked.sum()):,} flows that change most." if len(kept) < asked.sum() else ""
     overview = Table("influence-without", caption, ["Flow", "Gains most", "Loses most"], rows)
-    slides: list[tuple[str, list[Any]]] = [("nothing: all flows at a glance", [overview])]
+    slides: list[tuple[str, list[Any]]] = [("nothing: all flows at a glance", [_cuts(findings), overview])]
     slides += [
         (name, _chart(f"influence-without-{i}", partial(influence_matrix.knock_out, kept, **flow)))
         for i, (name, flow) in enumerate(zip(names, flows, strict=True))
@@ -246,6 +247,25 @@ def _knock_outs(findings: Findings) -> Section:
         )
         blocks.append(Words(f"{words[0].upper()}{words[1:]}stable point was found without it.", soft=True))
     return Section("influence-knockouts", "Without a flow", blocks)
+
+
+def _cuts(findings: Findings) -> Table:
+    """For each member the cut that helps it most, and the one that harms it most."""
+    found = cutting.cuts(findings.edges)
+    order = found["gain"].where(found["gain"] > 0, found["loss"]).sort_values(ascending=False, kind="stable").index
+    rows = [
+        Row([Cell(row["member"]), *(Cell(_cut(row, side)) for side in ("gain", "loss"))], {"member": row["member"]})
+        for row in found.loc[order].to_dict("records")
+    ]
+    caption = "Which single flow, if it were cut, would help a member most, and which would harm it most."
+    columns = ["Member", "Gains most without", "Loses most without"]
+    return Table("influence-cuts", caption, columns, rows[:LISTED], max(0, len(rows) - LISTED), found)
+
+
+def _cut(row: dict[Any, Any], side: str) -> str:
+    """The flow of a cut, and what it changes."""
+    flow = f"{row[f'{side}_source']} → {row[f'{side}_target']}"
+    return f"{flow} ({number(row[side], sign=True)})" if row[side] else "no flow"
 
 
 def _extremes(changes: pd.Series) -> tuple[str, str]:
