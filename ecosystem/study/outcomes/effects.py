@@ -134,16 +134,18 @@ def headline(found: Effects) -> str:
         name = called(found.own["source"].iloc[0])
         words = [f"backfires at {count:,}" for count in worst["own"]]
         words += [f"lowers its own alignment at {count:,}" for count in led]
-        words = words or ["never backfires"]
+        nowhere = "" if words else "backfires nowhere" + ", but " * bool(len(harmed))
         words += [f"harms {called(row.target)} at {row.negative:,}" for row in harmed.itertuples()]
         first = next((place for place, clause in enumerate(words) if " at " in clause), None)
         words = [f"{clause} of {n} points" if place == first else clause for place, clause in enumerate(words)]
-        return f"Curating {name} {joined(words)}."
+        return f"Curating {name} {nowhere}{joined(words)}."
     if not len(worst) and not len(led) and not len(harmed):
         return "Curation lowers nobody’s alignment at any point."
+    if not len(worst) and not len(led):
+        return f"Curation backfires nowhere, but harms somebody else at {found.harming:,} of {n} points."
     words = [f"backfires for somebody at {found.backfiring:,}"] if len(worst) else []
     words += [f"lowers somebody’s own alignment at {found.lowering:,}"] if len(led) else []
-    words = [f"{words[0]} of {n} points", *words[1:]] if words else ["never backfires"]
+    words = [f"{words[0]} of {n} points", *words[1:]]
     words.append(f"harms somebody else at {found.harming:,}" if len(harmed) else "harms nobody else")
     return f"Curation {joined(words)}."
 
