@@ -1,4 +1,4 @@
-"""Kill studies and runs with checkpoints at random moments, go on, and compare the bits: ``python -m tests.kills [N]``.
+"""Kill studies and runs with checkpoints at random moments, go on, and compare the bits: ``python -m tests.kills [N [KIND ...]]``.
 
 N kills (SIGKILL, in turn of the process with all its workers and of the process alone, whose workers have to notice) of
 each kind: a study, a study with a worker, a run with checkpoints. What was killed is started again until it ends, and
@@ -77,11 +77,11 @@ def killed(nursery: Nursery, what: str, folder: Path, after: float, alone: bool)
     return early, 0 if comes(lambda: not living(child)) else len(living(child))
 
 
-def main(kills: int) -> int:
-    """The exit code."""
+def main(kills: int, *kinds: str) -> int:
+    """The exit code, of all kinds or of some."""
     nursery, luck, unequal = Nursery("tests.kills"), random.Random(0), 0
     with tempfile.TemporaryDirectory() as top:
-        for number, what in enumerate(DOING):
+        for number, what in enumerate(kinds or DOING):
             whole = Path(top, f"{number}-whole")
             begin = time.perf_counter()
             assert nursery.wait(nursery.ask(what=what, folder=str(whole))) == 0
@@ -128,4 +128,4 @@ def _child(what: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 40, *sys.argv[2:]))
