@@ -7,7 +7,7 @@ replicate and then averaged: chance that both had falls out. Where they have no 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,29 +20,29 @@ from ecosystem.running.verdicts import ENOUGH, KEYS, all_diverged, exact, finish
 WORDS = {
     "missing": "only in one of the two",
     "none": "has no users with a taste",
+    "unknown": "alignment not recorded",
     "taste": "judged by another taste",
     "diverged": "diverged: nothing to compare",
     "gone": "left before the end",
+    "one infinite": "infinite in one of the two",
+    "infinite": "infinite in both",
     "same": "no difference",
     "above": "higher",
     "below": "lower",
     "one above": "higher in this one pair",
     "one below": "lower in this one pair",
+    "lone above": "higher, by a single replicate without its pair",
+    "lone below": "lower, by a single replicate without its pair",
     "few": "too few replicates",
     "unclear": "no clear difference",
 }
+NOTES = {  # what may follow the words, after "; "
+    "rounds": "not after equally many rounds",
+    "labels": "tastes told apart by their labels alone",
+}
 COLUMNS = [
-    "member",
-    "run",
-    "against",
-    "alignment",
-    "base",
-    "difference",
-    "error",
-    "low",
-    "high",
-    "replicates",
-    "paired",
+    *("member", "run", "against", "alignment", "base", "difference", "error", "low", "high", "replicates", "paired"),
+    *("rounds", "base_rounds"),
 ]
 
 
@@ -61,9 +61,11 @@ def compare(runs: Mapping[str, Run]) -> pd.DataFrame:
         A row for each run but the first and each member: ``member``, ``run``, ``against`` (the first), ``alignment``
         and ``base`` (at the end of the run and of the first: means over ``replicates``, those that are in both and
         diverged in neither, where they are ``paired``; else the fewer of the two), ``difference``, its standard
-        ``error``, its interval ``low`` to ``high`` (Student's t), and in ``words`` what that means. Where there is
-        nothing to compare (another taste, a member that one of them has not, or that left), the difference is NaN and
-        ``words`` say why. Users who move judge by their taste at the end.
+        ``error``, its interval ``low`` to ``high`` (Student's t), ``rounds`` and ``base_rounds`` (the last that were
+        recorded), and in ``words`` what that means, one of `WORDS`; after "; " it may say one of `NOTES`. Where there
+        is nothing to compare (another taste, a member that one of them has not, or that left), the difference is NaN
+        and ``words`` say why. Users who move judge by their taste at the end; replicates in which agents gave them
+        different ones are left out. Tastes are compared by content, as ``run.settings["tastes"]`` has it.
 
     Raises
     ------
@@ -87,53 +89,116 @@ def compare(runs: Mapping[str, Run]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[[*COLUMNS, "words"]]
 
 
+class _Taste(NamedTuple):
+    """By what a member is judged at the end: in words, and by content where that is known."""
+
+    label: str
+    digest: str = ""
+
+    def is_that_of(self, other: _Taste) -> bool:
+        if self.digest and other.digest:
+            return self.digest == other.digest
+        return self.label == other.label
+
+
 def _between(base: Run, run: Run) -> pd.DataFrame:
     """One run against another: a row for each member of either."""
-    then, now = _ends(base), _ends(run)
-    tastes = [_tastes(base), _tastes(run)]
-    shared = then.index.unique("pair").intersection(now.index.unique("pair"))
+    sides = _Side(base), _Side(run)
+    paired = bool(sides[0].seeds & sides[1].seeds)
     certain = exact(base) and exact(run)
     diverged = all_diverged(base) or all_diverged(run)
     rows = []
-    for member in dict.fromkeys([*tastes[0], *tastes[1]]):
-        of = [table.xs(member) if member in table.index else table.head(0).droplevel(0) for table in (then, now)]
-        if len(shared):
-            common = of[0].index.intersection(of[1].index)
-            of = [one.loc[common] for one in of]
-        row = {
-            "member": member,
-            "paired": bool(len(shared)),
-            **_difference(of[0]["alignment"], of[1]["alignment"], bool(len(shared))),
-        }
-        gone = any((one["round"] < table["round"].max()).any() for one, table in zip(of, (then, now), strict=True))
-        why = _refused(member, tastes, diverged) or ("gone" if gone else "")
+    for member in dict.fromkeys([*sides[0].tastes, *sides[1].tastes]):
+        why, pairs, by_label = _comparable(member, sides, paired)
+        then, now = (side.end(member, kept) for side, kept in zip(sides, pairs, strict=True))
+        row = {"member": member, "paired": paired, "rounds": sides[1].rounds, "base_rounds": sides[0].rounds}
+        row |= _difference(then["alignment"], now["alignment"], paired)
+        why = why or _refused(row, diverged, sides, (then, now))
         if why:
             row |= dict.fromkeys(("difference", "error", "low", "high"), np.nan)
-        rows.append(row | {"words": WORDS[why or _kind(row, certain)]})
+        noted = {"rounds": sides[0].rounds != sides[1].rounds, "labels": by_label}
+        notes = [NOTES[key] for key, holds in noted.items() if holds and not why]
+        rows.append(row | {"words": "; ".join([WORDS[why or _kind(row, (then, now), certain)], *notes])})
     return pd.DataFrame(rows)
 
 
-def _tastes(run: Run) -> dict[str, str]:
-    """By whose taste each member is judged at the end, in words: an agent may have changed its users' mind."""
-    tastes = dict(zip(run.members["member"].astype(str), run.members["reward"].astype(str), strict=True))
-    if len(run.changes):
-        for row in run.changes[run.changes["what"] == "reward"].to_dict("records"):
-            tastes[str(row["subject"])] = row["after"]
-    return tastes
+class _Side:
+    """What is read of one run: its seeds, how far it went, tastes and ends."""
+
+    def __init__(self, run: Run) -> None:
+        pairs = run.settings.get("seeds") or run.rounds[KEYS].drop_duplicates().to_numpy().tolist()
+        self.seeds = {tuple(pair) for pair in pairs}
+        table = finished(run)
+        self.rounds = int(table["round"].max()) if len(table) else 0
+        known = run.settings.get("tastes") or {}
+        self.tastes = {
+            member: _Taste(label, known.get(member, known.get("", "")))
+            for member, label in zip(run.members["member"].astype(str), run.members["reward"].astype(str), strict=True)
+        }
+        self.changed = {  # by member and replicate: an agent may have changed its users' mind in some of them alone
+            (str(row["subject"]), (row["seed"], row["replicate"])): _Taste(str(row["after"]))
+            for row in _of_rewards(run.changes)
+        }
+        # users without a taste, and what was not recorded, are NaN; an alignment of −∞ is an end like others
+        seen = table[table["alignment"].notna()].sort_values("round", kind="stable")
+        seen = seen.assign(pair=list(zip(*(seen[key] for key in KEYS), strict=True)))
+        self.ends = seen.groupby(["member", "pair"]).agg(alignment=("alignment", "last"), round=("round", "last"))
+
+    def end(self, member: str, pairs: list[Any] | None = None) -> pd.DataFrame:
+        """The last alignment of a member and its round, a row a replicate."""
+        table = self.ends.xs(member) if member in self.ends.index else self.ends.head(0).droplevel(0)
+        return table if pairs is None else table.loc[pairs]
+
+    def taste(self, member: str, pair: Any) -> _Taste:
+        """By what a member is judged at the end of a replicate."""
+        return self.changed.get((member, pair), self.tastes[member])
 
 
-def _ends(run: Run) -> pd.DataFrame:
-    """The last alignment of each member and replicate, and its round; index (member, pair)."""
-    rounds = finished(run)
-    seen = rounds[np.isfinite(rounds["alignment"].astype(float))].sort_values("round", kind="stable")
-    seen = seen.assign(pair=list(zip(*(seen[key] for key in KEYS), strict=True)))
-    return seen.groupby(["member", "pair"]).agg(alignment=("alignment", "last"), round=("round", "last"))
+def _of_rewards(changes: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The changes of taste, the last one last."""
+    kept = changes[changes["what"] == "reward"]
+    return kept.sort_values("round", kind="stable").to_dict("records") if len(kept) else []
+
+
+def _comparable(member: str, sides: tuple[_Side, _Side], paired: bool) -> tuple[str, list[Any], bool]:
+    """Why a member cannot be compared (or nothing), in which replicates of either it can, and whether labels said so.
+
+    Pairs whose two tastes differ are left out; of runs that share no seed, what is not of one taste that both have.
+    """
+    if any(member not in side.tastes for side in sides):
+        return "missing", [None, None], False
+    pairs = [list(side.end(member).index) for side in sides]
+    starts = [side.tastes[member] for side in sides]
+    if any(start.label == "none" and not mine for start, mine in zip(starts, pairs, strict=True)):
+        return "none", pairs, False
+    if paired:
+        pairs = [[pair for pair in pairs[0] if pair in set(pairs[1])]] * 2
+    tastes = [[side.taste(member, pair) for pair in mine] for side, mine in zip(sides, pairs, strict=True)]
+    if not all(pairs):
+        return "" if starts[0].is_that_of(starts[1]) else "taste", pairs, False
+    wanted = tastes[::-1] if paired else [[_shared(tastes)] * len(mine) for mine in tastes]
+    kept = [
+        [pair for pair, taste, other in zip(mine, own, others, strict=True) if taste.is_that_of(other)]
+        for mine, own, others in zip(pairs, tastes, wanted, strict=True)
+    ]
+    by_label = any(not side.taste(member, pair).digest for side, mine in zip(sides, kept, strict=True) for pair in mine)
+    return "" if all(kept) else "taste", kept, by_label
+
+
+def _shared(tastes: list[list[_Taste]]) -> _Taste:
+    """The taste that most replicates of the first run have, of those that the second has too, if there is any."""
+    others = set(tastes[1])
+    both = [taste for taste in tastes[0] if any(taste.is_that_of(other) for other in others)] or tastes[0]
+    return max(both, key=both.count)
 
 
 def _difference(then: pd.Series, now: pd.Series, paired: bool) -> dict[str, Any]:
     """Means, the difference of the second less the first, its standard error and interval; NaN where there are none."""
     count = min(len(then), len(now))
-    before, after = (float(x.mean()) if len(x) else np.nan for x in (then, now))
+    with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
+        before, after = (float(x.mean()) if len(x) else np.nan for x in (then, now))
+    if not np.isfinite([before, after]).all():
+        return {"alignment": after, "base": before, "replicates": count}
     error, free = np.nan, 1.0
     if count > 1 and paired:
         error, free = float((now - then).sem()), count - 1.0
@@ -148,25 +213,29 @@ def _difference(then: pd.Series, now: pd.Series, paired: bool) -> dict[str, Any]
     return ends | {"low": difference - reach, "high": difference + reach, "replicates": count}
 
 
-def _refused(member: str, tastes: list[dict[str, str]], diverged: bool) -> str:
-    """Why two runs cannot be compared about a member; empty where they can."""
-    if any(member not in known for known in tastes):
-        return "missing"
-    if any(known[member] == "none" for known in tastes):
-        return "none"
-    return "taste" if tastes[0][member] != tastes[1][member] else "diverged" if diverged else ""
-
-
-def _kind(row: dict[str, Any], certain: bool) -> str:
-    """What a difference means, a key of `WORDS`."""
-    difference, scale = row["difference"], max(1.0, abs(row["base"]))
-    if not np.isfinite(difference):
+def _refused(row: dict[str, Any], diverged: bool, sides: tuple[_Side, _Side], ends: tuple[Any, Any]) -> str:
+    """Why ends of one taste cannot be compared; empty where they can."""
+    # an alignment that is infinite is a failure of the run too, but nothing that diverged
+    infinite = [row["replicates"] > 0 and not np.isfinite(row[name]) for name in ("base", "alignment")]
+    if diverged and not any(infinite):
         return "diverged"
-    if abs(difference) <= (1e-9 if certain else 1e-12) * scale and not row["error"] > 0:
+    if not row["replicates"]:  # each pair diverged in one of the two, or nothing was ever recorded of the member
+        return "diverged" if all(row["member"] in side.ends.index for side in sides) else "unknown"
+    if any((end["round"] < side.rounds).any() for end, side in zip(ends, sides, strict=True)):
+        return "gone"
+    return "infinite" if all(infinite) else "one infinite" if any(infinite) else ""
+
+
+def _kind(row: dict[str, Any], ends: tuple[Any, Any], certain: bool) -> str:
+    """What a difference means, a key of `WORDS`."""
+    difference, error = row["difference"], row["error"]
+    rounding = 1e-9 if certain else 1e-12
+    rounding *= max(1.0, *(float(end["alignment"].abs().mean()) for end in ends))
+    if abs(difference) <= rounding and not error > rounding:
         return "same"
     side = "above" if difference > 0 else "below"
-    if np.isnan(row["error"]):
-        return side if certain else f"one {side}"
+    if np.isnan(error):
+        return side if certain else f"one {side}" if row["paired"] else f"lone {side}"
     if row["replicates"] < ENOUGH:
         return "few"
     return "above" if row["low"] > 0 else "below" if row["high"] < 0 else "unclear"

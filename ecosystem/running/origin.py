@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -24,15 +25,34 @@ def origin(scenario: Scenario) -> dict[str, Any]:
 
     ``digests`` are those of all models' weights at the start and of all real data (see
     :func:`ecosystem.core.identity.digest`; empty where there is none), ``training`` has a row for each plan by which
-    models are trained, with the ``members`` that have it.
+    models are trained, with the ``members`` that have it. ``tastes`` are digests of the users' reward and how they
+    learn, by member, and under "" that of all who are not named: the words for a reward need not say all of it.
     """
     if scenario not in _KNOWN:
-        models = {name: scenario.member(name).generator for name in scenario.names}
-        real = {name: scenario.member(name).real for name in scenario.names}
+        members = {name: scenario.member(name) for name in scenario.names}
+        models = {name: member.generator for name, member in members.items()}
+        real = {name: member.real for name, member in members.items()}
         known = {name: data for name, data in real.items() if data is not None}
         digests = {"start": digest(_content(models)), "real data": digest(_content(known)) if known else ""}
-        _KNOWN[scenario] = {"digests": digests, "training": _plans(models)}
+        _KNOWN[scenario] = {"digests": digests, "training": _plans(models), "tastes": _tastes(members)}
     return _KNOWN[scenario]
+
+
+def _tastes(members: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of each taste, read once where members share it (it may be a large model), and told once."""
+    read: dict[Any, str] = {}
+    told = {}
+    for name, member in members.items():
+        if member.reward is not None:
+            own = getattr(member.reward, "__dict__", None)  # a function that several are given is wrapped for each
+            parts = (id(member.reward),) if not own else tuple((key, id(part)) for key, part in own.items())
+            key = (type(member.reward), parts, id(member.learn))
+            if key not in read:
+                read[key] = digest((member.reward, member.learn))
+            told[name] = read[key]
+    shared = Counter(told.values()).most_common(1)
+    rest = shared[0][0] if shared else ""
+    return ({"": rest} if rest else {}) | {name: found for name, found in told.items() if found != rest}
 
 
 def _content(items: Mapping[str, Any]) -> Any:
