@@ -13,8 +13,10 @@ from ecosystem.plots.chart import ROWS, embedded, finish, needs, panels
 from ecosystem.plots.influence_matrix import SIDES
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.theme import RULE
+from ecosystem.running.comparing import WORDS
 
-UNCLEAR = "unclear"
+SAME, UNCLEAR = WORDS["same"], "unclear"
+_SIDE = {WORDS["above"]: SIDES[0], WORDS["below"]: SIDES[1], WORDS["same"]: SAME}  # all other words are unclear
 
 
 def compared(table: pd.DataFrame, most: int = ROWS) -> Any:
@@ -43,18 +45,19 @@ def compared(table: pd.DataFrame, most: int = ROWS) -> Any:
     known = table[np.isfinite(table["difference"].astype(float))]
     needs("compared", "table", known, (), "nobody can be compared: the column words says why")
     kept = known.loc[known["difference"].abs().sort_values(ascending=False, kind="stable").index[:most]].sort_index()
-    sure = kept["words"].str.startswith("higher").to_numpy(), kept["words"].str.startswith("lower").to_numpy()
-    kept = kept.assign(side=np.select(sure, SIDES, UNCLEAR), low=kept["low"].fillna(kept["difference"]))
+    said = kept["words"].str.split("; ").str[0]  # notes follow
+    kept = kept.assign(side=said.map(_SIDE).fillna(UNCLEAR), low=kept["low"].fillna(kept["difference"]))
     kept["high"] = kept["high"].fillna(kept["difference"])
     runs, against = list(dict.fromkeys(kept["run"])), str(kept["against"].iloc[0])
     data = embedded("compared", kept)
     base = alt.Chart(data).encode(
         alt.Y("member:N", sort=list(dict.fromkeys(kept["member"])), title=None, axis=alt.Axis(labelLimit=200))
     )
-    domain = [*SIDES, UNCLEAR]
+    domain = [*SIDES, UNCLEAR, SAME]
     legend = alt.Legend(title=None, orient="top", values=[side for side in domain if side in set(kept["side"])])
     colour = alt.Color("side:N", scale=alt.Scale(domain=domain), legend=legend)
-    shape = alt.Shape("side:N", scale=alt.Scale(domain=domain, range=["circle", "square", "cross"]), legend=legend)
+    shapes = alt.Scale(domain=domain, range=["circle", "square", "cross", "diamond"])
+    shape = alt.Shape("side:N", scale=shapes, legend=legend)
     title = f"difference in alignment from {against}"
     tips = [alt.Tooltip("member:N"), *numbers(("difference", "difference"), ("low", "from"), ("high", "to"))]
     layers: list[Any] = [
