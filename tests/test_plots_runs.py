@@ -18,6 +18,7 @@ from test_plots import data
 from ecosystem import Run, plots
 from ecosystem.plots.samples import kind, shares
 from ecosystem.plots.spreads import QUANTILES
+from ecosystem.plots.together import together
 
 
 def spec(chart: Any) -> str:
@@ -166,6 +167,23 @@ def test_welfare_is_taken_within_each_replicate() -> None:
         assert (table.loc[what, "middle"] == expected).all()
         assert table.loc[what].query("best").index.tolist() == [expected.idxmax()]
     assert f"is highest in round {groups.min().groupby('round').mean().idxmax()}" in run.plot.welfare().description
+
+
+def test_welfare_that_is_infinite_is_told_and_never_the_best() -> None:
+    """Who fell to −∞ was passed over: the worst off of the others rose, and that round was told as the best."""
+    ends = {("a", 0): [0.0, 1.0, -np.inf], ("b", 0): [5.0, 5.0, 9.0], ("a", 1): [0.0, 3.0, 2.0], ("b", 1): [5.0] * 3}
+    rows = [(0, replicate, t, who, x) for (who, replicate), xs in ends.items() for t, x in enumerate(xs)]
+    rounds = pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "alignment"])
+    table = together(rounds).set_index(["what", "round"])
+    assert table["middle"].tolist() == [5.0, 7.0, -np.inf, 0.0, 2.0, -np.inf]
+    assert table.index[table["best"]].tolist() == [("total", 1), ("worst off", 1)]
+    chart = plots.welfare(rounds)
+    assert "the worst off goes from 0.00 to −∞, is infinite in one round (from round 2)" in chart.description
+    assert sorted(set(data(chart)["round"])) == [0, 1]
+    both = rounds.replace({9.0: np.inf})  # no sum: the infinities cancel
+    assert np.isnan(together(both).set_index(["what", "round"]).loc[("total", 2), "middle"])
+    with pytest.raises(plots.NothingToDraw, match="infinite in every round"):
+        plots.welfare(rounds.assign(alignment=-np.inf))
 
 
 @pytest.mark.parametrize("name", ["alignment", "change", "diets", "draws", "choices", "tastes", "welfare"])

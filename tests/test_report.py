@@ -19,6 +19,7 @@ from sample_page import page as synthetic_page
 from small_runs import recorded
 
 from ecosystem import Flow, Location, Member, Scenario, never
+from ecosystem.core.words import number
 from ecosystem.report import assembly, render, write_report
 from ecosystem.running.run import Run
 
@@ -149,9 +150,23 @@ def test_the_network_tells_clear_changes_alone() -> None:
 def test_welfare_says_when_it_is_best_and_who_is_worst_off() -> None:
     run = recorded()
     page = Page(render(run))
-    lowest = run.verdicts.set_index("member")["end"].idxmin()
-    assert f"At the end {lowest} is worst off" in page.text and "adds them up as they are" in page.text
+    ends = run.verdicts.set_index("member")["end"]
+    words = f"At the end {ends.idxmin()} is worst off by its own mean, with {number(ends.min())}."
+    assert words in page.text and "adds them up as they are" in page.text
+    assert "the lowest of any member in each replicate; means over replicates." in page.text
     assert "welfare-table" in page.ids("table")
+
+
+def test_the_page_says_that_welfare_ends_infinite() -> None:
+    """A member that fell to −∞ was left out of the table and of the sentence on who is worst off."""
+    run = made.pair(3)
+    last = run.rounds["round"] == run.rounds["round"].max()
+    lost = str(run.members["member"].iloc[0])
+    run.rounds.loc[last & (run.rounds["member"] == lost), "alignment"] = -np.inf
+    page = Page(render(run))
+    assert f"At the end {lost} is worst off by its own mean, with −∞." in page.text
+    run.rounds["alignment"] = -np.inf
+    assert "welfare-table" not in Page(render(run)).ids("table")
 
 
 def test_large_networks_show_bands_extremes_and_degrees_and_stay_small() -> None:

@@ -11,13 +11,14 @@ from ecosystem.plots.degree import degrees
 from ecosystem.plots.influence_matrix import knock_out, matrix, traffic
 from ecosystem.plots.influence_walks import hops, intervals, response, within
 from ecosystem.plots.lines import alignment, change, losses, measured
-from ecosystem.plots.opinions import choices, tastes, welfare
+from ecosystem.plots.opinions import choices, tastes
 from ecosystem.plots.quality import sources
 from ecosystem.plots.samples import clouds, symbols
 from ecosystem.plots.study_curves import curves, slices
 from ecosystem.plots.study_maps import heat_map, stable
 from ecosystem.plots.study_sensitivity import sensitivity
 from ecosystem.plots.theme import theme
+from ecosystem.plots.together import welfare
 from ecosystem.plots.training import diets, draws
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What users think: of what they are shown and keep, of every member, and of all members together."""
+"""What users think: of what they are shown and keep, and of every member."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels
-from ecosystem.plots.lines import in_rounds, numbers
+from ecosystem.plots.lines import numbers
 from ecosystem.plots.palette import MANY
-from ecosystem.plots.spreads import CALLED, QUANTILES, among, band_words, evenly, in_order, spread
+from ecosystem.plots.spreads import CALLED, QUANTILES, among, evenly, in_order
 from ecosystem.plots.theme import CURATED, HALO, SHOWN
-from ecosystem.running.verdicts import KEYS, copies, survivors
+from ecosystem.running.verdicts import survivors
 
 FLOWS, ROUNDS = 8, 3  # shown at most; of rounds the first, the middle and the last that were recorded
 FLOW = ["source", "target"]
@@ -233,67 +233,3 @@ def _reach(means: pd.DataFrame, judges: list[str]) -> Any:
     whiskers = base.mark_rule().encode(alt.X("low:Q", **x), alt.X2("high:Q"))
     box = base.mark_bar(height=9, opacity=0.5).encode(alt.X("lower:Q", **x), alt.X2("upper:Q"))
     return alt.layer(whiskers, box, base.mark_circle(size=50, opacity=1).encode(alt.X("own:Q", **x)))
-
-
-def together(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Total and lowest alignment round by round: what (total, worst off), round, middle, low, high, best (a round)."""
-    needs("welfare", "rounds", rounds, (*KEYS, "round", "member", "alignment"))
-    seen = rounds[np.isfinite(rounds["alignment"].astype(float))]
-    needs("welfare", "rounds", seen, ("alignment",), "users of these members have no taste that was recorded")
-    groups = seen.groupby([*KEYS, "round"])["alignment"]
-    words = {"total": groups.sum(), "worst off": groups.min()}
-    both = pd.concat([values.reset_index().assign(member=name) for name, values in words.items()])
-    table = spread(both, "alignment", "mean", failures).rename(columns={"member": "what"})
-    return table.assign(best=table.index.isin(table.groupby("what")["middle"].idxmax()))
-
-
-def welfare(rounds: pd.DataFrame, failures: pd.DataFrame | None = None) -> Any:
-    """All members together: the sum of their alignments and the lowest of them, and the rounds in which they are best.
-
-    Both are taken within each replicate, then the mean over replicates, and a band. Rewards of different kinds add up
-    as they are.
-
-    Parameters
-    ----------
-    rounds
-        ``run.rounds``: seed, replicate, round, member, alignment.
-    failures
-        ``run.failures``: seed, replicate, of replicates that are left out.
-
-    Raises
-    ------
-    NothingToDraw
-        If a column is missing, or nobody's alignment is a number.
-
-    >>> import pandas as pd
-    >>> rows = [(0, 0, t, m, x) for t, (a, b) in enumerate([(1, 2), (3, 1)]) for m, x in (("a", a), ("b", b))]
-    >>> chart = welfare(pd.DataFrame(rows, columns=["seed", "replicate", "round", "member", "alignment"]))
-    >>> print(chart.description)
-    Welfare over rounds: the total goes from 3.00 to 4.00 and is highest in round 1 (4.00); the worst off goes from \
-1.00 to 1.00 and is highest in round 0 (1.00).
-    """
-    table = together(rounds, failures)
-    best = table[table["best"]].set_index("what")
-    told = []
-    for name in best.index:
-        mine = table[table["what"] == name].sort_values("round")["middle"]
-        way = f"the {name} goes from {number(mine.iloc[0])} to {number(mine.iloc[-1])}"
-        at = best.loc[name]
-        told.append(f"{way} and is highest in round {int(at['round'])} ({number(at['middle'])})")
-    drawn = _welfare(embedded("welfare", table), list(best.index), copies(rounds) > 1)
-    subtitle = "; ".join(filter(None, ("dot: the round in which it is highest", band_words(copies(rounds)))))
-    return finish(drawn, "Welfare over rounds", f"Welfare over rounds: {'; '.join(told)}.", subtitle)
-
-
-def _welfare(table: pd.DataFrame, order: list[str], band: bool) -> Any:
-    tips = [alt.Tooltip("round:Q", format=",d"), *numbers(("middle", "mean"), ("low", "from"), ("high", "to"))]
-    y = {"title": "alignment", "scale": alt.Scale(zero=False)}
-    base = alt.Chart().encode(in_rounds(), tooltip=tips)
-    layers = [base.mark_area(opacity=0.16).encode(alt.Y("low:Q", **y), alt.Y2("high:Q"))] if band else []
-    layers.append(base.mark_line().encode(alt.Y("middle:Q", **y)))
-    top = base.transform_filter("datum.best")
-    layers.append(top.mark_circle(size=70, opacity=1).encode(alt.Y("middle:Q", **y)))
-    layers.append(top.mark_text(dy=-11).encode(alt.Y("middle:Q", **y), alt.Text("round:Q", format=",d")))
-    drawn = alt.layer(*layers, data=table).properties(width=300, height=190)
-    words = "datum.label == 'total' ? 'total: the sum over members' : 'worst off: the lowest member'"
-    return panels(drawn, "what", order, 2, words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecosystem.plots import degree, lines, opinions, quality, samples, training
+from ecosystem.plots import degree, lines, opinions, quality, samples, together, training
 from ecosystem.running.run import Run
 
 
@@ -71,4 +71,4 @@ class RunPlots(SamplePlots):
 
     def welfare(self) -> Any:
         """See :func:`ecosystem.plots.welfare`."""
-        return opinions.welfare(self._run.rounds, self._run.failures)
+        return together.welfare(self._run.rounds, self._run.failures)

@@ -20,8 +20,8 @@ from ecosystem.core.words import number, shortened
 from ecosystem.influence.findings import Findings
 from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.network import network
-from ecosystem.plots.opinions import together
 from ecosystem.plots.palette import MANY
+from ecosystem.plots.together import together
 from ecosystem.report import again, assembly, captions, samples, verdict_table
 from ecosystem.report.blocks import Cell, Chart, Network, Page, Row, Section, Table, Words
 from ecosystem.report.tables import duration, paragraphs, table
@@ -202,15 +202,20 @@ def _welfare(run: Run, told: pd.DataFrame) -> list[Any]:
     rows = []
     for what, mine in together(run.rounds, run.failures).groupby("what"):
         mine = mine.sort_values("round")
-        best = mine[mine["best"]].iloc[0]
         ends = [number(mine["middle"].iloc[place]) for place in (0, -1)]
-        numbers = [*ends, number(best["middle"]), f"round {int(best['round'])}"]
+        best = [(number(row["middle"]), f"round {int(row['round'])}") for row in mine[mine["best"]].to_dict("records")]
+        numbers = [*ends, *(best[0] if best else ("–", "–"))]
         rows.append(Row([Cell(str(what)), *(Cell(text, number=True) for text in numbers)]))
-    caption = "Alignment of all members: its sum, and the lowest of any member; means over replicates."
+    caption = (
+        "Alignment of all members: its sum, and the lowest of any member in each replicate; means over replicates."
+    )
+    rounds = verdicts.finished(run)
+    ends = rounds[(rounds["round"] == rounds["round"].max()) & rounds["alignment"].notna()]
+    means = ends.astype({"alignment": float}).groupby("member", sort=False)["alignment"].mean().dropna()
+    if len(means):
+        lowest = means.idxmin()
+        caption += f" At the end {shortened(lowest, 60)} is worst off by its own mean, with {number(means[lowest])}."
     seen = told[told["end"].notna()]
-    if len(seen):
-        lowest = seen.loc[seen["end"].idxmin()]
-        caption += f" At the end {shortened(lowest['member'], 60)} is worst off, with {number(lowest['end'])}."
     if seen["reward"].nunique() > 1:
         caption += " Tastes have scales of their own: the sum adds them up as they are."
     return [Table("welfare-table", caption, ["", "Start", "End", "Best", "Best in"], rows)]
