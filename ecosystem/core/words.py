@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -116,6 +117,36 @@ def called(name: object) -> str:
     """
     words = shortened(name, 40)
     return f"member {words}" if words[:1].isdigit() else words
+
+
+def capital(words: str) -> str:
+    """A sentence that begins with "member 3" begins with a capital; names stay as they are.
+
+    >>> capital("member 3 gains"), capital("reader gains")
+    ('Member 3 gains', 'reader gains')
+    """
+    return "M" + words[1:] if words.startswith("member ") else words
+
+
+def apart(names: Iterable[object], most: int) -> list[str]:
+    """Names shortened as far as they can be told apart; those that are the same word for word are numbered.
+
+    >>> apart(["/data/runs/of/may/a/x.csv", "/data/runs/of/may/b/x.csv", "c"], 12), apart(["a", "a"], 12)
+    (['/data/runs/of/may/a/x.csv', '/data/runs/of/may/b/x.csv', 'c'], ['a', 'a (2)'])
+    """
+    whole = list(map(str, names))
+    said = [shortened(name, most) for name in whole]
+    for size in (2 * most, 4 * most, max(map(len, whole), default=0)):
+        count = Counter(said)
+        said = [shortened(name, size) if count[text] > 1 else text for name, text in zip(whole, said, strict=True)]
+    seen: Counter[str] = Counter()
+    for place, text in enumerate(said):
+        while seen[text]:
+            seen[text] += 1
+            said[place] = f"{text} ({seen[text]})"
+            text = said[place]
+        seen[text] += 1
+    return said
 
 
 def _sign(character: str) -> str:

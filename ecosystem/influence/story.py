@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import called, counted, joined, number, percent
+from ecosystem.core.words import called, capital, counted, joined, number, percent
 from ecosystem.influence import cutting, judgement
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest
@@ -173,7 +173,7 @@ def _balance(findings: Findings, name: str, row: pd.Series) -> str:
         end = f"it gains more than {they} lose{s}" if private > 0 else f"it loses more than {they} gain{s}"
     else:
         end = f"{they} lose{s} more than it gains" if private > 0 else f"{they} gain{s} more than it loses"
-    return f"{_capital(sentence)}; {end}."
+    return f"{capital(sentence)}; {end}."
 
 
 def _losers(findings: Findings, table: pd.DataFrame, column: str) -> str:
@@ -239,10 +239,5 @@ def missing(findings: Findings, fact: str) -> list[str]:
         named = [called(name) for name in members[:NAMED]]
         more = [f"{counted(len(members) - NAMED)} more"] if len(members) > NAMED else []
         each = ", each for this reason" if len(members) > 1 else ""
-        sentences.append(f"{_capital(joined(named + more))}{each}: {reason}.")
+        sentences.append(f"{capital(joined(named + more))}{each}: {reason}.")
     return sentences
-
-
-def _capital(words: str) -> str:
-    """A sentence that begins with "member 3" begins with a capital; names stay as they are."""
-    return "M" + words[1:] if words.startswith("member ") else words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from ecosystem.core.words import called, counted, joined, number, percent, shortened
+from ecosystem.core.words import called, capital, counted, joined, number, percent, shortened
 from ecosystem.running.baseline import START
 from ecosystem.study.outcomes.effects import Effects
 from ecosystem.study.outcomes.effects import headline as of_effects
@@ -194,7 +194,7 @@ def sentences(subject: Subject) -> list[str]:
     else:
         told = [_parameter(subject, name, way) for name, way in moved.items()]
         split = [verdict for verdict in chosen(subject) if verdict.kind == "both"]
-        told += [_capital(f"{called(v.name)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
+        told += [capital(f"{called(v.name)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
     return [*_explained(subject), *told]
 
 
@@ -233,7 +233,7 @@ def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
     if verdict.kind not in ("varies", "single", "endless"):
         against = "the start" if verdict.begun else "real data alone"
         words += f" Against {against} it {phrase(verdict)}{_losing(subject, verdict)}."
-    return _capital(words)
+    return capital(words)
 
 
 def _losing(subject: Subject, verdict: Verdict) -> str:
@@ -269,9 +269,4 @@ def _parameter(subject: Subject, name: str, moved: list[Way]) -> str:
 def _sentence(words: str) -> str:
     """With a capital where it begins with a word of ours, and a full stop."""
     own = ("of ", *(f"{counted(n)} " for n in range(13)))
-    return (words[0].upper() + words[1:] if words.startswith(own) else _capital(words)) + "."
-
-
-def _capital(words: str) -> str:
-    """A sentence that begins with "member 3" begins with a capital; names stay as they are."""
-    return "M" + words[1:] if words.startswith("member ") else words
+    return (words[0].upper() + words[1:] if words.startswith(own) else capital(words)) + "."
