@@ -186,6 +186,17 @@ def test_sensitivity_holds_what_each_parameter_explains(folder: Path) -> None:
     assert f"pull explains {bars['pull']:.0%}" in results.plot.sensitivity().description
 
 
+def test_sensitivity_says_what_is_drawn_and_what_is_left() -> None:
+    """Chance was called interaction, and beyond 200 names not each had the line that was promised."""
+    table = pd.DataFrame({"share": np.full(300, 0.5), "name": np.full(300, 0.25)}, index=[f"m{i}" for i in range(300)])
+    chart = plots.sensitivity(table, "alignment")
+    assert "the other 25 % comes from combinations of them, and from chance." in chart.description
+    assert "lines: the first 200 of 300;" in str(chart.to_dict()["title"]["subtitle"])
+    drawn = data(chart).query("kind == 'name'").groupby("parameter")["name"]
+    assert drawn.nunique().to_dict() == {"share": 200, "name": 200}
+    assert "lines: each;" in str(plots.sensitivity(table.head(2)).to_dict()["title"]["subtitle"])
+
+
 def test_what_dynamics_do_has_a_sign_a_cell(folder: Path) -> None:
     results = study(folder, "broken")
     chart = results.plot.stable("pull", "curation")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from ecosystem.core.words import percent
 from ecosystem.plots.chart import embedded, finish, needs
+
+LINES = 200  # names that have a line of their own
 
 
 def sensitivity(table: pd.DataFrame, label: str = "the measure", scattered: bool = False) -> Any:
@@ -29,16 +33,12 @@ def sensitivity(table: pd.DataFrame, label: str = "the measure", scattered: bool
     """
     needs("sensitivity", "explained", table, (), f"{label} is the same at all points")
     needs("sensitivity", "explained", table.T, (), "the study varies no parameter")
-    means = table.mean().rename("share").rename_axis("parameter").reset_index()
-    order = list(means.sort_values("share", ascending=False, kind="stable")["parameter"])
-    bars = means.assign(name="mean", kind="mean")
-    dots = (
-        table.rename_axis("name")
-        .reset_index()
-        .melt("name", var_name="parameter", value_name="share")
-        .assign(kind="name")
-    )
-    dots = dots.groupby("parameter").head(200)
+    few, parameters = table.head(LINES), list(map(str, table.columns))  # which may be called like a column below
+    bars = pd.DataFrame({"parameter": parameters, "share": table.mean().to_numpy(), "name": "mean", "kind": "mean"})
+    ranked = bars.sort_values("share", ascending=False, kind="stable")
+    order = list(ranked["parameter"])
+    dots = pd.DataFrame({"parameter": np.repeat(parameters, len(few)), "share": few.to_numpy().T.ravel()})
+    dots = dots.assign(name=np.tile(few.index.astype(str), len(parameters)), kind="name")
     data = embedded("sensitivity", pd.concat([bars, dots], ignore_index=True))
     x = alt.X(
         "share:Q", title="share of the variance over points", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
@@ -62,13 +62,12 @@ def sensitivity(table: pd.DataFrame, label: str = "the measure", scattered: bool
         layers.insert(1, dot.encode(tooltip=tips))
         layers[-1] = text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08))
     drawn = alt.layer(*layers).properties(height=alt.Step(34), width=420)
-    told = [
-        f"{row['parameter']} explains {row['share']:.0%}"
-        for row in means.sort_values("share", ascending=False).to_dict("records")
-    ]
-    rest = 1 - float(means["share"].sum())
-    words = f"{'; '.join(told)} of the differences in {label}" + (
-        f"; {rest:.0%} is in how they act together." if rest > 0.005 and not scattered else "."
-    )
-    key = "bars: the mean over names, lines: each; alone, without what parameters do together" if len(table) > 1 else ""
+    told = [f"{row['parameter']} explains {row['share']:.0%}" for row in ranked.to_dict("records")]
+    rest, words = 1 - float(bars["share"].sum()), f"{'; '.join(told)} of the differences in {label}"
+    if rest > 0.02 and not scattered:
+        words += f"; the other {percent(round(rest, 2))} comes from combinations of them, and from chance"
+    words += "."
+    each = "each" if len(few) == len(table) else f"the first {len(few)} of {len(table):,}"
+    key = f"bars: the mean over names, lines: {each}; alone, without what parameters do together"
+    key = key if len(table) > 1 else ""
     return finish(drawn, f"What moves {label}", words, key)

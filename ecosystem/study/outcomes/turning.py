@@ -57,7 +57,7 @@ def _told(parameter: Parameter, others: list[Parameter], signs: np.ndarray, poin
     if parameter.number:
         up, down = "rises with {name}", "falls with {name}"
     else:
-        last, first = (shortened(parameter.labels[level], 24) for level in (1, 0))
+        last, first = (_plain(shortened(parameter.labels[level], 24)) for level in (1, 0))
         up, down = (f"is {way} at {{name}} {last} than at {first}" for way in ("higher", "lower"))
     for p in others:
         if where := _split(p, signs, points, up, down):
@@ -67,7 +67,7 @@ def _told(parameter: Parameter, others: list[Parameter], signs: np.ndarray, poin
             here = [(level, q.level[points] == level) for level in range(len(q))]
             told = [(level, _split(p, signs[at], points[at], up, down)) for level, at in here]
             if all(words is not None for _, words in told):
-                return "; it ".join(f"{words}, with {q.at(level)}" for level, words in told if words)
+                return "; it ".join(f"{words}, with {_plain(q.at(level))}" for level, words in told if words)
     counts = [int((signs == sign).sum()) for sign in (1, -1)]
     every = f"{len(signs):,} choices of the other parameters"
     return f"{up} at {counts[0]:,} of {every}, and {_again(down)} at {counts[1]:,}"
@@ -87,7 +87,7 @@ def _split(p: Parameter, signs: np.ndarray, points: np.ndarray, up: str, down: s
     tried, clauses = np.unique(levels), []
     for verb, some in ((up, risen), (_again(down) if len(risen) else down, fallen)):
         if len(some):
-            name = "" if clauses else f"{shortened(p.name)} "
+            name = "" if clauses else f"{_plain(shortened(p.name))} "
             clauses.append(f"{verb} at {name}{_values(p, some, tried)}")
     return ", and ".join(clauses)
 
@@ -97,4 +97,9 @@ def _values(p: Parameter, levels: np.ndarray, tried: np.ndarray) -> str:
     between = tried[(tried >= levels[0]) & (tried <= levels[-1])]
     if p.number and len(levels) > 2 and len(between) == len(levels):
         return f"{p.labels[levels[0]]} to {p.labels[levels[-1]]}"
-    return joined([shortened(p.labels[level], 24) for level in levels])
+    return joined([_plain(shortened(p.labels[level], 24)) for level in levels])
+
+
+def _plain(text: str) -> str:
+    """A name in words into which another will be set: its braces are its own."""
+    return text.replace("{", "{{").replace("}", "}}")
