@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.words import shortened
+from ecosystem.core.words import apart
 from ecosystem.plots.chart import NothingToDraw
 from ecosystem.report.blocks import Chart, Section, Slides, Words
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, numbers
@@ -57,9 +57,10 @@ def over(results: Results, subject: Subject, drawn: Mapping[str, Numbers], name:
     if len(ranked) == 2:
         curves = [chart(f"{name}-curves", plot.curves, found, x.name, None, y.name)]
     else:
+        names = apart([p.name for p in ranked[:FOLLOWED]], 40)
         along = [
-            (shortened(p.name, 40), [chart(f"{name}-along-{place}", plot.curves, found, p.name)])
-            for place, p in enumerate(ranked[:FOLLOWED])
+            (said, [chart(f"{name}-along-{place}", plot.curves, found, p.name)])
+            for place, (p, said) in enumerate(zip(ranked, names, strict=False))
         ]
         curves = [Slides(f"{name}-along", "Along", along, choice=True)]
     return [Slides(f"{name}-maps", "Map of", maps, choice=True), *curves]
@@ -86,10 +87,12 @@ def measures(results: Results, subject: Subject) -> Section | None:
             continue
         if not np.isnan(found.sample.mean).all() and subject.ranked:
             drawn = over(results, subject, {found.label: found}, f"measure-{len(slides)}")
-            slides.append((shortened(measure.replace("_", " "), 60), drawn))
+            slides.append((measure.replace("_", " "), drawn))
     if not slides:
         return None
     more = [Words(f"{len(slides) - OTHERS} more can be drawn: results.plot.curves(“table.column”).", soft=True)]
+    names = apart([name for name, _ in slides], 60)
+    slides = [(name, drawn) for name, (_, drawn) in zip(names, slides, strict=True)]
     blocks = [Slides("measures-of", "Measure", slides[:OTHERS], choice=True), *more[: len(slides) > OTHERS]]
     return Section("measures", "What else was measured", blocks)
 
@@ -125,11 +128,14 @@ def _places(results: Results, ranked: list[Parameter], *plane: Parameter) -> lis
     for p in ranked:
         if all(p is not other for other in plane) and len(p) * math.prod(map(len, chosen)) <= FEW:
             chosen.append(p)
+    names = apart([p.name for p in chosen], 24)
+    said = {p.name: (name, apart(p.labels, 32)) for p, name in zip(chosen, names, strict=True)}
     found: list[tuple[str, dict[str, Any]]] = []
     for levels in itertools.product(*(range(len(p)) for p in chosen)) if chosen else ():
         at = {
             p.name: results.points[p.name].iloc[int(np.argmax(p.level == i))]
             for p, i in zip(chosen, levels, strict=True)
         }
-        found.append((", " + ", ".join(p.at(i) for p, i in zip(chosen, levels, strict=True)), at))
+        told = (f"{said[p.name][0]}\N{NO-BREAK SPACE}{said[p.name][1][i]}" for p, i in zip(chosen, levels, strict=True))
+        found.append((", " + ", ".join(told), at))
     return [*found, (", mean over all others" if found else "", {})]

@@ -20,9 +20,9 @@ for (const box of all(".slides")) {
   control.hidden = false;
   show(box, Number(box.dataset.first));
   control.addEventListener("input", (event) => {
-    const name = slidesOf(box)[event.target.value].dataset.name;
+    const chosen = Number(event.target.value), name = slidesOf(box)[chosen].dataset.name;
     for (const other of all(`.slides[data-group="${CSS.escape(box.dataset.group)}"]`)) {
-      const place = slidesOf(other).findIndex((one) => one.dataset.name === name);
+      const place = other === box ? chosen : slidesOf(other).findIndex((one) => one.dataset.name === name);
       if (place < 0) continue;
       const what = show(other, place);
       if (other.dataset.choice) held = what; // what is chosen is held
