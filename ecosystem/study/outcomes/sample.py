@@ -78,7 +78,10 @@ class Sample:
         return (chance <= 0.025 * np.arange(1, chance.shape[1] + 1) / count).any(1)
 
     def average(self, level: np.ndarray, levels: int) -> Sample:
-        """Means over the points of each level (``level[point]``, −1: none); every point that was seen counts once."""
+        """Means over the points of each level (``level[point]``, −1: none); every point that was seen counts once.
+
+        Of points of which nothing is known about chance the error is taken to be that of the mean of the others.
+        """
         order = np.argsort(level, kind="stable")
         edges = np.searchsorted(level[order], np.arange(levels + 1))
         bundles = [order[edges[i] : edges[i + 1]] for i in range(levels)]
@@ -93,8 +96,8 @@ class Sample:
         seen = np.isfinite(mean)
         known = seen & np.isfinite(stray).all(-1)
         count = np.where(seen.any(1), seen.sum(1), np.nan)
-        together = np.where(known[..., None], stray, 0.0).sum(1) / count[:, None]
-        together[~known.any(1)] = np.nan
+        with np.errstate(invalid="ignore"):  # NaN where no chance is known: what is not known is not zero
+            together = np.where(known[..., None], stray, 0.0).sum(1) / known.sum(1)[:, None]
         whole = _endless(np.where(seen, mean, 0.0).sum(1) / count, together, mean)
         return whole, together, np.where(np.isnan(mean), 0, seeds).max(1, initial=0)
 
