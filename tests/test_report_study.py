@@ -18,10 +18,11 @@ import pytest
 from browser import CHROMIUM
 from devtools import Browser
 from scipy.stats import t as student
-from synthetic_studies import HOSTILE, PLANE, SCATTERED, STUDIES, made_up
+from synthetic_studies import HOSTILE, PLANE, SCATTERED, STUDIES, duo, made_up
 
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
-from ecosystem.report import render_study, write_study
+from ecosystem.report import assembly, render_study, study_tables, write_study
+from ecosystem.report import blocks as parts
 from ecosystem.study import Results, Study
 from ecosystem.study.outcomes.effects import effects
 from ecosystem.study.outcomes.effects import headline as of_effects
@@ -453,3 +454,76 @@ def test_nothing_backfires_on_members_whose_users_never_choose(tmp_path: Path) -
         told[len(kept)] = of_effects(found)
     assert told[2] == "Curating b backfires at 1 of 2 points and lowers its own alignment at 1."
     assert told[1] == "Curating b lowers its own alignment at 2 of 2 points."  # nobody knows who chooses
+
+
+OURS = (  # columns of tables that pages are made of
+    "share name parameter kind value index level_0 mean low high label points base by place x y x_label y_label member "
+    "seeds seed replicate failed clear words of round error what done found seen area below rank sign {0} {name}"
+)
+
+
+def free(pull: float, curation: float, **_: Any) -> Scenario:
+    return duo(pull, curation)
+
+
+def test_parameters_may_be_called_like_columns_of_tables(tmp_path: Path) -> None:
+    """One called ``share`` or ``name`` broke the whole page."""
+    names, rng, tastes = OURS.split(), np.random.default_rng(0), ["{0}", "{b"]
+    values = {name: rng.random(8) if place % 2 else rng.permuted(tastes * 4) for place, name in enumerate(names)}
+    grid = pd.DataFrame({"pull": rng.random(8), "curation": np.full(8, 0.3), **values})
+    page = render_study(Study("odd", free, grid=grid).run(tmp_path, workers=0))
+    assert "No chart:" not in text(page)
+    drawn = rows(page, "alignment-sensitivity")
+    assert set(drawn["parameter"]) == {"pull", *names} and set(drawn["name"]) == {"mean", "a", "b"}
+
+
+def of_names(pull: float) -> Scenario:
+    return duo(pull, samples=None, rounds=1, names=("pull", "b"))
+
+
+def test_members_may_be_called_like_parameters(tmp_path: Path) -> None:
+    """The table to download had two columns of one name."""
+    grid = {"pull": np.linspace(0.1, 0.5, 40)}
+    results = Study("named", of_names, grid=grid).run(tmp_path, workers=0)
+    whole = study_tables.points(Subject(results)).whole
+    assert whole is not None and list(whole) == [
+        "point",
+        "pull",
+        "alignment of pull",
+        "± alignment of pull",
+        "b",
+        "± b",
+    ]
+
+
+def pathlike(pull: float, curation: float, source: str) -> Scenario:
+    return duo(pull, curation, "other" if "june" in source else "same", samples=None)
+
+
+def test_choices_of_a_page_have_names_that_differ(tmp_path: Path) -> None:
+    """Long values were cut to the same 32 letters: of two maps of one name only the first was ever seen."""
+    source = [f"/data/of/the/first/run/of/{month}/and/then/the/model.pt" for month in ("may", "june")]
+    grid = {"pull": [0.1, 0.5, 0.8], "curation": [0.1, 0.5], "source": source}
+    page = render_study(Study("paths", pathlike, grid=grid).run(tmp_path, workers=0))
+    names = re.findall(r'data-name="([^"]+)"', page.split('id="alignment-maps"')[1].split('id="alignment-along"')[0])
+    assert len(names) == len(set(names)) == 6 and any("may" in name for name in names)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_what_is_chosen_is_shown_whatever_it_is_called(tmp_path: Path) -> None:
+    """Slides were found by their names, in the box itself too: the second of one name could not be seen."""
+    slides = [("same", [parts.Words(words)]) for words in ("first", "second")]
+    section = parts.Section("some", "Some", [parts.Slides("some-box", "Show", slides, choice=True)])
+    (tmp_path / "page.html").write_text(assembly.render(parts.Page("p", "a page", "Two.", [section])), encoding="utf-8")
+    browser = Browser(tmp_path / "profile", 800)
+    try:
+        browser.go((tmp_path / "page.html").as_uri())
+        browser.wait("document.documentElement?.dataset.ready == 'yes'")
+        browser.run(
+            "(s => { s.value = 1; s.dispatchEvent(new Event('input', {bubbles: true})) })"
+            "(document.querySelector('#some-box select'))"
+        )
+        shown = "[...document.querySelectorAll('#some-box .slide')].map((slide) => slide.hidden)"
+        assert browser.run(shown) == [True, False]
+    finally:
+        browser.open.close()

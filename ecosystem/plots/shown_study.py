@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from ecosystem.core.words import counted, number, safe
 from ecosystem.plots.shown import ROWS, table
 from ecosystem.study.outcomes.effects import effects
@@ -33,8 +35,14 @@ def _of_study(row: dict[Any, Any]) -> dict[str, str]:
     return {
         "member": row["member"],
         **{f"{verb} at": f"{count:,} of {row['points']:,}" for verb, count in counts.items() if row["against"]},
-        "highest": f"{number(row['highest'])} at point {row['highest_at']}",
-        "lowest": f"{number(row['lowest'])} at point {row['lowest_at']}",
+        "highest": _end(row, "highest"),
+        "lowest": _end(row, "lowest"),
         "compared with": row["against"] or "–",
         "verdict": WORDS[row["verdict"]],
     }
+
+
+def _end(row: dict[Any, Any], end: str) -> str:
+    """The highest or lowest alignment, and where: nowhere, if none is finite."""
+    place = row[f"{end}_at"]
+    return number(row[end]) + ("" if pd.isna(place) else f" at point {place}")

@@ -53,15 +53,14 @@ def _verdict(subject: Subject, verdict: Verdict) -> Row:
         where = f"at {subject.sweep.told(point)}" if several else ""
         if level and several and verdict.points:
             where = "everywhere" if verdict.points > 1 else f"{where}, seen only there"
+        where = where if verdict.points else ""  # what is infinite everywhere is so nowhere most
         cells.append(Cell(value(found.end, verdict.member, point), where))
     if found.change is not None:
         text, small = _against(verdict)
         begun = "as it began" if verdict.begun and _base(subject) != "the start" else ""
         cells.append(Cell(text, ", ".join(filter(None, (small, begun)))))
         cells += [Cell(*_against(subject.since[verdict.member]))] if subject.since else []
-        known = np.isfinite(found.change.error[verdict.member]).any() or verdict.kind == "endless"
-        kind = verdict.kind if known else "run"
-        cells.append(Cell(WORDS[kind], tone=TONES.get(kind, "")))
+        cells.append(Cell(WORDS[verdict.told], tone=TONES.get(verdict.told, "")))
     return Row(cells, {"member": verdict.name})
 
 
@@ -73,16 +72,19 @@ def _base(subject: Subject) -> str:
 
 def _against(verdict: Verdict) -> tuple[str, str]:
     """At how many points a member gained and lost."""
-    endless = f"infinite at {verdict.endless:,}" if verdict.endless else ""
+    apart = {"infinite change": verdict.beyond, "infinite": verdict.endless}
+    endless = [f"{what} at {count:,}" for what, count in apart.items() if count]
+    if verdict.kind in ("varies", "single"):
+        return "–", ""
     if verdict.points == 1 and not endless:
         return ("higher" if verdict.gained else "lower" if verdict.lost else "no clear change"), ""
-    rest = verdict.points - verdict.gained - verdict.lost
+    rest = verdict.compared - verdict.gained - verdict.lost
     counts = {"up": verdict.gained, "down": verdict.lost, "unclear" if verdict.kind != "still" else "still": rest}
     words = [f"{way} at {count:,}" for way, count in counts.items() if count]
     if len(words) == 1 and not endless:
-        every = "both" if verdict.points == 2 else f"all {verdict.points:,}"
-        return f"{words[0].split(' at ')[0]} at {every} points", ""
-    return ", ".join([*words, *filter(None, [endless])]), f"of {verdict.points + verdict.endless:,} points"
+        every = {1: "one", 2: "both"}.get(verdict.compared, f"all {verdict.compared:,}")
+        return f"{words[0].split(' at ')[0]} at {every} point{'s' * (verdict.compared > 1)}", ""
+    return ", ".join([*words, *endless]), f"of {verdict.points + verdict.endless:,} points"
 
 
 def kinds(subject: Subject) -> Table:
@@ -144,7 +146,8 @@ def points(subject: Subject) -> Table:
         columns += [pd.Series([_cell(subject, i, point) for point in some]) for i in members]
         headings += [shortened(final.names[i]) for i in members]
         numbers = {"": final.sample.mean, "± ": final.sample.reach}
-        added = {f"{sign}{final.names[i]}": n[i] for i in range(len(final.names)) for sign, n in numbers.items()}
+        called = {name: f"alignment of {name}" if name in whole else name for name in final.names}
+        added = {f"{sign}{called[name]}": n[i] for i, name in enumerate(final.names) for sign, n in numbers.items()}
         whole = pd.concat([whole, pd.DataFrame(added)], axis=1)
         chance = bool((np.nan_to_num(final.sample.error) > 0).any())
         caption += f"; {final.label}{' ± half its 95 % interval over seeds' if chance else ''}"

@@ -33,10 +33,16 @@ def cautions(subject: Subject) -> list[str]:
     if endless := sum(verdict.endless > 0 for verdict in subject.verdicts):
         some = f"Of {counted(endless, 'member')} some alignments are"
         notes.append(f"{some} infinite (∞): those points are no part of means, highest and lowest values or verdicts.")
-    if np.isnan(errors).all():
+    if beyond := sum(verdict.beyond > 0 for verdict in subject.verdicts):
+        some = f"Of {counted(beyond, 'member')} some changes are"
+        notes.append(f"{some} infinite, as what they are compared with is: those points are neither gained nor lost.")
+    if len(errors) and found.seeds == 1 and np.isnan(errors).all():
         notes.append("There is one seed, so nothing can be said about chance: signs are those of this one run.")
     elif np.isnan(errors).any():
-        notes.append("Points with one run left say nothing about chance: their signs are those of that run.")
+        notes.append(
+            "Points with one run left say nothing about chance: their signs are those of that run; means over several "
+            "points have the interval of the others."
+        )
     if found.exact.all() and found.table == "rounds":
         notes.append("Nothing is drawn in these runs (the population): numbers are exact and need no interval.")
     elif found.exact.any() and not found.exact.all():

@@ -14,8 +14,10 @@ class Verdict:
     """One member: at how many of ``points`` it gained or lost against what it would be alone, and where it ends best.
 
     And worst. ``kind`` is gains, loses, both, unclear or still (no difference); varies, or single (one point), where
-    nothing is known to compare with; endless where no point has a finite alignment. ``begun``: it is compared with its
-    start, as it has no real data. ``endless`` more points have an infinite alignment, and count for nothing else.
+    nothing is known to compare with; boundless where no change is finite, endless where no alignment is. ``begun``: it
+    is compared with its start, as it has no real data. At ``beyond`` of the points the change is infinite, as what it
+    is compared with is: they are neither gained nor lost. ``endless`` more points have an infinite alignment, and
+    count for nothing else. ``chance``: something is known about it.
     """
 
     member: int
@@ -28,6 +30,14 @@ class Verdict:
     down: np.ndarray
     begun: bool = True
     endless: int = 0
+    compared: int = 0  # points with a finite change
+    beyond: int = 0
+    chance: bool = True
+
+    @property
+    def told(self) -> str:
+        """The kind where it can be told; ``run`` where there is one run a point, which says nothing about chance."""
+        return self.kind if self.chance or not self.compared else "run"
 
     @property
     def gained(self) -> int:
@@ -41,15 +51,20 @@ class Verdict:
 def judged(found: Alignment) -> list[Verdict]:
     """Of every member with an alignment, in the scenario's order."""
     end, seen = found.end.mean, np.isfinite(found.end.mean)
-    best = np.where(seen, end, -np.inf).argmax(1)
-    worst = np.where(seen, end, np.inf).argmin(1)
+    there = np.where(seen.any(1, keepdims=True), seen, ~np.isnan(end))  # of what is infinite everywhere, that
+    best = np.where(there, end, -np.inf).argmax(1)
+    worst = np.where(there, end, np.inf).argmin(1)
     kinds = ["varies" if count > 1 else "single" for count in seen.sum(1)]
-    sign = np.zeros_like(end)
+    sign, compared, beyond, known = (np.zeros_like(end, dtype=kind) for kind in (float, bool, bool, bool))
     if found.change is not None:
         scale = found.size[:, None]
         sign = found.change.sign(scale)
         up, down = (found.change.anywhere(side, scale) for side in (1, -1))
-        kinds = _kinds(sign, up, down, found.change.error)
+        compared, known = seen & np.isfinite(found.change.mean), np.isfinite(found.change.error)
+        beyond = seen & ~compared & (found.change.seeds > 0)
+        ways = _kinds(sign, up, down, found.change.error)
+        other = ["boundless" if beyond[i].any() else kind for i, kind in enumerate(kinds)]
+        kinds = [ways[i] if compared[i].any() else other[i] for i in range(len(end))]
     kinds = [kind if seen[i].any() else "endless" for i, kind in enumerate(kinds)]
     return [
         Verdict(
@@ -63,6 +78,9 @@ def judged(found: Alignment) -> list[Verdict]:
             np.flatnonzero(sign[i] == -1),
             bool(found.begun[i]),
             int(np.isinf(end[i]).sum()),
+            int(compared[i].sum()),
+            int(beyond[i].sum()),
+            bool((known & compared)[i].any()),
         )
         for i, name in enumerate(found.members)
     ]

@@ -218,10 +218,11 @@ def _alignment(results: Contents, cells: _Cells) -> Alignment:
     exact = exact_points(results, cells.seen[:, : end.shape[-1]], cells.seeds is not None)
     known = ~np.isnan(alone)
     base = np.where(known, alone, start)
+    compared = not np.isnan(base).all()  # if only with what is infinite
     with np.errstate(invalid="ignore"):  # where both are infinite
         change, since = end - base, end - start
-    of = {what: where[judged] & np.isfinite(end) for what, where in cells.of.items()}
-    of[START] = of.get(START, np.zeros(end.shape, dtype=bool)) | (~known & np.isfinite(since))
+    of = {what: where[judged] & ~np.isnan(end) for what, where in cells.of.items()}
+    of[START] = of.get(START, np.zeros(end.shape, dtype=bool)) | (~known & ~np.isnan(start) & ~np.isnan(end))
     other = np.any([where for what, where in of.items() if what != START], axis=0) & np.ones(end.shape, dtype=bool)
     declared = {str(m["member"]): str(m["reward"]) for m in results.facts.identity["point"]["members"]}
     names = [cells.members[i] for i in judged]
@@ -232,9 +233,9 @@ def _alignment(results: Contents, cells: _Cells) -> Alignment:
         rewards if all(rewards) else [""] * len(names),
         cells.rounds,
         Sample.of(end, exact),
-        Sample.of(base, exact).mean if np.isfinite(base).any() else None,
-        Sample.of(change, exact) if np.isfinite(base).any() else None,
-        Sample.of(since, exact) if np.isfinite(start).any() and other.any() else None,
+        Sample.of(base, exact).mean if compared else None,
+        Sample.of(change, exact) if compared else None,
+        Sample.of(since, exact) if not np.isnan(start).all() and other.any() else None,
         ~other.any((1, 2)),
         frozenset(what for what, where in of.items() if where.any()),
         bool(cells.of),

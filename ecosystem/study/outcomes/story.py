@@ -66,6 +66,11 @@ def _brief(subject: Subject) -> str:
             who = counted(count) if clauses else counted(count, "member")
             who = joined(some) if len(subject.verdicts) <= HEADED and len("".join(some)) < 24 else who
             clauses.append(f"{who} {verb.format(s='s' if count == 1 else '')}")
+    far = sum(verdict.kind == "boundless" for verdict in subject.verdicts)  # they do, without end
+    rest -= far
+    if far:
+        who = counted(far) if clauses else counted(far, "member")
+        clauses.append(f"{who} {'has' if far == 1 else 'have'} no finite change")
     if rest:
         clauses.append(f"{counted(rest)} {'does' if rest == 1 else 'do'} neither")
     return _sentence(joined(clauses)) + _one_run(subject)
@@ -97,6 +102,7 @@ def _kinds(subject: Subject) -> str:
         "still": "do{es} not differ",
         "varies": "differ{s} from point to point",
         "single": "{has} an alignment",
+        "boundless": "{has} no finite change",
         "endless": "{has} no finite alignment",
     }
     plural = {"s": "", "es": "", "end": "end", "its": "their", "has": "have"}
@@ -156,8 +162,8 @@ def _lost(subject: Subject) -> str:
 
 def _one_run(subject: Subject) -> str:
     """That one run is no evidence, where there is no more."""
-    found = subject.alignment
-    if found is None or found.change is None or np.isfinite(found.change.error).any():
+    compared = [verdict for verdict in subject.verdicts if verdict.compared]
+    if not compared or any(verdict.told != "run" for verdict in compared):
         return ""
     return " One run of each point cannot tell a change from chance."
 
@@ -233,6 +239,8 @@ def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
     if verdict.kind not in ("varies", "single", "endless"):
         against = "the start" if verdict.begun else "real data alone"
         words += f" Against {against} it {phrase(verdict)}{_losing(subject, verdict)}."
+        if verdict.beyond and verdict.compared:
+            words += f" Its change is infinite at {counted(verdict.beyond, 'more point')}."
     return capital(words)
 
 

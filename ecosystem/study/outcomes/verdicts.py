@@ -24,6 +24,7 @@ WORDS = {
     "varies": "",  # nothing to compare with was kept
     "single": "",
     "run": "one run: no verdict",
+    "boundless": "no finite change",
     "endless": "not finite",
 }
 COLUMNS = ["member", "verdict", "points", "gained", "lost", "highest", "highest_at", "lowest", "lowest_at", "against"]
@@ -33,25 +34,27 @@ def of_study(results: Contents) -> pd.DataFrame:
     """One row a member: does it gain or lose over the points, against what it would be alone?
 
     Columns member; verdict: gains, loses, both, unclear, still (no difference at any point), run (one run a point: it
-    says nothing about chance), varies or single (nothing to compare with was kept), endless (no finite alignment);
-    points; gained and lost: at how many of them; its highest and lowest mean alignment and the points where
-    (highest_at, lowest_at: values of ``point``); against: what it is compared with, real data alone or the start;
-    sentence: that in words. Empty where no table has alignments.
+    says nothing about chance), varies or single (nothing to compare with was kept), boundless (no finite change),
+    endless (no finite alignment); points; gained and lost: at how many of them; its highest and lowest mean alignment
+    and the points where (highest_at, lowest_at: values of ``point``, missing where none is finite); against: what it is
+    compared with, real data alone or the start; sentence: that in words. Empty where no table has alignments.
     """
     found, sweep = alignment(results), Sweep.of(results)
     rows = [] if found is None else [_row(results, found, sweep, verdict) for verdict in judged(found)]
-    return pd.DataFrame(rows, columns=[*COLUMNS, "sentence"])
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "sentence"])
+    return table.astype({name: "Int64" for name in ("highest_at", "lowest_at") if table[name].isna().any()})
 
 
 def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict) -> dict[str, Any]:
     points, mean = results.points["point"].to_numpy(), found.end.mean[verdict.member]
-    chance = found.change is not None and bool(np.isfinite(found.change.error[verdict.member]).any())
-    kind = verdict.kind if chance or verdict.kind in ("varies", "single", "endless") else "run"
-    against = "" if found.change is None else "the start" if verdict.begun else "real data alone"
+    kind, compared = verdict.told, verdict.compared + verdict.beyond > 0
+    against = "" if not compared else "the start" if verdict.begun else "real data alone"
     ends = (("highest", verdict.best), ("lowest", verdict.worst))
     row = {"member": verdict.name, "verdict": kind, "points": verdict.points}
     row |= {"gained": verdict.gained, "lost": verdict.lost, "against": against}
-    row |= {name: float(mean[point]) for name, point in ends} | {f"{name}_at": points[point] for name, point in ends}
+    row |= {name: float(mean[point]) for name, point in ends} | {
+        f"{name}_at": points[point] if verdict.points else None for name, point in ends
+    }
     return row | {"sentence": _sentence(found, sweep, verdict, kind, against)}
 
 
@@ -67,12 +70,18 @@ def _sentence(found: Alignment, sweep: Sweep, verdict: Verdict, kind: str, again
         words += f", against {against}"
     if kind == "endless":
         return f"{words}."
+    words += f"; its change is infinite at {_more(verdict)}" if verdict.beyond and kind != "boundless" else ""
     words += f"; it is infinite at {counted(verdict.endless, 'more point')}" if verdict.endless else ""
     ends = verdict.best, verdict.worst
     if verdict.points == 1 or verdict.best == verdict.worst:
         return f"{words}; its alignment is {value(found.end, verdict.member, verdict.best)}."
     places = [f"{value(found.end, verdict.member, point)} at {sweep.told(point)}" for point in ends]
     return f"{words}; its alignment is highest, {places[0]}, and lowest, {places[1]}."
+
+
+def _more(verdict: Verdict) -> str:
+    """How many points have an infinite change, beside those that are compared."""
+    return counted(verdict.beyond, "more point" if verdict.compared else "point")
 
 
 def value(sample: Sample, name: int, place: int, digits: int = 2) -> str:
@@ -87,13 +96,17 @@ def value(sample: Sample, name: int, place: int, digits: int = 2) -> str:
 
 def phrase(verdict: Verdict) -> str:
     """The verdict on one member as a clause: ``gains at 80 of 99 points and loses at 12``."""
-    n = f"{verdict.points:,} points"
+    n = f"{verdict.compared:,} point{'s' * (verdict.compared != 1)}"
     if verdict.kind == "endless":
         return f"has no finite alignment at {counted(verdict.endless, 'point')}"
+    if verdict.kind == "boundless":
+        return f"has no finite change at {counted(verdict.beyond, 'point')}"
     if verdict.points == 1:
         where = "its start" if verdict.begun else "its real data alone"
         ends = {"gains": f"ends above {where}", "loses": f"ends below {where}", "still": f"ends at {where}"}
         return ends.get(verdict.kind, f"shows no clear change against {where}")
+    if verdict.kind == "still" and verdict.compared < verdict.points:
+        return f"moves at none of {n}" if verdict.begun else f"is at none of {n} other than by its real data alone"
     if verdict.kind == "still":
         return "moves at no point" if verdict.begun else "is at no point other than by its real data alone"
     if verdict.kind == "unclear":
@@ -108,5 +121,5 @@ def phrase(verdict: Verdict) -> str:
         verb, count, rest = "gains", verdict.gained, f"down at {verdict.lost:,}" if verdict.lost else ""
     else:
         verb, count, rest = "loses", verdict.lost, f"up at {verdict.gained:,}" if verdict.gained else ""
-    words = f"{verb} at {'all' if count == verdict.points else f'{count:,} of'} {n}"
+    words = f"{verb} at {'all' if 1 < count == verdict.compared else f'{count:,} of'} {n}"
     return f"{words} ({rest}, which may be chance)" if rest else words

@@ -35,7 +35,8 @@ def _way(sample: Sample, parameter: Parameter, size: float) -> Way:
     mean = sample.mean[0]
     seen = np.flatnonzero(np.isfinite(mean))
     if len(seen) < 2:
-        return Way("was seen at one value of {name} only", "", 0.0)
+        verb = "is finite" if np.isinf(mean).any() else "was seen"
+        return Way(f"{verb} at {'one value of {name} only' if len(seen) else 'no value of {name}'}", "", 0.0)
     top, bottom = int(seen[np.argmax(mean[seen])]), int(seen[np.argmin(mean[seen])])
     far = float(mean[top] - mean[bottom])
 
