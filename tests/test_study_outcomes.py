@@ -15,7 +15,7 @@ import pytest
 from synthetic_studies import STUDIES, duo
 
 from ecosystem.core.words import apart
-from ecosystem.report import study_tables
+from ecosystem.report import study_charts, study_tables
 from ecosystem.study import Results, Study, identity
 from ecosystem.study.outcomes import story
 from ecosystem.study.outcomes.cautions import cautions
@@ -144,6 +144,13 @@ def test_where_nothing_is_finite_nothing_else_is_said(tmp_path: Path) -> None:
     table = subject.results.verdicts  # type: ignore[attr-defined]
     assert set(table["verdict"]) == {"endless"} and table[["highest_at", "lowest_at"]].isna().all(axis=None)
     assert "far" in subject.results._repr_html_()  # type: ignore[attr-defined]
+
+
+def test_there_is_no_map_of_changes_none_of_which_is_finite(tmp_path: Path) -> None:
+    """The page showed why there is no chart, where none was to be expected."""
+    subject = far(tmp_path, Farther, curation=[0.1, 0.3])
+    section = study_charts.alignment(subject.results, subject)  # type: ignore[arg-type]
+    assert section is not None and "gain" not in str(section.blocks[1].slides)
 
 
 def test_points_of_unknown_chance_do_not_narrow_the_interval_of_a_mean() -> None:

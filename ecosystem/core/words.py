@@ -131,8 +131,8 @@ def capital(words: str) -> str:
 def apart(names: Iterable[object], most: int) -> list[str]:
     """Names shortened as far as they can be told apart; those that are the same word for word are numbered.
 
-    >>> apart(["/data/runs/of/may/a/x.csv", "/data/runs/of/may/b/x.csv", "c"], 12), apart(["a", "a"], 12)
-    (['/data/runs/of/may/a/x.csv', '/data/runs/of/may/b/x.csv', 'c'], ['a', 'a (2)'])
+    >>> apart(["a long name, of may, and so on", "a long name, of june, and so on", "c"], 12), apart(["a", "a"], 12)
+    (['a long name, of may, and so on', 'a long name, of june, and so on', 'c'], ['a', 'a (2)'])
     """
     whole = list(map(str, names))
     said = [shortened(name, most) for name in whole]

@@ -30,7 +30,8 @@ def alignment(results: Results, subject: Subject) -> Section | None:
     found = subject.alignment
     if subject.final is None or found is None or not subject.sweep.swept:
         return None
-    drawn = {"gain": numbers(results, "gain")} if found.change is not None else {}
+    changed = found.change is not None and np.isfinite(found.change.mean).any()
+    drawn = {"gain": numbers(results, "gain")} if changed else {}
     drawn |= {"alignment": subject.final}
     blocks = over(results, subject, drawn, "alignment")
     if len(subject.sweep.swept) > 1:

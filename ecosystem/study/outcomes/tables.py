@@ -107,7 +107,8 @@ def _bases(found: Numbers, level: np.ndarray, count: int) -> np.ndarray | float:
     if found.base is None:
         return np.nan
     still = Sample(found.base, np.zeros((*found.base.shape, 1)), np.ones(found.base.shape, dtype=int))
-    return still.average(level, count).mean.ravel()
+    mean = still.average(level, count).mean.ravel()
+    return np.where(np.isfinite(mean), mean, np.nan)  # what is infinite is said elsewhere, and has no place
 
 
 def _counts(found: Numbers, level: np.ndarray, count: int, failed: np.ndarray | None) -> dict[str, np.ndarray]:
