@@ -1,4 +1,6 @@
-"""Kill studies and runs with checkpoints at random moments, go on, and compare the bits: ``python -m tests.kills [N [KIND ...]]``.
+"""Kill studies and runs with checkpoints at random moments, go on, and compare the bits.
+
+``python -m tests.kills [N [KIND ...]]``
 
 N kills (SIGKILL, in turn of the process with all its workers and of the process alone, whose workers have to notice) of
 each kind: a study, a study with a worker, a run with checkpoints. What was killed is started again until it ends, and
