@@ -22,7 +22,7 @@ from ecosystem.explore.launch import Guard
 from ecosystem.explore.pictures import matrix_of, pictured, troubled
 from ecosystem.explore.setting import arises
 from ecosystem.influence import influence, stable_point
-from tests.pages import contrast
+from tests.sample_page import contrast
 from tests.synthetic_studies import blown
 
 FILE = """
