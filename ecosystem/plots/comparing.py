@@ -61,7 +61,10 @@ def compared(table: pd.DataFrame, most: int = ROWS) -> Any:
     title = f"difference in alignment from {against}"
     tips = [alt.Tooltip("member:N"), *numbers(("difference", "difference"), ("low", "from"), ("high", "to"))]
     layers: list[Any] = [
-        alt.Chart(data).transform_aggregate(n="count()", groupby=["run"]).mark_rule(style=RULE).encode(x=alt.datum(0)),
+        alt.Chart(data)
+        .transform_aggregate(n="count()", groupby=["run"])
+        .mark_rule(aria=False, style=RULE)
+        .encode(x=alt.datum(0)),
         base.mark_rule(strokeWidth=1.8).encode(alt.X("low:Q", title=title), alt.X2("high:Q"), colour),
         base.mark_point(filled=True, size=55, opacity=1).encode(
             alt.X("difference:Q", title=title), colour, shape, tooltip=[*tips, alt.Tooltip("words:N")]

@@ -215,7 +215,7 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
         alt.X("carried:Q", title="influence carried (effect × hops, per unit of share)", axis=alt.Axis(tickCount=7)),
     )
     bars = base.mark_bar(height={"band": 0.7}).encode(sides(long), tooltip=tips)
-    zero = alt.Chart(long.head(1)).mark_rule(style=RULE).encode(x=alt.datum(0))
+    zero = alt.Chart(long.head(1)).mark_rule(aria=False, style=RULE).encode(x=alt.datum(0))
     drawn = alt.layer(bars, zero).properties(height=alt.Step(18), width=420)
     subtitle = f"the {len(kept)} of {len(table):,} flows that carry most" if len(kept) < len(table) else ""
     named = [
@@ -270,7 +270,7 @@ def knock_out(edges: pd.DataFrame, source: str, target: str, most: int = 20) -> 
     )
     tips = [alt.Tooltip("member:N"), *numbers(("change", "change"))]
     bars = base.mark_bar(height={"band": 0.7}).encode(sides(kept), tooltip=tips)
-    zero = alt.Chart(kept.head(1)).mark_rule(style=RULE).encode(x=alt.datum(0))
+    zero = alt.Chart(kept.head(1)).mark_rule(aria=False, style=RULE).encode(x=alt.datum(0))
     drawn = alt.layer(bars, zero).properties(height=alt.Step(20), width=420)
     flow = headings([source], [target], 24)[0]
     subtitle = (

@@ -180,7 +180,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
     colour = alt.Color("side:N", scale=alt.Scale(domain=domain), legend=legend)
     shapes = alt.Shape("side:N", scale=alt.Scale(domain=domain, range=["circle", "square", "cross"]), legend=legend)
     x = "effect (per unit of share)"
-    layers: list[Any] = [alt.Chart(kept.head(1)).mark_rule(style=RULE).encode(x=alt.datum(0))]
+    layers: list[Any] = [alt.Chart(kept.head(1)).mark_rule(aria=False, style=RULE).encode(x=alt.datum(0))]
     layers.append(base.mark_rule(strokeWidth=1.8).encode(alt.X("low:Q", title=x), alt.X2("high:Q"), colour))
     dots = base.mark_point(filled=True, size=55, opacity=1)
     layers.append(dots.encode(alt.X("effect:Q", title=x), colour, shapes, tooltip=tips))
@@ -240,7 +240,7 @@ def _between(row: Any) -> str:
 def _zero(table: pd.DataFrame) -> Any:
     """A thin line at zero in every panel."""
     flat = alt.Chart(table).transform_aggregate(rows="count()", groupby=["pair"])
-    return flat.mark_rule(style=RULE, strokeWidth=0.8).encode(y=alt.datum(0))
+    return flat.mark_rule(aria=False, style=RULE, strokeWidth=0.8).encode(y=alt.datum(0))
 
 
 def _level(table: pd.DataFrame, column: str, title: str) -> Any:
