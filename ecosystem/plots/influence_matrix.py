@@ -12,6 +12,7 @@ import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number, shortened
 from ecosystem.influence.cutting import changes
+from ecosystem.influence.sentences import ROUNDING
 from ecosystem.plots.chart import embedded, finish, needs
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import coloured, ends, letters, written
@@ -23,7 +24,6 @@ WIDE = 480  # pixels of a matrix, about
 LETTER = 7.6  # pixels of a letter
 NAMED = 3  # pairs that a text alternative names on either side
 SIDES = ("gains", "harms")  # in the order of the theme's colours: blue and orange
-NOTHING = 1e-10  # of the largest effect: what is smaller is rounding
 
 
 def matrix(
@@ -135,7 +135,7 @@ def _written(table: pd.DataFrame, step: int, found: Any) -> pd.DataFrame:
 def _cell(value: float, top: float, digits: int) -> str:
     if not np.isfinite(value):
         return "∞" if value > 0 else "−∞" if value < 0 else "?"
-    if abs(value) <= NOTHING * top:
+    if abs(value) <= ROUNDING * top:
         return "0" if digits else ""
     return number(value, top, sign=True, digits=digits) if digits else "−" if value < 0 else ""
 
@@ -143,7 +143,7 @@ def _cell(value: float, top: float, digits: int) -> str:
 def _told(table: pd.DataFrame, up: str, down: str) -> str:
     """How many on how many, whom it helps and whom it harms most."""
     effect = table["effect"]
-    size = NOTHING * effect[np.isfinite(effect)].abs().max() if np.isfinite(effect).any() else 0.0
+    size = ROUNDING * effect[np.isfinite(effect)].abs().max() if np.isfinite(effect).any() else 0.0
     sources, targets = (counted(table[side].nunique(), side) for side in ("source", "target"))
     words = [f"Influence of {sources} on {targets}."]
     if len(table) > 2 * NAMED:
@@ -204,7 +204,7 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
     needs("traffic", "edges", edges, ("source", "target", "traffic"))
     table = apart(edges.assign(source=edges["source"].astype(str), target=edges["target"].astype(str)))
     table["flow"] = headings(table["source"], table["target"], 18)
-    carrying = table[table["size"] > NOTHING * table["size"].max()]
+    carrying = table[table["size"] > ROUNDING * table["size"].max()]
     kept = needs("traffic", "edges", carrying, ("flow",), "no flow carries influence").nlargest(most, "size")
     long = kept.melt(["flow", "source", "target", "traffic", "size"], ["gains", "harms"], "side", "carried")
     long = long[long["carried"] != 0]

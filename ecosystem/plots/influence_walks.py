@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, number, percent
+from ecosystem.influence.sentences import ROUNDING
 from ecosystem.plots.chart import embedded, finish, needs
-from ecosystem.plots.influence_matrix import NOTHING, SIDES, headings, matrix, sided, sides
+from ecosystem.plots.influence_matrix import SIDES, headings, matrix, sided, sides
 from ecosystem.plots.lines import in_rounds, numbers
 from ecosystem.plots.spreads import evenly
 from ecosystem.plots.theme import RULE
@@ -94,7 +95,9 @@ def within(hops: pd.DataFrame, hop: int, members: Sequence[str] | None = None, m
     kept = [*(name for name in ("of", "measure") if name in now), *PAIR, "effect", "left"]
     drawn = matrix(now[kept], members, most, scale)
     far, whole = now.loc[np.isfinite(now[["left", "whole"]]).all(axis=1), ["left", "whole"]].abs().sum()
-    rest = f"{percent(far / whole)} of the influence is still under way" if far > NOTHING * whole else "nothing is left"
+    rest = (
+        f"{percent(far / whole)} of the influence is still under way" if far > ROUNDING * whole else "nothing is left"
+    )
     steps = f"within {counted(hop, 'hop')}" if hop else "before the first hop"
     many = bool((hops[PAIR].nunique() > most).any())
     part = f"the {most} sources and targets with the largest influence" if many else ""
@@ -201,7 +204,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
 def _strongest(chart: str, table: pd.DataFrame, column: str, most: int) -> tuple[pd.DataFrame, list[str], str]:
     """The rows of the pairs with the largest numbers, their headings in order, and words on the others."""
     sizes = table.groupby(PAIR, sort=False)[column].first()
-    sizes = sizes[np.isfinite(sizes) & (sizes.abs() > NOTHING * sizes.abs().max())].abs()
+    sizes = sizes[np.isfinite(sizes) & (sizes.abs() > ROUNDING * sizes.abs().max())].abs()
     kept = sizes.nlargest(most).index
     if not len(kept):
         needs(chart, chart, table.head(0), (), "no influence travels here")

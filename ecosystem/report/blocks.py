@@ -6,13 +6,14 @@ they say themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import altair as alt
 import pandas as pd
 
+from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.network import Drawing
 
 
@@ -102,6 +103,14 @@ class Chart:
         left_out = ("config", "usermeta", "datasets")
         kept = _renamed({key: value for key, value in spec.items() if key not in left_out}, names)
         return kept | {"datasets": dict(zip(names.values(), spec.get("datasets", {}).values(), strict=True))}
+
+
+def charted(id: str, draw: Callable[[], Any], caption: str = "") -> list[Chart]:
+    """A chart, or nothing where there is nothing to draw."""
+    try:
+        return [Chart(id, draw(), caption)]
+    except NothingToDraw:
+        return []
 
 
 def _renamed(spec: Any, names: Mapping[str, str]) -> Any:

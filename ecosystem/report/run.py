@@ -8,7 +8,6 @@ has something for, and what members generate, and closes with all that is needed
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ import pandas as pd
 
 from ecosystem.core.words import number, shortened
 from ecosystem.influence.findings import Findings
-from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.network import network
 from ecosystem.plots.palette import MANY
 from ecosystem.plots.together import together
 from ecosystem.report import again, assembly, captions, samples, verdict_table
-from ecosystem.report.blocks import Cell, Chart, Network, Page, Row, Section, Table, Words
+from ecosystem.report.blocks import Cell, Network, Page, Row, Section, Table, Words, charted
 from ecosystem.report.tables import duration, paragraphs, table
 from ecosystem.running import verdicts
 from ecosystem.running.run import Run
@@ -146,43 +144,35 @@ def _network(run: Run, told: pd.DataFrame) -> list[Section]:
     words = f"{wide.caption} {captions.TINT}" if clear.any() else wide.caption
     blocks: list[Any] = [Network("network", wide, draw(width=360), words)]
     if len(told) > MANY:
-        blocks += _chart("degrees", run.plot.degrees, captions.DEGREES)
+        blocks += charted("degrees", run.plot.degrees, captions.DEGREES)
     return [Section("coupling", "Who learns from whom", blocks)]
-
-
-def _chart(id: str, draw: Callable[[], Any], caption: str = "") -> list[Chart]:
-    """A chart, if the run has something for it."""
-    try:
-        return [Chart(id, draw(), caption)]
-    except NothingToDraw:
-        return []
 
 
 def _charts(run: Run, told: pd.DataFrame) -> list[Section]:
     """All charts that this run has something for, each with its words."""
     plot = run.plot
     drawn: list[tuple[str, str, list[Any]]] = [
-        ("diets", "What each member trains on", _chart("diets-chart", plot.diets, captions.diets(run)))
+        ("diets", "What each member trains on", charted("diets-chart", plot.diets, captions.diets(run)))
     ]
     if told["change"].notna().any():
         drawn.append(
-            ("alignment", "How alignment went", _chart("alignment-chart", plot.alignment, captions.alignment(told)))
+            ("alignment", "How alignment went", charted("alignment-chart", plot.alignment, captions.alignment(told)))
         )
     for column in measures(run):
         title = column.replace("_", " ").capitalize()
         caption = f"What the measure {column.replace('_', ' ')} says of each member."
         drawn.append(
-            (f"measured-{column}", title, _chart(f"measured-{column}-chart", partial(plot.measured, column), caption))
+            (f"measured-{column}", title, charted(f"measured-{column}-chart", partial(plot.measured, column), caption))
         )
-    welfare = _chart("welfare-chart", plot.welfare)
+    welfare = charted("welfare-chart", plot.welfare)
     drawn += [
         ("welfare", "All members together", [*_welfare(run, told), *welfare] if welfare else []),
-        ("tastes", "Whose output pleases whom", _chart("tastes-chart", plot.tastes)),
-        ("choices", "What users’ choices change", _chart("choices-chart", plot.choices, captions.choices(run))),
-        ("sources", "What users think of training data", _chart("sources-chart", plot.sources, captions.sources(run))),
-        ("draws", "What was drawn to train on", _chart("draws-chart", plot.draws)),
-        ("change", "How much the models still move", _chart("change-chart", plot.change, captions.CHANGE)),
-        ("losses", "How training went", [*_chart("losses-chart", plot.losses), *again.training(run)]),
+        ("tastes", "Whose output pleases whom", charted("tastes-chart", plot.tastes)),
+        ("choices", "What users’ choices change", charted("choices-chart", plot.choices, captions.choices(run))),
+        ("sources", "What users think of training data", charted("sources-chart", plot.sources, captions.sources(run))),
+        ("draws", "What was drawn to train on", charted("draws-chart", plot.draws)),
+        ("change", "How much the models still move", charted("change-chart", plot.change, captions.CHANGE)),
+        ("losses", "How training went", [*charted("losses-chart", plot.losses), *again.training(run)]),
     ]
     return [Section(id, title, blocks) for id, title, blocks in drawn if blocks]
 

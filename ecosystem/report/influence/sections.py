@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,10 +16,9 @@ from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import VERDICTS, judged
 from ecosystem.influence.story import headline, limits, story, unit
 from ecosystem.plots import influence_matrix, influence_walks
-from ecosystem.plots.chart import NothingToDraw
 from ecosystem.plots.network import network
 from ecosystem.plots.spreads import evenly
-from ecosystem.report.blocks import Cell, Chart, Network, Row, Section, Sentences, Slides, Table, Words
+from ecosystem.report.blocks import Cell, Network, Row, Section, Sentences, Slides, Table, Words, charted
 from ecosystem.report.influence.numbers import LONGEST, brief, details, verdict_words
 from ecosystem.report.tables import LISTED
 
@@ -122,14 +121,6 @@ def _factor(row: dict[Any, Any]) -> str:
 # -- how it comes about ------------------------------------------------------------------------------------------------
 
 
-def _chart(name: str, draw: Callable[[], Any]) -> list[Chart]:
-    """A chart, or nothing where there is nothing to draw."""
-    try:
-        return [Chart(name, draw())]
-    except NothingToDraw:
-        return []
-
-
 def _matrix(findings: Findings) -> Section:
     """Who moves whom."""
     of, measure = judgement.subject(findings)
@@ -137,7 +128,7 @@ def _matrix(findings: Findings) -> Section:
     rows = findings.influence.assign(verdict=verdict_words(findings))
     rows = rows[[name for name in names if name in rows]]
     members = findings.members["member"].astype(str).tolist()
-    drawn = _chart("influence-matrix-chart", partial(influence_matrix.matrix, rows, members, LARGEST))
+    drawn = charted("influence-matrix-chart", partial(influence_matrix.matrix, rows, members, LARGEST))
     words = (
         f"A column is a source, of which more {judgement.moved(of)} is moved, a row a member whose {measure} answers."
     )
@@ -170,7 +161,7 @@ def _network(findings: Findings) -> Section:
         narrow = draw(edges=carry, width=NARROW) if len(known) <= ON_A_PHONE else None
         slides.append((words, [Network(f"influence-{carry}", wide, narrow, f"{wide.caption} {said}")]))
     drawn = Slides("influence-edges", "Arrows show", slides, choice=True)
-    carried = _chart("influence-flows", partial(influence_matrix.traffic, findings.edges))
+    carried = charted("influence-flows", partial(influence_matrix.traffic, findings.edges))
     blocks = [drawn, *carried]
     if measure != judgement.USUAL[1]:
         blocks.insert(
@@ -189,9 +180,9 @@ def _hops(findings: Findings) -> Section:
     slides = [
         (str(hop), found)
         for hop in evenly(sorted(map(int, set(hops["hop"]))), SLIDES)
-        if (found := _chart(f"influence-within-{hop}", partial(influence_walks.within, hops, hop, members)))
+        if (found := charted(f"influence-within-{hop}", partial(influence_walks.within, hops, hop, members)))
     ]
-    drawn = _chart("influence-walks", partial(influence_walks.hops, hops))
+    drawn = charted("influence-walks", partial(influence_walks.hops, hops))
     if not drawn or not slides:
         return Section("influence-hops", "Hop by hop", [])
     way = Words(
@@ -237,7 +228,7 @@ def _knock_outs(findings: Findings) -> Section:
     overview = Table("influence-without", caption, ["Flow", "Gains most", "Loses most"], rows)
     slides: list[tuple[str, list[Any]]] = [("nothing: all flows at a glance", [_cuts(findings), overview])]
     slides += [
-        (name, _chart(f"influence-without-{i}", partial(influence_matrix.knock_out, kept, **flow)))
+        (name, charted(f"influence-without-{i}", partial(influence_matrix.knock_out, kept, **flow)))
         for i, (name, flow) in enumerate(zip(names, flows, strict=True))
     ]
     blocks: list[Any] = [Slides("influence-knockout", "Take out", slides, choice=True, about=[{}, *flows])]
