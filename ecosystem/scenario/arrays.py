@@ -18,16 +18,13 @@ from ecosystem.scenario.blocks import DiGraph, Flows, Members, blocks_of, to_blo
 from ecosystem.scenario.bulk import check_kinds, check_new, check_room, checked_names, each, flow_name, is_stack
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.edges import Unknown, read_edges
-from ecosystem.scenario.interventions import Connect, Intervention, Join
+from ecosystem.scenario.interventions import Connect, Join
 from ecosystem.scenario.network import Network
 from ecosystem.schedules import every
 
 
 class Built(Network):
     """What :class:`ecosystem.Scenario` has to be built by the array: the same scenario as one by one."""
-
-    def at(self, round: int, *interventions: Intervention) -> None:
-        raise NotImplementedError
 
     @spelled
     def add_many(

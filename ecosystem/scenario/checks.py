@@ -6,28 +6,21 @@ from collections.abc import Hashable
 from typing import Any
 
 import networkx as nx
-import torch
 from torch import Tensor
 
-from ecosystem.core.check import a_name, brief, method, one_line, real_tensor, returned, users_code, whole_number
+from ecosystem.core.check import a_name, brief, whole_number
 from ecosystem.core.laws import NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples, folded, outputs
-from ecosystem.core.stacking import stack
-from ecosystem.core.streams import Stream
+from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.words import listed
 from ecosystem.curation import Users
 from ecosystem.curation.base import lawless
-from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
-from ecosystem.generators.base import asked, check_training, codec_of, spoken
+from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators.base import check_training, codec_of
 from ecosystem.generators.sources import as_source, check_finite
-from ecosystem.generators.training import speaking
-from ecosystem.rewards import Reward
-from ecosystem.rewards.base import one_each
 from ecosystem.scenario.alphabets import check_alphabet, check_codec, check_same_symbols, check_symbols, check_tokens
 from ecosystem.scenario.descriptions import Flow, Member, curated_by, in_tokens
-
-_PROBES = 3
-_ROUNDING = 0.01  # a network of few digits may round otherwise in another batch
+from ecosystem.scenario.interventions import Intervention, Scene, check_level, effects
+from ecosystem.scenario.trials import check_arrivals, check_reward, examples, probe, transformed
 
 
 def check_round(value: Any, what: str, rounds: int) -> None:
@@ -46,26 +39,38 @@ def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
         raise KeyError(f"{where}: there is no member {brief(name)}; the members are {known}")
 
 
-def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
-    """A few samples to try rewards and transforms on; a conditional model answers some ``prompts``."""
-    rng = Stream.root([(0, 0)])[0].at("probe")
-    verb = "sample(n, rng)"
-    what = f"sampling from {type(generator).__name__}"
-    asks = prompts is not None and isinstance(generator, ConditionalModel)
-    method(generator, *(("respond", "inputs", "rng") if asks else ("sample", "n", "rng")))
-    with speaking(generator, rng), users_code(what):
-        if prompts is not None and isinstance(generator, ConditionalModel):
-            verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
-            x: Samples = spoken(generator, Pairs(inputs, generator.respond(inputs, rng)))
-        else:
-            x = spoken(generator, generator.sample(_PROBES, rng))
-    expected = (_PROBES, *generator.event_shape)
-    if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
-        raise ValueError(
-            f"{type(generator).__name__}.{verb} must return [n, *event_shape] = {expected} for n = {_PROBES}, "
-            f"got {returned(x)}"
+def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
+    """Both ends are members, and there is a flow between them."""
+    for name in (u, v):
+        check_known(name, graph, where)
+    if not graph.has_edge(u, v):
+        raise KeyError(
+            f"{where}: there is no flow {u!r} → {v!r}; connect it first: scenario.connect({u!r}, {v!r}, Flow(...))"
         )
-    return x
+
+
+def check_intervention(intervention: Intervention, round: int, scenario: Scene) -> None:
+    """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
+    if not isinstance(intervention, Intervention):
+        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}")
+    where = f"{intervention} in round {round}"
+    check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
+    found = effects(intervention)
+    if not found:
+        raise TypeError(
+            f"unknown intervention {where}: it does nothing; give {type(intervention).__name__} a method apply(verbs) "
+            "that calls verbs.set_frozen, set_curation or set_present"
+        )
+    for what, subject, value in found:
+        if what != "present" and not isinstance(subject, str):
+            raise TypeError(f"{where}: set_{what} takes the name of a member, got {brief(subject)}")
+        if isinstance(subject, str):
+            check_known(subject, scenario.graph, where)
+        else:
+            check_flow_known(*subject, scenario.graph, where)
+        if what == "curation":
+            check_level(value, where)
+    intervention.check(scenario, round)
 
 
 def parameter_count(generator: GenerativeModel) -> int:
@@ -120,9 +125,9 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         event = tuple(member.generator.event_shape)
         fits = member.reward is None or member.reward.event_shape() == event
         if not fits or not member.generator.proven:
-            x = _examples(member)
+            x = examples(member)
             if member.reward is not None:
-                _check_reward(member.reward, x, f"the reward of {name!r}")
+                check_reward(member.reward, x, f"the reward of {name!r}")
                 check_symbols(member.reward, member.generator, f"the reward of {name!r}")
         known.add(kind)
 
@@ -157,44 +162,6 @@ def kind_of(generator: GenerativeModel) -> Hashable:
     return generator.kind() if isinstance(generator, ClosedForm) else id(generator)
 
 
-def _check_reward(reward: Reward, x: Samples, what: str) -> None:
-    declared = reward.event_shape()
-    if declared is not None and declared != tuple(x.shape[1:]):
-        raise ValueError(
-            f"{what} fails on samples of shape {tuple(x.shape)}: {reward} judges samples of shape {declared}; "
-            f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
-        )
-    mend = f"a reward takes [..., {', '.join(map(str, x.shape[1:]))}] and returns [...]"
-    try:
-        value = reward.judge(x)
-        if real_tensor(value) and value.shape == x.shape[:1]:
-            # as a round does: another number of samples, several members at once
-            few = one_each(reward, reward.judge(x[:2]), x[:2])
-            grid = stack([reward]).map(lambda t: t.reshape(1, 1, *t.shape))
-            again = grid.judge(folded(x, 1, 1, 1, len(x)), 4).reshape(x.shape[:1])
-            if _alike(value, again) and not _alike(value[:2], few, value):
-                raise ValueError(
-                    f"{reward} gives samples another number beside others; let it look at each by itself, for how many "
-                    "it is shown at once is nobody's to say"
-                )
-    except Exception as error:
-        said = one_line(error.__cause__ or error)
-        raise ValueError(f"{what} fails on samples of shape {tuple(x.shape)}: {said}; {mend}") from error
-    symbols = x.ndim == 1 and not x.dtype.is_floating_point
-    if real_tensor(value) and symbols and not bool(torch.isfinite(value).all()):
-        bad = outputs(x)[~torch.isfinite(value)].tolist()
-        raise ValueError(f"{what} is NaN or infinite for the symbols {bad}; let it return finite numbers")
-    if not real_tensor(value) or value.shape != x.shape[:1]:
-        raise ValueError(f"{what} returns {returned(value)} for samples of shape {tuple(x.shape)}; {mend}")
-
-
-def _alike(one: Tensor, other: Tensor, among: Tensor | None = None) -> bool:
-    """Whether numbers are the same but for rounding, beside how large they are ``among`` others."""
-    size = (one if among is None else among).double().abs().amax() if len(one) else 0.0
-    close = (one.double() - other.double()).abs() <= (_ROUNDING * size if one.dtype.is_floating_point else 0)
-    return bool((close | ~torch.isfinite(one)).all())
-
-
 def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -> None:
     """A transform must lead from the producer's samples to the consumer's; a curated share needs users who choose."""
     if not isinstance(flow, Flow):
@@ -218,7 +185,7 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
             f"{u!r} generates {event or 'symbols'}; give it a matrix [out, in] that fits"
         )
     elif flow.transform is not None:
-        y = _transformed(flow, _examples(producer), where)
+        y = transformed(flow, examples(producer), where)
         check_alphabet(y, consumer.generator, f"{where}: the transform {flow.transform}")
         event, inputs = tuple(y.shape[1:]), y.input_shape if isinstance(y, Pairs) else None
     if flow.transform is None and codec_of(producer.generator) != codec_of(consumer.generator):
@@ -259,28 +226,9 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
     if users.curator.needs_law and not _has_law(producer.generator):
         raise ValueError(f"{where}: {lawless(users.curator, repr(u), type(producer.generator).__name__)}")
     if isinstance(flow.chosen_by, Users) and users.reward is not None:
-        _check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
+        check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
     elif flow.chosen_by == "consumer" and users.reward is not None and users.reward.event_shape() is None:
-        _check_arrivals(users.reward, flow, producer, consumer, where)
-
-
-def _examples(producer: Member) -> Samples:
-    """A few samples of a producer; where it makes symbols, all of them."""
-    symbols = producer.generator.symbols
-    return probe(producer.generator, producer.prompts) if symbols is None else torch.arange(symbols)
-
-
-def _check_arrivals(reward: Reward, flow: Flow, producer: Member, consumer: Member, where: str) -> None:
-    """The consumer's users judge what arrives, which may be of another type than what the consumer makes."""
-    if flow.transform is None and producer.generator.draw_type == consumer.generator.draw_type:
-        return
-    x = _examples(producer)
-    linear = None if flow.transform is None else flow.transform.linear()
-    if linear is not None:
-        x = outputs(x).to(linear[0]) @ linear[0].mT + linear[1]
-    elif flow.transform is not None:
-        x = _transformed(flow, x, where)
-    _check_reward(reward, x, f"the reward of the users of {where}")
+        check_arrivals(users.reward, flow, producer, consumer, where)
 
 
 def _linear(flow: Flow, where: str) -> tuple[Tensor, Tensor] | None:
@@ -295,19 +243,3 @@ def _has_law(generator: GenerativeModel) -> bool:
         return isinstance(generator, ClosedForm) and generator.law() is not None
     except NoPopulationLaw:
         return False
-
-
-def _transformed(flow: Flow, x: Samples, where: str) -> Samples:
-    """A few samples after the transform, which must treat each by itself: nobody says how many come at once."""
-    assert flow.transform is not None
-    try:
-        y = flow.transform(x)
-        few = flow.transform(x[:2])
-        if not _alike(outputs(y)[:2], outputs(few), outputs(y)) and _alike(outputs(y), outputs(flow.transform(x))):
-            raise ValueError("it makes another of a sample beside others; let it look at each by itself")
-    except Exception as error:
-        said = one_line(error.__cause__ or error)
-        raise ValueError(
-            f"{where}: the transform {flow.transform} fails on samples of shape {tuple(x.shape)}: {said}"
-        ) from error
-    return y

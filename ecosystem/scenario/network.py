@@ -12,7 +12,7 @@ from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
 from ecosystem.scenario.blocks import blocks_of
-from ecosystem.scenario.checks import check_known
+from ecosystem.scenario.checks import check_flow_known, check_intervention, check_known
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
 
@@ -40,6 +40,17 @@ class Network:
         how = "population" if self.samples is None else f"{self.samples} samples"
         sizes = f"{self._graph.number_of_nodes()} members, {self._graph.number_of_edges()} flows"
         return f"Scenario({self.name!r}: {sizes}, {self.rounds} rounds, {how}, {self.ordering})"
+
+    def at(self, round: int, *interventions: Intervention) -> None:
+        """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ...
+
+        What happens in one round happens at once. Refused here is what cannot be whatever else happens (an unknown
+        subject, a round or level that there is not), in :meth:`ecosystem.Scenario.check` what cannot be at that time.
+        """
+        for intervention in interventions:
+            check_intervention(intervention, round, self)
+        if interventions:
+            self.interventions.setdefault(round, []).extend(interventions)
 
     @property
     def graph(self) -> nx.DiGraph:
@@ -112,13 +123,3 @@ def standing_for_all(network: Network) -> list[tuple[str, Member, int]]:
         rows = range(1 if whole else len(block.names))
         found += [(block.names[row], block.member(row), len(block.names) if whole else 1) for row in rows]
     return found
-
-
-def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
-    """Both ends are members, and there is a flow between them."""
-    for name in (u, v):
-        check_known(name, graph, where)
-    if not graph.has_edge(u, v):
-        raise KeyError(
-            f"{where}: there is no flow {u!r} → {v!r}; connect it first: scenario.connect({u!r}, {v!r}, Flow(...))"
-        )

@@ -18,8 +18,7 @@ from ecosystem.scenario import checks, copies, tables, whole
 from ecosystem.scenario.arrays import Built
 from ecosystem.scenario.bulk import check_name
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
-from ecosystem.scenario.interventions import Connect, Intervention, Join
-from ecosystem.scenario.network import check_flow_known
+from ecosystem.scenario.interventions import Connect, Join
 
 if TYPE_CHECKING:
     from ecosystem.running.checkpoints import Checkpoints
@@ -76,17 +75,6 @@ class Scenario(Built):
         self._graph.add_edge(u, v, flow=flow)
         if appears is not None:
             self.at(appears, Connect(u, v))
-
-    def at(self, round: int, *interventions: Intervention) -> None:
-        """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ...
-
-        What happens in one round happens at once. Refused here is what cannot be whatever else happens (an unknown
-        subject, a round or level that there is not), in :meth:`check` what cannot be at that time.
-        """
-        for intervention in interventions:
-            whole.check_intervention(intervention, round, self)
-        if interventions:
-            self.interventions.setdefault(round, []).extend(interventions)
 
     @classmethod
     @spelled
@@ -173,7 +161,7 @@ class Scenario(Built):
 
         What the shares of ``v`` then leave over is real data.
         """
-        check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
+        checks.check_flow_known(u, v, self._graph, f"with_flow in scenario {self.name!r}")
         flow = replaced(self.flow(u, v), f"with_flow({u!r}, {v!r})", changes)
         return copies.named(copies.put_flows(self.replace(), v, {u: flow}), f"{u} → {v}", changes)
 
@@ -208,7 +196,7 @@ class Scenario(Built):
         if v is None:
             checks.check_known(u, self._graph, f"without in scenario {self.name!r}")
         else:
-            check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
+            checks.check_flow_known(u, v, self._graph, f"without in scenario {self.name!r}")
         return copies.named(copies.remove(self.replace(), u, v), f"without {u}{'' if v is None else f' → {v}'}")
 
     # -- running -------------------------------------------------------------------------------------------------

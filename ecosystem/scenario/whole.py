@@ -7,17 +7,16 @@ from collections.abc import Hashable, Iterable, Iterator
 import numpy as np
 import torch
 
-from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
 from ecosystem.curation.users import received
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario.blocks import blocks_of
-from ecosystem.scenario.checks import check_known, check_round, kind_of
+from ecosystem.scenario.checks import check_intervention, kind_of
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
-from ecosystem.scenario.interventions import Effect, Intervention, Subject, check_level, effects
-from ecosystem.scenario.network import Network, check_flow_known
+from ecosystem.scenario.interventions import Effect, Subject, effects
+from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import FULL, curation, move_flows
 
 
@@ -82,30 +81,6 @@ def _unsure(scenario: Network) -> list[str]:
     taken, edge = blocks.table.taken(len(blocks.names)), 1 + TOLERANCE / 2
     fed = np.repeat([block.one.real is not None for block in blocks.members], np.diff(blocks.starts))
     return [blocks.names[i] for i in np.flatnonzero((taken > edge) | (~fed & (taken < 2 - edge))).tolist()]
-
-
-def check_intervention(intervention: Intervention, round: int, scenario: Network) -> None:
-    """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
-    if not isinstance(intervention, Intervention):
-        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}")
-    where = f"{intervention} in round {round}"
-    check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
-    found = effects(intervention)
-    if not found:
-        raise TypeError(
-            f"unknown intervention {where}: it does nothing; give {type(intervention).__name__} a method apply(verbs) "
-            "that calls verbs.set_frozen, set_curation or set_present"
-        )
-    for what, subject, value in found:
-        if what != "present" and not isinstance(subject, str):
-            raise TypeError(f"{where}: set_{what} takes the name of a member, got {brief(subject)}")
-        if isinstance(subject, str):
-            check_known(subject, scenario.graph, where)
-        else:
-            check_flow_known(*subject, scenario.graph, where)
-        if what == "curation":
-            check_level(value, where)
-    intervention.check(scenario, round)
 
 
 class Stage:
