@@ -169,6 +169,11 @@ class Blocks:
         """The block of each member."""
         return np.repeat(np.arange(len(self.members)), np.diff(self.starts))
 
+    @property
+    def families(self) -> bool:
+        """Whether all members of each block are one family, so that one is like another."""
+        return all(isinstance(block.generators, ClosedForm) for block in self.members)
+
     def member(self, place: int) -> Member:
         """The description of the member at a place."""
         block = int(np.searchsorted(self.starts, place, "right")) - 1
