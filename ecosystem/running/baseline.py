@@ -87,8 +87,8 @@ def _played(program: Program, end: State, changes: Sequence[Change]) -> tuple[tu
     agent has set: ``changes`` tells it in words alone, so their start stands.
     """
     first = program.first
-    real = {c.target for c in first.wiring.components if c.group == REAL}
-    kept = [i for i in range(len(program.names)) if i not in real]
+    fed = first.wiring.target[first.wiring.group == REAL]
+    kept = np.setdiff1d(np.arange(len(program.names)), fed).tolist()
     kept += [program.index[c.subject] for c in changes if c.what == "schedule" and isinstance(c.subject, str)]
     kept += [i for c in program.looped & set(range(len(program.cohorts))) for i in program.cohorts[c].ids]
     still = torch.zeros_like(first.frozen)

@@ -18,7 +18,7 @@ from ecosystem.running.recording import Recorder
 from ecosystem.running.run import Run
 from ecosystem.running.tables import Tables
 from ecosystem.running.variants import randomly_timed, versions
-from ecosystem.running.weights import models_of, parameters_of
+from ecosystem.running.weights import Modules, ends_of
 
 
 def run_of(
@@ -30,10 +30,10 @@ def run_of(
     settings: dict[str, Any],
 ) -> Run:
     """The run of a variant up to now; ``settings`` are added to those that describe it."""
-    scenario, names = program.scenarios[variant], recorder.names
+    scenario = program.scenarios[variant]
     tables = Tables(recorder, changes, variant)
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
-    generators = {name: program.scenarios[0].member(name).generator for name in names}
+    generators = {name: program.scenarios[0].member(name).generator for name in kept}
     return Run(
         {**facts(program, state, recorder.seeds, variant), **settings},
         members=lambda: scenario.describe()["members"],
@@ -50,9 +50,9 @@ def run_of(
         inputs={
             name: {r: x.inputs for r, x in rounds.items() if isinstance(x, Pairs)} for name, rounds in kept.items()
         },
-        parameters={name: parameters_of(program, state, name, variant) for name in names},
+        parameters=ends_of(program, state, variant),
         history={name: {r: x[variant] for r, x in many.items()} for name, many in recorder.parameters.items()},
-        models={name: models_of(program, state, name, variant) for name in names},
+        models=Modules(program, state, variant),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.manifest import Damaged
+from ecosystem.core.words import listed
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.tables import TOLD
 from ecosystem.running.verdicts import outcomes
-from ecosystem.running.weights import Models, choose, given, one, portable
+from ecosystem.running.weights import Models, choose, given, joined, one, portable, split
 
 FACTS = "run.json"
+_STACKS = "stacks.safetensors"
 FULL = "the run could not be saved; make room, or choose another folder"
 _TABLES = ("members", "flows", "rounds", "changes", "failures")
 _PLACE = ("seed", "replicate", "round")
@@ -88,7 +90,7 @@ class Run:
         *,
         samples: dict[str, dict[int, Tensor]] | None = None,
         inputs: dict[str, dict[int, Tensor]] | None = None,
-        parameters: dict[str, dict[str, Tensor]] | None = None,
+        parameters: Mapping[str, dict[str, Tensor]] | None = None,
         history: dict[str, dict[int, dict[str, Tensor]]] | None = None,
         models: Models | None = None,
         **tables: Table,
@@ -143,7 +145,7 @@ class Run:
         tensor([0.2500], dtype=torch.float64)
         """
         if name not in self.parameters:
-            raise KeyError(f"there is no member {brief(name)} in the run; there are {', '.join(self.parameters)}")
+            raise KeyError(f"there is no member {brief(name)} in the run; there are {listed(self.parameters)}")
         place, last = f"run.generator({name!r})", self.parameters[name]
         weights = choose(self.history.get(name, {}), last, int(self.settings.get("completed", 0)), round, place)
         count = len(self.settings["seeds"])
@@ -177,12 +179,15 @@ class Run:
 
         for name in self._tables:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
-        parameters = {f"{m}/{n}": x.contiguous() for m, many in self.parameters.items() for n, x in many.items()}
+        stacks, alone = split(self.parameters)
+        parameters = {f"{m}/{n}": x.contiguous() for m, many in alone.items() for n, x in many.items()}
         for name in ("samples", "inputs"):
             kept = getattr(self, name)
             rounds = {f"{m}/{r}": x.contiguous() for m, many in kept.items() for r, x in many.items()}
             save_file(rounds, folder / f"{name}.safetensors")
         save_file(parameters, folder / "parameters.safetensors")
+        if stacks:
+            save_file({name: x.contiguous() for name, x in stacks.items()}, folder / _STACKS)
         if self.history:
             kept = ((f"{m}/{r}", many) for m, rounds in self.history.items() for r, many in rounds.items())
             every = {f"{place}/{n}": x.contiguous() for place, many in kept for n, x in many.items()}
@@ -227,6 +232,9 @@ class Run:
         ordered = {
             name: dict(sorted(many.items(), key=lambda m: place.get(m[0], -1))) for name, many in tensors.items()
         }
+        if _STACKS in names:
+            stacks = manifest.opened(source / _STACKS, manifest.tensors)
+            ordered["parameters"] = joined(list(place), stacks, ordered["parameters"])  # type: ignore[assignment]
         return cls(settings, **tables, **ordered)
 
     def __repr__(self) -> str:
