@@ -1,6 +1,7 @@
 """Members and flows by the array are the scenario that one by one would build: tables, identity, runs, refusals."""
 
 import copy
+import pickle
 
 import networkx as nx
 import numpy as np
@@ -14,6 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from ecosystem import (
     Categorical,
+    Checkpoints,
     Ecosystem,
     Flow,
     Linear,
@@ -21,6 +23,7 @@ from ecosystem import (
     Location,
     Luce,
     Member,
+    Run,
     Scenario,
     Shift,
     every,
@@ -28,6 +31,8 @@ from ecosystem import (
     sequential,
 )
 from ecosystem.core.identity import digest
+from ecosystem.running import origin, weights
+from ecosystem.running.checkpoints import CheckpointError, identity, so_far
 from ecosystem.running.checkpoints.identity import description
 
 TASTE, OTHER, CURATOR, REAL = Linear([1.0, 0.5]), Linear([0.0, 1.0]), Luce(3), Location([0.0, 0.0])
@@ -272,3 +277,86 @@ def test_programs_are_the_same_component_for_component(n, seed, samples):
     assert digest(programs[0].sources) == digest(programs[1].sources)
     for (ids, schedule), (other, same) in zip(programs[0].clocks, programs[1].clocks, strict=True):
         assert torch.equal(ids, other) and digest(schedule) == digest(same)
+
+
+def families(n: int = 30) -> Scenario:
+    """Two families, each with its taste, data and kind of flows."""
+    rng = np.random.default_rng(0)
+    s = Scenario("families", rounds=3)
+    for half, reward in enumerate((TASTE, OTHER)):
+        means = rng.normal(size=(n, 2))
+        data = Location.many(means) if half else REAL
+        s.add_many([f"{half}:{i}" for i in range(n)], Location.many(means), reward=reward, curator=NUDGE, real=data)
+    keys = rng.permutation(4 * n * n)[: 6 * n]
+    for part, how in ((slice(None, 3 * n), {}), (slice(3 * n, None), {"delay": 1, "chosen_by": "consumer"})):
+        ends = keys[part] // (2 * n), keys[part] % (2 * n)
+        s.connect_many(ends, raw=rng.uniform(0, 0.1 / n, 3 * n), curated=rng.uniform(0, 0.1 / n, 3 * n), **how)
+    return s
+
+
+@pytest.fixture
+def few_are_many(monkeypatch):
+    """Ten members are so many that they are told by the array."""
+    for module in (weights, origin, identity):
+        monkeypatch.setattr(module, "MANY", 10)
+
+
+def test_nothing_is_made_of_every_member(few_are_many, tmp_path):
+    """Results, runs on the disk and checkpoints went through all members, and tables made the whole graph."""
+    s = families()
+    eco = Ecosystem(s)
+    eco.run(checkpoints=tmp_path / "saved")
+    run = eco.result()
+    run.save(tmp_path / "run")
+    far = so_far(tmp_path / "saved")
+    assert eco.unmet and all(type(graph) is not nx.DiGraph for graph in (s.graph, eco.graph, eco.scenarios[0].graph))
+    assert sum(len(block.made) for block in s.graph.blocks.members) < 20  # who stand for their kinds
+    loop = s.replace()
+    assert len(loop.graph.nodes(data=True)) == 60 and type(loop.graph) is nx.DiGraph
+    other = Ecosystem(loop)
+    other.run()
+    for table in ("rounds", "members", "flows"):
+        whole = getattr(other.result(), table)
+        for one in (run, Run.load(tmp_path / "run"), far):
+            assert_frame_equal(getattr(one, table), whole, check_exact=True, check_categorical=False)
+
+
+def test_who_they_are_is_the_same_read_or_not(few_are_many, tmp_path):
+    """A run that goes on in a process that has looked at the graph is the same run, another one is not."""
+    s, other = families(), families().with_member("1:3", reward=OTHER, real=Location([0.0, 0.5]))
+    loop = s.replace()
+    list(loop.graph.edges)
+    told = [origin.origin(one)["digests"] for one in (s, loop, other)]
+    assert told[0] == told[1] and told[0]["start"] == told[2]["start"] and told[0]["real data"] != told[2]["real data"]
+    assert origin.origin(s)["tastes"] == origin.origin(loop)["tastes"]
+    assert description(Ecosystem(s)) == description(Ecosystem(loop))
+    checkpoints = Checkpoints(tmp_path / "saved")
+    Ecosystem(s.replace(rounds=2)).run(checkpoints=checkpoints)
+    eco = Ecosystem(loop)
+    eco.run(checkpoints=checkpoints)
+    assert eco.completed == 3
+    for wrong in (other, s.with_flow(*next(iter(loop.graph.edges)), raw=0.01)):
+        with pytest.raises(CheckpointError, match="is a checkpoint of another run"):
+            Ecosystem(wrong).run(checkpoints=checkpoints)
+
+
+def test_parameters_by_the_array_come_back(few_are_many, tmp_path):
+    """A file had a tensor for each member, and a run a dict."""
+    s = families()
+    run, plain = s.run(), {name: s.run().generator(name).mean for name in ("0:3", "1:29")}
+    assert list(run.parameters) == s.names and len(run.parameters) == 60 and "2:0" not in run.parameters
+    run.parameters["0:3"]["mean"] += 1  # what somebody does to it is its own, and is saved
+    assert torch.equal(run.generator("0:3").mean, plain["0:3"])
+    run.save(tmp_path / "run")
+    back = Run.load(tmp_path / "run")
+    assert list(back.parameters) == s.names
+    assert torch.equal(back.parameters["0:3"]["mean"][0], plain["0:3"] + 1)
+    assert torch.equal(back.parameters["1:29"]["mean"][0], plain["1:29"])
+    assert torch.equal(back.generator("1:29", like=Location([0.0, 0.0])).mean, plain["1:29"])
+    with pytest.raises(KeyError, match=r"there is no member 'x' in the run; there are 0:0, .* and 48 more"):
+        back.generator("x")
+    with pytest.raises(KeyError):
+        back.parameters["x"]
+    sent = pickle.loads(pickle.dumps(run))
+    assert torch.equal(sent.parameters["1:29"]["mean"], run.parameters["1:29"]["mean"])
+    assert torch.equal(sent.generator("1:29").mean, plain["1:29"])

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ecosystem.core.identity import digest, label, made_of
 from ecosystem.generators import GenerativeModel, Training
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.blocks import Blocks, blocks_of
 
 _KNOWN: WeakKeyDictionary[Scenario, dict[str, Any]] = WeakKeyDictionary()  # a scenario never changes
 _LAYERS = set(vars(nn.Module()))  # what every module has: its weights are told apart
+MANY = 10_000  # members, of whom more are told by the array
 _FEW = 10_000  # numbers of a tensor that is stacked with others
 
 
@@ -29,30 +32,88 @@ def origin(scenario: Scenario) -> dict[str, Any]:
     learn, by member, and under "" that of all who are not named: the words for a reward need not say all of it.
     """
     if scenario not in _KNOWN:
-        members = {name: scenario.member(name) for name in scenario.names}
-        models = {name: member.generator for name, member in members.items()}
-        real = {name: member.real for name, member in members.items()}
-        known = {name: data for name, data in real.items() if data is not None}
-        digests = {"start": digest(_content(models)), "real data": digest(_content(known)) if known else ""}
-        _KNOWN[scenario] = {"digests": digests, "training": _plans(models), "tastes": _tastes(members)}
+        blocks = blocks_of(scenario.graph)
+        large = blocks is not None and blocks.families and len(blocks.names) > MANY
+        _KNOWN[scenario] = _by_the_array(blocks) if blocks is not None and large else _one_by_one(scenario)
     return _KNOWN[scenario]
 
 
-def _tastes(members: Mapping[str, Any]) -> dict[str, str]:
-    """The digest of each taste, read once where members share it (it may be a large model), and told once."""
+def _one_by_one(scenario: Scenario) -> dict[str, Any]:
+    members = {name: scenario.member(name) for name in scenario.names}
+    models = {name: member.generator for name, member in members.items()}
+    known = {name: member.real for name, member in members.items() if member.real is not None}
+    if len(members) > MANY:
+        start, real = (digest(many([([n], x, None) for n, x in items.items()])) for items in (models, known))
+    else:
+        start, real = digest(_content(models)), digest(_content(known))
+    tastes = _tastes([([name], member) for name, member in members.items()])
+    return {
+        "digests": {"start": start, "real data": real if known else ""},
+        "training": _plans(models),
+        "tastes": tastes,
+    }
+
+
+def _by_the_array(blocks: Blocks) -> dict[str, Any]:
+    """The same of families: block by block."""
+    ones = [(block.names, block.member(0)) for block in blocks.members]
+    real = [
+        (b.names, one.real, b.real) for b, (_, one) in zip(blocks.members, ones, strict=True) if one.real is not None
+    ]
+    start = [(b.names, one.generator, b.generators) for b, (_, one) in zip(blocks.members, ones, strict=True)]
+    digests = {"start": digest(many(start)), "real data": digest(many(real)) if real else ""}
+    return {"digests": digests, "training": [], "tastes": _tastes(ones)}  # families in closed form have no plans
+
+
+def _tastes(members: Sequence[tuple[Sequence[str], Any]]) -> dict[str, str]:
+    """The digest of each taste, read once where members share it (it may be a large model), and told once.
+
+    Members with their names: one description may stand for many.
+    """
     read: dict[Any, str] = {}
-    told = {}
-    for name, member in members.items():
+    told, counts = [], Counter[str]()
+    for names, member in members:
         if member.reward is not None:
             own = getattr(member.reward, "__dict__", None)  # a function that several are given is wrapped for each
             parts = (id(member.reward),) if not own else tuple((key, id(part)) for key, part in own.items())
             key = (type(member.reward), parts, id(member.learn))
             if key not in read:
                 read[key] = digest((member.reward, member.learn))
-            told[name] = read[key]
-    shared = Counter(told.values()).most_common(1)
-    rest = shared[0][0] if shared else ""
-    return ({"": rest} if rest else {}) | {name: found for name, found in told.items() if found != rest}
+            told.append((names, read[key]))
+            counts[read[key]] += len(names)
+    rest = counts.most_common(1)[0][0] if counts else ""
+    others = {name: found for names, found in told if found != rest for name in names}
+    return ({"": rest} if rest else {}) | others
+
+
+def many(items: Sequence[tuple[Sequence[str], Any, Any]]) -> Any:
+    """What very many things are, for a digest: names, the thing that stands for them, and a family of all of them.
+
+    The same whether they come one by one (without a family) or by the array: kinds as they first come, whose kind each
+    is, and for each kind all its numbers in one tensor.
+    """
+    names, kinds, which, numbers = [], {}, [], {}
+    for mine, one, family in items:
+        tensors: Any = {}
+        if isinstance(one, nn.Module):
+            own = {key: value for key, value in made_of(one).items() if key not in _LAYERS}
+            tensors = one.state_dict()
+            shapes = tuple((key, str(x.dtype), tuple(x.shape)) for key, x in tensors.items() if isinstance(x, Tensor))
+            what = type(one), own, shapes
+        else:
+            what = one
+        number = kinds.setdefault(digest(what), len(kinds))
+        names += mine
+        which.append(np.full(len(mine), number))
+        for key, x in tensors.items():
+            whole = x.cpu().expand(len(mine), *x.shape) if family is None else family.tensors()[key].cpu()
+            numbers.setdefault((number, key), []).append(whole)
+    return (
+        "\n".join(names),
+        list(kinds),
+        np.concatenate(which),
+        {place: torch.cat(parts) for place, parts in numbers.items()},
+    )
 
 
 def _content(items: Mapping[str, Any]) -> Any:

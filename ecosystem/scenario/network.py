@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from ecosystem.core.check import brief, whole_number
 from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
-from ecosystem.scenario.blocks import blocks_of
+from ecosystem.scenario.blocks import blocks_of, first_of_each
 from ecosystem.scenario.checks import check_flow_known, check_intervention, check_known
 from ecosystem.scenario.descriptions import Flow, Member
 from ecosystem.scenario.interventions import Intervention, Subject, effects
@@ -123,3 +124,16 @@ def standing_for_all(network: Network) -> list[tuple[str, Member, int]]:
         rows = range(1 if whole else len(block.names))
         found += [(block.names[row], block.member(row), len(block.names) if whole else 1) for row in rows]
     return found
+
+
+def flows_of_all(network: Network) -> Iterator[tuple[str, str, Flow]]:
+    """Flows with their ends, as the graph goes through them; one for all that were connected at once."""
+    blocks = blocks_of(network.graph)
+    if blocks is None:
+        yield from network.graph.edges(data="flow")
+        return
+    order = np.argsort(blocks.table.ends[0], kind="stable")
+    _, first = first_of_each(blocks.table.ends[2, order])
+    for number in order[np.sort(first)].tolist():
+        u, v = blocks.table.ends[:2, number].tolist()
+        yield blocks.names[u], blocks.names[v], blocks.table.flow(number)

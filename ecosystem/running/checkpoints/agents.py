@@ -26,8 +26,8 @@ class Watch:
     """
 
     def __init__(self, eco: Host) -> None:
-        agents = [eco[name] for name in eco.names]
-        self._eco, self._members = eco, agents
+        agents = [] if eco.unmet else [eco[name] for name in eco.names]  # while nobody has any there is nothing to lose
+        self._eco = eco
         self.speaking = [agent for agent in agents if _speaks(agent)]
         self._silent = [agent for agent in agents if type(agent) is not ModelAgent and not _speaks(agent)]
         self._known: dict[str, Any] = {"ecosystem": eco}  # they count as themselves: rounds change them
@@ -40,7 +40,9 @@ class Watch:
 
     def check(self) -> None:
         """Refuse agents that have kept something in secret, and those that are no members."""
-        members = set(map(id, self._members))
+        if self._eco.unmet:
+            return
+        members = {id(self._eco[name]) for name in self._eco.names}
         if strangers := sorted({type(agent).__name__ for agent in self._eco.agents if id(agent) not in members}):
             raise ValueError(
                 f"agents beside those of the members ({', '.join(strangers)}) are not in a checkpoint; keep what they "

@@ -38,7 +38,9 @@ class Writer:
     """
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
-        self._known = {id(value): name for name, value in (known or {}).items()}
+        self._known: dict[int, str] = {}
+        for name, value in (known or {}).items():
+            self._known.setdefault(id(value), name)  # the first name: of many who share it, one may stand for all
         self._codecs = [(value, name) for name, value in (known or {}).items() if isinstance(value, TokenCodec)]
         self._named: dict[str, Tensor] = {}
         self._small: dict[torch.dtype, list[Tensor]] = {}

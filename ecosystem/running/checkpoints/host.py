@@ -26,6 +26,7 @@ class Host(Protocol):
     stopped: str  # why the run ended before its last round
     agents: Any  # Mesa's
     running: Any  # Mesa's
+    unmet: bool  # whether its agents are still to be made
     halted: bool  # whether running was set to False
     until: Any  # the condition that ends it
     steps: Any  # rounds begun, as Mesa counts them

@@ -18,9 +18,12 @@ from ecosystem.generators import GenerativeModel
 from ecosystem.generators.base import codec_of
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.measures.named import name_of
+from ecosystem.running.origin import MANY, many
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.blocks import blocks_of, first_of_each
 from ecosystem.scenario.descriptions import Flow, Member
+from ecosystem.scenario.network import flows_of_all, standing_for_all
 
 _LETTERS = 240  # of a setting that are written out
 _TRAINED = {*vars(nn.Module()), "prompts", "retrainings", "optimizer_state"}  # what training may change
@@ -81,13 +84,12 @@ def known_objects(scenarios: list[Scenario]) -> dict[str, Any]:
             found[place] = item
 
     for v, scenario in enumerate(scenarios):
-        for name in scenario.names:
-            member = scenario.member(name)
+        for name, member, _ in standing_for_all(scenario):
             for what in ("reward", "curator", "schedule"):
                 add(f"{v}: {what} of {name}", getattr(member, what))
             if (codec := codec_of(member.generator)) is not None:
                 found[f"{v}: codec of {name}"] = codec
-        for u, v_, flow in scenario.graph.edges(data="flow"):
+        for u, v_, flow in flows_of_all(scenario):
             add(f"{v}: users of {u} → {v_}", flow.chosen_by)
     return found
 
@@ -98,9 +100,68 @@ def _scenario(scenario: Scenario, told: _Told) -> dict[str, Any]:
         "samples": scenario.samples,
         "ordering": told(scenario.ordering),
         "interventions": {str(round): [told(one) for one in many] for round, many in scenario.interventions.items()},
+        **(_many(scenario, told) if len(scenario.names) > MANY else _each(scenario, told)),
+    }
+
+
+def _each(scenario: Scenario, told: _Told) -> dict[str, Any]:
+    return {
         "members": {name: _member(scenario.member(name), told) for name in scenario.names},
         "flows": {f"{u} → {v}": _parts(flow, told) for u, v, flow in scenario.graph.edges(data="flow")},
     }
+
+
+def _many(scenario: Scenario, told: _Told) -> dict[str, Any]:
+    """Of very many members and flows the kinds in words, and digests of whose they are and of all numbers.
+
+    The same whether they stand in blocks, or somebody has read the graph and they are told one by one.
+    """
+    blocks, kinds, which = blocks_of(scenario.graph), {}, []
+    start, real = [], []
+    if blocks is not None and blocks.families:
+        units = [(b.names, b.member(0), b.generators, b.real) for b in blocks.members]
+    else:
+        units = [([name], scenario.member(name), None, None) for name in scenario.names]
+    for names, member, generators, data in units:
+        parts = {name: told(value) for name, value in made_of(member).items() if name not in ("generator", "real")}
+        which.append(np.full(len(names), kinds.setdefault(json.dumps(parts), len(kinds))))
+        start.append((names, member.generator, generators))
+        if member.real is not None:
+            real.append((names, member.real, data))
+    numbers = {"who": np.concatenate(which), "generator": many(start), "real": many(real) if real else None}
+    flows, source, target, shares = _flows(scenario, told)
+    order = np.lexsort((target, source))
+    told_flows = [flows[0], *(x[order] for x in (flows[1], source, target, *shares))]
+    return {
+        "members": {"kinds": list(kinds), **{name: f"#{digest(x)[:8]}" for name, x in numbers.items()}},
+        "flows": {"kinds": told_flows[0], "all": f"#{digest(told_flows[1:])[:8]}"},
+    }
+
+
+def _flows(scenario: Scenario, told: _Told) -> tuple[Any, ...]:
+    """Kinds of flows in words and whose each is, places of sources and targets, and shares."""
+    blocks = blocks_of(scenario.graph)
+    kinds: dict[str, int] = {}
+
+    def kind(flow: Flow) -> int:
+        parts = {name: told(value) for name, value in made_of(flow).items() if name not in ("raw", "curated")}
+        return kinds.setdefault(json.dumps(parts), len(kinds))
+
+    if blocks is not None:
+        order = np.argsort(blocks.table.ends[0], kind="stable")  # as a graph goes through its edges
+        source, target, block = blocks.table.ends[:3, order]
+        _, first = first_of_each(block)
+        codes = np.zeros(len(blocks.table.flows), dtype=np.int64)
+        for at in sorted(first.tolist()):
+            codes[block[at]] = kind(blocks.table.flows[block[at]].one)
+        which, shares = codes[block], [share[order] for share in blocks.table.shares]
+    else:
+        place = {name: i for i, name in enumerate(scenario.names)}
+        found = list(scenario.graph.edges(data="flow"))
+        ends = np.array([(place[u], place[v]) for u, v, _ in found], dtype=np.int64).reshape(-1, 2)
+        source, target, which = *ends.T, np.array([kind(flow) for _, _, flow in found], dtype=np.int64)
+        shares = [np.array([getattr(flow, name) for _, _, flow in found]) for name in ("raw", "curated")]
+    return [list(kinds), which], source, target, shares
 
 
 def _member(member: Member, told: _Told) -> dict[str, Any]:
