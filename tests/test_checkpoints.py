@@ -273,7 +273,7 @@ def assert_same(one: Run, other: Run) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+    return sorted(path.name for path in folder.iterdir() if path.name not in (".lock", "recorded.bin"))
 
 
 def everything(eco: Ecosystem) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from ecosystem.running.measures.kept import alignment, change, choices, draws, s
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
 from ecosystem.running.measures.view import Stage, View
 from ecosystem.running.measures.watching import EVENTS, Witness
-from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured, restored
+from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured, put_together
 from ecosystem.running.weights import parameters_of
 from ecosystem.schedules import as_schedule
 
@@ -224,32 +226,31 @@ class Recorder:
         self.snapshots.append(snapshot)
         self.failures += unjudged(self.names, state, snapshot.numbers[alignment.__name__], self.failures)
 
-    def state(self) -> dict[str, Any]:
-        """What has been recorded, for a checkpoint."""
-        kept = self.snapshots
+    def state(self, since: int = -1) -> dict[str, Any]:
+        """What has been recorded after a round, for a checkpoint; all failures."""
+        first = bisect_right(self.snapshots, since, key=lambda snapshot: snapshot.round)
+        kept = self.snapshots[first:]
         numbers = list(kept[0].numbers) if kept else []
         return {
             "rounds": [snapshot.round for snapshot in kept],
             "arrays": {name: np.stack([s.array(name) for s in kept]) if kept else None for name in (*ARRAYS, *numbers)},
             "frames": {name: written(joined(kept, name)) for name in measured(kept)},
             "failures": [tuple(vars(failure).values()) for failure in self.failures],
-            "samples": self.samples,
-            "parameters": self.parameters,
+            "samples": _after(self.samples, since),
+            "parameters": _after(self.parameters, since),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take back what ``state`` has given, as far as this run (which may be longer) wants it."""
-        rounds, last = self.rounds, state["rounds"][-1:]  # a run may have been stopped there
-        wanted = {r: i for i, r in enumerate(state["rounds"]) if self.record.wants(r, rounds) or r in last}
-        frames = {name: read(many) for name, many in state["frames"].items()}
-        self.snapshots = restored(state["arrays"], frames, wanted)
+    def load_state(self, pieces: Sequence[dict[str, Any]]) -> None:
+        """Take back what ``state`` has given piece by piece, as far as this run (which may be longer) wants it."""
+        found, rounds = put_together(pieces, read), self.rounds
+        kept = found["snapshots"]  # a run may have been stopped in the last
+        self.snapshots = [s for s in kept if s is kept[-1] or self.record.wants(s.round, rounds)]
         self.history = History(self.snapshots)
-        self.failures = [Failure(*failure) for failure in state["failures"]]
+        self.failures, self.parameters = found["failures"], found["parameters"]
         self.samples = {
             name: {round: drawn for round, drawn in many.items() if self.record.wants_samples(round, rounds)}
-            for name, many in state["samples"].items()
+            for name, many in found["samples"].items()
         }
-        self.parameters = state["parameters"]
 
     def _keep_samples(self, state: State) -> None:
         for i, name in enumerate(self.names[:SHOWN]):
@@ -264,3 +265,11 @@ class Recorder:
                 else:
                     drawn.append(one.sample(self.record.samples, rng)[0, 0, 0])
             self.samples.setdefault(name, {})[state.round] = drawn
+
+
+def _after(kept: dict[str, dict[int, Any]], since: int) -> dict[str, dict[int, Any]]:
+    """What was kept by member and round, of the rounds after one: as they came, the newest are the last."""
+    if since < 0:
+        return kept
+    new = ({r: many[r] for r in takewhile(lambda r: r > since, reversed(many))} for many in kept.values())
+    return {name: dict(reversed(found.items())) for name, found in zip(kept, new, strict=True) if found}

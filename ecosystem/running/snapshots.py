@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,29 @@ class Recorded:
     def history(self) -> History:
         """The arrays of all rounds."""
         return History(self.snapshots)
+
+
+def since_whole(pieces: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The last of the pieces of a checkpoint that has all that was recorded until then, and those after it."""
+    first = max((i for i, piece in enumerate(pieces) if piece["whole"]), default=0)
+    return pieces[first:]
+
+
+def put_together(pieces: Sequence[dict[str, Any]], frames: Callable[[Any], pd.DataFrame]) -> dict[str, Any]:
+    """What the pieces of a checkpoint have recorded: snapshots, failures, and by member samples and parameters."""
+    snapshots: list[Snapshot] = []
+    failures: list[Failure] = []
+    kept: dict[str, dict[str, dict[int, Any]]] = {"samples": {}, "parameters": {}}
+    for piece in since_whole(pieces):
+        if piece["gone"]:
+            snapshots.pop()
+        tables = {name: frames(many) for name, many in piece["frames"].items()}
+        snapshots += restored(piece["arrays"], tables, {round: i for i, round in enumerate(piece["rounds"])})
+        failures += [Failure(*failure) for failure in piece["failures"]]
+        for what, found in kept.items():
+            for name, many in piece[what].items():
+                found.setdefault(name, {}).update(many)
+    return {"snapshots": snapshots, "failures": failures, **kept}
 
 
 def restored(arrays: dict[str, np.ndarray], frames: dict[str, pd.DataFrame], rounds: dict[int, int]) -> list[Snapshot]:

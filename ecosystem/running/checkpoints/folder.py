@@ -5,8 +5,11 @@
     round-00011/            an older one
     round-00012/            state.json, tensors.safetensors and the manifest that says what is in them
     .round-00013.partial/   being written, or left behind by a process that was killed
+    recorded.bin            what was recorded until now, of all of them (:mod:`ecosystem.running.checkpoints.log`)
 
 A checkpoint is written beside its place, flushed to the disk and moved there in one step; older ones go after that.
+What was recorded is added to its file before, and never written again: a checkpoint late in a run costs no more than
+an early one. One that is saved by hand has a ``recorded.bin`` of its own inside.
 """
 
 from __future__ import annotations
@@ -26,9 +29,10 @@ from ecosystem.core import locks, manifest, storage
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import whole_number
 from ecosystem.core.manifest import Damaged
+from ecosystem.running.checkpoints.log import FILE, Log, Piece, packed, pieces, said
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
-FORMAT = 3
+FORMAT = 4
 _ROUND = re.compile(r"round-(\d{5,})")
 _LEFT = re.compile(r"\.round-\d{5,}\.partial")
 _REPORT = ("report.html", ".report.html.partial")  # of the run so far
@@ -83,9 +87,11 @@ class Checkpoints:
     def path(self, round: int) -> Path:
         return self.folder / f"round-{round:05d}"
 
-    def add(self, round: int, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Write the checkpoint after a round, then remove what is too old."""
-        write(self.path(round), state, tensors)
+    def add(self, round: int, state: dict[str, Any], tensors: dict[str, Tensor], recorded: Piece, log: Log) -> None:
+        """Write the checkpoint after a round, and what was recorded since the last; then remove what is too old."""
+        known = log.add(recorded, f"{_FULL} ({self.path(round)})")
+        write(self.path(round), {**state, "recorded": known}, tensors)
+        log.settle(known)
         for old in self.rounds()[self.keep :]:
             storage.remove(self.path(old))
 
@@ -96,16 +102,23 @@ class Checkpoints:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (locks.LOCK, *_REPORT) or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
+    return name in (locks.LOCK, FILE, *_REPORT) or bool(_ROUND.fullmatch(name) or _LEFT.fullmatch(name))
 
 
-def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """One checkpoint as a folder, whole or not at all, and on the disk when this returns."""
+def write(folder: Path, state: dict[str, Any], tensors: dict[str, Tensor], recorded: Piece | None = None) -> None:
+    """One checkpoint as a folder, whole or not at all, and on the disk when this returns.
+
+    With all that was ``recorded`` it stands for itself.
+    """
     from safetensors.torch import save
 
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; choose another folder for the checkpoint")
     with storage.folder(folder, _FULL) as beside:
+        if recorded is not None:
+            data = packed(recorded)
+            (beside / FILE).write_bytes(data)
+            state = {**state, "recorded": said(data)}
         (beside / TENSORS).write_bytes(save(tensors))
         (beside / STATE).write_bytes(json.dumps({"format": FORMAT, **state}, allow_nan=False).encode())
 
@@ -126,6 +139,22 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise CheckpointError(
             f"{damaged}; delete {folder}, and the run goes on from the one before, or bring it back from a copy"
         ) from error
+
+
+def recorded(folder: Path, state: dict[str, Any]) -> Iterator[Piece]:
+    """What had been recorded up to a checkpoint, piece by piece; refused where it is not what was written."""
+    try:
+        yield from pieces(log_of(folder), state["recorded"])
+    except Damaged as error:
+        raise CheckpointError(
+            f"{error.file} {error.what}; it belongs to {folder}: bring it back from a copy, or choose another folder, "
+            "and the run begins anew"
+        ) from error
+
+
+def log_of(folder: Path) -> Path:
+    """The file with what was recorded up to a checkpoint: its own, or that of the folder it is in."""
+    return folder / FILE if (folder / FILE).exists() else folder.absolute().parent / FILE
 
 
 def _check_format(folder: Path, state: dict[str, Any]) -> None:

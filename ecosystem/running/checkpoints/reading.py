@@ -18,14 +18,13 @@ from ecosystem.core import locks, storage
 from ecosystem.core.samples import Pairs, outputs
 from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.codec import Reader
-from ecosystem.running.checkpoints.folder import STATE, CheckpointError, Checkpoints, read
+from ecosystem.running.checkpoints.folder import STATE, CheckpointError, Checkpoints, read, recorded
 from ecosystem.running.checkpoints.host import Host
-from ecosystem.running.failures import Failure
 from ecosystem.running.measures import named
 from ecosystem.running.origin import origin as begun
 from ecosystem.running.result import facts
 from ecosystem.running.run import Run
-from ecosystem.running.snapshots import Recorded, restored
+from ecosystem.running.snapshots import Recorded, put_together, since_whole
 from ecosystem.running.tables import Tables
 
 _TRIES = 5  # a run that goes on takes old checkpoints away
@@ -65,30 +64,25 @@ def so_far(folder: str | os.PathLike[str], variant: int = 0) -> Run:
         If there is no checkpoint, or a file is not what was written, or it has no such variant.
     """
     place = storage.named(folder)
-    given, tensors = _newest(place)
-    if "settings" not in given:
-        raise CheckpointError(
-            f"{place} is of an earlier version, which kept no tables of its scenario; let the run go on"
-        )
+    given_at, given = _newest(place)
     if not 0 <= variant < len(given["settings"]):
         raise CheckpointError(
             f"{place} has {len(given['settings'])} variants, from 0 on; there is no variant {variant}"
         )
-    reader = Reader(tensors, _Unknown())
-    rest = dict(given["rest"]["dict"])  # of which only some is read: the rest may need the scenario's own objects
-    recorded, changes = (reader.read(rest[name]) for name in ("recorder", "changes"))
-    tables = reader.read(given["tables"])[str(variant)]
+    history = [Reader(tensors, _Unknown()).read(piece) for piece, tensors in recorded(given_at, given)]
+    mine = since_whole(history)
+    tables = mine[0]["tables"][str(variant)]
     settings = json.loads(given["settings"][variant]) | {"under way": is_held(place)}
-    rounds = {round: i for i, round in enumerate(recorded["rounds"])}
-    frames = {name: named.read(many) for name, many in recorded["frames"].items()}
+    found = put_together(mine, named.read)
     what = Recorded(
         names=list(named.read(tables["members"])["member"]),
         seeds=[(seed, replicate) for seed, replicate in settings["seeds"]],
-        snapshots=restored(recorded["arrays"], frames, rounds),
-        failures=[Failure(*failure) for failure in recorded["failures"]],
+        snapshots=found["snapshots"],
+        failures=found["failures"],
     )
+    changes = [change for piece in mine for change in piece["changes"]]
     made = Tables(what, [Change(*change) for change in changes], variant)
-    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in recorded["samples"].items()}
+    kept = {name: {r: x[variant] for r, x in many.items()} for name, many in found["samples"].items()}
     asked = {name: {r: x.inputs for r, x in many.items() if isinstance(x, Pairs)} for name, many in kept.items()}
     measured: dict[str, Any] = {name: partial(made.frame, name) for name in made.measured}
     return Run(
@@ -111,10 +105,10 @@ class _Unknown(dict[str, Any]):
         return None
 
 
-def _newest(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _newest(place: Path) -> tuple[Path, dict[str, Any]]:
     """The newest whole checkpoint; one that is taken away while it is read is not the newest any more."""
     if (place / STATE).exists():
-        return read(place)
+        return place, read(place)[0]
     if not place.is_dir():
         raise CheckpointError(f"there is no folder {place}; give one that holds checkpoints")
     saved = Checkpoints(place)
@@ -123,7 +117,7 @@ def _newest(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if not rounds:
             break
         try:
-            return read(saved.path(rounds[0]))
+            return saved.path(rounds[0]), read(saved.path(rounds[0]))[0]
         except CheckpointError:
             if attempt == _TRIES - 1 or saved.rounds()[:1] == rounds[:1]:
                 raise

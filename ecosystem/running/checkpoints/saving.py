@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from ecosystem.core.progress import LOG
 from ecosystem.engine.diets import Change
 from ecosystem.running.checkpoints.agents import Watch
 from ecosystem.running.checkpoints.codec import Reader, Unwritable, Writer
-from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, write
+from ecosystem.running.checkpoints.folder import CheckpointError, Checkpoints, read, recorded, write
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.checkpoints.identity import description, differences, known_objects, other_versions
+from ecosystem.running.checkpoints.log import FILE, Log, Piece
 from ecosystem.running.checkpoints.reading import told_settings, told_tables
 from ecosystem.running.checkpoints.states import read_state, write_state
+from ecosystem.running.snapshots import since_whole
 
 _SHOWN = 5  # differences that an error names
 _MENDS = {
@@ -34,7 +37,8 @@ def save(eco: Host, folder: str | os.PathLike[str]) -> None:
     """See :meth:`Ecosystem.save`."""
     place = storage.named(folder)
     with locks.claimed(place, "the checkpoint could not be written; make room, or choose another folder"):
-        write(place, *_written(eco, description(eco), Watch(eco), told_tables(eco), {}))
+        recorded = _recorded(eco, told_tables(eco), _Known())
+        write(place, *_written(eco, description(eco), Watch(eco), {}), recorded)
 
 
 def restore(eco: Host, folder: str | os.PathLike[str]) -> None:
@@ -72,15 +76,17 @@ class _Keeper:
         self.description = description(eco)
         self.saved = max(checkpoints.rounds(), default=0)
         self.tried = False
+        self.log, self.known = Log(checkpoints.folder / FILE), _Known()
         if self.saved:
             self._go_on()
         self._written()
 
-    def _written(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        return _written(self.eco, self.description, self.watch, self.tables, self.origin)
+    def _written(self) -> tuple[dict[str, Any], dict[str, Tensor], Piece]:
+        state = _written(self.eco, self.description, self.watch, self.origin)
+        return *state, _recorded(self.eco, self.tables, self.known)
 
     def _go_on(self) -> None:
-        folder = self.checkpoints.path(self.saved)
+        folder, restored = self.checkpoints.path(self.saved), not self.eco.steps
         if self.eco.steps:
             given = read(folder)[0]
             _check(self.eco, folder, self.description, given)
@@ -93,6 +99,9 @@ class _Keeper:
                 f"{folder} is ahead of this ecosystem, which has played {self.eco.completed} rounds; go on from it "
                 "with a new one, or choose another folder"
             )
+        self.log.settle(given["recorded"])
+        if self.eco.completed == self.saved and given["description"]["rounds"] == self.eco.rounds and restored:
+            self.known = _Known.of(self.eco)  # else some of it may be another: it is written once more
 
     def round_played(self) -> None:
         round = self.eco.completed
@@ -104,13 +113,45 @@ class _Keeper:
 
     def add(self) -> None:
         if self.eco.completed > self.saved:
-            self.checkpoints.add(self.eco.completed, *self._written())
-            self.saved = self.eco.completed
+            self.checkpoints.add(self.eco.completed, *self._written(), self.log)
+            self.saved, self.known = self.eco.completed, _Known.of(self.eco)
             LOG.debug("round %d is saved in %s", self.saved, self.checkpoints.folder)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """How much of what was recorded a file has already: up to a round, and so many changes and failures."""
+
+    round: int = -1
+    last: int = -1  # the last recorded round
+    changes: int = 0
+    failures: int = 0
+
+    @classmethod
+    def of(cls, eco: Host) -> _Known:
+        last = max((snapshot.round for snapshot in eco.recorder.snapshots[-1:]), default=-1)
+        return cls(eco.completed, last, len(eco.changes), len(eco.recorder.failures))
+
+
+def _recorded(eco: Host, tables: dict[str, Any], known: _Known) -> Piece:
+    """What was recorded since; of a run of which nothing is known all of it, with the tables of its scenario."""
+    writer = Writer(known_objects(eco.scenarios))
+    new = eco.recorder.state(known.round)
+    there = any(snapshot.round == known.last for snapshot in eco.recorder.snapshots[-1 - len(new["rounds"]) :])
+    piece = {
+        **new,
+        "whole": known == _Known(),
+        "gone": known.last >= 0 and not there,  # the run was stopped in the last round that is known, and has gone on
+        "failures": new["failures"][known.failures :],
+        "changes": [tuple(vars(change).values()) for change in eco.changes[known.changes :]],
+    }
+    if piece["whole"]:
+        piece["tables"] = tables
+    return writer.write(piece, "recorded"), writer.tensors()
+
+
 def _written(
-    eco: Host, about: dict[str, Any], watch: Watch, tables: dict[str, Any], origin: Mapping[str, Any]
+    eco: Host, about: dict[str, Any], watch: Watch, origin: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The state of an ecosystem between two rounds, as what is written to the disk."""
     if eco.completed != eco.steps:
@@ -118,8 +159,6 @@ def _written(
     watch.check()
     writer = Writer(known_objects(eco.scenarios))
     rest = {
-        "recorder": eco.recorder.state(),
-        "changes": [tuple(vars(change).values()) for change in eco.changes],
         "mesa": (eco.random.getstate(), eco.rng.bit_generator.state),  # for agents that draw from it
         "seconds": time.perf_counter() - eco.started,
         "stopped": eco.stopped,
@@ -130,7 +169,6 @@ def _written(
         "state": lambda _: write_state(writer, eco.program, eco.state),
         "agents": lambda name: writer.write({agent.name: agent.state() for agent in watch.speaking}, name),
         "rest": lambda name: writer.write(rest, name),
-        "tables": lambda name: writer.write(tables, name),
     }
     out: dict[str, Any] = {"round": eco.completed, "description": about, "settings": told_settings(eco, origin)}
     for name, part in parts.items():
@@ -146,12 +184,14 @@ def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> di
     _check(eco, folder, about, given)
     if eco.steps:
         raise CheckpointError(f"{folder} can be restored into a new ecosystem only, this one has played {eco.steps}")
-    reader = Reader(tensors, known_objects(eco.scenarios))
+    known = known_objects(eco.scenarios)
+    reader = Reader(tensors, known)
     eco.state = read_state(reader, eco.program, given["state"])
     eco.steps = eco.state.round
     rest = reader.read(given["rest"])
-    eco.recorder.load_state(rest["recorder"])
-    eco.changes = [Change(*change) for change in rest["changes"]]
+    history = [Reader(numbers, known).read(piece) for piece, numbers in recorded(folder, given)]
+    eco.recorder.load_state(history)
+    eco.changes = [Change(*change) for piece in since_whole(history) for change in piece["changes"]]
     eco.random.setstate(rest["mesa"][0])
     eco.rng.bit_generator.state = rest["mesa"][1]
     eco.started = time.perf_counter() - rest["seconds"]
