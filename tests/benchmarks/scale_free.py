@@ -96,7 +96,7 @@ def measure() -> list[Row]:
     return [*rows, peak_memory()]
 
 
-def _peak() -> float:
+def peak() -> float:
     """Gigabytes that this process has used at most; Linux's ``ru_maxrss`` would count the parent's too."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -105,9 +105,18 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # bytes on macOS
 
 
+def resident() -> float:
+    """Gigabytes that this process has now; where nobody says so, what it has used at most."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak()
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024 / 1e9
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     process = Ecosystem(network("Shift").replace(samples=SAMPLES), build_samples=True)
     for _ in range(3):
         process.step()
-    print(_peak())
+    print(peak())
