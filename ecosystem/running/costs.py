@@ -12,7 +12,7 @@ from ecosystem.core.memory import affordable
 from ecosystem.generators import ClosedForm
 from ecosystem.running.recording import Record
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.blocks import Blocks, blocks_of
+from ecosystem.scenario.blocks import Blocks, blocks_of, first_of_each
 from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.descriptions import Flow, Member, curated_by
 from ecosystem.scenario.network import standing_for_all
@@ -66,12 +66,13 @@ def _looks(blocks: Blocks) -> float:
     """How many candidates users look at for all samples that are chosen, in sets of one sample."""
     if not blocks.table.flows:
         return 0.0
-    ends = blocks.table.ends
-    kinds = np.stack([ends[2], blocks.block[ends[0]], blocks.block[ends[1]]])
-    distinct, which = np.unique(kinds, axis=1, return_inverse=True)
-    curated = np.bincount(which.reshape(-1), blocks.table.shares[1])
+    ends, size = blocks.table.ends, len(blocks.members)
+    codes = (ends[2] * size + blocks.block[ends[0]]) * size + blocks.block[ends[1]]
+    distinct, _ = first_of_each(codes)
+    curated = np.bincount(np.searchsorted(distinct, codes), blocks.table.shares[1])
     looks = 0.0
-    for (kind, u, v), share in zip(distinct.T.tolist(), curated.tolist(), strict=True):
+    for code, share in zip(distinct.tolist(), curated.tolist(), strict=True):
+        (kind, u), v = divmod(code // size, size), code % size
         producer, consumer = blocks.members[u].one, blocks.members[v].one
         users = curated_by(blocks.table.flows[kind].one, producer, consumer)
         if share and users is not None and not consumer.schedule.is_never:
