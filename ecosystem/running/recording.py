@@ -41,7 +41,8 @@ FLAGS = (draws, tastes, sources, choices)
 @dataclass(frozen=True)
 class Record:
     """What to record: every ``every``-th round (and the start and the end), or only the ``last`` rounds of a run,
-    with ``start`` the state before the first too.
+    with ``start`` the state before the first too. Then a run of 10,000 rounds takes the memory of those ``last`` ones
+    (what agents change is kept of all rounds, in the table ``changes``).
 
     ``measures`` are functions of a :class:`~ecosystem.running.measures.View`: of those that return a number for each
     member the table ``rounds`` has a column, of those that return a frame the run has a table, by their names.

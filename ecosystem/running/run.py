@@ -177,8 +177,10 @@ class Run:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        for name in self._tables:
-            getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
+        for name, table in self._tables.items():
+            again = name in ("members", "flows") and not isinstance(table, pd.DataFrame)
+            frame = table() if again else getattr(self, name)  # type: ignore[operator] - gigabytes, and soon made again
+            frame.to_parquet(folder / f"{name}.parquet", index=False)
         stacks, alone = split(self.parameters)
         parameters = {f"{m}/{n}": x.contiguous() for m, many in alone.items() for n, x in many.items()}
         for name in ("samples", "inputs"):
