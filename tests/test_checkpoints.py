@@ -635,7 +635,7 @@ def test_folders_that_are_none_of_ours(tmp_path: Path) -> None:
             "tensors.safetensors is damaged.*; delete .*, and the run goes on from the one bef",
         ),
         ("state.json", b'{"format": 9}', "state.json is damaged.*"),
-        ("manifest.jsonl", None, "has format 9; this version reads format 3"),
+        ("manifest.jsonl", None, "has format 9; this version reads format 4"),
     ):
         (saved.path(2) / name).unlink() if data is None else (saved.path(2) / name).write_bytes(data)
         with pytest.raises(CheckpointError, match=why):
