@@ -83,7 +83,10 @@ def test_by_the_array_is_as_one_by_one(n, seed, samples, fresh):
     for which, table in array.describe().items():
         assert_frame_equal(table, loop.describe()[which], check_exact=True)
     assert description(Ecosystem(array)) == {**description(Ecosystem(loop))}
-    assert type(array.graph) is nx.DiGraph  # somebody has read it
+    assert type(array.graph) is not nx.DiGraph  # tables ask for none
+    assert len(array.graph.nodes(data=True)) == n and type(array.graph) is nx.DiGraph  # somebody has read it
+    for which, table in array.describe().items():
+        assert_frame_equal(table, loop.describe()[which], check_exact=True)
     assert digest(array) == digest(loop)
     assert list(array.graph.edges) == list(loop.graph.edges)
 
