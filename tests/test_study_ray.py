@@ -60,6 +60,7 @@ def where(run: Run) -> pd.DataFrame:
     row = {
         "node": context.get_node_id(),
         "gpus": str(ray.get_gpu_ids()),
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
         "process": os.getpid(),
         "parent": os.getppid(),
         "threads": f"{torch.get_num_threads()} {os.environ['OMP_NUM_THREADS']} {os.environ['MKL_NUM_THREADS']}",
@@ -213,6 +214,7 @@ def test_a_ray_that_is_started_here_listens_here_alone(tmp_path: Path) -> None:
         ({"workers": 2.0}, "workers"),
         ({"retries": -1}, "retries"),
         ({"retries": True}, "retries"),
+        ({"node": 2}, "node"),
     ],
 )
 def test_bad_arguments(given: dict[str, Any], said: str) -> None:
@@ -314,6 +316,87 @@ def test_blocks_share_a_gpu(connected: Any, tmp_path: Path, begun: Path) -> None
     together = [((found["begin"] <= t) & (found["end"] > t)).sum() for t in found["begin"]]
     assert max(together) == 2
     assert found["process"].nunique() <= 4  # they are not started again for each block
+
+
+@pytest.fixture
+def large(connected: Any, cluster: Any) -> Iterator[str]:
+    """A third node for a while, with four cores and what passes for two GPUs; its name."""
+    node = cluster.add_node(**{**NODE, "num_cpus": 4}, num_gpus=2)
+    cluster.wait_for_nodes()
+    yield node.node_id
+    cluster.remove_node(node)
+
+
+def most_together(found: pd.DataFrame, column: str) -> int:
+    """The most blocks that were computed at once with the same value in a column."""
+    groups = [group for _, group in found.groupby(column)]
+    return max(int(((g["begin"] <= t) & (g["end"] > t)).sum()) for g in groups for t in g["begin"])
+
+
+def test_fractions_are_kept_on_nodes_with_several_gpus(large: str, tmp_path: Path, begun: Path) -> None:
+    """Four share each GPU of three, never five; each sees one GPU, by the variable that CUDA reads."""
+    engine = Ray(num_cpus=0.1, num_gpus=0.25)
+    found = study(16, marked(begun, meeting(begun)), where).run(tmp_path / "ray", engine=engine).where
+    assert set(found["visible"]) <= {"0", "1"}
+    assert all(gpu in ids for gpu, ids in zip(found["visible"], found["gpus"], strict=True))
+    found["gpu"] = found["node"] + found["visible"]
+    assert 1 <= most_together(found, "gpu") <= 4
+
+
+def test_a_block_has_a_node_for_itself(large: str, connected: Any, tmp_path: Path, begun: Path) -> None:
+    """With all its GPUs; what others ask of the node waits, and other blocks go to other nodes meanwhile."""
+
+    @connected.remote(num_cpus=0.1, num_gpus=0.1)
+    def guest() -> tuple[str, float, float]:
+        import ray
+
+        begin = time.time()
+        time.sleep(0.05)
+        return ray.get_runtime_context().get_node_id(), begin, time.time()
+
+    guests: list[Any] = []
+
+    def progress(_: Progress) -> None:
+        guests.append(guest.remote())
+
+    watched = study(9, marked(begun, meeting(begun)), where)
+    found = watched.run(tmp_path / "ray", engine=Ray(node=True), progress=progress)
+    assert_same(found, alone(9, tmp_path / "alone"))
+    table = found.where
+    assert table["node"].nunique() >= 2 and most_together(table, "node") == 1
+    seen = dict(zip(table["node"], table["visible"], strict=True))
+    assert large not in seen or seen[large] in ("0,1", "1,0")
+    assert {*seen.values()} <= {"", "0", "0,1", "1,0"}
+    for node, begin, end in connected.get(guests):
+        mine = table[table["node"] == node]
+        assert not ((mine["begin"] < end) & (mine["end"] > begin)).any()
+
+
+def test_whole_nodes_with_what_they_must_have(large: str, tmp_path: Path) -> None:
+    found = study(3, where).run(tmp_path / "ray", engine=Ray(node=True, num_cpus=3, num_gpus=2)).where
+    assert set(found["node"]) == {large} and most_together(found, "node") == 1
+
+
+def test_points_that_need_different_things_share_a_folder(large: str, tmp_path: Path) -> None:
+    """Small points first, then those that need a node: the folder holds them all, as if one engine had made them."""
+    study(2, where).run(tmp_path / "ray", engine=Ray(num_cpus=0.5))
+    found = study(4, where).run(tmp_path / "ray", engine=Ray(node=True, num_gpus=1))
+    assert_same(found, alone(4, tmp_path / "alone"))
+    assert all(found.where.query("point > 1")["visible"] != "")
+
+
+def test_whole_nodes_wait_for_one(cluster: Any, connected: Any, tmp_path: Path) -> None:
+    """Where no node fits, blocks are not given up, nor is the study taken for ended."""
+    late: list[Any] = []
+    come = threading.Timer(3.0, lambda: late.append(cluster.add_node(**{**NODE, "num_cpus": 2})))
+    come.start()
+    try:
+        with pytest.warns(RuntimeWarning, match=r"no node .* \(num_cpus=2, num_gpus=0, node=True\)"):
+            found = study(2, where).run(tmp_path / "ray", engine=Ray(node=True, num_cpus=2))
+        assert found.finished and set(found.where["node"]) == {late[0].node_id}
+    finally:
+        come.join()
+        cluster.remove_node(late[0])
 
 
 def test_nothing_fits(connected: Any, tmp_path: Path) -> None:

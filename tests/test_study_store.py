@@ -269,8 +269,8 @@ def test_a_damaged_study_json(copied: Path, text: str) -> None:
 
 def test_formats_of_the_future(copied: Path) -> None:
     facts = (copied / "study.json").read_text()
-    (copied / "study.json").write_text(facts.replace('"format": 2', '"format": 99'))
-    with pytest.raises(StudyFolderError, match="has format 99; this version reads format 2"):
+    (copied / "study.json").write_text(facts.replace('"format": 3', '"format": 99'))
+    with pytest.raises(StudyFolderError, match="has format 99; this version reads format 3"):
         Study.load(copied, check=False)
 
 

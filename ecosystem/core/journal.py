@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,18 +91,20 @@ class Journal:
 
     def put(self, files: Mapping[str, bytes], mend: str) -> None:
         """Write files, all of them or none; errors of the disk say ``mend``."""
-        waiting: list[Path] = []
+        places = {self.folder / name: data for name, data in files.items()}
+        waiting: dict[Path, Path] = {}
         with storage.told(self.folder, mend):
+            for above in {path.parent for path in places}:
+                _refuse_links(self.folder, above)
             try:
-                for name, data in files.items():
-                    _refuse_links(self.folder, self.folder / name)
-                    waiting.append(storage.put_beside(self.folder / name, data))
+                for path, data in places.items():
+                    waiting[path] = storage.put_beside(path, data)
                 storage.append(self.file, manifest.line({name: manifest.entry(data) for name, data in files.items()}))
             except BaseException:
-                for beside in waiting:
+                for beside in waiting.values():
                     beside.unlink(missing_ok=True)
                 raise
-            self._name(files)
+            _give_names(waiting)
 
     def drop(self, names: Iterable[str], mend: str) -> None:
         """Remove files; what is lost on the way is missing, and can be dropped again."""
@@ -121,23 +123,14 @@ class Journal:
                 manifest.parsed(self.file, data, grows=True)
                 if not data.endswith(b"\n"):  # a line that was broken off
                     storage.write(self.file, data[: data.rfind(b"\n") + 1], mend)
-            self._name(self.entries)
-            for path in self.folder.rglob(".*.partial"):
+            left = [
+                path for path in _files(self.folder) if path.name.startswith(".") and path.name.endswith(".partial")
+            ]
+            mine = {storage.partial(self.folder / name): name for name in self.entries} if left else {}
+            waiting = {self.folder / name: self.place(name) for name in map(mine.get, left) if name is not None}
+            _give_names({path: beside for path, beside in waiting.items() if path != beside})
+            for path in left:
                 path.unlink(missing_ok=True)
-
-    def _name(self, names: Iterable[str]) -> None:
-        """Give announced files their names; tried twice, for they are announced."""
-        failed: OSError | None = None
-        for name in names:
-            path = self.folder / name
-            if (beside := self.place(name)) != path:
-                try:
-                    os.replace(beside, path)
-                except OSError as error:
-                    failed = error
-                    os.replace(beside, path)
-        if failed is not None:
-            raise failed
 
     def _wanted(self, name: str) -> Entry:
         entries = self.entries
@@ -185,13 +178,32 @@ class _Known:
 
 def _lying(folder: Path) -> dict[str, Entry]:
     """The files that lie in a folder, of which nothing is known."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = (path.relative_to(folder) for path in _files(folder) if path.is_file())
     return {path.as_posix(): (0, "") for path in found if not any(part.startswith(".") for part in path.parts)}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What is in a folder and those below, but for folders: much faster than a pattern where there are very many."""
+    for top, _, names in os.walk(folder):
+        yield from map(Path(top).joinpath, names)
+
+
+def _give_names(waiting: Mapping[Path, Path]) -> None:
+    """Give announced files their names, by which is where each stands; tried twice, for they are announced."""
+    failed: OSError | None = None
+    for path, beside in waiting.items():
+        try:
+            os.replace(beside, path)
+        except OSError as error:
+            failed = error
+            os.replace(beside, path)
+    if failed is not None:
+        raise failed
 
 
 def _refuse_links(folder: Path, path: Path) -> None:
     """No folder on the way may be a link: what lies elsewhere is not written to."""
-    for above in path.parents:
+    for above in (path, *path.parents):
         if above == folder:
             return
         if above.is_symlink():

@@ -67,7 +67,7 @@ def parsed(file: Path, data: bytes, grows: bool = False, found: dict[str, Entry]
     for number, text in enumerate(lines, 1):
         try:
             for name, one in json.loads(text)["files"].items():
-                if name.startswith("/") or ".." in name.split("/"):
+                if name.startswith("/") or (".." in name and ".." in name.split("/")):
                     raise ValueError("it leads out of the folder")
                 found.pop(name, None)
                 if one is not None:

@@ -103,14 +103,14 @@ def _tasks(store: Store, facts: Facts, design: Design, job: Job, new: Sequence[M
                 f"{_said(new)}, and {store.folder} holds {len(unknown)} points in one block that are not in this grid: "
                 "give the whole grid, or forget them (forget=True) first"
             )
-        tables = {name: store.tables.bytes(name, block.number) for name in (*readable, "failures")}
+        tables = {name: store.tables.bytes(name, block) for name in (*readable, "failures")}
         kept = {name: data for name, data in tables.items() if data}
         yield Task(replace(block, points=points), tuple(parameters[point] for point in points), kept)
 
 
 def _keep(store: Store, task: Task, parcel: Parcel, new: Sequence[Measure]) -> None:
     """Write the new tables of a block, and what failed."""
-    number = task.block.number
+    block = task.block
     rows = [row for row in _rows(parcel) if row["kind"] == "measure"]
     for row in rows:
         if (said := f": {NotKept.__name__}: ") in row["error"]:
@@ -121,14 +121,14 @@ def _keep(store: Store, task: Task, parcel: Parcel, new: Sequence[Measure]) -> N
             )
     names = {file: file.replace(".txt", f"-{new[0].name}.txt") for file in parcel.tracebacks}  # those of before stay
     tables = {measure.name: parcel.tables[measure.name] for measure in new}
-    if rows or store.tables.may_have_failed(number):
-        before = store.tables.read("failures", number).to_pandas()
+    if rows or store.tables.may_have_failed([block]):
+        before = store.tables.read("failures", block).to_pandas()
         again = tuple(f"{measure.name}: " for measure in new)  # it was broken off before
         stay = before[(before["kind"] != "measure") | ~before["error"].str.startswith(again)]
         rows = [{**row, "traceback": names.get(row["traceback"])} for row in rows]
         table = pd.concat([part for part in (stay, failures_table(rows)) if len(part)] or [stay], ignore_index=True)
         tables["failures"] = as_bytes(table) if len(table) else no_failures()
-    store.put(number, tables, {names[file]: text for file, text in parcel.tracebacks.items()})
+    store.put(block, tables, {names[file]: text for file, text in parcel.tracebacks.items()})
 
 
 def _rows(parcel: Parcel) -> list[Mapping[str, Any]]:

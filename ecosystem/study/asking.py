@@ -18,7 +18,7 @@ from ecosystem.study.measures import OWN_TABLES
 from ecosystem.study.plan import Block, Request, Seed, dropping, missing, next_number, pending, side_by_side
 from ecosystem.study.probing import check_answers
 from ecosystem.study.results import retriable
-from ecosystem.study.sizing import block_depth, block_width, replicates
+from ecosystem.study.sizing import block_depth, block_width, most_parts, replicates
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import Job, Task, built_point
 
@@ -95,8 +95,9 @@ def ask(
         points, runs = len(part.points), len(part.seeds)
         width = block or min(block_width(probe, points, runs, job.record, job.heavy) for probe in probes.values())
         depth = max(1, min(block_depth(probe, runs, job.record) for probe in probes.values()))
+        most = 1 if block else min(most_parts(probe, width, depth, job.record) for probe in probes.values())
         first = next_number(facts.requests)
-        facts.requests.append(Request(first, part.points, part.seeds, width, depth, part.fresh))
+        facts.requests.append(Request(first, part.points, part.seeds, width, depth, part.fresh, most=most))
     points = points_table(facts.names, [design.parameters[i] for i in new], table, facts.labels)
     if not store.exists or facts != store.facts():
         store.save(facts, points)
@@ -109,18 +110,22 @@ def ask(
 def ask_again(store: Store, asked: Asked, broken: Collection[int] | None = None) -> None:
     """Ask once more for points that failed, each in a block of its own; or for those lost in ``broken`` blocks."""
     facts = asked.facts
-    waiting = {(point, b.seeds) for b in pending(facts.requests, store.finished(facts)) for point in b.points}
-    again: dict[tuple[tuple[Seed, ...], bool], list[int]] = {}
-    for block in filter(lambda block: store.tables.may_have_failed(block.number), store.blocks(facts)):
-        failures = store.tables.read("failures", block.number).to_pandas()
+    waiting: dict[int, set[Seed | None]] = {}
+    for block in pending(facts.requests, store.finished(facts)):
+        for point in block.points:
+            waiting.setdefault(point, set()).update(block.seeds or (None,))
+    again: dict[tuple[tuple[Seed, ...], bool, int], list[int]] = {}
+    for block in store.tables.may_have_failed(store.blocks(facts)):
+        failures = store.tables.read("failures", block).to_pandas()
         if broken is not None:
             failures = failures[failures["kind"].eq("lost") & (block.number in broken)]
         failed = set(retriable(failures)["point"])
-        here = [p for p in block.points if p in failed and p in asked.parameters and (p, block.seeds) not in waiting]
-        again.setdefault((block.seeds, block.fresh), []).extend(here)
-    for (seeds, fresh), points in again.items():
+        failed = {point for point in failed if not waiting.get(point, set()).issuperset(block.seeds or (None,))}
+        here = [point for point in block.points if point in failed and point in asked.parameters]
+        again.setdefault((block.seeds, block.fresh, block.depth), []).extend(here)
+    for (seeds, fresh, depth), points in again.items():
         if points:
-            first, depth = next_number(facts.requests), max(1, len(seeds))
+            first = next_number(facts.requests)
             facts.requests.append(Request(first, tuple(points), seeds, 1, depth, fresh, retries=True))
     if any(again.values()):
         store.save(facts, store.points(facts))

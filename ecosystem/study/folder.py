@@ -4,7 +4,8 @@
 
     study.json                   what was asked, and what all numbers come from
     points.parquet               a row a point
-    tables/rounds/000000.parquet a file a block and table; a block is finished when the manifest has them
+    tables/rounds/000000.parquet a file a block and table (000004-000019.parquet: of blocks that were computed as one);
+                                 a block is finished when the manifest has them
     tracebacks/                  of points that raised
     manifest.jsonl               sizes and digests of all of these, a line a step
 

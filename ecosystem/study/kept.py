@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -11,7 +11,7 @@ import pandas as pd
 from ecosystem.running.run import Run
 from ecosystem.running.variants import randomly_timed, versions
 from ecosystem.scenario import Scenario
-from ecosystem.study.plan import Block
+from ecosystem.study.plan import Block, Seed
 from ecosystem.study.sizing import replicates
 
 _TABLES = ("rounds", "draws", "changes", "tastes", "sources", "choices", "texts", "baseline")
@@ -23,16 +23,17 @@ class NotKept(LookupError):
 
 
 def kept_run(
-    scenario: Scenario, point: int, parameters: Mapping[str, Any], block: Block, tables: Mapping[str, pd.DataFrame]
+    scenario: Scenario, point: int, parameters: Mapping[str, Any], part: Block, tables: Mapping[str, pd.DataFrame]
 ) -> Run | None:
-    """The run of a point in a block, of the kept ``tables`` of the block; None where it did not come to its end.
+    """The run of a point in a part of a block, of the kept ``tables`` of the block; None where it did not end.
 
     Whatever else is asked of it is refused by name (:class:`NotKept`).
     """
     failures = tables["failures"][tables["failures"]["point"] == point]
-    if {"run", "lost"} & set(failures["kind"]) or not block.seeds:
+    mine = failures["traceback"].astype("str").str.startswith(f"tracebacks/{part.number:06d}-")  # it says which part
+    if "lost" in set(failures["kind"]) or "run" in set(failures["kind"][mine]) or not part.seeds:
         return None
-    seeds = block.seeds[: replicates(scenario, len(block.seeds))]
+    seeds = part.seeds[: replicates(scenario, len(part.seeds))]
     settings = {
         "scenario": scenario.name,
         "rounds": scenario.rounds,
@@ -46,8 +47,8 @@ def kept_run(
         "point": point,
         "parameters": dict(parameters),
     }
-    found = {name: _of_point(table, point, scenario) for name, table in tables.items() if name != "failures"}
-    diverged = failures.loc[failures["kind"] == "diverged", _FAILURES].reset_index(drop=True)
+    found = {name: _of_point(table, point, seeds, scenario) for name, table in tables.items() if name != "failures"}
+    diverged = _of_seeds(failures[failures["kind"] == "diverged"], seeds)[_FAILURES].reset_index(drop=True)
     own = {"members": partial(_described, scenario, "members"), "flows": partial(_described, scenario, "flows")}
     run = Run(settings, **{**{name: partial(_refuse, name) for name in _TABLES}, **own, "failures": diverged, **found})
     for name in ("samples", "inputs", "parameters"):
@@ -55,8 +56,16 @@ def kept_run(
     return run
 
 
-def _of_point(table: pd.DataFrame, point: int, scenario: Scenario) -> pd.DataFrame:
-    own = table[table["point"] == point].drop(columns="point").reset_index(drop=True)
+def _of_seeds(table: pd.DataFrame, seeds: Sequence[Seed]) -> pd.DataFrame:
+    """Its rows about some seeds; a table that does not say which has those of all."""
+    if not {"seed", "replicate"} <= set(table):
+        return table
+    pairs, wanted = zip(table["seed"].tolist(), table["replicate"].tolist(), strict=True), set(seeds)
+    return table[pd.Series([pair in wanted for pair in pairs], index=table.index, dtype=bool)]
+
+
+def _of_point(table: pd.DataFrame, point: int, seeds: Sequence[Seed], scenario: Scenario) -> pd.DataFrame:
+    own = _of_seeds(table[table["point"] == point], seeds).drop(columns="point").reset_index(drop=True)
     if "member" in own and isinstance(own["member"].dtype, pd.CategoricalDtype):  # others of the block have others
         own["member"] = own["member"].cat.set_categories(scenario.names)
     return own

@@ -1,7 +1,8 @@
-"""The plan: which points and seeds make a block, decided when they are asked for and never again.
+"""The plan: which points and seeds are computed together, decided when they are asked for and never again.
 
-Last bits can depend on what is computed together, so a block is always computed whole: resumed, retried after a crash
-or on any number of workers, its numbers are the same.
+Last bits can depend on what is computed together, so this is fixed: resumed, retried after a crash or on any number of
+workers, the numbers are the same. How many of these smallest blocks a worker computes one after the other, and writes
+at once, is a matter of time alone (:mod:`ecosystem.study.pacing`): it moves no number.
 """
 
 from __future__ import annotations
@@ -17,25 +18,44 @@ Seed = tuple[int, int]  # seed, replicate
 class Block:
     """What a worker is given: some points, and the seeds that each of them runs with.
 
-    In a ``fresh`` one the points come up for the first time: tables that do not depend on seeds are made there.
+    In a ``fresh`` one the points come up for the first time: tables that do not depend on seeds are made there. It is
+    made of ``span`` parts, each of at most ``width`` points and ``depth`` seeds (0: all), which are computed together;
+    they have the numbers from ``number`` on.
     """
 
     number: int
     points: tuple[int, ...]
     seeds: tuple[Seed, ...]
     fresh: bool = True
+    span: int = 1
+    width: int = 0
+    depth: int = 0
 
     @property
     def size(self) -> int:
         """Points × seeds."""
         return len(self.points) * len(self.seeds)
 
+    @property
+    def numbers(self) -> range:
+        """Those of its parts."""
+        return range(self.number, self.number + self.span)
+
+    def parts(self) -> Iterator[Block]:
+        """What is computed together, part by part."""
+        number, width, depth = self.number, self.width or len(self.points) or 1, self.depth or len(self.seeds) or 1
+        for p in range(0, len(self.points), width):
+            for s in range(0, max(1, len(self.seeds)), depth):
+                yield Block(number, self.points[p : p + width], self.seeds[s : s + depth], self.fresh and s == 0)
+                number += 1
+
 
 @dataclass(frozen=True)
 class Request:
     """Points × seeds that were asked for at once, cut into blocks of ``width`` points and ``depth`` seeds.
 
-    The blocks are numbered from ``first`` on; ``dropped`` ones are not asked for any more and will not be computed.
+    The blocks are numbered from ``first`` on; ``dropped`` ones are not asked for any more and will not be computed. Up
+    to ``most`` of them may become one, that a worker computes and writes at once.
     """
 
     first: int
@@ -46,10 +66,16 @@ class Request:
     fresh: bool = True
     dropped: tuple[int, ...] = ()
     retries: bool = False  # of points that failed: their rows of before are replaced
+    most: int = 1
 
     def __len__(self) -> int:
         """How many block numbers it takes up."""
-        return -(-len(self.points) // self.width) * max(1, -(-len(self.seeds) // self.depth))
+        return -(-len(self.points) // self.width) * self.across
+
+    @property
+    def across(self) -> int:
+        """How many blocks hold the same points, with other seeds."""
+        return max(1, -(-len(self.seeds) // self.depth))
 
     @property
     def numbers(self) -> range:
@@ -57,14 +83,28 @@ class Request:
         return range(self.first, self.first + len(self))
 
     def blocks(self) -> Iterator[Block]:
-        """Its blocks, without the dropped ones."""
-        number, dropped = self.first, set(self.dropped)
-        for p in range(0, len(self.points), self.width):
-            for s in range(0, max(1, len(self.seeds)), self.depth):
-                if number not in dropped:
-                    fresh = self.fresh and s == 0
-                    yield Block(number, self.points[p : p + self.width], self.seeds[s : s + self.depth], fresh)
-                number += 1
+        """Its smallest blocks, without the dropped ones; what is tried again goes with all seeds at once."""
+        span, dropped = self.across if self.retries else 1, set(self.dropped)
+        for number in self.numbers[::span]:
+            if number not in dropped:
+                yield self.block(number, span)
+
+    def block(self, number: int, span: int = 1) -> Block:
+        """The block of ``span`` smallest ones from a number on: some seeds of the same points, or all seeds of more.
+
+        Raises
+        ------
+        ValueError
+            If they are neither.
+        """
+        (row, column), across = divmod(number - self.first, self.across), self.across
+        rows, more = divmod(span, across)
+        inside = column + span <= across
+        if number not in self.numbers or number + span > self.numbers.stop or not (inside or column == more == 0):
+            raise ValueError(f"there is no block of {span} from number {number} on")
+        points = self.points[row * self.width : (row + (1 if inside else rows)) * self.width]
+        seeds = self.seeds[column * self.depth : (column + span) * self.depth] if inside else self.seeds
+        return Block(number, points, seeds, self.fresh and column == 0, span, self.width, self.depth)
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "seeds": [list(seed) for seed in self.seeds]}
@@ -127,7 +167,7 @@ def missing(requests: Sequence[Request], points: Sequence[int], seeds: Sequence[
 
 
 def pending(requests: Sequence[Request], finished: Collection[int]) -> list[Block]:
-    """The blocks that are still to be computed."""
+    """The smallest blocks that are still to be computed."""
     return [block for request in requests for block in request.blocks() if block.number not in finished]
 
 

@@ -15,8 +15,9 @@ from ecosystem.study.plan import Block
 
 @dataclass(frozen=True)
 class Progress:
-    """``points`` in all, ``done``, and ``failed`` of those (raised, diverged or lost); ``blocks`` in all and
-    ``finished``; while a study runs the ``rate`` in points a second and the ``remaining`` seconds, else NaN."""
+    """``points`` in all, ``done``, and ``failed`` of those (raised, diverged or lost); the smallest ``blocks`` in all
+    and ``finished``, several of which may be computed and written as one; while a study runs the ``rate`` in points a
+    second and the ``remaining`` seconds, else NaN."""
 
     points: int
     done: int
@@ -51,19 +52,21 @@ class Clock:
     def __init__(self, start: Progress, failed: Collection[int], todo: Sequence[Block]) -> None:
         self.start, self.began = start, time.perf_counter()
         self.failed = set(failed)
-        self.waiting = Counter(point for block in todo for point in block.points)  # blocks left, by point
+        parts = (part for block in todo for part in block.parts())
+        self.waiting = Counter(point for part in parts for point in part.points)  # parts left, by point
         self.open = len(self.waiting)
         self.left = sum(block.size for block in todo)
         self.size, self.blocks = 0, 0  # what has been computed since
 
     def finished(self, block: Block, failed: Collection[int]) -> Progress:
         """Count a block, and say how far it is."""
-        for point in block.points:
-            self.waiting[point] -= 1
-            self.open -= self.waiting[point] == 0
+        for part in block.parts():
+            for point in part.points:
+                self.waiting[point] -= 1
+                self.open -= self.waiting[point] == 0
         self.size += block.size
         self.left -= block.size
-        self.blocks += 1
+        self.blocks += block.span
         self.failed |= set(failed)
         return self.now()
 

@@ -80,7 +80,7 @@ class Results:
         """How far it is, by what lies in the folder: points, done, failed, blocks and finished, numbers of each."""
         finished = self._rows.finished
         waiting = {point for block in pending(self.facts.requests, finished) for point in block.points}
-        blocks = sum(1 for request in self.facts.requests for _ in request.blocks())
+        blocks = sum(block.span for request in self.facts.requests for block in request.blocks())
         points = self._rows.wanted
         return Progress(len(points), len(points - waiting), len(self.failed), blocks, len(finished))
 

@@ -32,7 +32,7 @@ class Rows:
 
     @cached_property
     def finished(self) -> set[int]:
-        """The blocks that were finished when this was first asked."""
+        """The numbers of the smallest blocks that were finished when this was first asked."""
         return self.store.finished(self.facts)
 
     def points(self) -> pd.DataFrame:
@@ -48,11 +48,10 @@ class Rows:
         wanted = wanted if points is None else {int(point) for point in points}.intersection(self.wanted)
         fields = None if columns is None else list(dict.fromkeys(["point", *columns]))
         parts = []
-        for block in self._blocks(table):
-            if table == "failures" and not self.store.tables.may_have_failed(block.number):
-                continue
+        blocks = self._blocks(table)
+        for block in self.store.tables.may_have_failed(blocks) if table == "failures" else blocks:
             if wanted is None or wanted & set(block.points):
-                part = self.store.tables.read(table, block.number, fields if self._whole(block) else None)
+                part = self.store.tables.read(table, block, fields if self._whole(block) else None)
                 if wanted is not None and "point" in part.column_names:
                     part = part.filter(pc.is_in(part["point"], pa.array(sorted(wanted))))
                 part = self._counted(part, block)
@@ -72,7 +71,7 @@ class Rows:
     def dataset(self, table: str) -> ds.Dataset:
         """A table as a dataset of the files as they are; of those with rows that do not count, the others are read."""
         blocks = self._blocks(table)
-        files = [self.store.tables.path(table, block.number) for block in blocks]
+        files = [self.store.tables.path(table, block) for block in blocks]
         if not files:
             return ds.dataset(pa.Table.from_pandas(self.read(table, None, None), preserve_index=False))
         together = pa.unify_schemas([pq.read_schema(file) for file in files], promote_options="permissive")
@@ -80,7 +79,7 @@ class Rows:
         whole = [str(file) for file, some in zip(files, mixed, strict=True) if not some]
         parts = [ds.dataset(whole, schema=together, format="parquet")] if whole else []
         for block in (block for block, some in zip(blocks, mixed, strict=True) if some):
-            rows = self._counted(self.store.tables.read(table, block.number), block)
+            rows = self._counted(self.store.tables.read(table, block), block)
             rows = pa.concat_tables([rows, together.empty_table()], promote_options="permissive")
             parts.append(ds.dataset(rows.select(together.names).cast(together)))
         return parts[0] if len(parts) == 1 else ds.dataset(parts)
@@ -89,7 +88,7 @@ class Rows:
         """The finished blocks with a file of a table: one that has not even columns has none."""
         if table not in self.facts.tables:
             raise KeyError(f"the study has no table {table!r}; it has points, {', '.join(self.facts.tables)}")
-        return [block for block in self.store.blocks(self.facts) if self.store.tables.has(table, block.number)]
+        return self.store.tables.having(table, self.store.blocks(self.facts))
 
     def _counted(self, part: pa.Table, block: Block) -> pa.Table:
         """The rows of a block that were neither replaced nor forgotten."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ecosystem.generators import ClosedForm
+from ecosystem.running.costs import seconds
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import randomly_timed
 from ecosystem.scenario import Scenario
@@ -14,6 +15,7 @@ FEWEST, MANY = 8, 16  # points in a block at least, and blocks that a study shou
 HEAVY = 256  # members in a block whose scenarios are analysed, each for itself
 NUMBERS = 2**24  # sampled at once, in one stack
 ROWS = 2**21  # of the table `rounds`, in one block
+LONGEST = 10.0  # seconds that points computed together should take by the estimate; else they are fewer
 
 
 def closed(scenario: Scenario) -> bool:
@@ -42,7 +44,12 @@ def block_width(scenario: Scenario, points: int, seeds: int, record: Record, hea
     most = max(FEWEST, -(-points // MANY))
     if heavy:
         most = min(most, max(1, HEAVY // len(scenario.names)), WIDEST // 8)
-    return min(stack_width(scenario, seeds, record), most)
+    return min(stack_width(scenario, seeds, record), most, _patient(scenario, seeds))
+
+
+def most_parts(scenario: Scenario, width: int, depth: int, record: Record) -> int:
+    """How many blocks of so many points and seeds may become one that is written at once."""
+    return max(1, ROWS // max(1, width * _rows(scenario, replicates(scenario, depth), record)))
 
 
 def block_depth(scenario: Scenario, seeds: int, record: Record) -> int:
@@ -50,6 +57,13 @@ def block_depth(scenario: Scenario, seeds: int, record: Record) -> int:
     if not closed(scenario):
         return 1
     return max(1, min(seeds, ROWS // max(_rows(scenario, 1, record), 1)))
+
+
+def _patient(scenario: Scenario, seeds: int) -> int:
+    """How many points like this one side by side take no longer than they should, by the estimate."""
+    alone = seconds(scenario, 0)
+    each = seconds(scenario, replicates(scenario, seeds)) - alone
+    return max(1, int((LONGEST - alone) / each)) if each > 0 else 1 if alone > LONGEST else WIDEST
 
 
 def _rows(scenario: Scenario, runs: int, record: Record) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from ecosystem.study.plan import Block, Request, Seed
 from ecosystem.study.tables import Tables, name_of, parts_of, read
 from ecosystem.study.work import Parcel, as_bytes, parquet
 
-FORMAT, READABLE = 2, (1, 2)  # those of format 1 have no manifest: they can be read unchecked
+FORMAT, READABLE = 3, (1, 2, 3)  # 1 has no manifest: it can be read unchecked; in 2 every block is a smallest one
 _NONE: Mapping[str, str] = MappingProxyType({})
 TRACEBACK = re.compile(rf"{TRACEBACKS}/[\w-]+\.txt")
 
@@ -110,13 +111,19 @@ class Store:
             return read(self.journal, POINTS).to_pandas().head(len(facts.keys))
 
     def finished(self, facts: Facts) -> set[int]:
-        """The blocks whose tables were all written."""
-        return self.tables.blocks() if facts.tables else set()
+        """The numbers of the smallest blocks whose tables were all written."""
+        spans = self.tables.spans() if facts.tables else {}
+        return {number for first, span in spans.items() for number in range(first, first + span)}
 
     def blocks(self, facts: Facts) -> list[Block]:
-        """The finished blocks."""
-        finished = self.finished(facts)
-        return [block for request in facts.requests for block in request.blocks() if block.number in finished]
+        """The finished blocks, as they were written."""
+        spans = self.tables.spans() if facts.tables else {}
+        numbers = sorted(spans)
+        found = []
+        for request in facts.requests:
+            own = numbers[bisect_left(numbers, request.first) : bisect_left(numbers, request.numbers.stop)]
+            found += [request.block(number, spans[number]) for number in own]
+        return found
 
     def replaced(self, facts: Facts) -> dict[int, set[int]]:
         """By block, the points whose rows do not count: they were computed again since, or are forgotten."""
@@ -144,10 +151,10 @@ class Store:
                 self.facts()
             names = list(self.journal.entries)
             gone = {name for name in names if not os.path.lexists(self.folder / name)}
-            blocks = {number for name in gone for _, number in parts_of(name)}
-            again = [name for name in names if blocks & {number for _, number in parts_of(name)}]
-            lost = {name for name in gone if TRACEBACK.fullmatch(name)}  # nothing is computed of it
-            self.journal.verify([name for name in names if name not in lost and name not in again], digests)
+            blocks = {numbers for name in gone for _, numbers in parts_of(name)}
+            again = [name for name in names if blocks and not blocks.isdisjoint(n for _, n in parts_of(name))]
+            left_out = {*again, *(name for name in gone if TRACEBACK.fullmatch(name))}  # nothing is computed of these
+            self.journal.verify([name for name in names if name not in left_out], digests)
             self.journal.drop(again, FULL)
         return len(blocks)
 
@@ -158,9 +165,9 @@ class Store:
 
     def keep(self, facts: Facts, block: Block, parcel: Parcel) -> None:
         """Write the tables of a block, which is finished with that, and its tracebacks."""
-        self.put(block.number, {name: parcel.tables[name] for name in facts.tables}, parcel.tracebacks)
+        self.put(block, {name: parcel.tables[name] for name in facts.tables}, parcel.tracebacks)
 
-    def put(self, block: int, tables: Mapping[str, bytes], tracebacks: Mapping[str, str] = _NONE) -> None:
+    def put(self, block: Block, tables: Mapping[str, bytes], tracebacks: Mapping[str, str] = _NONE) -> None:
         """Write tables of a block, all or none; no data are a table that has not even columns."""
         files = {file: text.encode(errors="backslashreplace") for file, text in tracebacks.items()}
         files |= {name_of(name, block): data for name, data in tables.items() if data}
@@ -168,10 +175,11 @@ class Store:
 
     def tidy(self, facts: Facts) -> None:
         """Take out the rows that were replaced: whoever reads the files themselves should not find them."""
-        for block, points in self.replaced(facts).items():
-            fewer = {}
+        replaced = self.replaced(facts)
+        for block in (block for block in self.blocks(facts) if block.number in replaced) if replaced else ():
+            points, fewer = replaced[block.number], {}
             for name in facts.tables:
-                if name != "blocks" and self.tables.has(name, block):  # its rows are about no point
+                if name != "blocks" and self.tables.having(name, [block]):  # its rows are about no point
                     rows = self.tables.read(name, block)
                     keep = [point not in points for point in rows["point"].to_pylist()]
                     if not all(keep):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from ecosystem.study.engines import Engine, Fitting, Local, Lost, Ray
 from ecosystem.study.folder import locked
 from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures
+from ecosystem.study.pacing import SECONDS, Pace
 from ecosystem.study.plan import Block, Seed, pending
 from ecosystem.study.progress import Clock, Progress, counted
 from ecosystem.study.results import Results
@@ -50,7 +52,10 @@ class Study:
         ``"entropy"``, ``"effective_number"``, ``"total_variance"``, ``"data_distance"`` are columns of ``rounds``.
     record: which rounds to record, and which measures (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends
         alone.
-    block: points in a block, which is computed and written at once; by default as many as take seconds.
+    block: points in a block, which is computed and written at once; by default as many as take ``block_seconds``, by
+        what the first points and all blocks since have taken. No number depends on it.
+    block_seconds: what a block should take. So much is lost of each worker that dies; where very many are under way, it
+        becomes more, so that whoever hands them out keeps up.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> def loop(share):
@@ -72,6 +77,7 @@ class Study:
         measure: Any = ("rounds",),
         record: Record | None = None,
         block: int | None = None,
+        block_seconds: float = SECONDS,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"Study(name) is a text, got {name!r}")
@@ -79,7 +85,9 @@ class Study:
             raise TypeError(f"Study(build) is a function that returns a Scenario, got {build!r}")
         if block is not None:
             whole_number(block, "Study(block)", 1)
-        self.name, self.block = name, block
+        if isinstance(block_seconds, bool) or not isinstance(block_seconds, int | float) or not block_seconds >= 0:
+            raise ValueError(f"Study(block_seconds) must be a number of seconds, at least 0, got {block_seconds!r}")
+        self.name, self.block, self.block_seconds = name, block, block_seconds
         self.design = Design(grid)
         self.design.check(build, told(build))
         self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
@@ -177,22 +185,25 @@ class Study:
         """Compute and write the blocks that are left; the warnings they gave, and which of several points are lost."""
         facts, told, broken = asked.facts, dict[str, None](), list[int]()
         todo = pending(facts.requests, store.finished(facts))
+        pace = Pace(facts.requests, store.finished(facts), asked.seconds, self.block_seconds)
         so_far = Results(store.folder)
         clock = Clock(so_far.progress(), so_far.failed, todo)
         progress(clock.now())
         LOG.info("%s: %d of %d blocks are to be computed", self.name, len(todo), clock.start.blocks)
         if not todo:
             return [], []
-        outcomes = engine.run(job, (asked.task(block) for block in _until(stop, todo)))
+        outcomes = engine.run(job, (asked.task(block) for block in _until(stop, pace)))
         try:
             for task, outcome in outcomes:
                 if isinstance(outcome, Lost):
                     LOG.warning("%s: points %s are lost: %s", self.name, list(task.block.points), outcome.reason)
                     broken += [task.block.number] if len(task.block.points) > 1 else []
+                begin = time.perf_counter()
                 parcel = lost(job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
                 store.keep(facts, task.block, parcel)
                 told |= dict.fromkeys(parcel.warnings)
                 progress(clock.finished(task.block, parcel.failed))
+                pace.finished(task.block, parcel.seconds, time.perf_counter() - begin)
         finally:
             outcomes.close()  # stops the workers, whatever happened here
             if any(request.retries for request in facts.requests):
@@ -213,7 +224,7 @@ def as_engine(engine: str | Engine, workers: int | None) -> Engine:
     return engine
 
 
-def _until(stop: Callable[[], bool], blocks: list[Block]) -> Iterator[Block]:
+def _until(stop: Callable[[], bool], blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:
         if stop():
             return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,10 @@ from ecosystem.core import manifest, parquet
 from ecosystem.core.journal import Journal
 from ecosystem.core.manifest import Damaged
 from ecosystem.study.folder import TABLES, mended
+from ecosystem.study.plan import Block
 from ecosystem.study.work import no_failures
+
+_NAME = re.compile(rf"{TABLES}/([^/]+)/(\d+)(?:-(\d+))?\.parquet")
 
 
 class Tables:
@@ -21,54 +25,62 @@ class Tables:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
 
-    def has(self, table: str, block: int) -> bool:
-        """Whether a block has a file of a table."""
-        return name_of(table, block) in self.journal.entries
+    def having(self, table: str, blocks: Iterable[Block]) -> list[Block]:
+        """The blocks that have a file of a table."""
+        known = self.journal.entries
+        return [block for block in blocks if name_of(table, block) in known]
 
-    def blocks(self) -> set[int]:
-        """The numbers of the finished blocks: what all of them have is a row about themselves."""
+    def spans(self) -> dict[int, int]:
+        """The first numbers of the finished blocks, and of how many they are made.
+
+        What all of them have is a row about themselves.
+        """
         with mended():
-            return {number for name in self.journal.entries for table, number in parts_of(name) if table == "blocks"}
+            names, start = self.journal.entries, f"{TABLES}/blocks/"
+            found = (numbers for name in names if name.startswith(start) for _, numbers in parts_of(name))
+            return {numbers.start: len(numbers) for numbers in found}
 
-    def read(self, table: str, block: int, columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, table: str, block: Block, columns: Sequence[str] | None = None) -> pa.Table:
         """A table of a block; only some columns, if asked."""
         with mended():
             return read(self.journal, name_of(table, block), columns)
 
-    def bytes(self, table: str, block: int) -> bytes:
+    def bytes(self, table: str, block: Block) -> bytes:
         """The file of a table as it is; empty where there is none."""
         with mended():
-            return self.journal.read(name_of(table, block)) if self.has(table, block) else b""
+            return self.journal.read(name_of(table, block)) if self.having(table, [block]) else b""
 
-    def path(self, table: str, block: int) -> Path:
+    def path(self, table: str, block: Block) -> Path:
         """Where the file of a table stands, for who reads it without this package; it is whole now."""
         with mended():
             if self.journal.check:
                 self.journal.verify([name_of(table, block)])
             return self.journal.place(name_of(table, block))
 
-    def may_have_failed(self, block: int) -> bool:
-        """Whether the table of failures of a block has to be read: the empty one is always the same."""
-        return self.journal.entries.get(name_of("failures", block)) != manifest.entry(no_failures())
+    def may_have_failed(self, blocks: Iterable[Block]) -> list[Block]:
+        """The blocks whose table of failures has to be read: the empty one is always the same."""
+        known, none = self.journal.entries, manifest.entry(no_failures())
+        return [block for block in blocks if known.get(name_of("failures", block)) != none]
 
     def lying(self) -> Iterator[str]:
         """The names of all files that lie there, whoever put them there; not those that systems hide."""
         top = self.journal.folder / TABLES
         for path in top.iterdir() if top.is_dir() else ():
-            inside = [f"{path.name}/{entry.name}" for entry in os.scandir(path)] if path.is_dir() else [path.name]
+            inside = [f"{path.name}/{name}" for name in os.listdir(path)] if path.is_dir() else [path.name]
             yield from (f"{TABLES}/{name}" for name in inside if not name.split("/")[-1].startswith("."))
 
 
-def name_of(table: str, block: int) -> str:
+def name_of(table: str, block: Block) -> str:
     """The name of a table's file in the manifest."""
-    return f"{TABLES}/{table}/{block:06d}.parquet"
+    last = f"-{block.numbers[-1]:06d}" if block.span > 1 else ""
+    return f"{TABLES}/{table}/{block.number:06d}{last}.parquet"
 
 
-def parts_of(name: str) -> Iterator[tuple[str, int]]:
-    """The table and the block of a file, if it has them."""
-    match name.split("/"):
-        case [top, table, file] if top == TABLES and file.removesuffix(".parquet").isdigit():
-            yield table, int(file.removesuffix(".parquet"))
+def parts_of(name: str) -> Iterator[tuple[str, range]]:
+    """The table of a file and the numbers of its block, if it has them."""
+    if found := _NAME.fullmatch(name):
+        table, first, last = found.groups()
+        yield table, range(int(first), int(last or first) + 1)
 
 
 def read(journal: Journal, name: str, columns: Sequence[str] | None = None) -> pa.Table:

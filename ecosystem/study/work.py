@@ -75,6 +75,7 @@ class Parcel:
     tracebacks: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     failed: tuple[int, ...] = ()
+    seconds: float = float("nan")  # that it took to compute
 
 
 @dataclass(frozen=True)
@@ -85,24 +86,28 @@ class Point:
 
 
 def play(job: Job, task: Task) -> Parcel:
-    """Compute one block, on one thread; what its points raise is data."""
+    """Compute one block part by part, on one thread; what its points raise is data."""
     started, threads, dtype = time.perf_counter(), torch.get_num_threads(), torch.get_default_dtype()
     torch.set_num_threads(1)  # last bits depend on it
     torch.set_default_dtype(job.dtype)
     kept = Harvest(job, task.block)
+    tables = {name: pq.read_table(io.BytesIO(data)).to_pandas() for name, data in (task.kept or {}).items() if data}
+    parameters = dict(zip(task.block.points, task.parameters, strict=True))
     try:
         with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for unheard in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
                 warnings.simplefilter("ignore", unheard)  # as Python does by itself
-            for group in _groups(job, task, kept):
-                if task.kept is not None:
-                    kept.again(group, task.kept)
-                    continue
-                for point in () if task.block.seeds else group:
-                    kept.measure(point, None)
-                for eco, points in _simulated(group, job.record, task.block, kept) if task.block.seeds else ():
-                    kept.keep(eco, points)
+            for part in task.block.parts():
+                kept.begin(part)
+                for group in _groups(job, part, parameters, kept):
+                    if task.kept is not None:
+                        kept.again(group, tables)
+                        continue
+                    for point in () if part.seeds else group:
+                        kept.measure(point, None)
+                    for eco, points in _simulated(group, job.record, part, kept) if part.seeds else ():
+                        kept.keep(eco, points)
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
@@ -115,10 +120,15 @@ class Harvest:
 
     def __init__(self, job: Job, block: Block) -> None:
         self.job, self.block = job, block
-        self.measures = [m for m in job.measures if m.of == "run" or block.fresh]
         self._frames: dict[str, list[pd.DataFrame]] = {measure.name: [] for measure in job.measures}
         self._failures: list[dict[str, Any]] = []
         self._tracebacks: dict[str, str] = {}
+        self.begin(block)
+
+    def begin(self, part: Block) -> None:
+        """What comes now is of a part of the block."""
+        self.part, self._raised = part, 0
+        self.measures = [m for m in self.job.measures if m.of == "run" or part.fresh]
 
     def keep(self, eco: Ecosystem, points: Sequence[Point]) -> None:
         """The tables of points that have run together."""
@@ -129,11 +139,10 @@ class Harvest:
                 self._failures += [{"point": point.number, "kind": "diverged", **failure} for failure in diverged]
             self.measure(point, run)
 
-    def again(self, points: Sequence[Point], tables: Mapping[str, bytes]) -> None:
+    def again(self, points: Sequence[Point], tables: Mapping[str, pd.DataFrame]) -> None:
         """The tables of points that have run before, made of the tables that were kept of them."""
-        frames = {name: pq.read_table(io.BytesIO(data)).to_pandas() for name, data in tables.items() if data}
         for point in points:
-            self.measure(point, kept_run(point.scenario, point.number, point.parameters, self.block, frames))
+            self.measure(point, kept_run(point.scenario, point.number, point.parameters, self.part, tables))
 
     def measure(self, point: Point, run: Run | None) -> None:
         """The tables of one point; without a run those of its scenario alone."""
@@ -164,7 +173,8 @@ class Harvest:
         try:
             yield
         except (Exception, SystemExit) as error:
-            file = f"tracebacks/{self.block.number:06d}-{point:06d}-{len(self._tracebacks)}.txt"
+            file = f"tracebacks/{self.part.number:06d}-{point:06d}-{self._raised}.txt"
+            self._raised += 1
             self._tracebacks[file] = f"point {point}, {where}\n\n{traceback.format_exc()}"
             name = where.removeprefix("measure ") + ": " if kind == "measure" else ""
             text = f"{name}{type(error).__name__}: {error}".encode(errors="backslashreplace").decode()
@@ -182,7 +192,7 @@ class Harvest:
         facts = {"block": self.block.number, "points": len(self.block.points), "seeds": len(self.block.seeds)}
         row = pd.DataFrame([{**facts, "failed": len(failed), "seconds": seconds}])
         tables["blocks"] = as_bytes(row)
-        return Parcel(tables, self._tracebacks, heard, tuple(failed))
+        return Parcel(tables, self._tracebacks, heard, tuple(failed), seconds)
 
 
 def built_point(job: Job, parameters: Mapping[str, Any]) -> Scenario:
@@ -225,25 +235,25 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _groups(job: Job, task: Task, kept: Harvest) -> Iterator[list[Point]]:
-    """The points of a block, built; those of one shape together, as many as memory should hold."""
+def _groups(job: Job, part: Block, parameters: Mapping[int, Mapping[str, Any]], kept: Harvest) -> Iterator[list[Point]]:
+    """The points of a part, built; those of one shape together, as many as memory should hold."""
     groups: dict[Any, list[Point]] = {}
-    for number, parameters in zip(task.block.points, task.parameters, strict=True):
+    for number in part.points:
         with kept.failing(number, "build", "build"):
-            scenario = built_point(job, parameters)
-            if not task.block.fresh and replicates(scenario, 2) == 1:
+            scenario = built_point(job, parameters[number])
+            if not part.fresh and replicates(scenario, 2) == 1:
                 continue  # all replicates are equal
-            groups.setdefault(shape(scenario), []).append(Point(number, parameters, scenario))
+            groups.setdefault(shape(scenario), []).append(Point(number, parameters[number], scenario))
     for points in groups.values():
-        width = stack_width(points[0].scenario, len(task.block.seeds), job.record)
+        width = stack_width(points[0].scenario, len(part.seeds), job.record)
         yield from (points[i : i + width] for i in range(0, len(points), width))
 
 
 def _simulated(
-    points: list[Point], record: Record, block: Block, kept: Harvest
+    points: list[Point], record: Record, part: Block, kept: Harvest
 ) -> Iterator[tuple[Ecosystem, list[Point]]]:
     """Ecosystems that have run; of points that fail together halves are tried, down to the one that is to blame."""
-    seeds = block.seeds[: replicates(points[0].scenario, len(block.seeds))]
+    seeds = part.seeds[: replicates(points[0].scenario, len(part.seeds))]
     eco: Ecosystem | None = None
     error: BaseException | None = None
     if not closed(points[0].scenario):
@@ -258,7 +268,7 @@ def _simulated(
     elif len(points) > 1:
         error = eco = None  # free their memory first
         for half in (points[: len(points) // 2], points[len(points) // 2 :]):
-            yield from _simulated(half, record, block, kept)
+            yield from _simulated(half, record, part, kept)
     else:
         reached = None if eco is None else eco.completed + 1
         with kept.failing(points[0].number, "run", "run", reached):

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import pickle
 import platform
-import signal
-import socket
-import threading
 import time
 import uuid
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,7 +18,8 @@ import numpy as np
 from ecosystem.core.check import whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
-from ecosystem.study.engines.surroundings import environment, loopback
+from ecosystem.study.engines.places import Places
+from ecosystem.study.engines.session import imported, session
 from ecosystem.study.identity import made_with
 from ecosystem.study.work import Job, Parcel, Task, play
 
@@ -42,14 +36,19 @@ class Ray:
     Without an address, a Ray that this process has initialised is used and left as it is; else the one that the
     environment variable ``RAY_ADDRESS`` names, which Ray sets in jobs that are submitted to it.
 
-    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU). ``workers`` bounds how many are under way;
-    by default as many as the nodes of the moment can take, and a few that wait. On a cluster that grows on demand it
-    says how far to grow. A block whose node or worker dies is computed again elsewhere, ``retries`` times, and then
-    given up as lost. ``runtime_env`` goes to ``ray.init``: it brings the user's modules to nodes that do not share
-    this machine's files. All nodes need this package, in the same versions.
+    Each block takes ``num_cpus`` and ``num_gpus`` (fractions share a GPU), and its process sees no other GPU; or a
+    whole ``node`` for itself, with all its cores, memory and GPUs: then these are the least that the node must have.
+    Points that need different things go to one folder one after the other, each with its engine: folders add up.
+
+    ``workers`` bounds how many blocks are under way; by default as many as the nodes of the moment can take, and a few
+    that wait. On a cluster that grows on demand it says how far to grow. A block whose node or worker dies is computed
+    again elsewhere, ``retries`` times, and then given up as lost. ``runtime_env`` goes to ``ray.init``: it brings the
+    user's modules to nodes that do not share this machine's files. All nodes need this package, in the same versions.
 
     >>> Ray("head:6379", num_gpus=0.25).num_cpus  # four blocks share a GPU
     1
+    >>> Ray("head:6379", node=True, num_gpus=1)  # each block alone on a node that has a GPU at least
+    Ray(address='head:6379', num_cpus=1, num_gpus=1, workers=None, retries=3, runtime_env={}, node=True)
     """
 
     address: str | None = None
@@ -58,6 +57,7 @@ class Ray:
     workers: int | None = None
     retries: int = 3
     runtime_env: dict[str, Any] = field(default_factory=dict)
+    node: bool = False
 
     def __post_init__(self) -> None:
         if self.address is not None and (not isinstance(self.address, str) or not self.address):
@@ -68,10 +68,17 @@ class Ray:
                 raise ValueError(f"Ray({name}) must be a number, at least 0, got {value!r}")
         if self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
             raise ValueError(f"Ray(num_gpus) must be whole above 1: a block shares one GPU, got {self.num_gpus!r}")
+        if not isinstance(self.node, bool):
+            raise ValueError(f"Ray(node) must be True for a whole node for each block, or False, got {self.node!r}")
         for name, low in (("workers", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None:
                 whole_number(value, f"Ray({name})", low)
+
+    @property
+    def _cores(self) -> int:
+        """How many a cluster that is started here has."""
+        return math.ceil(self.workers * self.num_cpus) if self.workers and not self.node else available_cores()
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
         """See :class:`Engine`.
@@ -87,12 +94,12 @@ class Ray:
             a block needs. On a cluster that is a warning: a node may come.
         """
         data = packed(job)
-        ray = _imported()
+        ray = imported()
         first = next(tasks, None)
         if first is None:
             return  # nothing to do is no reason to start or ask anybody
-        with _session(ray, self) as started_here:
-            yield from _Flight(ray, self, data, started_here).run(chain([first], tasks))
+        with session(ray, self.address, self.runtime_env, self._cores) as started_here:
+            yield from _Flight(ray, self, data, started_here).run(first, tasks)
 
 
 class _Flight:
@@ -115,30 +122,54 @@ class _Flight:
         kinds = ray.exceptions
         self.died = (kinds.WorkerCrashedError, kinds.NodeDiedError, kinds.OutOfMemoryError, kinds.ObjectLostError)
         self.died += (kinds.ObjectStoreFullError, kinds.OutOfDiskError)  # no room for its result
-        needs = {"CPU": engine.num_cpus, "GPU": engine.num_gpus}
-        self.needs = {name: need for name, need in needs.items() if need} or {"CPU": 1}
+        self.died += (kinds.TaskUnschedulableError,)  # the node that was chosen has gone
+        self.again: deque[Task] = deque()  # were under way when a worker died, or wait for the first node
+        self.places = Places(ray, engine.num_cpus, engine.num_gpus, engine.node)
         self.room, self.counted, self.warned = 0, -math.inf, False
 
-    def run(self, tasks: Iterator[Task]) -> Outcomes:
+    def run(self, first: Task, tasks: Iterator[Task]) -> Outcomes:
+        self.again.append(first)
         try:
             while self._filled(tasks):
-                done = self.ray.wait(list(self.under_way), num_returns=1, timeout=PULSE)[0]
-                outcome = self._taken(done.pop()) if done else None  # popped: its memory is free with that
-                if outcome is not None:
-                    yield outcome
+                if not self.under_way:
+                    time.sleep(PULSE)  # no node has room for anything
+                    continue
+                done = self._done()
+                while done:
+                    outcome = self._taken(done.pop())  # popped: its memory is free with that
+                    if outcome is not None:
+                        yield outcome
+                        self._filled(tasks)
         finally:
             self._stop()
 
+    def _done(self) -> list[Any]:
+        """What has come, all of it: to look through thousands of blocks under way for each of them takes too long."""
+        some = list(self.under_way)
+        if not self.ray.wait(some, num_returns=1, timeout=PULSE)[0]:
+            return []
+        return self.ray.wait(some, num_returns=len(some), timeout=0)[0][::-1]
+
     def _filled(self, tasks: Iterator[Task]) -> bool:
-        """Give the nodes all they can take, and a few blocks more; whether anything is under way."""
+        """Give the nodes all they can take, and a few blocks more; whether anything is left."""
         self._count()
-        while len(self.under_way) < self.room and (task := next(tasks, None)) is not None:
+        while len(self.under_way) < self.room or not (self.under_way or self.again):
+            task = self.again.popleft() if self.again else next(tasks, None)
+            if task is None:
+                break
+            if not self.room:
+                self.again.append(task)
+                break
             self._submit(task)
-        return bool(self.under_way)
+        return bool(self.under_way or self.again)
 
     def _submit(self, task: Task) -> None:
         # by cloudpickle as the job is, not by Ray's own copy of it: classes of a script are the same then in both
-        self.under_way[self.play.remote(self.key, self.job, self.made, packed_task(task))] = task
+        given = self.key, self.job, self.made, packed_task(task)
+        options, node = self.places.take()
+        reference = (self.play.options(**options) if options else self.play).remote(*given)
+        self.under_way[reference] = task
+        self.places.occupy(reference, node)
 
     def _taken(self, reference: Any) -> tuple[Task, Parcel | Lost] | None:
         """What came of a block; None if a worker or node died over it and it is tried again.
@@ -146,12 +177,14 @@ class _Flight:
         Whatever else went wrong is raised.
         """
         task = self.under_way.pop(reference)
+        self.places.leave(reference)
         try:
             return task, self.ray.get(reference)
         except self.died as error:  # first: some are also what a task raised
             self.deaths[task.block.number] += 1
             if (times := self.deaths[task.block.number]) <= self.engine.retries:
-                self._submit(task)
+                self.again.append(task)
+                self.counted = -math.inf  # where a worker dies its node may have gone
                 return None
             sentence = str(error).strip().split("\n")[0].split(". ")[0][:200]
             return task, Lost(f"tried {times} times, at last {type(error).__name__}: {sentence}")
@@ -163,16 +196,17 @@ class _Flight:
         if time.monotonic() - self.counted < PULSE:
             return
         self.counted = time.monotonic()
-        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        self.play = self.fresh if self.engine.num_gpus and any(node.get("GPU", 0) > 1 for node in nodes) else self.kept
-        fitting = sum(min(int(node.get(n, 0) / need + 1e-6) for n, need in self.needs.items()) for node in nodes)
+        fitting = self.places.count()
+        self.play = self.fresh if self.places.shared else self.kept
         # the few more wait at the nodes, so that none is idle while a result is fetched and written
-        self.room = self.engine.workers or fitting + fitting // 4 + 2
+        most = fitting if self.engine.node else fitting + fitting // 4 + 2
+        self.room = min(self.engine.workers or most, most) if self.engine.node else self.engine.workers or most
         if not fitting and not self.warned:
             self._say_that_nothing_fits()
 
     def _say_that_nothing_fits(self) -> None:
         needs = f"num_cpus={self.engine.num_cpus}, num_gpus={self.engine.num_gpus}"
+        needs += ", node=True" * self.engine.node
         if self.started_here:
             raise ValueError(f"a block needs {needs}, and this machine has less; ask for less, or give an address")
         self.warned = True
@@ -186,71 +220,6 @@ class _Flight:
         if self.under_way:
             self.ray.wait(list(self.under_way), num_returns=len(self.under_way), timeout=PATIENCE, fetch_local=False)
         self.under_way.clear()
-
-
-def _imported() -> Any:
-    """Ray, which tells nobody that it is used."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError as error:
-        raise ImportError(f"Ray is not there ({error}): pip install 'mesacosm[ray]', or engine='local'") from error
-    return ray
-
-
-@contextmanager
-def _session(ray: Any, engine: Ray) -> Iterator[bool]:
-    """Ray, initialised; only what was begun here ends at the end. Gives whether its nodes were started here."""
-    if ray.is_initialized():
-        _check_initialised(ray, engine)
-        yield False
-        return
-    address = engine.address or os.environ.get("RAY_ADDRESS") or "local"
-    handler = signal.getsignal(signal.SIGTERM)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": engine.runtime_env or None}
-    # it would print a page about every worker that dies; this is the switch of its debugger, there is no other
-    talk = getattr(ray._private.worker, "_worker_logs_enabled", True)
-    ray._private.worker._worker_logs_enabled = False
-    try:
-        if address == "local":
-            cores = math.ceil(engine.workers * engine.num_cpus) if engine.workers else available_cores()
-            with loopback(ray):
-                with environment(THREADS):
-                    ray.init(address="local", num_cpus=max(cores, 1), include_dashboard=False, **quiet)
-                yield True
-        else:
-            _connect(ray, address, quiet)
-            yield False
-    finally:
-        ray.shutdown()
-        ray._private.worker._worker_logs_enabled = talk
-        if threading.current_thread() is threading.main_thread() and handler is not None:
-            signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
-
-
-def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    try:
-        if host and port.isdigit():  # somebody listens there? Ray itself would go on asking for minutes
-            socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-        ray.init(address=address, **quiet)
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
-        raise ConnectionError(
-            f"Ray(address={address!r}): no cluster can be reached there ({error}); give the address that "
-            "`ray start --head` printed, 'auto' on a machine of the cluster, or none to start one here"
-        ) from error
-
-
-def _check_initialised(ray: Any, engine: Ray) -> None:
-    """Refuse what would have to be said when Ray is initialised."""
-    if engine.address not in (None, "auto") and engine.address != (here := ray.get_runtime_context().gcs_address):
-        raise ValueError(
-            f"Ray(address={engine.address!r}): this process has initialised Ray already, at {here}; leave the address "
-            "out to use that one, or call ray.shutdown() before"
-        )
-    if engine.runtime_env:
-        raise ValueError("Ray(runtime_env): this process has initialised Ray already; give it to ray.init() instead")
 
 
 # -- on the nodes ----------------------------------------------------------------------------------------------------

@@ -36,8 +36,7 @@ class Fitting:
 
     def run(self, job: Job, tasks: Iterator[Task]) -> Outcomes:
         """See :class:`Engine`."""
-        costs = {block.number: self.cost(block) for block in self.blocks}
-        left, expected, spent = sum(costs.values()) if costs else SECONDS, 0.0, 0.0
+        left, expected, spent = sum(map(self.cost, self.blocks)) if self.blocks else SECONDS, 0.0, 0.0
         for task in tasks:
             pace = max(1.0, (spent - _WARM) / expected) if expected else 1.0
             if pace * left >= SECONDS:
@@ -46,6 +45,6 @@ class Fitting:
             begin = perf_counter()
             parcel = play(job, task)
             spent += perf_counter() - begin
-            expected += costs[task.block.number]
-            left -= costs[task.block.number]
+            expected += self.cost(task.block)
+            left -= self.cost(task.block)
             yield task, parcel
