@@ -66,8 +66,11 @@ class Journal:
 
     def place(self, name: str) -> Path:
         """Where a file stands: beside its place where a process died before it had its name."""
+        return self._standing(name, self.entries.get(name))
+
+    def _standing(self, name: str, wanted: Entry | None) -> Path:
         path = self.folder / name
-        beside, wanted = storage.partial(path), self.entries.get(name)
+        beside = storage.partial(path)
         if wanted is not None and os.path.lexists(beside) and not beside.is_symlink():
             with suppress(Damaged):
                 manifest.compare(beside, wanted)
@@ -76,8 +79,10 @@ class Journal:
 
     def verify(self, names: Iterable[str], digests: bool = True) -> None:
         """Refuse files that are not what was written; without ``digests`` by their sizes alone."""
+        known = self.entries
         for name in names:
-            manifest.compare(self.place(name), self._wanted(name), digests)
+            wanted = known[name] if name in known else self._wanted(name)
+            manifest.compare(self._standing(name, wanted), wanted, digests)
 
     def refuse_strangers(self, names: Iterable[str]) -> None:
         """Refuse names that lie in the folder and were never announced."""

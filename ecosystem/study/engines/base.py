@@ -46,6 +46,7 @@ class Engine(Protocol):
 
 def packed(job: Job) -> bytes:
     """A job as bytes that a worker can load; with the code of what it could not import."""
+    _were_run.cache_clear()
     try:
         with _by_value():
             return _dumps((sys.path, _dumps(job)))
@@ -65,7 +66,7 @@ def packed_task(task: Task) -> bytes:
 @contextmanager
 def _by_value() -> Iterator[None]:
     """Let modules go along with their code that are run, not imported, as scenario files are: workers have none."""
-    modules = [module for name, module in list(sys.modules.items()) if _was_run(name, module)]
+    modules = _were_run(len(sys.modules))
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -73,6 +74,12 @@ def _by_value() -> Iterator[None]:
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+@functools.lru_cache(maxsize=1)
+def _were_run(count: int) -> list[ModuleType]:
+    """Those of the ``count`` modules of now; looked for when a job is packed, and by its tasks where more have come."""
+    return [module for name, module in list(sys.modules.items()) if _was_run(name, module)]
 
 
 def _was_run(name: str, module: Any) -> bool:
