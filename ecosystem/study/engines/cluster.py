@@ -110,9 +110,9 @@ class _Flight:
         # nodes that were started here have the environment of this process; others get new workers with it
         environment = {} if started_here else {"runtime_env": {"env_vars": THREADS}}
         # Ray itself would try a block that takes too much memory again and again without end: it is done here
-        options = {"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus, "max_retries": 0, **environment}
+        self.options = {"num_cpus": engine.num_cpus, "num_gpus": engine.num_gpus, "max_retries": 0, **environment}
         # a process that has used one GPU cannot move to another: where nodes have several, each block gets a new one
-        self.kept, self.fresh = (ray.remote(max_calls=calls)(_play).options(**options) for calls in (0, 1))
+        self.kept, self.fresh = (ray.remote(max_calls=calls)(_play) for calls in (0, 1))
         self.key = uuid.uuid4().hex
         # an array, for all workers of a node read it in one place; bytes would be copied for each block
         self.job = ray.put(np.frombuffer(data, np.uint8))
@@ -167,7 +167,7 @@ class _Flight:
         # by cloudpickle as the job is, not by Ray's own copy of it: classes of a script are the same then in both
         given = self.key, self.job, self.made, packed_task(task)
         options, node = self.places.take()
-        reference = (self.play.options(**options) if options else self.play).remote(*given)
+        reference = self.play.options(**{**self.options, **options}).remote(*given)
         self.under_way[reference] = task
         self.places.occupy(reference, node)
 
