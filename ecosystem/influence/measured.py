@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn
@@ -265,7 +265,7 @@ def _interval(values: np.ndarray, counted: np.ndarray, certain: np.ndarray, conf
     effect, n = _mean(values, counted, -1)
     squares, _ = _mean((values - effect[..., None]) ** 2, counted, -1)
     degrees = np.maximum(n - 1, 1)
-    half = student.ppf((1 + confidence) / 2, degrees) * np.sqrt(squares / degrees)
+    half = stdtrit(degrees, (1 + confidence) / 2) * np.sqrt(squares / degrees)
     half = np.where(n > 1, half, np.where(certain & (n == 1), 0.0, np.nan))
     return effect, effect - half, effect + half, n
 
