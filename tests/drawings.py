@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -118,6 +119,31 @@ def faults(drawing: Drawing) -> list[str]:
         if not _within((x - r, y - r, x + r, y + r), (left, top, left + wide, top + high)):
             found.append(f"{name} leaves the paper")
     return found
+
+
+def over_loops(drawing: Drawing, near: float = 2.0) -> list[str]:
+    """Loops that come nearer to a box of real data than the width of their stroke."""
+    root, found = parsed(drawing), []
+    boxes = [(real.get("data-member"), rectangle(real)) for real in classed(root, "real") if real.get("data-member")]
+    for flow in classed(root, "flow"):
+        if flow.get("data-source") == flow.get("data-target"):
+            points = along([path.get("d", "") for path in flow.iter(f"{SVG}path")][-1])
+            found += [
+                f"the {flow.get('data-kind')} loop of {flow.get('data-source')} and real data of {name}"
+                for name, box in boxes
+                if any(box[0] - near < x < box[2] + near and box[1] - near < y < box[3] + near for x, y in points)
+            ]
+    return found
+
+
+def along(path: str, count: int = 60) -> list[tuple[float, float]]:
+    """Places along a path of one Bézier curve."""
+    corners = [complex(*map(float, place.split(","))) for place in re.findall(r"-?[\d.]+,-?[\d.]+", path)]
+    n, places = len(corners) - 1, []
+    for t in (i / count for i in range(count + 1)):
+        place = sum(math.comb(n, k) * (1 - t) ** (n - k) * t**k * corner for k, corner in enumerate(corners))
+        places.append((place.real, place.imag))
+    return places
 
 
 def _inside(box: Box, x: float, y: float, r: float) -> bool:

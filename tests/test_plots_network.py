@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from drawings import by_pair, circle, classed, faults, parsed, tables, text_boxes
+from drawings import by_pair, circle, classed, faults, over_loops, parsed, tables, text_boxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import font_manager
@@ -57,14 +57,14 @@ def test_letters_are_at_most_as_wide_as_they_are_reckoned() -> None:
         assert text_width(character, 1.0) >= wide - 1e-3, character
 
 
-@pytest.mark.parametrize("width", [1440, 860, 390])
+@pytest.mark.parametrize("width", [1440, 860, 390, 360])
 @pytest.mark.parametrize("name", [*SMALL, *PAIRS])
 def test_nothing_overlaps_in_the_gallery(name: str, width: int) -> None:
     if name in SMALL:
         drawing = network(importlib.import_module(f"scenarios.{name}").scenario(**SMALL[name]), width=width)
     else:
         drawing = network(tables(nx.DiGraph(PAIRS[name]), curated=0.5, real=0.5), width=width)
-    assert faults(drawing) == []
+    assert faults(drawing) == [] and over_loops(drawing) == []
     if name in PAIRS or name in ("adaptive", "digits", "loop", "pair", "ring"):
         assert "No room" not in drawing.caption
 

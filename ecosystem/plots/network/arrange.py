@@ -15,7 +15,7 @@ from ecosystem.plots.network.curves import Curve, bow, loop
 from ecosystem.plots.network.layout import LAYOUTS, Room, plan
 from ecosystem.plots.network.picture import Picture, Stroke
 from ecosystem.plots.network.shape import FEW, suiting
-from ecosystem.plots.network.sheet import LINE, Sheet, block, boxed, middle, text_width, two_lines
+from ecosystem.plots.network.sheet import LINE, LOOSE, Sheet, block, boxed, middle, text_width, two_lines
 
 PHONE = 600  # pixels: a narrower drawing is laid out for a phone
 # Of so many members at most: radii and gaps, on wide and narrow paper; and radii where names stand beside circles.
@@ -197,14 +197,17 @@ def _real(sheet: Sheet, i: int, share: float) -> None:
 
 
 def _loop(sheet: Sheet, i: int, stroke: Stroke) -> None:
-    """A curve of a member that reads itself, where least is in its way."""
-    size, found = 22.0 if sheet.radii[i] > 26 else 17.0 if sheet.radii[i] > 14.5 else 10.0, []
-    for angle, cost in sheet.directions(i):
-        curve = loop(sheet.centres[i], float(sheet.radii[i]), angle, sheet.thick(stroke), stroke.kind == "minus", size)
-        far = curve.points[8:-8]
-        box = (*far.min(0), *far.max(0))
-        cost += 0.1 * sheet.crossed(box) + sheet.over(curve.points) + 5 * (not sheet.free(box))
-        found.append((cost, curve))
+    """A curve of a member that reads itself, where least is in its way; smaller where there is no room."""
+    large, found = 22.0 if sheet.radii[i] > 26 else 17.0 if sheet.radii[i] > 14.5 else 10.0, []
+    for shrunk, size in enumerate((large, 0.7 * large)):
+        for angle, cost in sheet.directions(i):
+            width, blunt = sheet.thick(stroke), stroke.kind == "minus"
+            curve = loop(sheet.centres[i], float(sheet.radii[i]), angle, width, blunt, size)
+            far = curve.points[8:-8]
+            box = (*far.min(0), *far.max(0))
+            cost += 0.1 * sheet.crossed(box) + 0.8 * shrunk + 5 * (not sheet.free(box))
+            cost += 2 * sheet.over(curve.points, LOOSE) + 2 * sheet.touches(far, 4.0)
+            found.append((cost, curve))
     curve = min(found, key=lambda pair: pair[0])[1]
     sheet.draw(stroke, curve, curve.points[4:-2])
     sheet.boxes.append(boxed(curve.points[16], 6.0, 6.0))

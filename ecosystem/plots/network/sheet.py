@@ -19,6 +19,7 @@ from ecosystem.plots.network.layout import Plan
 from ecosystem.plots.network.picture import Picture, Stroke
 
 LINE = 1.2
+LOOSE = 5.0  # pixels between a loop, with its head, and a box
 THICKET = 150  # strokes: above it they are drawn lightly, and nothing is looked for around them
 _WIDTHS = {0.34: "iIjl|.,:;' ", 0.42: "ftr()[]/\\-J!’", 0.58: '`"*?_–“”FL', 0.84: "#+=<>~^−→▲▼w&", 1.02: "mMW@%—…"}
 _EM = {character: width for width, characters in _WIDTHS.items() for character in characters}
@@ -61,6 +62,12 @@ def middle(box: Box) -> np.ndarray:
     return np.array([box[0] + box[2], box[1] + box[3]]) / 2
 
 
+def passes(points: np.ndarray, box: Box, near: float = 0.0) -> bool:
+    """Whether a line goes through a box, or comes so ``near`` to it."""
+    x0, y0, x1, y1 = box
+    return bool(((points > (x0 - near, y0 - near)) & (points < (x1 + near, y1 + near))).all(1).any())
+
+
 @dataclass
 class Sheet:
     """A drawing under way: where members stand, in pixels, layers of SVG from the ground up, and what is taken.
@@ -81,6 +88,7 @@ class Sheet:
     layers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     missing: Counter[str] = field(default_factory=Counter)  # what found no room
     boxes: list[Box] = field(default_factory=list)
+    loops: list[np.ndarray] = field(default_factory=list)  # places on curves of members that read themselves
     cloud: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
 
     def __post_init__(self) -> None:
@@ -114,13 +122,19 @@ class Sheet:
         inside = (self.cloud > box[:2]) & (self.cloud < box[2:])
         return 0 if self.light else int(inside.all(1).sum())
 
-    def over(self, points: np.ndarray) -> int:
-        """How many boxes that are taken a line goes through."""
-        return sum(bool(((points > box[:2]) & (points < box[2:])).all(1).any()) for box in self.boxes)
+    def over(self, points: np.ndarray, near: float = 0.0) -> int:
+        """How many boxes that are taken a line goes through, or comes so ``near``."""
+        return sum(passes(points, box, near) for box in self.boxes)
+
+    def touches(self, points: np.ndarray, near: float) -> bool:
+        """Whether a line comes so near to a curve; of very many curves there is no avoiding."""
+        away = np.empty((0, 1)) if self.light else np.hypot(*(points[:, None] - self.cloud).T)
+        return bool(away.min(initial=math.inf) < near)
 
     def draw(self, stroke: Stroke, curve: Curve, points: np.ndarray) -> None:
         """Remember a curve, and places on it."""
         self.curves.append((stroke, curve))
+        self.loops += [curve.points] if stroke.source == stroke.target else []
         self.cloud = np.concatenate([self.cloud, points[:: 16 if self.light else 2]])
         for end, angle in zip((stroke.source, stroke.target), curve.angles, strict=True):
             self.angles[end].append(angle)
@@ -148,7 +162,7 @@ class Sheet:
             spots = steps[:, None] * (math.cos(angle), math.sin(angle))
             far = np.hypot(*np.maximum(np.abs(spots) - np.array(size) / 2, 0).T)
             box = boxed(self.centres[member] + spots[np.argmax(far >= steps[0])], *size)
-            if self.free(box):
+            if self.free(box) and not any(passes(loop, box, LOOSE) for loop in self.loops):
                 over = self.over(np.linspace(self.centres[member], middle(box), 17))
                 found.append((cost + over + crossing * self.crossed(box), box, angle))
         return min(found, key=lambda spot: spot[0], default=None)
