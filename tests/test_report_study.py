@@ -199,8 +199,8 @@ def test_noise_is_seldom_called_a_change() -> None:
     shared, own = rng.normal(size=(2000, 1, 6)), rng.normal(size=(2000, 20, 6))
     for weight in (0.0, 0.7, 1.0):
         sample = Sample.of(weight * shared + np.sqrt(1 - weight**2) * own, np.zeros(20, dtype=bool))
-        assert sample.anywhere(1).mean() < 0.035 and sample.anywhere(-1).mean() < 0.035
-    assert Sample.of(own + 3.0, np.zeros(20, dtype=bool)).anywhere(1).mean() > 0.99
+        assert (sample.anywhere(1) <= 0.025).mean() < 0.035 and (sample.anywhere(-1) <= 0.025).mean() < 0.035
+    assert Sample.of(own + 3.0, np.zeros(20, dtype=bool)).anywhere(1).max() <= 0.025
 
 
 @pytest.mark.parametrize("name", ["plane", "partly", "settled", "mixed"])
@@ -250,7 +250,7 @@ SENTENCES = {
         "A stable point was found at all 3 points where one was looked for.",
         "the dynamics settle at 3",
     ],
-    "crowd": ["Of 200 members", "The 12 members that move most"],
+    "crowd": ["No member shows a clear change against real data alone", "The 12 members that move most"],
     "half": ["This study is not finished: 2 of 4 points and 1 of 2 blocks are computed."],
     "begun": ["Nothing has been computed yet.", "0 of 2 points", "No block of this study is finished yet"],
 }

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
-from ecosystem.core.words import called, number
+from ecosystem.core.chance import discoveries, two_sided
+from ecosystem.core.words import called, counted, number
 from ecosystem.influence import sentences
 from ecosystem.running.verdicts import ENOUGH
 from ecosystem.scenario import Scenario
@@ -132,6 +134,8 @@ def of_measured(table: pd.DataFrame, confidence: float, led: Set[str], measure: 
 
     A verdict is what the whole interval says, as of exact influence; *undefined* where there was nothing to average,
     *unclear* where the interval holds zero, *few* where fewer than three pairs of runs say nothing about chance.
+    Intervals are those of each effect by itself; verdicts allow for their number (Benjamini and Hochberg): of those
+    that say something, at most a share of 1 − ``confidence`` is there by chance, on average.
     ``led`` are members for whom others choose.
     """
     own = table["kind"] == "self"
@@ -139,21 +143,32 @@ def of_measured(table: pd.DataFrame, confidence: float, led: Set[str], measure: 
     down = np.where(own, np.where(table["target"].isin(led), "lowers", "backfires"), "harms")
     down = down if measure == "alignment" else "lowers"
     few = (table["seeds"] < ENOUGH) & ~(table["low"] == table["high"])
+    clear, many = _clear(table, few, confidence)
     rules = [
         table["effect"].isna(),
         few,
-        table["low"] > 0,
-        table["high"] < 0,
+        clear & (table["effect"] > 0),
+        clear & (table["effect"] < 0),
         (table[["low", "high"]] == 0).all(axis=1),
     ]
     kinds = np.select([rule.to_numpy(bool) for rule in rules], ["undefined", "few", up, down, "none"], "unclear")
     rows = table.assign(verdict=kinds)
-    rows["sentence"] = [_measured(row, confidence, measure) for row in rows.to_dict("records")]
+    rows["sentence"] = [_measured(row, confidence, measure, many) for row in rows.to_dict("records")]
     return rows
 
 
-def _measured(row: dict[Any, Any], confidence: float, measure: str) -> str:
-    """A measured influence in words, for one percentage point, with its interval."""
+def _clear(table: pd.DataFrame, few: pd.Series, confidence: float) -> tuple[np.ndarray, int]:
+    """Which measured effects are more than chance, given how many there are; and how many chance had a part in."""
+    effect, low, high, pairs = (table[name].to_numpy(float) for name in ("effect", "low", "high", "seeds"))
+    degrees = np.maximum(pairs - 1, 1)
+    chances = two_sided(effect, (high - low) / 2 / stdtrit(degrees, (1 + confidence) / 2), degrees)
+    chances[few] = np.nan
+    certain = (low == high) & (effect != 0)
+    return discoveries(chances, 1 - confidence) | certain, int((~np.isnan(chances)).sum())
+
+
+def _measured(row: dict[Any, Any], confidence: float, measure: str, many: int) -> str:
+    """A measured influence in words, for one percentage point, with its interval; of ``many`` that were measured."""
     effect, reach = float(row["effect"]) / 100, float(row["high"] - row["low"]) / 200
     name, target, itself = called(row["source"]), called(row["target"]), row["kind"] == "self"
     whose = ("its" if itself else f"{target}’s") + f" {measure}"
@@ -168,7 +183,8 @@ def _measured(row: dict[Any, Any], confidence: float, measure: str) -> str:
     if row["verdict"] == "unclear":
         low, high = (number(float(row[side]) / 100, reach, sign=True) for side in ("low", "high"))
         interval = f"one percentage point more moves it by {low} to {high} ({100 * confidence:g} %)"
-        return f"Curating {name} has no clear effect on {whose}: {interval}."
+        among = "" if row["low"] <= 0 <= row["high"] else f", which among {counted(many, 'effect')} may be chance"
+        return f"Curating {name} has no clear effect on {whose}: {interval}{among}."
     verb = {"pays": f"pays for {name}", "backfires": "backfires", "lowers": f"does not pay for {name}"}
     if measure != "alignment":
         return f"Curating {name}: {more}{sure}."

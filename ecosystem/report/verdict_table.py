@@ -89,11 +89,14 @@ def _cautions(run: Run, told: pd.DataFrame, interval: bool) -> list[str]:
             f"leaves zero out, and {verdicts.ENOUGH} replicates or more say so; no clear change means that it does not "
             "say, not that there is none."
         )
+        if told["change"].notna().sum() > 1:
+            notes.append(
+                "Verdicts allow for the number of members: each interval is that of one member by itself, and of those "
+                "that gained or lost at most one in twenty is there by chance, on average (Benjamini and Hochberg)."
+            )
         if told["replicates"].max() < verdicts.ENOUGH:
             count = counted(int(told["replicates"].max()), "replicate")
             notes.append(f"{count.capitalize()} make an interval, not a verdict: run it with --replicates 20 or so.")
-        if len(told) > 10:
-            notes.append("At 95 %, about one unchanged member in twenty shows up as changed by chance alone.")
     elif verdicts.exact(run):
         notes.append("A population run has no chance in it: changes are exact and need no interval.")
     elif verdicts.population(run):

@@ -2,6 +2,7 @@
 
 Runs of one seed share every draw, whatever was changed between their scenarios, so differences are taken replicate by
 replicate and then averaged: chance that both had falls out. Where they have no seed in common, the interval is Welch's.
+Words allow for the number of members, as verdicts on one run do; intervals are those of each member by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ecosystem.core.chance import discoveries, two_sided
 from ecosystem.core.check import brief
 from ecosystem.running.run import Run
 from ecosystem.running.verdicts import ENOUGH, KEYS, all_diverged, exact, finished
@@ -107,7 +109,7 @@ def _between(base: Run, run: Run) -> pd.DataFrame:
     paired = bool(sides[0].seeds & sides[1].seeds)
     certain = exact(base) and exact(run)
     diverged = all_diverged(base) or all_diverged(run)
-    rows = []
+    rows, told = [], []
     for member in dict.fromkeys([*sides[0].tastes, *sides[1].tastes]):
         why, pairs, by_label = _comparable(member, sides, paired)
         then, now = (side.end(member, kept) for side, kept in zip(sides, pairs, strict=True))
@@ -118,8 +120,19 @@ def _between(base: Run, run: Run) -> pd.DataFrame:
             row |= dict.fromkeys(("difference", "error", "low", "high"), np.nan)
         noted = {"rounds": sides[0].rounds != sides[1].rounds, "labels": by_label}
         notes = [NOTES[key] for key, holds in noted.items() if holds and not why]
-        rows.append(row | {"words": "; ".join([WORDS[why or _kind(row, (then, now), certain)], *notes])})
-    return pd.DataFrame(rows)
+        rows.append(row)
+        told.append((why or _kind(row, (then, now), certain), notes))
+    kinds = _allowing(rows, [kind for kind, _ in told])
+    words = ["; ".join([WORDS[kind], *notes]) for kind, (_, notes) in zip(kinds, told, strict=True)]
+    return pd.DataFrame(rows).assign(words=words)
+
+
+def _allowing(rows: list[dict[str, Any]], kinds: list[str]) -> list[str]:
+    """What differences mean, given how many there are: those in which chance has a part are judged together."""
+    judged = np.isin(kinds, ["above", "below", "unclear"])
+    chances = np.where(judged, [row.get("chance", np.nan) for row in rows], np.nan)
+    unsure = ~np.isnan(chances) & ~discoveries(chances)
+    return ["unclear" if may_be_chance else kind for kind, may_be_chance in zip(kinds, unsure, strict=True)]
 
 
 class _Side:
@@ -210,6 +223,7 @@ def _difference(then: pd.Series, now: pd.Series, paired: bool) -> dict[str, Any]
     difference = float((now - then).mean()) if paired and count else after - before
     reach = error * float(stdtrit(free, 0.975))
     ends = {"alignment": after, "base": before, "difference": difference, "error": error}
+    ends["chance"] = float(two_sided(np.array(difference), np.array(error), np.array(free)))
     return ends | {"low": difference - reach, "high": difference + reach, "replicates": count}
 
 

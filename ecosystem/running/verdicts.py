@@ -3,8 +3,9 @@
 A member's change is the difference between its last recorded alignment and what it would be if nobody read anybody
 (:mod:`ecosystem.running.baseline`: its own real data alone; without any, its start), taken within each replicate and
 then averaged. The standard error is that of the mean over replicates, the interval Student's t at 95 %; fewer than
-`ENOUGH` replicates make an interval, not a verdict. A replicate that diverged is left out of every mean (it has no
-end), unless all of them did.
+`ENOUGH` replicates make an interval, not a verdict. A verdict on one of many members allows for their number: its
+interval leaves zero out, and it is among the :func:`~ecosystem.core.chance.discoveries` at 5 %. A replicate that
+diverged is left out of every mean (it has no end), unless all of them did.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ecosystem.core.chance import discoveries, two_sided
 from ecosystem.core.words import counted, number
 from ecosystem.running.baseline import DATA, REFITTED, START
 
@@ -110,6 +112,9 @@ def randomly_timed(run: Recorded) -> bool:
 def outcomes(run: Recorded) -> pd.DataFrame:
     """One row a member, in the scenario's order: where its alignment began and ended, and what that means.
 
+    Intervals are those of each member by itself; of `gained` and `lost` at most one in twenty is there by chance, on
+    average, however many members there are (Benjamini and Hochberg).
+
     Columns: member, reward, curation, first, last (rounds), alone (its alignment if nobody read anybody), start, end,
     change (end less alone; means over replicates), error (standard error of the change), low, high (its 95 %
     interval), replicates, against (what ``alone`` is: refitted, data, start), kind (a key of `WORDS`), words (that in
@@ -143,16 +148,17 @@ def outcomes(run: Recorded) -> pd.DataFrame:
     table = table.assign(low=table["change"] - reach, high=table["change"] + reach)
     about = run.members[["member", "reward", "curation"]].assign(member=run.members["member"].astype(str))
     table = about.merge(table, left_on="member", right_index=True, how="left")
-    table["kind"] = _kinds(table, exact(run), all_diverged(run))
+    table["kind"], many = _kinds(table, exact(run), all_diverged(run))
     table["words"] = table["kind"].map(WORDS)
-    table["sentence"] = [_sentence(row) for row in table.to_dict("records")]
+    table["sentence"] = [_sentence(row, many) for row in table.to_dict("records")]
     return table.reset_index(drop=True)
 
 
-def _sentence(row: dict[Any, Any]) -> str:
-    """A verdict on one member with its numbers."""
+def _sentence(row: dict[Any, Any], many: int) -> str:
+    """A verdict on one member with its numbers, of ``many`` that were looked at."""
     change, reach = row["change"], (row["high"] - row["low"]) / 2
     opening = f"{row['member']}: {row['words']}"
+    opening += f" among {counted(many, 'member')}" * (row["kind"] == "unclear" and not row["low"] <= 0 <= row["high"])
     if row["kind"] == "diverged" or not np.isfinite(change):
         return f"{opening}."
     few: dict[str, Any] = {"scale": row["error"], "digits": 2} if row["error"] > 0 else {}
@@ -164,8 +170,8 @@ def _sentence(row: dict[Any, Any]) -> str:
     return f"{opening}; its alignment ends at {end}, {size} {side} the {alone} {AGAINST[row['against']]}."
 
 
-def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
-    """The verdict on each row, by the first rule that applies."""
+def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> tuple[np.ndarray, int]:
+    """The verdict on each row, by the first rule that applies; and how many rows chance had a part in."""
     change, single = table["change"], table["error"].isna()
     scale = 1e-9 if certain else 1e-12  # rounding, relative to the start
     moved = change.abs() > scale * np.maximum(1.0, table["alone"].abs())
@@ -180,10 +186,18 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> np.ndarray:
         (single & (change > 0), "rose"),
         (single, "fell"),
         (table["replicates"] < ENOUGH, "few"),
-        (table["low"] > 0, "gained"),
-        (table["high"] < 0, "lost"),
     ]
-    return np.select([rule.to_numpy(bool) for rule, _ in rules], [kind for _, kind in rules], "unclear")
+    kinds = np.select([rule.to_numpy(bool) for rule, _ in rules], [kind for _, kind in rules], "unclear")
+    clear, many = _clear(table, kinds == "unclear")
+    return np.where(clear, np.where(change > 0, "gained", "lost"), kinds), many
+
+
+def _clear(table: pd.DataFrame, open_: np.ndarray) -> tuple[np.ndarray, int]:
+    """Which of the rows that are ``open_`` are more than chance, given how many there are; what has no error is."""
+    change, error = (table[name].to_numpy(float) for name in ("change", "error"))
+    chances = two_sided(change, error, table["replicates"].to_numpy(float) - 1)
+    chances = np.where(open_, chances, np.nan)
+    return discoveries(chances) | (open_ & (error == 0)), int((~np.isnan(chances)).sum())
 
 
 def headline(run: Recorded, table: pd.DataFrame) -> str:

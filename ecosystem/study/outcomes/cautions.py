@@ -7,7 +7,7 @@ import numpy as np
 from ecosystem.core.words import counted
 from ecosystem.running.verdicts import ALONE
 from ecosystem.study.outcomes.reading import Alignment
-from ecosystem.study.outcomes.subject import MANY, Subject
+from ecosystem.study.outcomes.subject import Subject
 
 
 def cautions(subject: Subject) -> list[str]:
@@ -28,8 +28,11 @@ def cautions(subject: Subject) -> list[str]:
             "At 95 %, about one unchanged point in twenty looks changed by chance alone, often beside others, as "
             "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %)."
         )
-        if len(found.members) > MANY:
-            notes.append("Of members that do not change, about one in twenty shows up as changed by chance alone.")
+        if len(found.members) > 1:
+            notes.append(
+                "Verdicts on members allow for their number too: of those that gain or lose at most one in twenty is "
+                "there by chance, on average (Benjamini and Hochberg)."
+            )
     if endless := sum(verdict.endless > 0 for verdict in subject.verdicts):
         some = f"Of {counted(endless, 'member')} some alignments are"
         notes.append(f"{some} infinite (∞): those points are no part of means, highest and lowest values or verdicts.")

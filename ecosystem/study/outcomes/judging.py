@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecosystem.core.chance import discoveries
 from ecosystem.study.outcomes.reading import Alignment
 
 
@@ -59,7 +60,7 @@ def judged(found: Alignment) -> list[Verdict]:
     if found.change is not None:
         scale = found.size[:, None]
         sign = found.change.sign(scale)
-        up, down = (found.change.anywhere(side, scale) for side in (1, -1))
+        up, down = _sides(*(found.change.anywhere(side, scale) for side in (1, -1)), found.change.error)
         compared, known = seen & np.isfinite(found.change.mean), np.isfinite(found.change.error)
         beyond = seen & ~compared & (found.change.seeds > 0)
         ways = _kinds(sign, up, down, found.change.error)
@@ -84,6 +85,19 @@ def judged(found: Alignment) -> list[Verdict]:
         )
         for i, name in enumerate(found.members)
     ]
+
+
+def _sides(up: np.ndarray, down: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which members gain anywhere and which lose, of the chances of either: more than chance, given how many there are.
+
+    A member is found if the clearer of its sides is, at 5 %; of those, a side counts that is as clear as the last one
+    that was found has to be (Benjamini and Bogomolov 2014). What has no chance in it counts as it is.
+    """
+    chance = np.any(np.nan_to_num(error) > 0, axis=1)
+    either = np.where(chance, 2 * np.fmin(up, down), np.nan)
+    found = discoveries(either)
+    level = np.where(chance, 0.05 * found.sum() / max((~np.isnan(either)).sum(), 1), 0.05)
+    return (found | ~chance) & (2 * up <= level), (found | ~chance) & (2 * down <= level)
 
 
 def _kinds(sign: np.ndarray, up: np.ndarray, down: np.ndarray, error: np.ndarray) -> list[str]:

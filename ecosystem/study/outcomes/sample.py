@@ -63,10 +63,10 @@ class Sample:
         return np.where(np.isfinite(self.mean), sign, np.nan)
 
     def anywhere(self, side: int, scale: np.ndarray | float = 0.0) -> np.ndarray:
-        """Whether the means of a name are above zero (``side`` 1) or below (−1) at any place at all, ``[names]``.
+        """How probable it is by chance that a name's means are so far above zero (``side`` 1) or below (−1) anywhere.
 
-        Simes' test at 2.5 % over all places: it allows for their number, and holds where they go together, as points
-        with the same seeds do.
+        ``[names]``: by Simes' test over all places: it allows for their number, and holds where they go together, as
+        points with the same seeds do. NaN where there is no place.
         """
         mean, error = side * self.mean, np.nan_to_num(self.error)
         moved = np.where(np.isfinite(mean), mean > 1e-9 * np.asarray(scale), False)
@@ -74,8 +74,9 @@ class Sample:
             chance = stdtr(np.maximum(self.seeds - 1, 1), -mean / error)
         chance = np.where(moved, np.where(error > 0, chance, 0.0), 1.0)
         chance = np.sort(np.where(np.isfinite(mean), chance, np.inf), axis=1)
-        count = np.maximum(np.isfinite(mean).sum(1, keepdims=True), 1)
-        return (chance <= 0.025 * np.arange(1, chance.shape[1] + 1) / count).any(1)
+        count = np.isfinite(mean).sum(1)
+        simes = (chance * count[:, None] / np.arange(1, chance.shape[1] + 1)).min(1, initial=np.inf)
+        return np.where(count > 0, simes, np.nan)
 
     def average(self, level: np.ndarray, levels: int) -> Sample:
         """Means over the points of each level (``level[point]``, −1: none); every point that was seen counts once.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
 
 from ecosystem.core.words import called, capital, counted, joined, number, percent, shortened
 from ecosystem.running.baseline import START
@@ -13,7 +12,7 @@ from ecosystem.study.outcomes.failing import lie
 from ecosystem.study.outcomes.judging import Verdict
 from ecosystem.study.outcomes.reading import columns
 from ecosystem.study.outcomes.sample import strongest
-from ecosystem.study.outcomes.subject import MANY, Subject
+from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.turning import turning
 from ecosystem.study.outcomes.verdicts import phrase, value
 from ecosystem.study.outcomes.ways import Way, ways
@@ -46,11 +45,6 @@ def _main(subject: Subject) -> tuple[str, str]:
     if len(found) <= HEADED:
         told = "; ".join(f"{called(v.name)} {_headed(subject, v)}" for v in found)
         return _sentence(told) + _one_run(subject), _most(subject) if found[0].kind == "varies" else _brief(subject)
-    changed = sum(verdict.kind in ("gains", "loses", "both") for verdict in found)
-    if len(found) > MANY and 0 < changed <= binom.ppf(0.99, len(found), 0.05) and not subject.certain:
-        chance = f"{changed:,} change clearly, no more than chance alone would make"
-        words = _sentence(f"of {counted(len(found), 'member')}, {chance}")
-        return words, words
     return of_all, _brief(subject)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
 
+from ecosystem.core.chance import most_by_chance
 from ecosystem.core.words import joined, shortened
 from ecosystem.study.outcomes.measuring import Numbers
 from ecosystem.study.outcomes.sample import Sample
@@ -30,7 +30,7 @@ def turning(found: Numbers, sweep: Sweep, parameter: Parameter, size: np.ndarray
     turned = {}
     for i in range(len(found.names)):
         signs, firsts = _signs(found.sample.only([i]), groups, float(size[i]))
-        least = binom.ppf(0.99, max(len(signs), 1), CHANCE)
+        least = most_by_chance(max(len(signs), 1), CHANCE)
         if min((signs == 1).sum(), (signs == -1).sum()) > (least if found.sample.stray[i].any() else 0):
             turned[i] = _told(parameter, others, signs, firsts)
     return turned
