@@ -1,4 +1,4 @@
-"""The command line: ``ecosystem run``, ``describe``, ``influence``, ``study`` and ``report``, a file each.
+"""The command line: ``ecosystem run``, ``describe``, ``influence``, ``compare``, ``study`` and ``report``, a file each.
 
 Torch, Mesa and pandas are imported inside the functions that use them: ``ecosystem --help`` answers at once.
 """

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ecosystem.cli import gallery
+from ecosystem.cli.compare import compare
 from ecosystem.cli.describe import describe
 from ecosystem.cli.errors import complain
 from ecosystem.cli.explore import explore
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, describe, influence, explore, study, status, failures, report):
+for command in (run, describe, influence, compare, explore, study, status, failures, report):
     app.command()(command)
 app.add_typer(gallery.program, name="gallery")
 
