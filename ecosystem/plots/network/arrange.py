@@ -143,7 +143,7 @@ def _bows(sheet: Sheet) -> None:
     for stroke in between:
         bends = (0.0, 0.14, -0.14, 0.26, -0.26, 0.4, -0.4)
         if pairs[frozenset((stroke.source, stroke.target))] > 1:
-            start = 0.34 if stroke.kind in ("curated", "minus") and same[stroke.source, stroke.target] > 1 else 0.12
+            start = 0.34 if stroke.kind == "curated" and same[stroke.source, stroke.target] > 1 else 0.12
             bends = (start, start + 0.1, start + 0.22)
         curve = _clear(sheet, stroke, bends)
         sheet.draw(stroke, curve, curve.points[2:-1])

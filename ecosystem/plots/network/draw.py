@@ -177,8 +177,11 @@ def _caption(picture: Picture, made: Sheet) -> str:
         said += ["A grey box is real data."] if any(face.real > 0 for face in picture.faces) else []
     else:
         said[0] += f", and is the thicker the larger its {picture.carry}; what is below 0 is dashed and ends in a bar."
-        if len({(stroke.source, stroke.target) for stroke in picture.strokes}) < len(picture.strokes):
-            said.append("Gains and harms of one flow are two arrows: they do not cancel.")
+        if any(" " in stroke.words for stroke in picture.strokes):
+            said.append(
+                "Where a flow carries gains and harms, both stand on its arrow, which has the sign of their sum and is "
+                "as thick as the larger: they do not cancel."
+            )
     if any(stroke.later for stroke in picture.strokes):
         said.append("Dotted arrows come later.")
     if any(face.tint == face.tint for face in picture.faces):

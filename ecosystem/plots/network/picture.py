@@ -118,7 +118,11 @@ def _shares(tables: Tables) -> list[Stroke]:
 
 
 def _numbered(tables: Tables) -> list[Stroke]:
-    """Numbers of edges: two strokes where gains and harms go along one flow, a thin one where there is nothing."""
+    """Numbers of edges: a thin stroke where there is nothing.
+
+    Where gains and harms go along one flow it has the words of both, the sign of their sum, and is as thick as the
+    larger of them: what cancels is not nothing.
+    """
     place = {name: i for i, name in enumerate(tables.names)}
     rows = {(row["source"], row["target"]): row for row in tables.flows}
     sizes = [abs(value) for values in tables.values.values() for value in values]
@@ -134,13 +138,13 @@ def _numbered(tables: Tables) -> list[Stroke]:
         if row is not None:
             parts = [f"{percent(row[kind])} {kind}" for kind in KINDS if row[kind] > 0]
             title = _flow(row, f"{said} ({', '.join(parts) or 'no share'})", row["curated"] > 0)
-        for value in drawn:
-            some = abs(value) > ZERO * largest
-            kind = ("plus" if value > 0 else "minus") if some else "zero"
-            weight = min(1.0, abs(value) / largest) if some and largest else float(some)
-            words = "" if math.isnan(value) else _signed(value)
-            ends = place[pair[0]], place[pair[1]]
-            found.append(Stroke(*ends, kind, weight, words, title, row is not None and not row["there"]))
+        most = max(abs(value) for value in drawn)
+        some = most > ZERO * largest
+        kind = ("plus" if math.fsum(drawn) >= 0 else "minus") if some else "zero"
+        weight = min(1.0, most / largest) if some and largest else float(some)
+        words = " ".join(_signed(value) for value in drawn if not math.isnan(value))
+        ends = place[pair[0]], place[pair[1]]
+        found.append(Stroke(*ends, kind, weight, words, title, row is not None and not row["there"]))
     return found
 
 
