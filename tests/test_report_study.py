@@ -250,7 +250,7 @@ SENTENCES = {
         "A stable point was found at all 3 points where one was looked for.",
         "the dynamics settle at 3",
     ],
-    "crowd": ["No member shows a clear change against real data alone", "The 12 members that move most"],
+    "crowd": ["No member shows a clear change against its real data alone", "The 12 members that move most"],
     "half": ["This study is not finished: 2 of 4 points and 1 of 2 blocks are computed."],
     "begun": ["Nothing has been computed yet.", "0 of 2 points", "No block of this study is finished yet"],
 }

@@ -17,11 +17,12 @@ from synthetic_studies import STUDIES, duo
 from ecosystem.core.words import apart
 from ecosystem.report import study_charts, study_tables
 from ecosystem.study import Results, Study, identity
-from ecosystem.study.outcomes import story
+from ecosystem.study.outcomes import story, tables
 from ecosystem.study.outcomes.cautions import cautions
 from ecosystem.study.outcomes.measuring import numbers
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.subject import Subject
+from ecosystem.study.outcomes.sweep import Sweep
 from ecosystem.study.store import Store
 from tests.studies import pair
 
@@ -185,3 +186,13 @@ def test_names_that_differ_are_told_apart() -> None:
     ends = [f"/data/of/the/first/run/{part}/and/then/the/model.pt" for part in ("of may", "of june")]
     assert len(set(apart([*ends, ends[0], "a  b", "a b"], 32))) == 5
     assert apart(["short", *ends], 32)[0] == "short"
+
+
+def test_intervals_end_where_no_number_can_be(tmp_path: Path) -> None:
+    """Bands of ``change``, which is never below 0, reached below it: Student's t of few seeds knows no ends."""
+    results = Study("pair", pair, grid={"share": [0.1, 0.3]}, seeds=2).run(tmp_path, workers=0)
+    found, share = numbers(results, "change"), tables.parameter_of(Sweep.of(results), "share")
+    assert (found.least, found.most) == (0.0, np.inf)
+    table = tables.along(found, share)
+    assert (table["low"] == 0).any() and (table["low"] >= 0).all() and (2 * table["mean"] < table["high"]).any()
+    assert (tables.along(numbers(results, "alignment"), share)["low"] < 0).any()  # of which nothing is known

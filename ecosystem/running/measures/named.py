@@ -18,6 +18,9 @@ Measure = Callable[[View], Any]
 
 OWN = ("seed", "replicate", "round", "member", "updated", "loss", "variant", "point", "seeds")
 TABLES = ("members", "flows", "rounds", "changes", "failures", "texts", "baseline")
+# Where the numbers of built-in measures can be; of all others nothing is known.
+BOUNDS = dict.fromkeys(("change", "total_variance", "data_distance", "distance"), (0.0, np.inf))
+BOUNDS |= {"effective_number": (1.0, np.inf), "updated": (0.0, 1.0)}
 OTHERS = (
     "settings",
     "samples",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import listed
+from ecosystem.running.measures.named import BOUNDS
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.reading import (
     Alignment,
@@ -37,7 +38,7 @@ class Numbers:
     """Numbers of some ``names`` (members, or pairs of them) at every point, with their chance.
 
     ``base [names, points]`` is what they are compared with, ``basis`` what that is. Where they are ``signed``, zero
-    divides what falls from what rises.
+    divides what falls from what rises. Intervals are cut where no such number can be: below ``least``, above ``most``.
     """
 
     label: str
@@ -48,6 +49,8 @@ class Numbers:
     signed: bool = False
     kinds: list[str] = field(default_factory=list)
     note: str = ""
+    least: float = -np.inf
+    most: float = np.inf
 
     def only(self, names: Sequence[str]) -> Numbers:
         """Those of some names, in the order of the study."""
@@ -184,7 +187,9 @@ def _column(results: Contents, table: str, column: str) -> Numbers:
         seen[at[0][there], at[1][there]] = False
     sample = Sample.of(cells, exact_points(results, seen, seeded))
     words = column.replace("_", " ") + (" at the end" if played else "")
-    return Numbers(words, known, sample, signed=bool((values < 0).any() and (values > 0).any()))
+    least, most = BOUNDS.get(column, (-np.inf, np.inf))
+    signed = bool((values < 0).any() and (values > 0).any())
+    return Numbers(words, known, sample, signed=signed, least=least, most=most)
 
 
 def _name(row: tuple[object, ...], whose: list[str], column: str) -> str:

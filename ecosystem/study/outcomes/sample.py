@@ -75,7 +75,7 @@ class Sample:
         chance = np.where(moved, np.where(error > 0, chance, 0.0), 1.0)
         chance = np.sort(np.where(np.isfinite(mean), chance, np.inf), axis=1)
         count = np.isfinite(mean).sum(1)
-        simes = (chance * count[:, None] / np.arange(1, chance.shape[1] + 1)).min(1, initial=np.inf)
+        simes = (chance * np.maximum(count, 1)[:, None] / np.arange(1, chance.shape[1] + 1)).min(1, initial=np.inf)
         return np.where(count > 0, simes, np.nan)
 
     def average(self, level: np.ndarray, levels: int) -> Sample:

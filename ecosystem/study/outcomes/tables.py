@@ -134,7 +134,8 @@ def _long(
         table[axis] = np.tile(values, names)
         table["label" if len(axes) == 1 else f"{axis}_label"] = np.tile(labels, names)
     mean, reach = np.where(np.abs(sample.mean) <= ROUNDING * size(found.sample), 0.0, sample.mean), sample.reach
-    ends = {"mean": mean, "low": mean - reach, "high": mean + reach}
+    least, most = np.minimum(found.least, mean), np.maximum(found.most, mean)  # no interval leaves its mean out
+    ends = {"mean": mean, "low": np.maximum(mean - reach, least), "high": np.minimum(mean + reach, most)}
     seeds = np.broadcast_to(sample.seeds, sample.mean.shape)
     return table.assign(**{name: value.ravel() for name, value in ends.items()}, seeds=seeds.ravel())
 
