@@ -13,6 +13,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and what tests start would inherit that
 
 
+# Modules that run in one worker, by what they share and would else make once in each: studies, runs and pages computed
+# for a whole module, or libraries that take ten seconds to import. Groups go first: none is left at the end.
+TOGETHER = {
+    "language": ("codecs", "language", "language_bases", "preferences", "scenarios_language", "weights_back"),
+    "images": ("cifar", "diffusion", "gallery_images", "image_flow", "rewards_images"),
+    **{
+        name: (name,)
+        for name in (
+            *("cli_compare", "influence_of", "plots_influence", "plots_study", "report", "report_generators"),
+            *("report_influence", "report_page", "report_study", "study_damage", "study_failures", "study_store"),
+        )
+    },
+}
+GROUPS = {f"test_{module}": group for group, modules in TOGETHER.items() for module in modules}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if group := GROUPS.get(item.path.stem):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(params=["dense", "sparse", "products"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The three forms in which ``B`` may be had; small networks made to take those of large ones."""

@@ -306,19 +306,19 @@ def test_a_window_of_everything_is_accumulation(generator) -> None:
 
 
 def test_subsample_is_uniform_over_all_rounds() -> None:
-    """Of 5 rounds with 4 samples each, 4 are kept: every round has the same chance. 6,000 replicates, 5 s.e."""
+    """Of 5 rounds with 4 samples each, 4 are kept: every round has the same chance. 1,000 replicates, 5 s.e."""
     s = Scenario("archive", rounds=5, samples=4)
     s.add("clock", Member(Location([0.0], 0.0)))
     s.connect("clock", "clock", Flow(raw=1.0, transform=lambda x: x + 1))
     s.add("a", Member(Location([0.0], 0.0), retention=subsample(4)))
     s.connect("clock", "a", Flow(raw=1.0))
-    replicates = 3000
+    replicates = 1000
     eco = Ecosystem(s, seeds=[(0, r) for r in range(replicates)])
     eco.run()
     mean = eco["a"].generator.mean.flatten()  # the mean of the rounds 0..4 that were kept
     # 4 of 20 without replacement: variance 2/4 · (20−4)/(20−1)
     assert abs(float(mean.mean()) - 2) < 5 * math.sqrt(2 / 4 * 16 / 19 / replicates)
-    assert float(mean.var()) == pytest.approx(2 / 4 * 16 / 19, rel=0.15)
+    assert float(mean.var()) == pytest.approx(2 / 4 * 16 / 19, rel=0.2)  # 4.5 s.e.
 
 
 def test_population_runs_have_one_replicate_and_say_so() -> None:
