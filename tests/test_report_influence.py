@@ -24,7 +24,8 @@ from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import VERDICTS, verdicts
 from ecosystem.influence.story import UNIT, headline, limits, story
 from ecosystem.report import render, render_findings, write_findings
-from ecosystem.report.influence import WORDS, sections
+from ecosystem.report.glossary import INFLUENCE
+from ecosystem.report.influence import sections
 from tests.browser import CHROMIUM
 from tests.devtools import Browser
 from tests.pages import Page
@@ -74,7 +75,7 @@ def test_the_page_tells_the_whole_story(name: str) -> None:
     assert said.count(UNIT) == 1 and said.count(headline(findings)) == 1
     assert all(f'<p class="notice" role="note">{html.escape(words)}' in page for words in limits(findings))
     assert "nan" not in said.lower().split() and len(page) < 2_900_000
-    assert all(term in said for term, _ in WORDS)
+    assert all(term in said for term in INFLUENCE)
 
 
 def test_numbers_of_the_page_are_those_of_the_findings() -> None:

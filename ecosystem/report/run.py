@@ -22,37 +22,13 @@ from ecosystem.plots.palette import MANY
 from ecosystem.plots.together import together
 from ecosystem.report import again, assembly, captions, samples, verdict_table
 from ecosystem.report.blocks import Cell, Network, Page, Row, Section, Table, Words, charted
+from ecosystem.report.glossary import INFLUENCE, RUN, glossary
 from ecosystem.report.tables import duration, paragraphs, table
 from ecosystem.running import verdicts
 from ecosystem.running.run import Run
 
 POINTED = 60  # members whose sentences the page says where they are pointed at: those that the network draws one by one
 CLEAR = ("gained", "lost", "rose", "fell")
-WORDS = (
-    ("Member", "A generative model in the network, with users who have a taste of their own."),
-    (
-        "Round",
-        "Members gather a training set from real data and from each other’s output, and retrain on it.",
-    ),
-    (
-        "Raw, curated",
-        "Output as it was generated, or only the part that users chose. A member’s curation level is the curated share "
-        "of its training set.",
-    ),
-    (
-        "Alignment",
-        "How much a member’s users like what it generates: the mean reward of its own output.",
-    ),
-    (
-        "Alone",
-        "What a member would be if nobody read anybody: trained on its own real data, chosen by nobody. Without real "
-        "data it would stay as it began.",
-    ),
-    (
-        "Replicate",
-        "An independent repetition with other random numbers. Differences between replicates show how much is chance.",
-    ),
-)
 
 
 def write_report(run: Run, path: str | Path, findings: Findings | None = None) -> Path:
@@ -79,12 +55,12 @@ def page(run: Run, findings: Findings | None = None) -> Page:
         *samples.sections(run),
         *_events(run),
     ]
-    words = list(WORDS)
+    words = RUN
     if findings is not None:
         from ecosystem.report import influence
 
         sections += influence.sections(findings)
-        words[-1:-1] = influence.WORDS
+        words = (*RUN[:-1], *INFLUENCE, RUN[-1])
     if more:
         about = [Words(text, laid_out="\n" in text) for text in more]
         sections.append(Section("about", "More about this scenario", about))
@@ -97,7 +73,7 @@ def page(run: Run, findings: Findings | None = None) -> Page:
         notices=_notices(run),
         lead=lead,
         facts=_facts(run),
-        words=words,
+        words=glossary(*words),
         members=list(told["member"]) if len(told) <= MANY else [],
         told=dict(zip(some["member"], verdict_table.sentences(some), strict=True)),
     )

@@ -15,6 +15,7 @@ import numpy as np
 from ecosystem.core.words import shortened
 from ecosystem.report import assembly, study_charts, study_tables
 from ecosystem.report.blocks import Code, Page, Section, Sentences, Words
+from ecosystem.report.glossary import EFFECTS, STUDY, glossary
 from ecosystem.report.tables import duration, pairs
 from ecosystem.study.outcomes import effects, failing, settling, story
 from ecosystem.study.outcomes.cautions import cautions
@@ -22,36 +23,6 @@ from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.results import Results
 
 SEEDS = 12  # that are listed
-WORDS = (
-    ("Point", "One choice of the parameters that the study varies."),
-    ("Member", "A generative model in the network, with users who have a taste of their own."),
-    (
-        "Round",
-        "Members gather a training set from real data and from each other’s output, and retrain on it.",
-    ),
-    (
-        "Curation",
-        "Users choose part of the output that models train on. A member’s curation level is the curated share of its "
-        "training set.",
-    ),
-    ("Alignment", "How much a member’s users like what it generates: the mean reward of its own output."),
-    (
-        "Seed",
-        "An independent repetition with other random numbers. Differences between seeds show how much is chance.",
-    ),
-)
-EFFECTS = (
-    (
-        "Influence",
-        "How much a member’s alignment at the stable point moves when another’s, or its own, training set becomes more "
-        "curated: a derivative, with everybody’s retraining on everybody taken into account.",
-    ),
-    (
-        "Backfire, harm",
-        "Curation of a member backfires if it lowers the member’s own alignment though its own users choose; where "
-        "others choose what it reads, more of their choice lowers it. It harms those whose alignment it lowers.",
-    ),
-)
 
 
 def write_study(results: Results, path: str | Path) -> Path:
@@ -86,7 +57,7 @@ def _page(results: Results) -> Page:
         _notices(results, subject),
         subject.sweep.sentence,
         _facts(results, subject),
-        WORDS if found is None else (*WORDS, *EFFECTS),
+        glossary(*STUDY, *(() if found is None else EFFECTS)),
         [verdict.name for verdict in story.chosen(subject)],
         dict(zip(told["member"].head(1000), told["sentence"], strict=False)),
     )

@@ -12,46 +12,10 @@ from ecosystem.influence.story import FAR, headline
 from ecosystem.plots.network.draw import MOST
 from ecosystem.report.assembly import render, write
 from ecosystem.report.blocks import Code, Page, Section, Words
+from ecosystem.report.glossary import BASICS, INFLUENCE, glossary
 from ecosystem.report.influence.numbers import brief
 from ecosystem.report.influence.sections import FEW, sections
 from ecosystem.report.tables import paragraphs, table
-
-WORDS = (
-    (
-        "Influence",
-        "How much a member’s alignment at the stable point moves when another’s, or its own, training set becomes more "
-        "curated: a derivative, with everybody’s retraining on everybody taken into account.",
-    ),
-    (
-        "Backfire, harm",
-        "Curation of a member backfires if it lowers the member’s own alignment though its own users choose; where "
-        "others choose what it reads, more of their choice lowers it. It harms those whose alignment it lowers.",
-    ),
-    (
-        "Isolated",
-        "The effect on itself with all other members frozen. What the network makes of it is called amplified, "
-        "dampened, inverted (of the other sign) or unchanged, and undefined where curation alone does nothing.",
-    ),
-    (
-        "Stable point",
-        "Where nobody’s retraining changes anything any more. Numbers about a stable point that no rounds lead to are "
-        "called formal.",
-    ),
-    (
-        "Hop, traffic",
-        "Influence is a sum over all walks through the network, from one hop to the next; traffic is how much of it "
-        "passes through one flow.",
-    ),
-)
-BASICS = (
-    ("Member", "A generative model in the network, with users who have a taste of their own."),
-    (
-        "Raw, curated",
-        "Output as it was generated, or only the part that users chose. A member’s curation level is the curated share "
-        "of its training set.",
-    ),
-    ("Alignment", "How much a member’s users like what it generates: the mean reward of its own output."),
-)
 
 
 def render_findings(findings: Findings) -> str:
@@ -82,7 +46,7 @@ def _page(findings: Findings) -> Page:
         sections=[*found, _again(findings)],
         lead=lead,
         facts=_facts(findings),
-        words=[*BASICS, *WORDS],
+        words=glossary(*BASICS, *INFLUENCE),
         members=names if len(names) <= MOST else (),
         told=_told(findings),
     )
