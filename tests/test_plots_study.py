@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -16,8 +17,10 @@ from test_plots import data
 
 from ecosystem import plots
 from ecosystem.study import Results, Study
+from ecosystem.study.outcomes import tables
 from ecosystem.study.outcomes.measuring import NoMeasure, explained, numbers
 from ecosystem.study.outcomes.sweep import Sweep
+from tests.studies import pair
 
 
 @pytest.fixture(scope="module")
@@ -268,3 +271,18 @@ def test_reading_verdicts_imports_no_charts(folder: Path) -> None:
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", dedent(code)], check=True)
+
+
+def test_what_a_mean_is_compared_with_has_its_interval(tmp_path: Path) -> None:
+    """What members would be alone was a line without any sign of its chance beside means with a band."""
+    study = Study("pair", pair, grid={"share": [0.1, 0.2, 0.3]}, seeds=4)
+    results = study.run(tmp_path, workers=0)
+    table = tables.along(numbers(results, "alignment"), tables.parameter_of(Sweep.of(results), "share"))
+    seen = results.baseline.groupby(["point", "member"])["alignment"].agg(["mean", "sem"]).reset_index()
+    member = str(table["name"].iloc[0])
+    mine, rows = seen[seen["member"] == member], table[table["name"] == member]
+    assert rows["base"].to_numpy() == pytest.approx(mine["mean"].to_numpy())
+    reach = 3.182446305284263 * mine["sem"].to_numpy()  # Student's t, three degrees of freedom
+    assert (rows["base_high"] - rows["base"]).to_numpy() == pytest.approx(reach)
+    spec = json.dumps(results.plot.curves("alignment", "share").to_dict())
+    assert "base_low" in spec and "faint dots: " in spec and "and its interval" in spec

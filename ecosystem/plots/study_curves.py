@@ -58,7 +58,7 @@ def curves(
     kept = embedded("curves", table[table["name"].isin(names)].rename(columns={"name": "member"}))
     crowded, number = len(names) < len(spans), pd.api.types.is_numeric_dtype(kept["x"])
     if crowded and number:  # so many bands hide each other
-        kept = kept.drop(columns=["base"], errors="ignore").assign(low=np.nan, high=np.nan)
+        kept = kept.drop(columns=["base", "base_low", "base_high"], errors="ignore").assign(low=np.nan, high=np.nan)
     drawn = (_lines if number else _dots)(kept, names, parameter, label, log)
     kinds = list(dict.fromkeys(kept["kind"])) if "kind" in kept and not crowded else []
     kinds = kinds if len(kinds) <= PANELS else []
@@ -70,7 +70,7 @@ def curves(
     words = [f"the {LINES} of {len(spans):,} that move most" if crowded else ""]
     words.append("grey: the middle half and 90 % of all" if crowded and number else "")
     words.append(f"{'band' if number else 'bar'}: the 95 % interval over seeds" if known else "")
-    words.append(f"faint dots: {basis}" if basis and _has(kept, "base") else "")
+    words.append(f"faint dots: {basis}{' and its interval' * _wide(kept)}" if basis and _has(kept, "base") else "")
     failed = whole.loc[whole["failed"] > 0].drop_duplicates("x") if "failed" in whole else whole.head(0)
     words.append(f"{FAILED}: points failed there" if len(failed) and number and len(kinds) < 2 else "")
     endless = whole[np.isinf(whole["mean"].astype(float))]
@@ -117,6 +117,11 @@ def _levels(levels: list[str], title: str, ordered: bool) -> alt.Color:
     return alt.Color("place:Q", scale=scale, title=title, legend=legend)
 
 
+def _wide(table: pd.DataFrame) -> bool:
+    """Whether what means are compared with has an interval to be seen."""
+    return _has(table, "base_low") and bool((table["base_high"] > table["base_low"]).any())
+
+
 def _has(table: pd.DataFrame, column: str) -> bool:
     return column in table and bool(table[column].notna().any())
 
@@ -125,6 +130,7 @@ def _tips(table: pd.DataFrame, parameter: str, label: str) -> list[alt.Tooltip]:
     tips = [alt.Tooltip("member:N", title="of"), alt.Tooltip("label:N" if "label" in table else "x", title=parameter)]
     tips += numbers(("mean", label), *((("low", "from"), ("high", "to")) if _has(table, "low") else ()))
     tips += numbers(("base", "compared with")) if _has(table, "base") else []
+    tips += numbers(("base_low", "that from"), ("base_high", "to")) if _wide(table) else []
     counts = (name for name in ("points", "seeds", "failed") if name in table)
     return tips + [alt.Tooltip(f"{name}:Q", format=",d") for name in counts]
 
@@ -141,6 +147,8 @@ def _lines(table: pd.DataFrame, names: list[str], parameter: str, label: str, lo
     line = base.mark_line().encode(alt.Y("mean:Q", **y), strokeDash=members_dashes(names), opacity=full)
     dots = base.mark_circle(size=36).encode(alt.Y("mean:Q", **y), opacity=full, tooltip=_tips(table, parameter, label))
     layers = [band] if _has(table, "low") else []
+    if _wide(table):
+        layers += _edges(base, y, alt.when(chosen).then(alt.value(0.4)).otherwise(alt.value(0.06)))
     if _has(table, "base"):
         dotted = base.mark_line(strokeDash=[1, 3], strokeWidth=1.3)
         layers.append(
@@ -148,6 +156,12 @@ def _lines(table: pd.DataFrame, names: list[str], parameter: str, label: str, lo
         )
     layers += [line, dots]
     return alt.layer(*(layer.add_params(chosen) if layer is layers[0] else layer for layer in layers))
+
+
+def _edges(base: Any, y: dict[str, Any], opacity: Any) -> list[Any]:
+    """The interval of what a mean is compared with: thin lines at its ends, as a second band would hide the first."""
+    thin = base.mark_line(strokeDash=[1, 5], strokeWidth=0.8)
+    return [thin.encode(alt.Y(f"{end}:Q", **y), opacity=opacity) for end in ("base_low", "base_high")]
 
 
 def _dots(table: pd.DataFrame, names: list[str], parameter: str, label: str, log: bool) -> Any:
@@ -168,6 +182,9 @@ def _dots(table: pd.DataFrame, names: list[str], parameter: str, label: str, log
     layers = [bars, dots] if _has(table, "low") else [dots]
     if _has(table, "base"):
         layers.insert(0, base.mark_point(size=45, opacity=0.6).encode(alt.X("base:Q", title=label, scale=scale)))
+    if _wide(table):
+        thin = base.mark_rule(strokeWidth=1, strokeDash=[1, 3], opacity=0.6)
+        layers.insert(0, thin.encode(alt.X("base_low:Q", title=label, scale=scale), alt.X2("base_high:Q")))
     return alt.layer(*layers).properties(height=max(80, len(order) * (18 + 12 * len(names))), width=420)
 
 
@@ -256,6 +273,8 @@ def slices(
     if _has(kept, "base"):
         dotted = base.mark_line(strokeDash=[1, 3], strokeWidth=1.3, opacity=0.6)
         layers.insert(0, dotted.encode(alt.Y("base:Q", **y)))
+    if _wide(kept):
+        layers = [*_edges(base, y, alt.value(0.3)), *layers]
     if _has(kept, "low"):
         layers.insert(0, base.mark_area(opacity=0.1).encode(alt.Y("low:Q", **y), alt.Y2("high:Q")))
     drawn = alt.layer(*layers)
@@ -263,7 +282,7 @@ def slices(
         drawn = panels(drawn.properties(width=300, height=190), "member", names, 2, shortly())
     words = [f"{len(levels)} of {counted(count, 'value')} of {shortened(by)}" if len(levels) < count else ""]
     words.append("band: the 95 % interval over seeds" if bool((kept["high"] > kept["low"]).any()) else "")
-    words.append(f"faint dots: {basis}" if basis and _has(kept, "base") else "")
+    words.append(f"faint dots: {basis}{' and its interval' * _wide(kept)}" if basis and _has(kept, "base") else "")
     title = f"{label[:1].upper()}{label[1:]} by {shortened(x)}, at values of {shortened(by)}"
     ends = dict.fromkeys((levels.iloc[0], levels.iloc[-1]))
     told = [_told(kept[kept["by"] == level], names, f" at {shortened(by)} {shortened(level)}") for level in ends]

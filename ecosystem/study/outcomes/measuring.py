@@ -37,14 +37,14 @@ class NoMeasure(ValueError):
 class Numbers:
     """Numbers of some ``names`` (members, or pairs of them) at every point, with their chance.
 
-    ``base [names, points]`` is what they are compared with, ``basis`` what that is. Where they are ``signed``, zero
+    ``base`` is what they are compared with, ``basis`` what that is. Where they are ``signed``, zero
     divides what falls from what rises. Intervals are cut where no such number can be: below ``least``, above ``most``.
     """
 
     label: str
     names: list[str]
     sample: Sample
-    base: np.ndarray | None = None
+    base: Sample | None = None
     basis: str = ""
     signed: bool = False
     kinds: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Numbers:
     def at(self, rows: Sequence[int]) -> Numbers:
         """Those of some names by their places."""
         rows = list(rows)
-        base = None if self.base is None else self.base[rows]
+        base = None if self.base is None else self.base.only(rows)
         kinds = [self.kinds[i] for i in rows] if self.kinds else []
         return replace(self, names=[self.names[i] for i in rows], sample=self.sample.only(rows), base=base, kinds=kinds)
 

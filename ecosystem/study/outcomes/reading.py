@@ -26,9 +26,9 @@ CHANCE = ("shuffl", "poisson", "random")
 class Alignment:
     """The alignment of every member at the end of every point, and how far it is from what it would be alone.
 
-    ``rounds [points]`` is the last recorded round (−1: none seen), ``base [members, points]`` the mean of what the end
-    is compared with, and ``change`` how far it is from there, seed by seed: from real data alone (the table
-    ``baseline``), from round 0 where a member has none or nobody kept it; None if neither is known. ``since`` is the
+    ``rounds [points]`` is the last recorded round (−1: none seen), ``base`` what the end is compared with, and
+    ``change`` how far it is from there, seed by seed: from real data alone (the table ``baseline``), from round 0 where
+    a member has none or nobody kept it; None if neither is known. ``since`` is the
     change since round 0 where that is another. ``begun [members]`` says who is compared with its start at every point,
     ``of`` what bases there are, and whether they were ``kept``. ``rewards`` tells tastes apart. ``exact [points]``
     says where nothing is drawn, ``seeds`` how many of the study's seeds were read. Runs that diverged have no end and
@@ -40,7 +40,7 @@ class Alignment:
     rewards: list[str]
     rounds: np.ndarray
     end: Sample
-    base: np.ndarray | None
+    base: Sample | None
     change: Sample | None
     since: Sample | None
     begun: np.ndarray
@@ -64,7 +64,7 @@ class Alignment:
     @cached_property
     def size(self) -> np.ndarray:
         """How large each member's alignments are, ``[members]``: rounding errors are measured by it."""
-        parts = [self.end.mean] if self.base is None else [self.end.mean, self.base]
+        parts = [self.end.mean] if self.base is None else [self.end.mean, self.base.mean]
         return np.max([np.max(np.abs(part), axis=1, initial=0.0, where=np.isfinite(part)) for part in parts], axis=0)
 
 
@@ -233,7 +233,7 @@ def _alignment(results: Contents, cells: _Cells) -> Alignment:
         rewards if all(rewards) else [""] * len(names),
         cells.rounds,
         Sample.of(end, exact),
-        Sample.of(base, exact).mean if compared else None,
+        Sample.of(base, exact) if compared else None,
         Sample.of(change, exact) if compared else None,
         Sample.of(since, exact) if not np.isnan(start).all() and other.any() else None,
         ~other.any((1, 2)),

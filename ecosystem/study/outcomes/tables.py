@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -40,12 +42,12 @@ def along(
     """One row a name and value of a parameter: means over the points that have it, with intervals over seeds.
 
     Columns name, kind, x (the value, or its text), label (the same in words), mean, low, high (NaN where nothing is
-    known about chance), base (what the mean is compared with), points, failed: how many of these, and seeds. Only of
-    ``chosen`` points, if they are given.
+    known about chance), base (what the mean is compared with; base_low, base_high: its interval), points, failed: how
+    many of these, and seeds. Only of ``chosen`` points, if they are given.
     """
     level, count = _among(x.level, chosen), len(x)
     table = _long(found, found.sample.average(level, count), [np.arange(count)], ["x"], [x])
-    return table.assign(base=_bases(found, level, count), **_counts(found, level, count, failed))
+    return table.assign(**_bases(found, level, count), **_counts(found, level, count, failed))
 
 
 def cells(
@@ -84,7 +86,7 @@ def slices(found: Numbers, sweep: Sweep, x: str, by: str, failed: np.ndarray | N
     """One row a name, value of a parameter and value of another, of which a few are chosen; and of how many.
 
     Columns name, kind, x, y (``by``; values, or their texts), x_label, y_label, mean, low, high, seeds, base (what the
-    mean is compared with), points, and failed: how many of these.
+    mean is compared with; base_low, base_high: its interval), points, and failed: how many of these.
     """
     names = [parameter_of(sweep, name).name for name in (x, by)]  # refused where there is none
     whole = {parameter.name: parameter for parameter in sweep.swept}
@@ -92,7 +94,7 @@ def slices(found: Numbers, sweep: Sweep, x: str, by: str, failed: np.ndarray | N
     level, count = p.level * len(q) + q.level, len(p) * len(q)
     places = [np.repeat(np.arange(len(p)), len(q)), np.tile(np.arange(len(q)), len(p))]
     table = _long(found, found.sample.average(level, count), places, ["x", "y"], [p, q])
-    table = table.assign(base=_bases(found, level, count), **_counts(found, level, count, failed))
+    table = table.assign(**_bases(found, level, count), **_counts(found, level, count, failed))
     few = np.linspace(0, len(q) - 1, CUTS).round() if q.number and len(q) > CUTS + 1 else np.arange(len(q))[: CUTS + 3]
     return table[np.tile(np.isin(places[1], few), len(found.names))].reset_index(drop=True), len(q)
 
@@ -102,13 +104,14 @@ def _among(level: np.ndarray, chosen: np.ndarray | None) -> np.ndarray:
     return level if chosen is None else np.where(chosen, level, -1)
 
 
-def _bases(found: Numbers, level: np.ndarray, count: int) -> np.ndarray | float:
-    """What means over the points of each level are compared with."""
+def _bases(found: Numbers, level: np.ndarray, count: int) -> dict[str, Any]:
+    """What means over the points of each level are compared with, and its interval."""
     if found.base is None:
-        return np.nan
-    still = Sample(found.base, np.zeros((*found.base.shape, 1)), np.ones(found.base.shape, dtype=int))
-    mean = still.average(level, count).mean.ravel()
-    return np.where(np.isfinite(mean), mean, np.nan)  # what is infinite is said elsewhere, and has no place
+        return dict.fromkeys(("base", "base_low", "base_high"), np.nan)
+    still = found.base.average(level, count)
+    mean, reach = still.mean.ravel(), still.reach.ravel()
+    mean = np.where(np.isfinite(mean), mean, np.nan)  # what is infinite is said elsewhere, and has no place
+    return {"base": mean, "base_low": mean - reach, "base_high": mean + reach}
 
 
 def _counts(found: Numbers, level: np.ndarray, count: int, failed: np.ndarray | None) -> dict[str, np.ndarray]:
