@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-import sys
+from typing import Any
 
 
-def import_mesa() -> None:
-    """Import Mesa without the source of whoever imports it.
+def _mesa() -> Any:
+    """Mesa, imported without the source of whoever imports it.
 
     Its logging asks ``inspect`` twice for the whole stack with lines of source, of which it reads a name: a quarter of
     the time that this library takes to import, in every worker of a study.
     """
-    if "mesa" in sys.modules:
-        return
     whole = inspect.getouterframes
     inspect.getouterframes = lambda frame, context=1: whole(frame, 0)
     try:
-        import mesa  # noqa: F401
+        return importlib.import_module("mesa")
     finally:
         inspect.getouterframes = whole
+
+
+mesa = _mesa()

@@ -1,5 +1,5 @@
 """The Mesa face: ecosystems, their agents, what is recorded, runs and checkpoints."""
 
-from ecosystem.core.importing import import_mesa
+from ecosystem.core.importing import mesa
 
-import_mesa()
+__all__ = ["mesa"]  # before a file of this folder imports it
