@@ -60,7 +60,7 @@ def judged(found: Alignment) -> list[Verdict]:
     if found.change is not None:
         scale = found.size[:, None]
         sign = found.change.sign(scale)
-        up, down = _sides(*(found.change.anywhere(side, scale) for side in (1, -1)), found.change.error)
+        up, down = _sides(found.change.anywhere(1, scale), found.change.anywhere(-1, scale), found.change.error)
         compared, known = seen & np.isfinite(found.change.mean), np.isfinite(found.change.error)
         beyond = seen & ~compared & (found.change.seeds > 0)
         ways = _kinds(sign, up, down, found.change.error)
