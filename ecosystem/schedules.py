@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -84,7 +85,14 @@ class every(Schedule):
         object.__setattr__(self, "period", torch.tensor(whole_number(period, "every(period)", 1)))
         object.__setattr__(self, "start", torch.tensor(whole_number(start, "every(start)", 0)))
 
+    @cached_property
+    def _always(self) -> bool:
+        """Whether all of them are due in every round once they have begun."""
+        return bool((self.period == 1).all())
+
     def due(self, round: int, rng: Stream) -> Tensor:
+        if self._always:
+            return self.start < round
         since = round - 1 - self.start
         return (since >= 0) & (since % self.period == 0)
 

@@ -193,6 +193,8 @@ class Finite:
     def within(self, n: int) -> Finite:
         """The same law on the symbols ``0..n−1``; ValueError where it has larger ones."""
         p = self.probabilities
+        if p.shape[-1] == n:
+            return self
         if p.shape[-1] > n and bool((p[..., n:] != 0).any()):
             raise ValueError(f"a consumer knows the symbols 0..{n - 1}, and its flow carries larger ones; map them")
         return Finite(pad(p, (0, n - p.shape[-1])))

@@ -91,7 +91,7 @@ def _integral(p: Tensor, rule: _Rule, k: int) -> Tensor:
 def _one(p: Tensor, rule: _Rule, k: int) -> Tensor:
     """For one replicate, ``p [rows, 1, n]``: always this shape, so that its bits do not depend on the others."""
     factor = torch.bmm(p, rule.kernel.mT)  # F(s), [rows, 1, nodes]
-    return torch.bmm(_power(factor, k - 1) * rule.weights, rule.kernel)
+    return torch.bmm(_power(factor, k - 1).mul_(rule.weights), rule.kernel)  # in the room that powers have taken
 
 
 def _power(x: Tensor, n: int) -> Tensor:
@@ -99,7 +99,7 @@ def _power(x: Tensor, n: int) -> Tensor:
     if n == 1:
         return x
     half = _power(x, n // 2)
-    return half * half * x if n % 2 else half * half
+    return (half * half).mul_(x) if n % 2 else half * half
 
 
 def _narrowed(rewards: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.stacking import Stackable, hidden, stack
 from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.stacks import span
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.base import codec_of
 from ecosystem.generators.sources import as_source
@@ -35,6 +36,11 @@ class Cohort:
     def index(self) -> Tensor:
         """Its members' places in the scenario, as an index tensor."""
         return torch.tensor(self.ids, dtype=torch.int64)
+
+    @cached_property
+    def span(self) -> slice | Tensor:
+        """The same, as a slice where they follow each other."""
+        return span(self.index)
 
     @property
     def closed(self) -> bool:

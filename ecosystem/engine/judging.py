@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from ecosystem.curation import Users
 from ecosystem.engine.audience import in_cell, one
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
+from ecosystem.engine.stacks import span
 from ecosystem.engine.state import State
 from ecosystem.engine.wiring import Judge
 from ecosystem.generators.base import asked, codec_of
@@ -43,6 +44,11 @@ class Taste:
     reward: Reward
     where: Tensor | None
     whole: bool  # all rows, in order
+
+    @cached_property
+    def span(self) -> slice | Tensor:
+        """The places, as a slice where they follow each other."""
+        return span(self.members)
 
     def judged(self, stack: Stack) -> Stack:
         """Those of a cohort that are judged."""
@@ -92,8 +98,8 @@ def alignments(program: Program, state: State, number: int, judged: int) -> Tens
             rng = partial(judges, program, number, taste.members)
             values = expectation(taste.judged(state.now[c]), taste.reward, rng, judged, taste.questions)
             if taste.where is not None:
-                values = torch.where(taste.where, values, out[taste.members])
-            out[taste.members] = values
+                values = torch.where(taste.where, values, out[taste.span])
+            out[taste.span] = values
     return out
 
 

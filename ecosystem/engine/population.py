@@ -37,9 +37,7 @@ def gather_population(now: Round, task: Task) -> Tensor:
 def bundle_law(now: Round, bundle: Bundle, symbols: int | None) -> Law:
     """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
     stack = now.read(bundle)
-    everything = len(bundle.source) == stack.batch_shape[0] and torch.equal(
-        bundle.source, torch.arange(len(bundle.source))
-    )
+    everything = bundle.in_order and len(bundle.source) == stack.batch_shape[0]
     return sent(stack if everything else stack.take(bundle.source), bundle, symbols)
 
 

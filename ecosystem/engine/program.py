@@ -19,6 +19,7 @@ from ecosystem.engine.arrays import block_cohorts, blocks_by_the_array
 from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
 from ecosystem.engine.compiling import Wired
 from ecosystem.engine.looped import Stack
+from ecosystem.engine.stacks import span
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
 from ecosystem.orderings import Ordering
@@ -72,6 +73,11 @@ class Program:
         return {name: (c, row) for c, cohort in enumerate(self.cohorts) for row, name in enumerate(cohort.names)}
 
     @cached_property
+    def spans(self) -> list[slice | Tensor]:
+        """Whose the clocks are, as slices where members follow each other."""
+        return [span(members) for members, _ in self.clocks]
+
+    @cached_property
     def words(self) -> Tensor:
         """The addresses of the members, ``[members]``."""
         return torch.tensor([word(name) for name in self.names], dtype=torch.int64)
@@ -103,13 +109,21 @@ class Program:
             self.roots[decision] = self.rng.at(decision)
         return self.roots[decision]
 
+    def ranks(self, number: int) -> np.ndarray:
+        """The order of a round, ``[members]`` or ``[members, replicates]``; asked once where it is always the same."""
+        if self.ordering.random:
+            return self.ordering.ranked(self.names, number, self.rng)
+        if "ranks" not in self.memo:
+            self.memo["ranks"] = self.ordering.ranked(self.names, number, self.rng)
+        return self.memo["ranks"]
+
     def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
         """The compiled waves of an order, ``ranks [members]``; the last few are kept."""
         shares, live = self.memo.get("live", (None, None))
         if shares is not state.shares:
             live = (state.shares != 0).flatten(1).any(1).numpy()
             self.memo["live"] = state.shares, live
-        anyone = due.reshape(len(due), -1).any(1).numpy()
+        anyone = due.numpy().reshape(len(due), -1).any(1)
         key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:
             if len(self.plans) >= _PLANS:

@@ -89,15 +89,11 @@ def step(
     agents with a behaviour of their own act; ``watch`` says who is told what.
     """
     number = state.round + 1
-    turn = turn or Turn(program.ordering.ranked(program.names, number, program.rng), due(program, state, number))
+    turn = turn or Turn(program.ranks(number), due(program, state, number))
     stacks, memories, losses, spoilt = _played(program, state, turn, own, watch)
-    stacks, lost = _stopped(program, state, stacks, turn.due, spoilt)
-    new = state.changed(
-        round=number,
-        past=(tuple(stacks), *state.past)[: len(state.past)],
-        memories=tuple(memories),
-        alive=state.alive & ~lost.any(0),
-    )
+    stacks, lost, alive = _stopped(program, state, stacks, turn.due, spoilt)
+    past = (tuple(stacks), *state.past)[: len(state.past)]
+    new = state.changed(round=number, past=past, memories=tuple(memories), alive=alive)
     return looked(program, new), Played(turn.due & new.alive, losses, lost, spoilt)
 
 
@@ -107,8 +103,8 @@ def step(
 def due(program: Program, state: State, number: int) -> Tensor:
     """Who retrains in a round, ``[members, variants, replicates]``."""
     out = torch.zeros_like(state.active)
-    for ids, schedule in program.clocks:
-        out[ids] = _answer(program, schedule, number, ids)
+    for (ids, schedule), where in zip(program.clocks, program.spans, strict=True):
+        out[where] = _answer(program, schedule, number, ids)
     for clock in state.clocks:
         answer = _answer(program, clock.schedule, number, torch.tensor([clock.member]))[0]
         out[clock.member] = torch.where(clock.where, answer, out[clock.member])
@@ -130,9 +126,9 @@ def _played(
 ) -> tuple[list[Stack], list[Any], Tensor, dict[tuple[int, int, int], str]]:
     """Every group of replicates that share an order, in its waves: generators, memories, losses, what is spoilt."""
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
-    everyone = torch.arange(program.cell[1])
+    replicates = program.cell[1]
     if ranks.ndim == 1:
-        told = (None, None) if watch is None else watch(everyone)
+        told = (None, None) if watch is None else watch(torch.arange(replicates))
         now = Round(program, state, number, program.rng, *told)
         plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
         losses = play(now, plan, asked, own)
@@ -147,7 +143,7 @@ def _played(
         now = Round(program, state.columns(index), number, program.rng[index], *told, index=index)
         here = asked[:, :, index]
         losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
-        merged(stacks, memories, (now.generators, now.memories), index, len(everyone))
+        merged(stacks, memories, (now.generators, now.memories), index, replicates)
         spoilt |= {(i, variant, int(index[column])): why for (i, variant, column), why in now.spoilt.items()}
     return stacks, memories, losses, spoilt
 
@@ -158,39 +154,41 @@ def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) ->
     for wave in plan:
         for task in wave:
             task.bind(now.state.audience)
-            rows = torch.from_numpy(task.members)
+            rows = task.span
             if own is not None and now.program.cohorts[task.cohort].own_agent:
                 losses[rows] = own(now, task, asked[rows])
             else:
                 looped = isinstance(now.generators[task.cohort], Looped)
                 gathered = Sampler(now, task).sets(asked[rows]) if looped else gather(now, task)
-                losses[rows] = retrain(now, task, gathered, asked[rows])
+                told = retrain(now, task, gathered, asked[rows])
+                if told is not None:
+                    losses[rows] = told
     return losses
 
 
 def _stopped(
     program: Program, state: State, stacks: list[Stack], asked: Tensor, spoilt: Iterable[tuple[int, int, int]]
-) -> tuple[list[Stack], Tensor]:
-    """Take back the round in replicates where a parameter has become NaN or enormous, or that are spoilt; and where."""
+) -> tuple[list[Stack], Tensor, Tensor]:
+    """Take back the round in replicates that a parameter, NaN or enormous, or data have spoilt; where; who goes on."""
     lost = torch.zeros_like(asked)
     for cell in spoilt:
         lost[cell] = asked[cell]
-    if not program.stops:
-        return stacks, lost
+    found = bool(spoilt)
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
-        if new is old:
+        if new is old or not program.stops:
             continue
         low, high = bounds(new)
-        if not bool((high < EXPLODED) & (low > -EXPLODED)):  # a NaN is neither
+        if not (float(high) < EXPLODED and float(low) > -EXPLODED):  # a NaN is neither
+            found = True
             lost[cohort.index] |= ~(new.vector().abs().amax(-1) < EXPLODED) & asked[cohort.index]
-    if not bool(lost.any()):
-        return stacks, lost
-    alive = state.alive & ~lost.any(0)
+    alive = state.alive & ~lost.any(0) if found else state.alive
+    if not (program.stops and found and bool(lost.any())):
+        return stacks, lost, alive
     kept = []
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
         rows = torch.arange(len(cohort.ids))
         kept.append(written(old, rows, new, alive.expand(len(rows), -1, -1)))
-    return kept, lost
+    return kept, lost, alive
 
 
 # -- gather and retrain ------------------------------------------------------------------------------------------------
@@ -212,11 +210,10 @@ def gather(now: Round, task: Task) -> Tensor | TrainingSet:
     return sampler.statistic()
 
 
-def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Tensor:
-    """Fit the members of a task to what they gathered, where ``due``; returns their losses."""
+def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Tensor | None:
+    """Fit the members of a task to what they gathered, where ``due``; their losses, None of families without any."""
     rows = torch.from_numpy(task.rows)
-    old = now.generators[task.cohort]
-    losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+    old, losses = now.generators[task.cohort], None
     part = old if len(rows) == old.batch_shape[0] else old.take(rows)  # rows ascend, so all of them are the stack
     if isinstance(part, ClosedForm):
         on_statistics = now.program.cohorts[task.cohort].on_statistics or now.samples is None
@@ -225,6 +222,7 @@ def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due:
         else:
             new = part.refit(_refit_data(now, task, _one_by_one(now, gathered, due), due))
     else:
+        losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
         new = _train(now, task, part, _one_by_one(now, gathered, due), losses)
     now.generators[task.cohort] = written(old, rows, new, due)
     return losses

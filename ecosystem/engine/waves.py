@@ -19,6 +19,7 @@ from torch import Tensor
 from ecosystem.engine.audience import Audience
 from ecosystem.engine.bundles import Bundle, bundles_of
 from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.stacks import span
 from ecosystem.engine.wiring import CURATED, REAL, Wiring
 
 
@@ -44,6 +45,11 @@ class Task:
         """Let the users of now choose."""
         self.bundles[:] = [bundle.bound(audience) for bundle in self.bundles]
         return self
+
+    @cached_property
+    def span(self) -> slice | Tensor:
+        """Its members' places in the scenario, a slice where they follow each other."""
+        return span(torch.from_numpy(self.members))
 
     @cached_property
     def bundle(self) -> Tensor:

@@ -34,7 +34,10 @@ def lost(names: Sequence[str], number: int, played: Played) -> list[Failure]:
 
 def unjudged(names: Sequence[str], state: State, alignments: np.ndarray, known: Sequence[Failure]) -> list[Failure]:
     """Those whose alignment ``[members, variants, replicates]`` is no finite number though they have a reward; once."""
-    wrong = ~np.isfinite(alignments) & state.alive.numpy()
+    finite = np.isfinite(alignments)
+    if finite.all():
+        return []
+    wrong = ~finite & state.alive.numpy()
     if not wrong.any():
         return []
     wrong &= np.array([bool(judges) for judges in state.wiring.judges]).reshape(-1, 1, 1)  # others are NaN for ever

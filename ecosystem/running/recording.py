@@ -165,7 +165,8 @@ class Recorder:
         self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
         self.parameters: dict[str, dict[int, list[dict[str, Tensor]]]] = {}  # the same way
         self._archive = Archive(program)
-        self._watchers = [(measure, getattr(measure, "watches", {})) for measure in record.kept]
+        self._measures = record.kept
+        self._watchers = [(measure, getattr(measure, "watches", {})) for measure in self._measures]
         self._watched: dict[int, list[Any]] = {}  # what measures that watch have kept of this round
 
     def watch(self, state: State, number: int) -> Watch | None:
@@ -216,9 +217,8 @@ class Recorder:
             self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
         stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
-        view = View(stage)
-        snapshot = Snapshot(state.round, view.updated.numpy(), view.losses.numpy(), view.present.numpy(), {})
-        for measure in self.record.kept:
+        snapshot = Snapshot(state.round, *(part.numpy() for part in stage.happened()), {})
+        for measure in self._measures:
             answer = answered(measure, View(stage))
             (snapshot.frames if isinstance(answer, pd.DataFrame) else snapshot.numbers)[name_of(measure)] = answer
         if self.snapshots and snapshot.numbers.keys() != self.snapshots[0].numbers.keys():

@@ -109,6 +109,8 @@ class Turns:
         """See :meth:`ModelAgent.retrain`."""
         now, task, asked = self._turn_of(name)
         losses = retrain(now, task, gathered, asked)
+        if losses is None:
+            losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
         if self._turn is None:
             state = self._host.state.with_now(now.generators)
             self._host.state = state.changed(memories=tuple(now.memories))

@@ -56,6 +56,16 @@ class Stage:
             self.drawn[name, n] = answers(stack, keys, n, questions)[0]
         return self.drawn[name, n]
 
+    def happened(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Who retrained, with what loss, and who is there; at the start nobody has."""
+        state, played = self.state, self.played
+        if played is None:
+            updated = torch.zeros_like(state.active)
+            losses = torch.full(updated.shape, torch.nan, dtype=torch.float64)
+        else:
+            updated, losses = played.updated, played.losses
+        return updated, losses, state.active & state.alive
+
     def moves(self, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """A function of ``‖Δθ‖`` and ``‖θ‖`` before, ``[members, variants, replicates]``; NaN at the start."""
         out = torch.full(self.state.active.shape, torch.nan, dtype=torch.float64)
@@ -63,7 +73,7 @@ class Stage:
         for cohort, old, new in zip(self.program.cohorts, then, self.state.now, strict=False):
             first = old.vector()
             values = measure(vector_norm(new.vector() - first, dim=-1), vector_norm(first, dim=-1))
-            out.index_copy_(0, cohort.index, values.double())
+            out[cohort.span] = values.double()
         return out
 
 
@@ -107,14 +117,11 @@ class View:
 
     @cached_property
     def updated(self) -> Tensor:
-        played, state = self._stage.played, self._stage.state
-        return torch.zeros_like(state.active) if played is None else played.updated.clone()
+        return self._stage.happened()[0].clone()
 
     @cached_property
     def losses(self) -> Tensor:
-        played, state = self._stage.played, self._stage.state
-        blank = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
-        return blank if played is None else played.losses.clone()
+        return self._stage.happened()[1].clone()
 
     @cached_property
     def alive(self) -> Tensor:
@@ -122,7 +129,7 @@ class View:
 
     @cached_property
     def present(self) -> Tensor:
-        return self._stage.state.active & self._stage.state.alive
+        return self._stage.happened()[2]
 
     # -- generators, data, users -----------------------------------------------------------------------------------
 
@@ -194,7 +201,7 @@ class View:
 
     def change(self) -> Tensor:
         """Everybody's ``‖Δθ‖/‖θ‖`` over the round, ``[members, variants, replicates]``; NaN from 0 and at the start."""
-        return self._stage.moves(lambda moved, size: torch.where(size > 0, moved / size, torch.nan))
+        return self._stage.moves(lambda moved, size: (moved / size).masked_fill_(size <= 0, torch.nan))
 
     def moved(self) -> Tensor:
         """How far everybody has moved in the round, ``[members, variants, replicates]``; NaN at the start.
