@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic_runs as made
+import torch
 
 from ecosystem import Flow, Linear, Location, Member, Run, Scenario, Stream, every, poisson, shuffled
 from ecosystem.core.words import number, percent
@@ -128,3 +129,46 @@ def test_numbers_are_written_with_the_digits_that_matter() -> None:
     assert number(-1234.5) == "−1,234" and number(float("nan")) == "–"
     assert number(1.5e9) == "1.50e+09" and number(0.0) == "0.00"
     assert percent(0.4) == "40 %" and percent(0.0001) == "< 0.1 %" and percent(1 / 3) == "33.3 %"
+
+
+def cliff(x: torch.Tensor) -> torch.Tensor:
+    return torch.where(x[..., 0] > 5, -torch.inf, 1.0)
+
+
+def hole(x: torch.Tensor) -> torch.Tensor:
+    return torch.where(x[..., 0] > 5, torch.nan, 1.0)
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.parametrize("reward", [cliff, hole])
+def test_an_end_that_is_not_finite_is_named_and_nothing_diverged(reward: Any, replicates: int) -> None:
+    """The last finite alignment was told as the end, or all as diverged, though nothing was stopped."""
+    s = Scenario("cliff", rounds=2, samples=9)
+    s.add("a", Member(Location([-9.0]), reward=reward, real=Location([9.0])))
+    s.add("b", Member(Location([-9.0]), reward=Linear([1.0]), real=Location([9.0])))
+    with pytest.warns(RuntimeWarning, match="NaN or infinite"):
+        run = s.run(replicates=replicates)
+        table = run.verdicts.set_index("member")
+    end, kinds = table.loc["a", "end"], table["kind"]
+    assert end == -np.inf if reward is cliff else np.isnan(end)
+    assert kinds["a"] == "endless" and kinds["b"] in ("still", "rose", "fell", "unclear")
+    assert table.loc["a", "last"] == 2 and np.isnan(table.loc["a", "error"])
+    words = f"a: not finite; its alignment ends at {'−∞' if reward is cliff else 'no number'}, against"
+    assert table.loc["a", "sentence"].startswith(words)
+    said = verdicts.headline(run, run.verdicts)
+    assert "a has an alignment that is not finite" in said and "diverged" not in said
+    assert "not finite" in render(run)
+
+
+def test_what_an_end_is_compared_with_may_be_infinite() -> None:
+    """The baseline left infinite values out, and the start stood in their place."""
+    s = Scenario("cliff", rounds=2, samples=9)
+    s.add("a", Member(Location([-9.0]), reward=cliff, real=Location([9.0])))
+    s.add("b", Member(Location([-9.0]), real=Location([-9.0])))
+    s.connect("b", "a", Flow(raw=1.0))
+    with pytest.warns(RuntimeWarning, match="NaN or infinite"):
+        run = s.run(replicates=3)
+        row = run.verdicts.set_index("member").loc["a"]
+    assert (row["end"], row["alone"], row["change"], row["kind"]) == (1.0, -np.inf, np.inf, "boundless")
+    assert row["sentence"] == "a: no finite change; its alignment ends at 1.00, against −∞ on real data alone."
+    assert "a shows no finite change" in verdicts.headline(run, run.verdicts)

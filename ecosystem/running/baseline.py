@@ -46,7 +46,7 @@ def baseline(
     """
     values, kinds = _alone(program, state, changes, judged)
     found = values[:, variant].numpy().T  # [replicates, members]
-    places, members = np.nonzero(np.isfinite(found))
+    places, members = np.nonzero(~np.isnan(found))
     pairs = np.array(seeds, dtype=np.int64).reshape(-1, 2)[places]
     names = np.array(program.names, dtype=object)
     columns = {"seed": pairs[:, 0], "replicate": pairs[:, 1], "member": names[members]}

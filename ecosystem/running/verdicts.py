@@ -41,6 +41,8 @@ WORDS = {
     "gone": "left before the end",
     "none": "has no users with a taste",
     "unknown": "alignment not recorded",
+    "endless": "not finite",
+    "boundless": "no finite change",
 }
 AGAINST = {
     REFITTED: "on real data alone",
@@ -72,7 +74,7 @@ def copies(table: pd.DataFrame) -> int:
 
 
 def finished(run: Recorded) -> pd.DataFrame:
-    """```run.rounds``` without the replicates that diverged (all rows if every one did), members as str."""
+    """``run.rounds`` without the replicates that diverged (all rows if every one did), members as str."""
     return survivors(run.rounds.assign(member=run.rounds["member"].astype(str)), run.failures)
 
 
@@ -118,21 +120,25 @@ def outcomes(run: Recorded) -> pd.DataFrame:
     Columns: member, reward, curation, first, last (rounds), alone (its alignment if nobody read anybody), start, end,
     change (end less alone; means over replicates), error (standard error of the change), low, high (its 95 %
     interval), replicates, against (what ``alone`` is: refitted, data, start), kind (a key of `WORDS`), words (that in
-    words), sentence (the same with its numbers). Errors and intervals are NaN with a single replicate.
+    words), sentence (the same with its numbers). Errors and intervals are NaN with a single replicate, and where an end
+    or what it is compared with is not finite: then there is no verdict but that.
     """
-    rounds = finished(run)
-    seen = rounds[np.isfinite(rounds["alignment"].astype(float))].sort_values("round", kind="stable")
-    ends = seen.groupby(["member", *KEYS]).agg(
+    rounds, place = finished(run), ["member", *KEYS]
+    seen = rounds[rounds["alignment"].notna()].sort_values("round", kind="stable")
+    ends = seen.groupby(place).agg(
         start=("alignment", "first"),
         end=("alignment", "last"),
         first=("round", "first"),
         last=("round", "last"),
     )
+    there = rounds.groupby(place)["round"].max().reindex(ends.index)
+    ends = ends.assign(end=ends["end"].where(ends["last"] == there), last=there)  # NaN there is no earlier one
     alone = run.baseline.assign(member=run.baseline["member"].astype(str)).set_index(["member", *KEYS])
     ends = ends.assign(alone=alone["alignment"].astype(float), against=alone["of"].astype(str))
     ends["alone"] = ends["alone"].fillna(ends["start"])
     ends["against"] = ends["against"].fillna(START)
     ends["change"] = ends["end"] - ends["alone"]
+    ends["endless"], ends["boundless"] = ~np.isfinite(ends["end"]), ~np.isfinite(ends["alone"])
     table = ends.groupby("member").agg(
         first=("first", "min"),
         last=("last", "max"),
@@ -142,22 +148,36 @@ def outcomes(run: Recorded) -> pd.DataFrame:
         change=("change", "mean"),
         error=("change", "sem"),
         replicates=("change", "size"),
+        endless=("endless", "any"),
+        boundless=("boundless", "any"),
         against=("against", "min"),  # the start if it is that in all replicates alone
     )
+    table[["end", "alone", "change"]] = ends.groupby("member")[["end", "alone", "change"]].agg(_mean)
+    table["error"] = table["error"].where(~table["endless"] & ~table["boundless"])
     reach = table["error"] * stdtrit(np.maximum(table["replicates"] - 1, 1), 0.975)
     table = table.assign(low=table["change"] - reach, high=table["change"] + reach)
     about = run.members[["member", "reward", "curation"]].assign(member=run.members["member"].astype(str))
     table = about.merge(table, left_on="member", right_index=True, how="left")
-    table["kind"], many = _kinds(table, exact(run), all_diverged(run))
+    stopped = all_diverged(run) and not ends["endless"].groupby(KEYS).any().all()
+    table["kind"], many = _kinds(table, exact(run), stopped)
+    table = table.drop(columns=["endless", "boundless"])
     table["words"] = table["kind"].map(WORDS)
     table["sentence"] = [_sentence(row, many) for row in table.to_dict("records")]
     return table.reset_index(drop=True)
+
+
+def _mean(values: pd.Series) -> float:
+    """A mean that leaves nothing out: NaN where one is, or where infinities cancel."""
+    return float(values.mean(skipna=False))
 
 
 def _sentence(row: dict[Any, Any], many: int) -> str:
     """A verdict on one member with its numbers, of ``many`` that were looked at."""
     change, reach = row["change"], (row["high"] - row["low"]) / 2
     opening = f"{row['member']}: {row['words']}"
+    if row["kind"] in ("endless", "boundless"):
+        end, alone = (number(row[name]) if row[name] == row[name] else "no number" for name in ("end", "alone"))
+        return f"{opening}; its alignment ends at {end}, against {alone} {AGAINST[row['against']]}."
     opening += f" among {counted(many, 'member')}" * (row["kind"] == "unclear" and not row["low"] <= 0 <= row["high"])
     if row["kind"] == "diverged" or not np.isfinite(change):
         return f"{opening}."
@@ -175,7 +195,10 @@ def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> tuple[np.ndarr
     change, single = table["change"], table["error"].isna()
     scale = 1e-9 if certain else 1e-12  # rounding, relative to the start
     moved = change.abs() > scale * np.maximum(1.0, table["alone"].abs())
+    endless, boundless = (table[name].eq(True) for name in ("endless", "boundless"))
     rules = [
+        (endless, "endless"),
+        (boundless, "boundless"),
         (change.isna() & (table["reward"].astype(str) == "none"), "none"),
         (change.isna(), "unknown"),
         (pd.Series(diverged, index=table.index), "diverged"),
@@ -202,7 +225,8 @@ def _clear(table: pd.DataFrame, open_: np.ndarray) -> tuple[np.ndarray, int]:
 
 def headline(run: Recorded, table: pd.DataFrame) -> str:
     """What happened, in one or two plain sentences, from the table of :func:`outcomes`."""
-    if all_diverged(run):
+    infinite = table["kind"].isin(["endless", "boundless"]).any()  # which is a failure, but stops nothing
+    if all_diverged(run) and not infinite:
         return "Every replicate diverged, so there is no end to compare with the start."
     judged = table[~table["kind"].isin(["none", "unknown"])]
     if judged.empty:
@@ -218,6 +242,9 @@ def headline(run: Recorded, table: pd.DataFrame) -> str:
         "few": "{has} too few replicates for a verdict",
         "still": "did not change",
         "gone": "left before the end",
+        "endless": "{has} an alignment that is not finite",
+        "boundless": "{show} no finite change",
+        "diverged": "diverged",
     }
     noun = "members" if len(judged) == len(table) else "members with a taste"
     parts = [
