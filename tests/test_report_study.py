@@ -496,6 +496,45 @@ def test_members_may_be_called_like_parameters(tmp_path: Path) -> None:
     ]
 
 
+def signed(pull: float) -> Scenario:
+    return duo(pull, samples=None, rounds=1, names=("± b", "b"))
+
+
+def test_members_may_be_called_like_columns_of_other_members(tmp_path: Path) -> None:
+    """The alignment of ± b stood in the place of half the interval of b."""
+    results = Study("signed", signed, grid={"pull": np.linspace(0.1, 0.5, 40)}).run(tmp_path, workers=0)
+    whole = study_tables.points(Subject(results)).whole
+    assert whole is not None
+    own = ["± b", "± ± b", "alignment of b", "± alignment of b"]
+    assert list(whole) == ["point", "pull", *own] and (whole["± b"] > 0).all()
+
+
+def broken(pull: float, **given: Any) -> Scenario:
+    if 0 < pull < 29:  # the ends are tried first
+        raise RuntimeError(f"at {pull}")
+    return duo(0.3, samples=None, rounds=1)
+
+
+def test_parameters_of_failures_may_be_called_like_their_columns(tmp_path: Path) -> None:
+    """With parameters `error` and `error_parameter` the page could not be made, nor the table with parameters."""
+    names = ["error", "error_parameter", "kind", "place", "seed", "seed_parameter", "round", "member"]
+    grid = pd.DataFrame(
+        {"pull": np.arange(30.0), **{name: np.arange(30) % 7 + place for place, name in enumerate(names)}}
+    )
+    with pytest.warns(RuntimeWarning, match="points failed"):
+        results = Study("broken", broken, grid=grid).run(tmp_path, workers=0)
+    whole = study_tables.failures(Subject(results)).whole
+    assert whole is not None
+    grid = grid[1:-1]
+    for table in (whole, results.with_parameters("failures")):
+        assert table.columns.is_unique and set(table["error"]) == {f"RuntimeError: at {p}" for p in grid["pull"]}
+        for name in names:
+            ours = name in ("error_parameter", "seed_parameter", "place")
+            kept = name if ours else f"{name}_parameter" + "_parameter" * (name in ("error", "seed"))
+            assert table[kept].tolist() == grid[name].tolist()
+    assert "at 3.0" in text(render_study(results))
+
+
 def pathlike(pull: float, curation: float, source: str) -> Scenario:
     return duo(pull, curation, "other" if "june" in source else "same", samples=None)
 

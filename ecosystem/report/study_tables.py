@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from ecosystem.study.outcomes.sample import spread, strongest
 from ecosystem.study.outcomes.story import chosen
 from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.verdicts import WORDS, value
+from ecosystem.study.results import renamed
 
 FAILURES = 20  # rows
 MEMBERS = 6  # that have a column in the table of points
@@ -108,7 +110,8 @@ def failures(subject: Subject) -> Table:
         for row in _first(whole).to_dict("records")
     ]
     columns = ["Point", *(p.name for p in subject.sweep.swept), "Seed", "Round", "Member", "What", "Error"]
-    whole = subject.results.points.merge(whole.drop(columns="place"), on="point", suffixes=("_parameter", ""))
+    whole, known = whole.drop(columns="place"), subject.results
+    whole = known.points.rename(columns=renamed(known.parameters, whole)).merge(whole, on="point")
     caption = "The first failures, some of every kind, by point and seed."
     more = len(whole) - len(rows)
     return Table(
@@ -146,8 +149,8 @@ def points(subject: Subject) -> Table:
         columns += [pd.Series([_cell(subject, i, point) for point in some]) for i in members]
         headings += [shortened(final.names[i]) for i in members]
         numbers = {"": final.sample.mean, "± ": final.sample.reach}
-        called = {name: f"alignment of {name}" if name in whole else name for name in final.names}
-        added = {f"{sign}{called[name]}": n[i] for i, name in enumerate(final.names) for sign, n in numbers.items()}
+        called = _called(final.names, whole)
+        added = {f"{sign}{called[i]}": n[i] for i in range(len(final.names)) for sign, n in numbers.items()}
         whole = pd.concat([whole, pd.DataFrame(added)], axis=1)
         chance = bool((np.nan_to_num(final.sample.error) > 0).any())
         caption += f"; {final.label}{' ± half its 95 % interval over seeds' if chance else ''}"
@@ -156,6 +159,17 @@ def points(subject: Subject) -> Table:
     shown = pd.concat(columns, axis=1, keys=range(len(columns))).fillna("")  # two may have one name
     table = tables.table("points-table", shown, f"{caption}.")
     return replace(table, columns=headings, whole=whole if table.more else None)
+
+
+def _called(members: Sequence[str], columns: Iterable[str]) -> list[str]:
+    """What the columns of members are called, each of which has one with ± too: like nothing else in the table."""
+    taken, found = set(columns), []
+    for name in members:
+        while {name, f"± {name}"} & taken:
+            name = f"alignment of {name}"
+        taken |= {name, f"± {name}"}
+        found.append(name)
+    return found
 
 
 def _cell(subject: Subject, member: int, point: int) -> str:

@@ -112,11 +112,11 @@ class Results:
     def with_parameters(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A table with the parameters of each row's point beside it: its columns, then one for each parameter.
 
-        A parameter that is called like a column of the table gets ``_parameter`` behind its name.
+        A parameter that is called like a column of the table gets ``_parameter`` behind its name, as often as it takes
+        to be called like nothing else.
         """
         frame = self[table] if columns is None else self.read(table, ["point", *columns])
-        clash = {name: f"{name}_parameter" for name in self.parameters if name in frame.columns}
-        return frame.merge(self.points.rename(columns=clash), on="point", how="left")
+        return frame.merge(self.points.rename(columns=renamed(self.parameters, frame)), on="point", how="left")
 
     def dataset(self, table: str) -> ds.Dataset:
         """A table of the finished blocks as a pyarrow dataset: to scan and aggregate more than fits in memory."""
@@ -125,6 +125,23 @@ class Results:
     def __repr__(self) -> str:
         p = self.progress()
         return f"Results({self.name!r}: {p.done} of {p.points} points, {p.failed} failed, in {str(self.folder)!r})"
+
+
+def renamed(parameters: Iterable[str], columns: Iterable[str]) -> dict[str, str]:
+    """Other names for the parameters that are called like some columns, which neither these nor others have.
+
+    >>> renamed(["error", "error_parameter", "pull"], ["point", "error"])
+    {'error': 'error_parameter_parameter'}
+    """
+    own, found = list(parameters), {}
+    taken = {*own, *columns}
+    for name in sorted({*own} & {*columns}, key=own.index):
+        new = f"{name}_parameter"
+        while new in taken:
+            new += "_parameter"
+        taken.add(new)
+        found[name] = new
+    return found
 
 
 def retriable(failures: pd.DataFrame) -> Any:
