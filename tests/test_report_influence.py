@@ -26,6 +26,7 @@ from ecosystem.influence.story import UNIT, headline, limits, story
 from ecosystem.report import render, render_findings, write_findings
 from ecosystem.report.glossary import INFLUENCE
 from ecosystem.report.influence import sections
+from ecosystem.report.influence.numbers import brief
 from tests.browser import CHROMIUM
 from tests.devtools import Browser
 from tests.pages import Page
@@ -197,6 +198,22 @@ def test_names_without_end_are_shortened_and_still_differ() -> None:
     assert len(page) < 1_400_000 and "x" * 60 not in page
     assert len(set(rows(specs(page)["influence-matrix-chart"])["target"])) == 5
     assert "Names of more than 48 letters are shortened here" in text(page) and len(ids(page)) == len(SECTIONS) + 4
+
+
+def test_a_shortened_name_is_no_other_members_own() -> None:
+    """Two flows had one name in the choice of what to take out, where a member was called as another was shortened."""
+    findings = found("five")
+    first, second, third, *_ = findings.members["member"]
+    many = "x" * 60
+    names = {first: f"{many} one", second: f"{many} two", third: f"1 {many[:40]}"}
+    frames = {
+        name: getattr(findings, name).replace(names).rename(columns={f"J[{k}]": f"J[{v}]" for k, v in names.items()})
+        for name in ("influence", "welfare", "hops", "edges", "members", "flows")
+    }
+    short = brief(replace(findings, **frames))
+    assert short.members["member"].nunique() == 5 and names[third] in set(short.members["member"])
+    flows = short.edges[["source", "target"]].drop_duplicates()
+    assert len(flows) == len(findings.edges[["source", "target"]].drop_duplicates())
 
 
 def test_facts_of_the_command_line_are_on_the_page(tmp_path: Path) -> None:

@@ -27,11 +27,12 @@ def brief(findings: Findings) -> Findings:
     if max(map(len, names), default=0) <= LONGEST:
         return findings
     short = {name: shortened(name, LONGEST) for name in names}
-    count = Counter(short.values())
-    short = {
-        name: f"{i} {words[: LONGEST - 8]}" if count[words] > 1 else words
-        for i, (name, words) in enumerate(short.items(), 1)
-    }
+    count, taken = Counter(short.values()), set()
+    for i, (name, words) in enumerate(short.items(), 1):
+        if count[words] > 1:
+            numbers = (f"{place} {words[: LONGEST - 8]}" for place in range(i, i + 2 * len(names) + 1))
+            short[name] = next(new for new in numbers if new not in count and new not in taken)
+            taken.add(short[name])
     columns = ("source", "target", "member")
     frames = {
         name: (frame := getattr(findings, name)).assign(
