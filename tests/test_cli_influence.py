@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -249,3 +254,52 @@ def test_the_real_analysis_with_a_run_and_knock_outs(pair: Path, tmp_path: Path)
     assert list(edges.columns) == ["source", "target", "traffic", "gains", "harms", "J[theta]"]
     assert edges["J[theta]"].notna().all()
     assert 'id="influence-matrix"' in text(out / "report.html") and 'id="verdict"' in text(out / "report.html")
+
+
+LONG = """
+from pathlib import Path
+import torch
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+
+
+class Slow(Linear):
+    def moments(self, law):
+        if (Path(__file__).parent / "go").exists():
+            x = torch.randn(5000, 5000)
+            (Path(__file__).parent / "running").touch()
+            torch.linalg.eigvals(x)  # minutes, in one call
+        return super().moments(law)
+
+
+def scenario():
+    s = Scenario("long", rounds=2)
+    s.add("a", Member(Location([0.0]), reward=Slow([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=0.3, curated=0.3))
+    (Path(__file__).parent / "go").touch()
+    return s
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT between processes")
+def test_ctrl_c_within_a_long_solve_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
+    """Nothing happened until the solver came back, after minutes."""
+    file, out = write(tmp_path, LONG), tmp_path / "out"
+    command = [sys.executable, "-m", "ecosystem.cli", "influence", str(file), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "running").exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        try:
+            stdout, stderr = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert (process.returncode, stdout) == (130, "") and stderr.endswith("interrupted\n"), stderr
+    assert not out.exists() and {path.name for path in tmp_path.iterdir()} <= {
+        file.name,
+        "go",
+        "running",
+        "__pycache__",
+    }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ecosystem.cli.errors import INTERRUPTED, errors
+from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, Settings, load
+from ecosystem.cli.leaving import leave
 from ecosystem.cli.loading import load_build, located, parse_settings
 from ecosystem.cli.terminal import say
 
@@ -39,9 +38,7 @@ def explore(
         try:
             serve(what, port, show, lambda address: say(f"{what.title}: {address} (Ctrl-C ends it)"))
         except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            sys.stdout.flush()
-            os._exit(INTERRUPTED)  # threads may still compute: torch crashes under one as the interpreter is taken down
+            leave()  # threads may still compute
 
 
 def subject_of(file: Path, given: dict[str, Any]) -> Subject:

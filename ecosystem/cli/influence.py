@@ -11,6 +11,7 @@ import typer
 
 from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
+from ecosystem.cli.leaving import breakable
 from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import SHOWN, cell, console, say, table
@@ -80,7 +81,7 @@ def analysed(
     from ecosystem.core.progress import metered
     from ecosystem.influence import influence
 
-    with located(origin["file"]), metered(True, scenario.name, "members") as meter:
+    with located(origin["file"]), breakable(), metered(True, scenario.name, "members") as meter:
         meter.phase("computing influence")
         findings = influence(scenario, sources=sources, targets=targets).findings(hops=hops, knock_out=knock_out)
     return replace(findings, settings=findings.settings | origin)
