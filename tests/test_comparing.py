@@ -227,7 +227,9 @@ def test_a_replicate_whose_users_think_otherwise_is_left_out(where: str) -> None
     row = only(compare({"base": first, "run": second}))
     assert row["replicates"] == (4 if where == "both" else 3) and row["paired"] == (where != "apart")
     if where == "both":
-        assert row["words"] == f"{WORDS['same']}; {NOTES['labels']}"
+        assert row["words"] == WORDS["same"]
+        del first.settings["tastes given"]  # of before
+        assert only(compare({"base": first, "run": second}))["words"] == f"{WORDS['same']}; {NOTES['labels']}"
     elif where == "apart":
         ends = first.rounds.query("round == 2 and replicate > 0")["alignment"]
         assert row["base"] == pytest.approx(ends.mean())
@@ -235,6 +237,41 @@ def test_a_replicate_whose_users_think_otherwise_is_left_out(where: str) -> None
         assert row["words"] == WORDS["same"]
     alone = compare({"base": calm.run(), "run": torn.run()})
     assert only(alone)["words"] == WORDS["taste"]
+
+
+class Given(ModelAgent):
+    """Gives its users a taste as rounds begin."""
+
+    taste: Any = None
+
+    def decide(self) -> None:
+        if self.model.steps == 1:
+            self.set_curator(reward=type(self).taste)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "function"])
+def test_tastes_that_agents_give_are_told_apart_by_content(tmp_path, kind: str) -> None:
+    """They were compared by their labels: two that read alike as one, and one with itself only if it read alike."""
+    direction = torch.ones(24, dtype=torch.float64)
+    flipped = direction.index_fill(0, torch.tensor([12]), -1.0)
+    tastes = {
+        "numbers": (Linear(direction), Linear(flipped), Linear([2.0] * 24)),
+        "function": (closure(1.0), closure(-1.0), closure(2.0)),
+    }[kind]
+    start = still(tastes[2])
+    agents = [
+        type(f"Given{i}", (Given,), {"taste": staticmethod(t) if kind == "function" else t})
+        for i, t in enumerate(tastes)
+    ]
+    runs = [start.with_member("a", agent=agent).run(replicates=3) for agent in agents[:2]]
+    assert runs[0].changes["after"].tolist() == runs[1].changes["after"].tolist()
+    runs += [Run.load(run.save(tmp_path / str(i))) for i, run in enumerate(runs)]
+    born = [still(taste).run(replicates=3) for taste in tastes]
+    for one, other in ((0, 1), (2, 3), (0, 3)):
+        assert only(compare({"one": runs[one], "other": runs[other]}))["words"] == WORDS["taste"]
+    for given, own, same in ((0, 0, True), (3, 1, True), (0, 1, False), (1, 2, False)):
+        words = only(compare({"given": runs[given], "born": born[own]}))["words"]
+        assert (words != WORDS["taste"]) == same
 
 
 def test_an_end_that_is_infinite_is_an_end() -> None:

@@ -25,7 +25,10 @@ from ecosystem.schedules import Schedule
 
 @dataclass(frozen=True)
 class Change:
-    """One row of the table ``changes``, for the replicates in ``where``: it happened before ``round``."""
+    """One row of the table ``changes``, for the replicates in ``where``: it happened before ``round``.
+
+    ``content`` is the digest of a taste that was given, of which ``after`` need not say all.
+    """
 
     round: int
     subject: Subject
@@ -33,6 +36,7 @@ class Change:
     before: Tensor | str
     after: Tensor | str
     where: Tensor
+    content: str = ""
 
 
 Changed = tuple[State, list[Change]]

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core.check import brief
+from ecosystem.core.identity import digest
 from ecosystem.curation import Curator, Users
 from ecosystem.engine.audience import as_wide, in_cell, one
 from ecosystem.engine.bench import Bench
@@ -124,7 +125,8 @@ def _told(number: int, name: str, old: Users, new: Users, where: Tensor) -> list
         before, after = (in_cell(getattr(users, part), *cell) for users in (old, new))
         differs = before is not after and not _equal(getattr(old, part), getattr(new, part), where)
         if differs:
-            rows.append(Change(number + 1, name, what, str(before), str(after), where.clone()))
+            content = digest((after, in_cell(new.learn, *cell))) if what == "reward" else ""
+            rows.append(Change(number + 1, name, what, str(before), str(after), where.clone(), content))
     return rows
 
 

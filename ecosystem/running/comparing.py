@@ -67,7 +67,8 @@ def compare(runs: Mapping[str, Run]) -> pd.DataFrame:
         recorded), and in ``words`` what that means, one of `WORDS`; after "; " it may say one of `NOTES`. Where there
         is nothing to compare (another taste, a member that one of them has not, or that left), the difference is NaN
         and ``words`` say why. Users who move judge by their taste at the end; replicates in which agents gave them
-        different ones are left out. Tastes are compared by content, as ``run.settings["tastes"]`` has it.
+        different ones are left out. Tastes are compared by content, as ``run.settings`` have it
+        (``tastes``, and ``tastes given`` by agents).
 
     Raises
     ------
@@ -148,10 +149,16 @@ class _Side:
             member: _Taste(label, known.get(member, known.get("", "")))
             for member, label in zip(run.members["member"].astype(str), run.members["reward"].astype(str), strict=True)
         }
-        self.changed = {  # by member and replicate: an agent may have changed its users' mind in some of them alone
-            (str(row["subject"]), (row["seed"], row["replicate"])): _Taste(str(row["after"]))
-            for row in _of_rewards(run.changes)
+        given = {
+            (member, tuple(pair)): digest
+            for member, kept in (run.settings.get("tastes given") or {}).items()
+            for digest, pairs in kept.items()
+            for pair in pairs
         }
+        self.changed = {}  # by member and replicate: an agent may have changed its users' mind in some of them alone
+        for row in _of_rewards(run.changes):
+            place = str(row["subject"]), (row["seed"], row["replicate"])
+            self.changed[place] = _Taste(str(row["after"]), given.get(place, ""))
         # users without a taste, and what was not recorded, are NaN; an alignment of −∞ is an end like others
         seen = table[table["alignment"].notna()].sort_values("round", kind="stable")
         seen = seen.assign(pair=list(zip(*(seen[key] for key in KEYS), strict=True)))

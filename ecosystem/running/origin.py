@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem.core.identity import digest, label, made_of
+from ecosystem.engine.diets import Change
 from ecosystem.generators import GenerativeModel, Training
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.blocks import Blocks, blocks_of
@@ -36,6 +37,24 @@ def origin(scenario: Scenario) -> dict[str, Any]:
         large = blocks is not None and blocks.families and len(blocks.names) > MANY
         _KNOWN[scenario] = _by_the_array(blocks) if blocks is not None and large else _one_by_one(scenario)
     return _KNOWN[scenario]
+
+
+def given_tastes(changes: Iterable[Change], seeds: Sequence[tuple[int, int]], variant: int) -> dict[str, Any]:
+    """What ``run.settings`` say of tastes that agents gave, at the end: by member and digest, to which replicates.
+
+    They stand under ``tastes given``; empty where there is none.
+    """
+    last: dict[str, dict[tuple[int, int], str]] = {}
+    for change in changes:
+        if change.content:
+            here = change.where[variant].expand(len(seeds)).tolist()
+            new = {tuple(pair): change.content for pair, yes in zip(seeds, here, strict=True) if yes}
+            last.setdefault(str(change.subject), {}).update(new)
+    told: dict[str, dict[str, list[list[int]]]] = {}
+    for member, kept in last.items():
+        for pair, content in kept.items():
+            told.setdefault(member, {}).setdefault(content, []).append(list(pair))
+    return {"tastes given": told} if told else {}
 
 
 def _one_by_one(scenario: Scenario) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.baseline import baseline
+from ecosystem.running.origin import given_tastes
 from ecosystem.running.recording import Recorder
 from ecosystem.running.run import Run
 from ecosystem.running.tables import Tables
@@ -35,7 +36,11 @@ def run_of(
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in kept}
     return Run(
-        {**facts(program, state, recorder.seeds, variant), **settings},
+        {
+            **facts(program, state, recorder.seeds, variant),
+            **given_tastes(changes, recorder.seeds, variant),
+            **settings,
+        },
         members=lambda: scenario.describe()["members"],
         flows=lambda: scenario.describe()["flows"],
         rounds=tables.rounds,

@@ -21,6 +21,7 @@ from ecosystem.running.checkpoints.codec import Reader
 from ecosystem.running.checkpoints.folder import STATE, CheckpointError, Checkpoints, read, recorded
 from ecosystem.running.checkpoints.host import Host
 from ecosystem.running.measures import named
+from ecosystem.running.origin import given_tastes
 from ecosystem.running.origin import origin as begun
 from ecosystem.running.result import facts
 from ecosystem.running.run import Run
@@ -80,8 +81,8 @@ def so_far(folder: str | os.PathLike[str], variant: int = 0) -> Run:
         snapshots=found["snapshots"],
         failures=found["failures"],
     )
-    changes = [change for piece in mine for change in piece["changes"]]
-    made = Tables(what, [Change(*change) for change in changes], variant)
+    changes = [Change(*change) for piece in mine for change in piece["changes"]]
+    made, settings = Tables(what, changes, variant), settings | given_tastes(changes, what.seeds, variant)
     kept = {name: {r: x[variant] for r, x in many.items()} for name, many in found["samples"].items()}
     asked = {name: {r: x.inputs for r, x in many.items() if isinstance(x, Pairs)} for name, many in kept.items()}
     measured: dict[str, Any] = {name: partial(made.frame, name) for name in made.measured}
