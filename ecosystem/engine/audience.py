@@ -94,11 +94,13 @@ class Audience:
         return Audience(tuple(_columns(stack, index) for stack in self.stacks), self.watched, self.kinds)
 
 
+def is_wide(users: Users) -> bool:
+    """Whether users ``[rows, variants, replicates or 1]`` differ between replicates."""
+    return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
+
+
 def _columns(stack: Users, index: Tensor) -> Users:
-    first = next(iter(stack.tensors().values()), None)
-    if first is None or first.shape[2] == 1:
-        return stack
-    return stack.take((slice(None), slice(None), index))
+    return stack.take((slice(None), slice(None), index)) if is_wide(stack) else stack
 
 
 def one(part: Any) -> Any:

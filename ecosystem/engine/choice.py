@@ -33,10 +33,7 @@ class Menu:
     @classmethod
     def of(cls, shares: Tensor, curated: np.ndarray, first: np.ndarray) -> Menu:
         """From the shares of a task's components, which of them are ``curated``, and where each row's begin."""
-        rows = len(first) - 1
-        row = np.repeat(np.arange(rows), np.diff(first))
-        split = torch.from_numpy(first[:-1] + np.bincount(row, weights=curated, minlength=rows).astype(np.int64))
-        begin, end = torch.from_numpy(first[:-1]), torch.from_numpy(first[1:])
+        begin, split, end = bounds(curated, first)
         chosen, chosen_sum = _running(shares, begin, split)
         other, other_sum = _running(shares, split, end)
         whole = chosen_sum + other_sum
@@ -90,6 +87,14 @@ class Menu:
             further = (low < high) & (flat[middle * (variants * columns) + cell] <= uniform)
             low, high = torch.where(further, middle + 1, low), torch.where(further, high, middle)
         return low
+
+
+def bounds(curated: np.ndarray, first: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Where each row's curated components begin, where they end, and where its others end."""
+    rows = len(first) - 1
+    row = np.repeat(np.arange(rows), np.diff(first))
+    split = first[:-1] + np.bincount(row, weights=curated, minlength=rows).astype(np.int64)
+    return torch.from_numpy(first[:-1]), torch.from_numpy(split), torch.from_numpy(first[1:])
 
 
 def _running(shares: Tensor, begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:

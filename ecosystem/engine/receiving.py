@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ecosystem.core.check import one_line
 from ecosystem.core.samples import Pairs, Samples, filled, only_shown
-from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.curation.base import judged
+from ecosystem.engine.audience import is_wide
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.round import Round
@@ -27,7 +27,7 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
     try:
         x = out = draw(stack, task.source, where, task.one_producer)
     except Exception as error:
-        names = ", ".join(now.names(task.bundles[numbers[0]].cohort)) or "the real data"
+        names = ", ".join(dict.fromkeys(now.names(task.bundles[numbers[0]].cohort))) or "the real data"
         raise RuntimeError(f"sampling from {names} failed in round {now.number}: {one_line(error)}") from error
     treated = [n for n in numbers if task.bundles[n].users or task.bundles[n].transform]
     if isinstance(out, Pairs) and out.codec and len(treated) == len(numbers):  # what comes may be in other tokens
@@ -77,13 +77,13 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
             _spoil(now, task, users.reward, where, wrong)
 
     slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort), unjudged)
-    users = bundle.users.take((origin, where.variant, where.replicate if _wide(bundle.users) else 0 * origin))
+    users = bundle.users.take((origin, where.variant, where.replicate if is_wide(bundle.users) else 0 * origin))
     with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
         x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else _NOTHING)
         if users.curator.needs_reward and users.curator.chooses and not asked and len(where):
             judged(users.reward, x, slate)  # a curator of one's own: what it has kept is judged once more
     if now.ledger is not None:
-        now.ledger.chosen(task, where, users.reward, slate.candidate(0), x)
+        now.ledger.chosen(now.cells(task, where), users.reward, slate.candidate(0), x)
     return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
 
 
@@ -98,11 +98,6 @@ def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wron
             f"the reward {taste} is NaN or infinite for what {now.program.names[i]!r} was to train on in round "
             f"{now.number}",
         )
-
-
-def _wide(users: Stackable) -> bool:
-    """Whether users ``[origins, variants, replicates or 1]`` differ between replicates."""
-    return any(tensor.shape[2] > 1 for tensor in users.tensors().values())
 
 
 def _chosen(users: Users, slate: FlowSlate, rng: Stream) -> Samples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,15 @@ from torch import Tensor
 
 from ecosystem.core.streams import Stream, word
 from ecosystem.engine.bundles import Bundle
+from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.program import Program
-from ecosystem.engine.stacks import joined
+from ecosystem.engine.slates import Positions
+from ecosystem.engine.stacks import joined, put, written
 from ecosystem.engine.state import Memory, State
+from ecosystem.engine.waves import Task
+
+Cells = tuple[Tensor, Tensor, Tensor, Tensor]  # source and target members, variants, replicates of the round
 
 
 @dataclass
@@ -74,6 +79,53 @@ class Round:
         old = self.state.past[min(bundle.delay, len(self.state.past) - 1)][bundle.cohort]
         return old if bundle.fresh is False else joined(old, now)
 
-    def names(self, cohort: int) -> list[str]:
+    def names(self, cohort: int) -> Sequence[str]:
         """Who stands in a cohort; nobody among the sources of real data."""
         return self.program.cohorts[cohort].names if cohort < len(self.generators) else []
+
+    def menu(self, task: Task) -> Menu:
+        """The diets to draw from; kept with the plan where all replicates have the same shares."""
+        shares = self.shares
+        if shares.shape[2] > 1:
+            return Menu.of(shares[task.components], task.curated, task.first)
+        if "menu" not in task.memo or task.memo["menu"][0] is not shares:
+            task.memo["menu"] = shares, Menu.of(shares[task.components], task.curated, task.first)
+        return task.memo["menu"][1]
+
+    # -- what has become of members ----------------------------------------------------------------------------------
+
+    def write(self, cohort: int, rows: Tensor, new: Stack, due: Tensor) -> None:
+        """Generators ``new [rows, variants, replicates]`` of some rows of a cohort, where ``due``."""
+        self.generators[cohort] = written(self.generators[cohort], rows, new, due)
+
+    def remember(self, cohort: int, name: str, rows: Tensor, value: Tensor, due: Tensor) -> None:
+        """What the retention of some rows has kept, ``value [rows, variants, replicates, ...]``, where ``due``."""
+        memory = self.memories[cohort]
+        old = memory.get(name)
+        if old is None:
+            old = value.new_zeros(*self.generators[cohort].batch_shape, *value.shape[3:])
+        memory[name] = put(old, rows, value, None if bool(due.all()) else due)
+
+    # -- whose it is -------------------------------------------------------------------------------------------------
+
+    def members(self, places: np.ndarray) -> np.ndarray:
+        """The members that stand at some of the places that tasks speak of (NONE of NONE)."""
+        return places
+
+    def key(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
+        """By what the data of a ``cell`` (task row, variant, replicate) are remembered.
+
+        The replicate by its address: the round may be one of some of them.
+        """
+        return int(task.rows[cell[0]]), cell[1], int(self.rng.keys[cell[2]])
+
+    def cell(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Member, variant and replicate (among those of the round) of a cell (task row, variant, replicate)."""
+        return int(task.members[cell[0]]), *cell[1:]
+
+    def cells(self, task: Task, where: Positions) -> Cells:
+        """Whose each of some samples is and for whom: source and target members (NONE for real data), and the cell."""
+        slot = where.slot.numpy()
+        ends = task.producer[slot], task.members[task.owner[slot]]
+        source, target = (torch.from_numpy(self.members(places)) for places in ends)
+        return source, target, where.variant, where.replicate

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.engine.audience import NONE
-from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped
 from ecosystem.engine.receiving import receive
 from ecosystem.engine.round import Round
@@ -56,16 +55,7 @@ class Sampler:
         self.variants = now.shares.shape[1]
         self.replicates = len(now.rng.keys)
         self.members = torch.from_numpy(task.members)
-        self.menu = self._menu()
-
-    def _menu(self) -> Menu:
-        """The diets to draw from; kept with the plan where all replicates have the same shares."""
-        shares = self.now.shares
-        if shares.shape[2] > 1:
-            return Menu.of(shares[self.task.components], self.task.curated, self.task.first)
-        if "menu" not in self.task.memo or self.task.memo["menu"][0] is not shares:
-            self.task.memo["menu"] = shares, Menu.of(shares[self.task.components], self.task.curated, self.task.first)
-        return self.task.memo["menu"][1]
+        self.menu = now.menu(task)
 
     @cached_property
     def producers(self) -> Tensor:
@@ -123,7 +113,7 @@ class Sampler:
         self._report()
 
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
-        producer, curated = self.task.producer, self.task.curated
+        producer, curated = self.now.members(self.task.producer), self.task.curated
         origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
         return TrainingSet(x, origin[slots], torch.full(slots.shape, self.now.number))
 

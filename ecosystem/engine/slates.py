@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -187,7 +187,7 @@ class FlowSlate:
     where: Positions
     origin: Tensor
     raw: Samples
-    names: list[str]  # of the producers' cohort
+    names: Sequence[str]  # of the producers' cohort
     unjudged: Callable[[Tensor], None] | None = None  # told of which samples ``[m]`` a reward is no finite number
 
     def candidate(self, k: int) -> Samples:
@@ -232,7 +232,7 @@ class FlowSlate:
 
     def _lawless(self) -> ValueError:
         rows = torch.unique(self.source[self.where.slot] % max(1, len(self.names))).tolist()
-        who = ", ".join(repr(self.names[row]) for row in rows) if self.names else "the real data"
+        who = ", ".join(dict.fromkeys(repr(self.names[row]) for row in rows)) if self.names else "the real data"
         kind = type(self.stack.models.flat[0] if isinstance(self.stack, Looped) else self.stack).__name__
         assert self.bundle.users is not None
         return ValueError(lawless(self.bundle.users.curator, who, kind))

@@ -69,6 +69,54 @@ def put(old: Tensor, rows: Tensor, new: Tensor, due: Tensor | None) -> Tensor:
     return old.index_copy(0, rows, new)
 
 
+def spread(value: Tensor) -> Tensor:
+    """``[members, variants, replicates, ...]`` as ``[members · replicates, variants, 1, ...]``."""
+    return value.transpose(1, 2).reshape(-1, value.shape[1], 1, *value.shape[3:])
+
+
+def laid(stack: Stack) -> Stack:
+    """A stack with the replicates of each member side by side, ``[members · replicates, variants, 1]``."""
+    if isinstance(stack, Looped):
+        return Looped(stack.models.swapaxes(1, 2).reshape(-1, stack.models.shape[1], 1))
+    return stack.map(spread)
+
+
+def put_back(stack: Stack, replicates: int) -> Stack:
+    """A stack that was laid side by side as ``[members, variants, replicates]``, in memory of its own."""
+    if isinstance(stack, Looped):
+        models = stack.models.reshape(-1, replicates, stack.batch_shape[1])
+        return Looped(models.swapaxes(1, 2).copy())
+    return stack.map(lambda tensor: restored(tensor, replicates))
+
+
+def restored(value: Tensor, replicates: int) -> Tensor:
+    """What :func:`spread` was given, in memory of its own."""
+    whole = value.reshape(-1, replicates, value.shape[1], *value.shape[3:]).transpose(1, 2)
+    return whole.clone(memory_format=torch.contiguous_format)
+
+
+def inserted(both: Stack, rows: Tensor, new: Stack, due: Tensor) -> tuple[Stack, Stack]:
+    """``new [rows, variants, replicates]`` where ``due``, written in place into the second half of ``both``.
+
+    Both halves, and the second: other objects than before, for what a family has worked out of its numbers is not of
+    these.
+    """
+    half = both.batch_shape[0] // 2
+    if isinstance(both, Looped):
+        assert isinstance(new, Looped)
+        for cell in zip(*due.numpy().nonzero(), strict=True):
+            both.models[(half + int(rows[cell[0]]), *cell[1:])] = new.models[cell]
+        return both, Looped(both.models[half:])
+    assert isinstance(new, ClosedForm)
+    tensors, everywhere = both.tensors(), bool(due.all())
+    for name, fresh in new.moving().items():
+        now = tensors[name][half:]
+        if not everywhere:
+            fresh = torch.where(due.reshape(*due.shape, *(1,) * (fresh.ndim - 3)), fresh, now[rows])
+        now.index_copy_(0, rows, fresh)
+    return both.rebuild(tensors), both.rebuild({name: tensor[half:] for name, tensor in tensors.items()})
+
+
 def span(rows: Tensor) -> slice | Tensor:
     """A slice in the place of row numbers that follow each other: it gives a view where they give a copy."""
     first, many = int(rows[0]) if len(rows) else 0, len(rows)

@@ -102,15 +102,16 @@ def in_effect(state: State) -> Tensor:
 
 
 def merged(
-    stacks: list[Stack], memories: list[Memory], part: tuple[list[Stack], list[Memory]], index: Tensor, size: int
+    before: State, stacks: list[Stack], memories: list[Memory], part: tuple[list[Stack], list[Memory]], index: Tensor
 ) -> None:
-    """Take over what became of the generators and memories of some of ``size`` replicates."""
+    """Take over what became of the generators and memories of some of the replicates of the state ``before``."""
+    size = before.alive.shape[1]
     for c, new in enumerate(part[0]):
         stacks[c] = with_columns(stacks[c], new, index, size)
-    for memory, kept in zip(memories, part[1], strict=True):
+    for memory, kept, old in zip(memories, part[1], before.memories, strict=True):
         for key, value in kept.items():
             if isinstance(value, Tensor):
                 blank = value.new_zeros(*value.shape[:2], size, *value.shape[3:])
                 memory[key] = memory.get(key, blank).index_copy(2, index, value)
-            else:
+            elif value is not old.get(key):  # of other replicates it knows what there was before
                 memory[key] = value

@@ -23,14 +23,15 @@ from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
 from ecosystem.core.streams import Stream
 from ecosystem.engine.exact import draw_statistic
+from ecosystem.engine.lanes import LaneRound
 from ecosystem.engine.looking import looked
 from ecosystem.engine.looped import Looped, Stack, bounds, fitted
 from ecosystem.engine.population import gather_population
 from ecosystem.engine.program import Program
 from ecosystem.engine.round import Round
 from ecosystem.engine.sampling import Sampler
-from ecosystem.engine.stacks import put, written
-from ecosystem.engine.state import State, merged
+from ecosystem.engine.stacks import restored, spread, written
+from ecosystem.engine.state import Memory, State, merged
 from ecosystem.engine.waves import Plan, Task
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.schedules import Schedule
@@ -39,6 +40,7 @@ _NOBODY = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))  # whose numbers a sch
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
+Ended = tuple[list[Stack], list[Memory], dict[tuple[int, int, int], str], Tensor]  # ..., what is spoilt, and losses
 Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
 
 
@@ -90,7 +92,7 @@ def step(
     """
     number = state.round + 1
     turn = turn or Turn(program.ranks(number), due(program, state, number))
-    stacks, memories, losses, spoilt = _played(program, state, turn, own, watch)
+    stacks, memories, spoilt, losses = _played(program, state, turn, own, watch)
     stacks, lost, alive = _stopped(program, state, stacks, turn.due, spoilt)
     past = (tuple(stacks), *state.past)[: len(state.past)]
     new = state.changed(round=number, past=past, memories=tuple(memories), alive=alive)
@@ -121,31 +123,39 @@ def _answer(program: Program, schedule: Schedule, number: int, members: Tensor) 
 # -- the waves ---------------------------------------------------------------------------------------------------------
 
 
-def _played(
-    program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None
-) -> tuple[list[Stack], list[Any], Tensor, dict[tuple[int, int, int], str]]:
-    """Every group of replicates that share an order, in its waves: generators, memories, losses, what is spoilt."""
+def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None) -> Ended:
+    """All replicates in the waves of their orders."""
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
-    replicates = program.cell[1]
-    if ranks.ndim == 1:
-        told = (None, None) if watch is None else watch(torch.arange(replicates))
-        now = Round(program, state, number, program.rng, *told)
-        plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
-        losses = play(now, plan, asked, own)
-        return now.generators, now.memories, losses, now.spoilt
+    if ranks.ndim == 2 and (ranks == ranks[:, :1]).all():
+        ranks = ranks[:, 0]
+    if ranks.ndim == 2 and any(cohort.own_agent for cohort in program.cohorts):  # they are asked by their own
+        return _apart(program, state, turn, own, watch)
+    told = (None, None) if watch is None else watch(torch.arange(program.cell[1]))
+    now = Round(program, state, number, program.rng, *told)
+    if ranks.ndim == 2:
+        lanes, due = LaneRound.begun(now), spread(asked)
+        losses = restored(play(lanes, lanes.plan(ranks, due), due), program.cell[1])
+        return *lanes.ended(), losses
+    plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
+    losses = play(now, plan, asked, own)
+    return now.generators, now.memories, now.spoilt, losses
+
+
+def _apart(program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None) -> Ended:
+    """Every group of replicates that share an order by itself."""
     spoilt: dict[tuple[int, int, int], str] = {}
-    losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
-    orders, which = np.unique(ranks, axis=1, return_inverse=True)
+    losses = torch.full(turn.due.shape, torch.nan, dtype=torch.float64)
+    orders, which = np.unique(turn.ranks, axis=1, return_inverse=True)
     stacks, memories = list(state.now), [dict(memory) for memory in state.memories]
     for order in range(orders.shape[1]):
         index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == order))
         told = (None, None) if watch is None else watch(index)
-        now = Round(program, state.columns(index), number, program.rng[index], *told, index=index)
-        here = asked[:, :, index]
+        now = Round(program, state.columns(index), state.round + 1, program.rng[index], *told, index=index)
+        here = turn.due[:, :, index]
         losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
-        merged(stacks, memories, (now.generators, now.memories), index, replicates)
+        merged(state, stacks, memories, (now.generators, now.memories), index)
         spoilt |= {(i, variant, int(index[column])): why for (i, variant, column), why in now.spoilt.items()}
-    return stacks, memories, losses, spoilt
+    return stacks, memories, spoilt, losses
 
 
 def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) -> Tensor:
@@ -224,7 +234,7 @@ def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due:
     else:
         losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
         new = _train(now, task, part, _one_by_one(now, gathered, due), losses)
-    now.generators[task.cohort] = written(old, rows, new, due)
+    now.write(task.cohort, rows, new, due)
     return losses
 
 
@@ -233,10 +243,8 @@ def _pooled(now: Round, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
     retention = now.program.cohorts[task.cohort].retention
     rows, memory = torch.from_numpy(task.rows), now.memories[task.cohort]
     pooled, kept = retention.pool({name: value[rows] for name, value in memory.items()}, fresh)
-    size = now.generators[task.cohort].batch_shape
     for name, value in kept.items():
-        old = memory.get(name, value.new_zeros(*size, *value.shape[3:]))
-        memory[name] = put(old, rows, value, None if bool(due.all()) else due)
+        now.remember(task.cohort, name, rows, value, due)
     return pooled
 
 
@@ -258,12 +266,11 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
     if retention.remembers:
         rng = now.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
         store: dict[Any, Any] = now.memories[task.cohort]
-        # the replicate by its address: columns may be a selection
-        key = (int(task.rows[cell[0]]), cell[1], int(now.rng.keys[cell[2]]))
+        key = now.key(task, cell)
         store[key] = retention.keep(store.get(key, []), fresh, rng)
         kept = retention.data(store[key])
     if now.ledger is not None:
-        now.ledger.trained(task, cell, kept)
+        now.ledger.trained(now.cell(task, cell), kept)
     return kept.data
 
 

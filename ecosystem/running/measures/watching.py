@@ -27,7 +27,7 @@ from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation.base import judged
 from ecosystem.engine.judging import users_of
 from ecosystem.engine.program import Program
-from ecosystem.engine.slates import Positions
+from ecosystem.engine.round import Cells
 from ecosystem.engine.state import State
 from ecosystem.engine.waves import Task
 from ecosystem.engine.wiring import CURATED
@@ -129,26 +129,25 @@ class Witness:
         dormant = torch.tensor([[part in off for off in _dormant(self.program)] for part in parts])
         self._tell("drawn", lambda: Drawn(list(parts), table.clone(), dormant.clone()))
 
-    def chosen(self, task: Task, where: Positions, reward: Reward | None, shown: Samples, kept: Samples) -> None:
+    def chosen(self, cells: Cells, reward: Reward | None, shown: Samples, kept: Samples) -> None:
         """Users with this taste, batch ``[m]``, kept ``kept [m, *event]`` of slates that began with ``shown``."""
         if not self.watching["chosen"] or reward is None:
             return
-        slot = where.slot.numpy()
-        source, target = (torch.from_numpy(x) for x in (task.producer[slot], task.members[task.owner[slot]]))
-        replicate = self.replicates[where.replicate]
+        source, target, variant, replicate = cells
+        replicate = self.replicates[replicate]
         before, after = judged(reward, shown), judged(reward, kept)
 
         def event() -> Chosen:
-            cell = (source.clone(), target.clone(), where.variant.clone(), replicate.clone())
+            cell = (source.clone(), target.clone(), variant.clone(), replicate.clone())
             return Chosen(*cell, shown.clone(), kept.clone(), before.clone(), after.clone())
 
         self._tell("chosen", event)
 
-    def trained(self, task: Task, cell: tuple[int, int, int], given: TrainingSet) -> None:
-        """The member in ``cell`` (task row, variant, replicate) retrains on ``given``."""
+    def trained(self, cell: tuple[int, int, int], given: TrainingSet) -> None:
+        """The member in ``cell`` (member, variant, replicate of the round) retrains on ``given``."""
         if not self.watching["trained"]:
             return
-        member, replicate = int(task.members[cell[0]]), int(self.replicates[cell[2]])
+        member, replicate = cell[0], int(self.replicates[cell[2]])
         users = users_of(self.state, member, cell[1], replicate)
         taste = None if users is None else users.reward
         reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
