@@ -37,6 +37,7 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.schedules import Schedule
 
 _NOBODY = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))  # whose numbers a schedule that is not random never asks
+_SHARING = 128  # replicates of one order that are faster by themselves
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
@@ -128,7 +129,7 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
     if ranks.ndim == 2 and (ranks == ranks[:, :1]).all():
         ranks = ranks[:, 0]
-    if ranks.ndim == 2 and any(cohort.own_agent for cohort in program.cohorts):  # they are asked by their own
+    if ranks.ndim == 2 and (any(cohort.own_agent for cohort in program.cohorts) or _are_few(ranks)):
         return _apart(program, state, turn, own, watch)
     told = (None, None) if watch is None else watch(torch.arange(program.cell[1]))
     now = Round(program, state, number, program.rng, *told)
@@ -141,8 +142,14 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
     return now.generators, now.memories, now.spoilt, losses
 
 
+def _are_few(ranks: np.ndarray) -> bool:
+    """Whether orders are so few that their plans, which are kept, cost less than waves that all of them share."""
+    replicates = ranks.shape[1]
+    return replicates >= 2 * _SHARING and np.unique(ranks, axis=1).shape[1] * _SHARING <= replicates
+
+
 def _apart(program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None) -> Ended:
-    """Every group of replicates that share an order by itself."""
+    """Every group of replicates that share an order by itself, as agents that act on their own must be asked."""
     spoilt: dict[tuple[int, int, int], str] = {}
     losses = torch.full(turn.due.shape, torch.nan, dtype=torch.float64)
     orders, which = np.unique(turn.ranks, axis=1, return_inverse=True)
