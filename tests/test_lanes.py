@@ -79,12 +79,9 @@ def mixed(ordering, samples: int | None = 8, agent: type | None = None, **settin
     """Every kind of member at once: memories of data and of statistics, clocks, users who learn, delays, a model."""
     s = Scenario("mixed", **({"rounds": 5, "samples": samples, "ordering": ordering} | settings))
     right, up, real = Linear([0.8, 0.3]), Linear([-0.2, 0.9]), Location([0.5, 0.5], 0.5)
-    one, top, three = torch.eye(2), TopFraction(0.5), window(3)
+    one, top, three, own = torch.eye(2), TopFraction(0.5), window(3), {"agent": agent}
     s.add("few", Member(Gaussian([0.0, 1.0], one), real=real, reward=up, curator=Luce(2), retention=subsample(10)))
-    s.add(
-        "wide",
-        Member(Location([0.0, 0.0], 0.5), real=real, reward=right, curator=Luce(2), retention=three, agent=agent),
-    )
+    s.add("wide", Member(Location([0.0, 0.0], 0.5), real=real, reward=right, curator=Luce(2), retention=three, **own))
     s.add("old", Member(Location([1.0, 0.0], 0.5), real=real, retention=accumulate(), schedule=poisson(0.7)))
     s.add("keen", Member(Location([0.0, 1.0], 0.5), real=real, reward=up, curator=Luce(3), learn=Drift(0.3)))
     s.add("crowd", Member(Location([0.3, 0.0], 0.5), real=real, reward=right, curator=top, schedule=every(2)))

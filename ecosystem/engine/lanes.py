@@ -24,12 +24,19 @@ from ecosystem.engine.choice import Menu, bounds
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.program import Program
-from ecosystem.engine.round import Cells, Round
-from ecosystem.engine.slates import Positions
+from ecosystem.engine.round import Round
 from ecosystem.engine.stacks import inserted, joined, laid, put_back, restored, spread
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.waves import Plan, Task, compile_plan
 from ecosystem.engine.wiring import CURATED, NONE, Columns, Wiring
+
+_SHARING = 128  # replicates of one order that are faster by themselves
+
+
+def are_few(ranks: np.ndarray) -> bool:
+    """Whether orders are so few that their plans, which are kept, cost less than waves that all of them share."""
+    replicates = ranks.shape[1]
+    return replicates >= 2 * _SHARING and np.unique(ranks, axis=1).shape[1] * _SHARING <= replicates
 
 
 class Repeated(Sequence[str]):
@@ -69,6 +76,11 @@ class Lanes:
     def made_for(self, wiring: Wiring, shares: Tensor, wide: tuple[bool, ...]) -> bool:
         """Whether these are the lanes of a wiring, shares, and kinds of users that differ between replicates."""
         return self.made_of[0] is wiring and self.made_of[1] is shares and self.made_of[2] == wide
+
+    def plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The waves of orders ``ranks [members, replicates]``, ``due [lanes, variants, 1]``."""
+        anyone = due.flatten(1).any(1).numpy()
+        return compile_plan(self.program.parts, self.wiring, ranks.reshape(-1), anyone, self.live)
 
     @cached_property
     def live(self) -> np.ndarray:
@@ -166,11 +178,6 @@ class LaneRound(Round):
         now.count = None if of.count is None else now.counted
         return now
 
-    def plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
-        """The waves of orders ``ranks [members, replicates]``, ``due [lanes, variants, 1]``."""
-        anyone, wiring = due.flatten(1).any(1).numpy(), self.lanes.wiring
-        return compile_plan(self.lanes.program.parts, wiring, ranks.reshape(-1), anyone, self.lanes.live)
-
     def ended(self) -> tuple[list[Stack], list[Memory], dict[tuple[int, int, int], str]]:
         """What has become of the replicates: generators, memories, and what is spoilt."""
         stacks = [
@@ -198,7 +205,7 @@ class LaneRound(Round):
         return self.streams[decision][members]
 
     def addresses(self, producers: np.ndarray) -> Tensor:
-        return self.of.addresses(self.members(producers))
+        return self.of.addresses(producers // self.width)
 
     def read(self, bundle: Bundle) -> Stack:
         both = self.both.get(bundle.cohort)
@@ -222,20 +229,12 @@ class LaneRound(Round):
         here = due.reshape(*due.shape, *(1,) * (value.ndim - 3))
         memory[name][rows] = torch.where(here, value, memory[name][rows])
 
-    def members(self, places: np.ndarray) -> np.ndarray:
-        return places // self.width
+    def whose(self, places: Any) -> tuple[Any, Any]:
+        return places // self.width, places % self.width
 
     def key(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
         row, replicate = divmod(int(task.rows[cell[0]]), self.width)
         return row, cell[1], int(self.of.rng.keys[replicate])
-
-    def cell(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
-        member, replicate = divmod(int(task.members[cell[0]]), self.width)
-        return member, cell[1], replicate
-
-    def cells(self, task: Task, where: Positions) -> Cells:
-        replicate = task.members[task.owner[where.slot.numpy()]] % self.width
-        return *super().cells(task, where)[:3], torch.from_numpy(replicate)
 
     def counted(self, task: Task, counts: Tensor) -> None:
         """Tell of ``counts [components of lanes, variants, 1]``."""

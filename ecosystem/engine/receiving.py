@@ -83,8 +83,16 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
         if users.curator.needs_reward and users.curator.chooses and not asked and len(where):
             judged(users.reward, x, slate)  # a curator of one's own: what it has kept is judged once more
     if now.ledger is not None:
-        now.ledger.chosen(now.cells(task, where), users.reward, slate.candidate(0), x)
+        now.ledger.chosen(_cells(now, task, where), users.reward, slate.candidate(0), x)
     return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+
+
+def _cells(now: Round, task: Task, where: Positions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Whose each of some samples is (NONE for real data) and for whom, its variant and its replicate of the round."""
+    slot = where.slot.numpy()
+    source, _ = now.whose(task.producer[slot])
+    target, beside = now.whose(task.members[task.owner[slot]])
+    return torch.from_numpy(source), torch.from_numpy(target), where.variant, where.replicate + torch.from_numpy(beside)
 
 
 def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wrong: Tensor) -> None:

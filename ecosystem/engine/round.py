@@ -15,12 +15,9 @@ from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.program import Program
-from ecosystem.engine.slates import Positions
 from ecosystem.engine.stacks import joined, put, written
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.waves import Task
-
-Cells = tuple[Tensor, Tensor, Tensor, Tensor]  # source and target members, variants, replicates of the round
 
 
 @dataclass
@@ -108,9 +105,12 @@ class Round:
 
     # -- whose it is -------------------------------------------------------------------------------------------------
 
-    def members(self, places: np.ndarray) -> np.ndarray:
-        """The members that stand at some of the places that tasks speak of (NONE of NONE)."""
-        return places
+    def whose(self, places: Any) -> tuple[Any, Any]:
+        """Of places that tasks speak of: the members (or rows of the cohort), and replicates beside those of the task.
+
+        Members for members and NONE for NONE, one row of a cohort for another; one number, or an array.
+        """
+        return places, 0 * places
 
     def key(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
         """By what the data of a ``cell`` (task row, variant, replicate) are remembered.
@@ -118,14 +118,3 @@ class Round:
         The replicate by its address: the round may be one of some of them.
         """
         return int(task.rows[cell[0]]), cell[1], int(self.rng.keys[cell[2]])
-
-    def cell(self, task: Task, cell: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Member, variant and replicate (among those of the round) of a cell (task row, variant, replicate)."""
-        return int(task.members[cell[0]]), *cell[1:]
-
-    def cells(self, task: Task, where: Positions) -> Cells:
-        """Whose each of some samples is and for whom: source and target members (NONE for real data), and the cell."""
-        slot = where.slot.numpy()
-        ends = task.producer[slot], task.members[task.owner[slot]]
-        source, target = (torch.from_numpy(self.members(places)) for places in ends)
-        return source, target, where.variant, where.replicate

@@ -113,7 +113,7 @@ class Sampler:
         self._report()
 
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
-        producer, curated = self.now.members(self.task.producer), self.task.curated
+        producer, curated = self.now.whose(self.task.producer)[0], self.task.curated
         origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
         return TrainingSet(x, origin[slots], torch.full(slots.shape, self.now.number))
 

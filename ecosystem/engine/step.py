@@ -23,7 +23,7 @@ from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
 from ecosystem.core.streams import Stream
 from ecosystem.engine.exact import draw_statistic
-from ecosystem.engine.lanes import LaneRound
+from ecosystem.engine.lanes import LaneRound, are_few
 from ecosystem.engine.looking import looked
 from ecosystem.engine.looped import Looped, Stack, bounds, fitted
 from ecosystem.engine.population import gather_population
@@ -37,7 +37,6 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.schedules import Schedule
 
 _NOBODY = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))  # whose numbers a schedule that is not random never asks
-_SHARING = 128  # replicates of one order that are faster by themselves
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
@@ -129,23 +128,16 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
     if ranks.ndim == 2 and (ranks == ranks[:, :1]).all():
         ranks = ranks[:, 0]
-    if ranks.ndim == 2 and (any(cohort.own_agent for cohort in program.cohorts) or _are_few(ranks)):
+    if ranks.ndim == 2 and (any(cohort.own_agent for cohort in program.cohorts) or are_few(ranks)):
         return _apart(program, state, turn, own, watch)
     told = (None, None) if watch is None else watch(torch.arange(program.cell[1]))
     now = Round(program, state, number, program.rng, *told)
     if ranks.ndim == 2:
         lanes, due = LaneRound.begun(now), spread(asked)
-        losses = restored(play(lanes, lanes.plan(ranks, due), due), program.cell[1])
+        losses = restored(play(lanes, lanes.lanes.plan(ranks, due), due), program.cell[1])
         return *lanes.ended(), losses
-    plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan
-    losses = play(now, plan, asked, own)
+    losses = play(now, turn.plan or program.plan(state, ranks, asked), asked, own)
     return now.generators, now.memories, now.spoilt, losses
-
-
-def _are_few(ranks: np.ndarray) -> bool:
-    """Whether orders are so few that their plans, which are kept, cost less than waves that all of them share."""
-    replicates = ranks.shape[1]
-    return replicates >= 2 * _SHARING and np.unique(ranks, axis=1).shape[1] * _SHARING <= replicates
 
 
 def _apart(program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None) -> Ended:
@@ -277,7 +269,8 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
         store[key] = retention.keep(store.get(key, []), fresh, rng)
         kept = retention.data(store[key])
     if now.ledger is not None:
-        now.ledger.trained(now.cell(task, cell), kept)
+        member, beside = now.whose(int(task.members[cell[0]]))
+        now.ledger.trained((member, cell[1], cell[2] + beside), kept)
     return kept.data
 
 

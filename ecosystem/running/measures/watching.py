@@ -27,7 +27,6 @@ from ecosystem.core.samples import Samples, TrainingSet
 from ecosystem.curation.base import judged
 from ecosystem.engine.judging import users_of
 from ecosystem.engine.program import Program
-from ecosystem.engine.round import Cells
 from ecosystem.engine.state import State
 from ecosystem.engine.waves import Task
 from ecosystem.engine.wiring import CURATED
@@ -129,8 +128,13 @@ class Witness:
         dormant = torch.tensor([[part in off for off in _dormant(self.program)] for part in parts])
         self._tell("drawn", lambda: Drawn(list(parts), table.clone(), dormant.clone()))
 
-    def chosen(self, cells: Cells, reward: Reward | None, shown: Samples, kept: Samples) -> None:
-        """Users with this taste, batch ``[m]``, kept ``kept [m, *event]`` of slates that began with ``shown``."""
+    def chosen(
+        self, cells: tuple[Tensor, Tensor, Tensor, Tensor], reward: Reward | None, shown: Samples, kept: Samples
+    ) -> None:
+        """Users with this taste, batch ``[m]``, kept ``kept [m, *event]`` of slates that began with ``shown``.
+
+        ``cells``, each ``[m]``: source, target, variant, and replicate of the round.
+        """
         if not self.watching["chosen"] or reward is None:
             return
         source, target, variant, replicate = cells
