@@ -123,7 +123,7 @@ class Program:
         if shares is not state.shares:
             live = (state.shares != 0).flatten(1).any(1).numpy()
             self.memo["live"] = state.shares, live
-        anyone = due.numpy().reshape(len(due), -1).any(1)
+        anyone = np.asarray(due.numpy().reshape(len(due), -1).any(1))
         key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:
             if len(self.plans) >= _PLANS:

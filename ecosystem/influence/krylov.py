@@ -79,6 +79,8 @@ def solve_surely(
     others = [lambda b: solve(operator, b, tolerance, _MANY).x, direct]
     for again in reversed(others) if cheap else others:
         left = (~(residual <= tolerance)).nonzero().squeeze(-1)
+        if not len(left):  # split() has one part of nothing, too
+            break
         for some in left.split(_FEW):
             better = again(rhs[some])
             if better is None:

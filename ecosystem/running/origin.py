@@ -48,7 +48,7 @@ def given_tastes(changes: Iterable[Change], seeds: Sequence[tuple[int, int]], va
     for change in changes:
         if change.content:
             here = change.where[variant].expand(len(seeds)).tolist()
-            new = {tuple(pair): change.content for pair, yes in zip(seeds, here, strict=True) if yes}
+            new = {(seed, number): change.content for (seed, number), yes in zip(seeds, here, strict=True) if yes}
             last.setdefault(str(change.subject), {}).update(new)
     told: dict[str, dict[str, list[list[int]]]] = {}
     for member, kept in last.items():

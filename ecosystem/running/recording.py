@@ -217,7 +217,8 @@ class Recorder:
             self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
         stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
-        snapshot = Snapshot(state.round, *(part.numpy() for part in stage.happened()), {})
+        updated, losses, present = stage.happened()
+        snapshot = Snapshot(state.round, updated.numpy(), losses.numpy(), present.numpy(), {})
         for measure in self._measures:
             answer = answered(measure, View(stage))
             (snapshot.frames if isinstance(answer, pd.DataFrame) else snapshot.numbers)[name_of(measure)] = answer
