@@ -1,5 +1,6 @@
 """Influence: what more curation at one model does to the alignment of every other."""
 
+from ecosystem.influence.certificates import Certificates, certificates
 from ecosystem.influence.exact import Influence, influence
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.knockout import KnockOut
@@ -8,12 +9,14 @@ from ecosystem.influence.stability import Stability, stability
 from ecosystem.influence.stable import StablePoint, stable_point
 
 __all__ = [
+    "Certificates",
     "Findings",
     "Influence",
     "KnockOut",
     "Measured",
     "Stability",
     "StablePoint",
+    "certificates",
     "influence",
     "measure_influence",
     "stability",
