@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from ecosystem.curation import Luce as Luce
     from ecosystem.curation import Preferences as Preferences
     from ecosystem.curation import Shift as Shift
+    from ecosystem.curation import Threshold as Threshold
     from ecosystem.curation import Tilt as Tilt
     from ecosystem.curation import TopFraction as TopFraction
     from ecosystem.curation import Users as Users
+    from ecosystem.curation import Within as Within
     from ecosystem.generators import Categorical as Categorical
     from ecosystem.generators import ConditionalModel as ConditionalModel
     from ecosystem.generators import FlowMatching as FlowMatching
@@ -85,8 +87,8 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
-    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Tilt TopFraction "
-    "Users",
+    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Threshold Tilt "
+    "TopFraction Users Within",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",

@@ -9,6 +9,7 @@ from ecosystem.curation.preferences import Preferences
 from ecosystem.curation.seen import OfLaw, OfSamples, Seen
 from ecosystem.curation.tilts import Blind, Shift, Tilt
 from ecosystem.curation.users import Users
+from ecosystem.curation.verifiers import Threshold, Within
 
 __all__ = [
     "BestOf",
@@ -25,8 +26,10 @@ __all__ = [
     "Seen",
     "Shift",
     "Slate",
+    "Threshold",
     "Tilt",
     "TopFraction",
     "Users",
+    "Within",
     "luce_survivors",
 ]
