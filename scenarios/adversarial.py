@@ -1,6 +1,6 @@
 """How many users must vote against a model's interest before curation harms it?
 
-A fraction ``attackers`` of those who choose prefers what the others dislike (Wei, Zhang 2025, arXiv 2511.09768). With
+A fraction ``attackers`` of those who choose prefers what the others dislike (Wei, Zhang 2025, arXiv 2505.09768). With
 infinitely many candidates (``k=0``) the expected ``e^r`` moves in a round by ``(1−φ) Var(e^r)/E[e^r] + φ Cov(e^r,
 e^{−r})/E[e^{−r}]``, so that there is a threshold ``φ*`` past which curation harms: 25/54, less than a half, on four
 options with ``e^r`` = 1, 2, 3, 4, all as likely. The threshold is one of the first round: which option wins in the end
