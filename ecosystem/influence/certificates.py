@@ -156,11 +156,12 @@ def _people(names: list[str]) -> str:
 def certificates(scenario: Scenario, *, at: StablePoint | None = None) -> Certificates:
     """What the graph of a scenario says of collapse and diversity, at its stable point (``at`` spares the search).
 
-    Exact for location members, whose ``B`` is their shares and the same everywhere (closed components: arXiv 2605.20151;
-    cycles and diversity: Wei, Zhang, Zhang 2026, arXiv 2610.09409); of other families ``B`` is that of the stable
-    point, and a flow that comes is taken to hand on its share of every parameter. Where there is no stable point,
-    because somebody collapses under constant pushes, ``B`` is that of the start. Memories of old data and schedules are
-    left out: rounds are synchronous and all data new. ValueError for scenarios without population dynamics.
+    Exact for location members, whose ``B`` is their shares and the same everywhere (closed components: arXiv
+    2605.20151; cycles and diversity: Wei, Zhang, Zhang 2026, arXiv 2610.09409); of other families ``B`` is that of the
+    stable point, and a flow that comes is taken to hand on its share of every parameter. Where there is no stable
+    point, because somebody collapses under constant pushes, ``B`` is that of the start. Memories of old data and
+    schedules are left out: rounds are synchronous and all data new. ValueError for scenarios without population
+    dynamics.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("echo", rounds=1)
