@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import Any
 
@@ -16,7 +15,9 @@ def _mesa() -> Any:
     whole = inspect.getouterframes
     inspect.getouterframes = lambda frame, context=1: whole(frame, 0)
     try:
-        return importlib.import_module("mesa")
+        import mesa
+
+        return mesa
     finally:
         inspect.getouterframes = whole
 

@@ -136,7 +136,8 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
         lanes, due = LaneRound.begun(now), spread(asked)
         losses = restored(play(lanes, lanes.lanes.plan(ranks, due), due), program.cell[1])
         return *lanes.ended(), losses
-    losses = play(now, turn.plan or program.plan(state, ranks, asked), asked, own)
+    plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan  # nobody is due in an empty one
+    losses = play(now, plan, asked, own)
     return now.generators, now.memories, now.spoilt, losses
 
 
