@@ -71,7 +71,8 @@ def put(old: Tensor, rows: Tensor, new: Tensor, due: Tensor | None) -> Tensor:
 
 def spread(value: Tensor) -> Tensor:
     """``[members, variants, replicates, ...]`` as ``[members · replicates, variants, 1, ...]``."""
-    return value.transpose(1, 2).reshape(-1, value.shape[1], 1, *value.shape[3:])
+    members, variants, replicates = value.shape[:3]  # said in full: there may be no numbers in it
+    return value.transpose(1, 2).reshape(members * replicates, variants, 1, *value.shape[3:])
 
 
 def laid(stack: Stack) -> Stack:
@@ -91,7 +92,8 @@ def put_back(stack: Stack, replicates: int) -> Stack:
 
 def restored(value: Tensor, replicates: int) -> Tensor:
     """What :func:`spread` was given, in memory of its own."""
-    whole = value.reshape(-1, replicates, value.shape[1], *value.shape[3:]).transpose(1, 2)
+    members = value.shape[0] // replicates
+    whole = value.reshape(members, replicates, value.shape[1], *value.shape[3:]).transpose(1, 2)
     return whole.clone(memory_format=torch.contiguous_format)
 
 
