@@ -5,7 +5,7 @@ its diet is theirs. After Wei, Zhang, Zhang 2026 (arXiv 2610.09409). The network
 with the means ``m`` of the real data, and on symmetric graphs members stand closer together than their real data by
 the factor ``(1 + λμ₂)²`` at least, ``μ₂`` the algebraic connectivity: at most a quarter of the diversity is left on a
 ring of four with ``λ = 1``, .184 where all read all. On other graphs diversity can rise: of three members at −1, 0 and
-1 only the middle one reads, and only the first (``graph=one``): 13/12. ``ecosystem.influence.certificates(scenario)``
+1 only the middle one reads, and only the first (``graph=one``): 13/12. ``ecosystem.influence.certificates(scenario())``
 has the numbers, the dominant cycle among them.
 
     ecosystem run scenarios/networked.py
@@ -30,7 +30,10 @@ GRAPHS = {
 def scenario(
     members: int = 4, weight: float = 1.0, graph: str = "ring", rounds: int = 60, samples: int | None = None
 ) -> Scenario:
-    """Members on a line from −1 to 1 who read their neighbours alike; their users like what their real data are."""
+    """Members on a line from −1 to 1 who read their neighbours alike; their users like what their real data are.
+
+    ``graph="one"`` has three members, whatever ``members`` says.
+    """
     if graph not in (*GRAPHS, "one"):
         raise ValueError(f"graph is one of {', '.join([*GRAPHS, 'one'])}, got {graph!r}")
     s = Scenario(f"networked: {graph}", rounds=rounds, samples=samples)

@@ -75,7 +75,7 @@ def test_the_last_rounds_of_many_take_the_memory_of_few() -> None:
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert held[2] - held[0] < 10_000  # 800 rounds, each of which takes three kilobytes where it is recorded
+    assert held[2] - held[0] < 100_000  # 800 rounds: where they are recorded that is 2,400,000
     eco.run()
     assert eco.result().rounds["round"].unique().tolist() == list(range(1_301, 1_306))
 

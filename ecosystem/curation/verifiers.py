@@ -22,6 +22,7 @@ _SYMBOLS = "Within knows distances of vectors, this flow carries symbols; use Th
 _TAIL = 60  # terms of a series beyond the largest, with twelve deviations
 _TERMS = 100_000
 _SURE = 40.0  # deviations within a ball, beyond which nothing lies outside it
+_FAR = 100.0  # deviations above which a tail is told by its series
 _TINY = 1e-300
 
 
@@ -58,8 +59,7 @@ class Threshold(Curator):
         deviation = law.deviation(direction)
         certain = torch.where(reward.moments(law) >= self.least, -torch.inf, torch.inf)
         up = torch.where(deviation > 0, (self.least - reward.moments(law)) / deviation.clamp(min=_TINY), certain)
-        mills = (-0.5 * up.square() - 0.5 * math.log(2 * math.pi) - torch.special.log_ndtr(-up)).exp()
-        return law.selected(direction, mills, 1 + torch.where(mills > 0, up * mills, 0.0) - mills.square())
+        return law.selected(direction, *_upper_tail(up))
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -138,6 +138,16 @@ class Within(Curator):
 
     def __repr__(self) -> str:
         return f"Within(radius={float(self.radius.mean()):.4g})"
+
+
+def _upper_tail(up: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``λ`` and variance of a standard normal above ``up``; far up by series, where ``1 + cλ − λ²`` cancels."""
+    near, far = up.clamp(max=_FAR), up.clamp(min=_FAR).reciprocal()
+    mills = math.sqrt(2 / math.pi) / torch.special.erfcx(near / math.sqrt(2))
+    variance = 1 + torch.where(mills > 0, near * mills, 0.0) - mills.square()
+    square = far.square()
+    beyond = far.reciprocal() + far - 2 * far * square, square - 6 * square.square() + 50 * square**3
+    return torch.where(up > _FAR, beyond[0], mills), torch.where(up > _FAR, beyond[1], variance)
 
 
 def _first(

@@ -54,10 +54,12 @@ class Certificates:
         """What taking out each flow that there is would cure, its share given back to real data.
 
         Columns ``source``, ``target`` and ``cures``, those who collapse with it and not without. One row a flow between
-        members that retrain; ``B`` elsewhere stays what it was (of location members that is exact).
+        members that retrain whose target has real data to fall back on; ``B`` elsewhere stays what it was (of location
+        members that is exact).
         """
         index = self._dynamics.index
-        flows = [(index[u], index[v]) for u, v in self._dynamics.coupling.edges]
+        known = self._dynamics.scenario.member
+        flows = [(index[u], index[v]) for u, v in self._dynamics.coupling.edges if known(v).real is not None]
         rows = [(self._name(u), self._name(v), self._named(cured)) for u, v, cured in removed(self._reading, flows)]
         return pd.DataFrame(rows, columns=["source", "target", "cures"])
 
@@ -90,15 +92,16 @@ class Certificates:
 
         One row for each member of a part whose radius is larger: ``real``, what this member alone must be given of its
         diet, the rest of which is scaled down (NaN where even all of it is not enough), and ``each``, the same share
-        if every member of the part is given it. ValueError for margins outside (0, 1).
+        if every member of the part is given it. Both are the least where ``B`` is not negative. Members that
+        have no real data are named too: there must be some to give. ValueError for margins outside (0, 1).
         """
         if not 0 < margin < 1:
             raise ValueError(f"cures(margin) lies between 0 and 1, got {margin!r}")
         rows = []
         for part, some in self.members.groupby("part").indices.items():
-            block, owners = self._reading.inside(some)
             if self.members["radius"].iloc[some[0]] <= 1 - margin:
                 continue
+            block, owners = self._reading.inside(some)
             each = together(block, margin)
             found = sorted(((cheapest(block, owners == i, margin), int(i)) for i in some), key=_cost)
             rows += [(part, self._name(i), real, each) for real, i in found]
@@ -106,8 +109,8 @@ class Certificates:
 
     def sentences(self) -> list[str]:
         """The same in words, the worst first."""
-        heap = self.members[self.members["radius"] >= 1 - 1e-9]
-        said = [self._collapse(part, own) for part, own in heap.groupby("part") if own["collapses"].all()]
+        heap = self.members[self.members["collapses"] & ~(self.members["radius"] < 1 - 1e-9)]
+        said = [self._collapse(part, own) for part, own in heap.groupby("part")]
         if not said:
             said.append("Nobody collapses: what finite samples add fades in every part of the network.")
         if self.cycle:
@@ -125,7 +128,8 @@ class Certificates:
         one = len(names) == 1
         why = "reads nothing but itself" if one else "nobody among them has real data or reads outside"
         if not own["closed"].all():
-            why = f"what {'it hands' if one else 'they hand'} on grows by {number(own['radius'].iloc[0])} a round"
+            times = number(own["radius"].iloc[0])
+            why = f"what {'it hands' if one else 'they hand'} on comes back {times} times as large"
         elif one:
             why = f"it {why}"
         after = [n for n, a in zip(self.members["member"], self.members["after"], strict=True) if names[0] in a]
@@ -158,10 +162,11 @@ def certificates(scenario: Scenario, *, at: StablePoint | None = None) -> Certif
 
     Exact for location members, whose ``B`` is their shares and the same everywhere (closed components: arXiv
     2605.20151; cycles and diversity: Wei, Zhang, Zhang 2026, arXiv 2610.09409); of other families ``B`` is that of the
-    stable point, and a flow that comes is taken to hand on its share of every parameter. Where there is no stable
-    point, because somebody collapses under constant pushes, ``B`` is that of the start. Memories of old data and
+    stable point, and a flow that comes is taken to hand on its share of every parameter; where parameters are bounded,
+    as those of categoricals are, it is not their variance that grows, but diversity that is lost. Where there is no
+    stable point, because somebody collapses under constant pushes, ``B`` is that of the start. Memories of old data and
     schedules are left out: rounds are synchronous and all data new. ValueError for scenarios without population
-    dynamics.
+    dynamics, and with users whose taste moves: what they do to a member's diet is not told by its shares.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("echo", rounds=1)
@@ -206,10 +211,10 @@ def _where(scenario: Scenario, at: StablePoint | None) -> tuple[Dynamics, Tensor
 
 def _reading(resolvent: Resolvent) -> Reading:
     dynamics = resolvent.dynamics
-    if dynamics.layout.minds and len(resolvent.point) > DENSE:
+    if dynamics.layout.minds:
         raise ValueError(
-            f"scenario {dynamics.scenario.name!r} has users who move and {len(resolvent.point):,} parameters; "
-            f"certificates of such take at most {DENSE:,}: look at it with users who stay as they are"
+            f"scenario {dynamics.scenario.name!r} has users whose taste moves, of which certificates know nothing: "
+            "look at it with users who stay as they are, or at stability(scenario)"
         )
     small = len(resolvent.point) <= DENSE
     matrix = resolvent.operator.diagonal() if small else resolvent.blocks.sparse()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -29,7 +30,7 @@ class Reading:
     owners: np.ndarray
     members: int
 
-    @property
+    @cached_property
     def pattern(self) -> sparse.csr_array:
         """Who reads whom, ``[members, members]``."""
         entries = self.matrix.tocoo()
@@ -46,11 +47,17 @@ class Reading:
         data, ends = entries.data[kept], (rows[kept], columns[kept])
         return Reading(sparse.csr_array((data, ends), shape=self.matrix.shape), self.owners, self.members)
 
-    def reading(self, u: int, v: int, share: float) -> Reading | None:
-        """When ``v`` reads ``share`` of what ``u`` makes as well; None where the two have not as many numbers."""
+    def alike(self, u: int, v: int) -> bool:
+        """Whether two members have as many numbers, and any."""
+        return self._many[u] == self._many[v] > 0
+
+    @cached_property
+    def _many(self) -> np.ndarray:
+        return np.bincount(self.owners, minlength=self.members)
+
+    def reading(self, u: int, v: int, share: float) -> Reading:
+        """When ``v`` reads ``share`` of what ``u`` makes as well; the two are :meth:`alike`."""
         rows, columns = np.flatnonzero(self.owners == v), np.flatnonzero(self.owners == u)
-        if len(rows) != len(columns) or not len(rows):
-            return None
         more = sparse.csr_array((np.full(len(rows), share), (rows, columns)), shape=self.matrix.shape)
         return Reading(sparse.csr_array(self.matrix + more), self.owners, self.members)
 

@@ -10,6 +10,7 @@ import torch
 from scipy import linalg, sparse
 from torch import Tensor
 
+from ecosystem.engine.audience import NOWHERE
 from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.dynamics import Dynamics
 
@@ -36,8 +37,9 @@ class Diversity:
     def of(cls, dynamics: Dynamics, point: Tensor, matrix: sparse.csr_array, real: np.ndarray) -> Diversity:
         """Of a network at its stable point ``[size]`` with ``B [size, size]`` and real shares ``[members]``."""
         shares = mixing(matrix, dynamics.layout.owners().numpy(), len(dynamics.names))
-        curated = any(c.group == CURATED for c in dynamics.wiring.components)
-        if curated or shares is None or not (real > 0).all() or not np.allclose(shares.sum(1) + real, 1, atol=_EQUAL):
+        parts = dynamics.wiring.components
+        changed = any(c.group == CURATED or c.transform != NOWHERE for c in parts)
+        if changed or shares is None or not (real > 0).all() or not np.allclose(shares.sum(1) + real, 1, atol=_EQUAL):
             return cls(math.nan, math.nan, math.nan)
         members = torch.stack([point[dynamics.layout.span(i)] for i in range(len(real))]).numpy()
         # T(Θ) = BΘ + c, and c is each member's share of its own real data, where nothing else is added

@@ -15,8 +15,8 @@ _ROOM = 1e-12  # of a share
 def removed(reading: Reading, flows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, np.ndarray]]:
     """Who collapses now and not without each flow ``(u, v)``, ``[members]`` of truth."""
     now = Collapse.of(reading).collapses
-    for u, v in flows:
-        yield u, v, now & ~Collapse.of(reading.without(u, v)).collapses
+    for u, v in flows:  # one that leads to nobody who collapses cures nobody
+        yield u, v, now & ~Collapse.of(reading.without(u, v)).collapses if now[v] else np.zeros_like(now)
 
 
 def arrived(
@@ -31,9 +31,8 @@ def arrived(
     reads = np.isfinite(csgraph.shortest_path(reading.pattern, unweighted=True))  # directly, through others, or oneself
     for v in np.flatnonzero((given > 0) & (given <= real + _ROOM)):
         for u in range(reading.members):
-            more = None if (u, v) in there else reading.reading(u, int(v), float(given[v]))
-            if more is None:
+            if (u, v) in there or not reading.alike(u, int(v)):
                 continue
             part = np.flatnonzero(reads[u] & reads[:, v])  # where u reads v already a cycle closes: one part then
-            worse = bool(now[u]) or (len(part) > 0 and more.heaps(part))
+            worse = bool(now[u]) or (len(part) > 0 and reading.reading(u, int(v), float(given[v])).heaps(part))
             yield u, int(v), reads[:, v] & ~now & worse

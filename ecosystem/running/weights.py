@@ -68,7 +68,9 @@ class Stacked(Mapping[str, Any]):
 
     def split(self) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
         """What a file holds: stacks of at least ``MANY`` members with all places, and all other members one by one."""
-        large = [len(next(iter(stack.values()))) >= MANY for stack in self.stacks]
+        large = [
+            len(next(iter(stack.values()), ())) >= MANY for stack in self.stacks
+        ]  # empty: of those kept one by one
         if not any(large):
             return {}, dict(self)
         whole = np.array([*large, False])[self.places[:, 0]]

@@ -70,7 +70,7 @@ class Pace:
         joined = _joined(request, first, span) if span > 1 else first
         for _ in range(joined.span if joined is not first else 1):
             self._left.popleft()
-        self._costs[joined.number] = cost * joined.span / max(span, 1)
+        self._costs[joined.number] = cost * joined.span / span if joined is not first else cost
         return joined
 
     def _wanted(self, request: Request) -> int:

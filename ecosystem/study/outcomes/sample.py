@@ -66,9 +66,11 @@ class Sample:
         """How probable it is by chance that a name's means are so far above zero (``side`` 1) or below (−1) anywhere.
 
         ``[names]``: by Simes' test over all places: it allows for their number, and holds where they go together, as
-        points with the same seeds do. NaN where there is no place.
+        points with the same seeds do. NaN where there is no place, or none of which anything is known about chance:
+        a place with a single seed beside others with more proves nothing.
         """
-        mean, error = side * self.mean, np.nan_to_num(self.error)
+        known = np.isfinite(self.error) | ~np.isfinite(self.error).any(1, keepdims=True)
+        mean, error = np.where(known, side * self.mean, np.nan), np.nan_to_num(self.error)
         moved = np.where(np.isfinite(mean), mean > 1e-9 * np.asarray(scale), False)
         with np.errstate(divide="ignore", invalid="ignore"):
             chance = stdtr(np.maximum(self.seeds - 1, 1), -mean / error)
