@@ -18,6 +18,7 @@ from ecosystem import (
     Checkpoints,
     Ecosystem,
     Flow,
+    Gaussian,
     Linear,
     LinearMap,
     Location,
@@ -363,3 +364,15 @@ def test_parameters_by_the_array_come_back(few_are_many, tmp_path):
     sent = pickle.loads(pickle.dumps(run))
     assert torch.equal(sent.parameters["1:29"]["mean"], run.parameters["1:29"]["mean"])
     assert torch.equal(sent.generator("1:29").mean, plain["1:29"])
+
+
+def test_a_loaded_run_of_large_and_small_families_is_saved_again(monkeypatch, tmp_path) -> None:
+    """It raised a bare StopIteration: families kept one by one leave an empty stack behind."""
+    monkeypatch.setattr("ecosystem.running.weights.MANY", 10)
+    s = Scenario("both", rounds=1)
+    s.add("one", Member(Gaussian([0.0], [[1.0]]), real=Gaussian([1.0], [[1.0]])))
+    s.add_many([f"m{i}" for i in range(12)], Location.many(np.arange(12.0).reshape(12, 1)), real=Location([0.0]))
+    run = s.run()
+    twice = Run.load(Run.load(run.save(tmp_path / "once")).save(tmp_path / "twice"))
+    for name, many in run.parameters.items():
+        assert all(torch.equal(twice.parameters[name][key], x) for key, x in many.items())

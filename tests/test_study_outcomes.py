@@ -196,3 +196,13 @@ def test_intervals_end_where_no_number_can_be(tmp_path: Path) -> None:
     table = tables.along(found, share)
     assert (table["low"] == 0).any() and (table["low"] >= 0).all() and (2 * table["mean"] < table["high"]).any()
     assert (tables.along(numbers(results, "alignment"), share)["low"] < 0).any()  # of which nothing is known
+
+
+def test_a_place_of_one_seed_beside_others_with_more_proves_nothing() -> None:
+    """It counted as certain: with one point of ten down to one seed all members of a null were found."""
+    values = np.random.default_rng(0).normal(size=(20, 10, 40))
+    values[:, 3, 1:] = np.nan
+    chance = Sample.of(values, np.zeros(10, dtype=bool)).anywhere(1)
+    assert (chance > 0).all() and (chance < 0.05).sum() <= 4  # of 20 at 5 %, by chance: more in one of 400
+    alone = Sample.of(values[:, :, :1], np.zeros(10, dtype=bool)).anywhere(1)
+    assert (alone == 0).any()  # where nothing is known of chance anywhere the sign is what there is

@@ -53,8 +53,8 @@ class Checkpoints:
     ``scenario.run(seed=0, checkpoints=Checkpoints("runs/moons/saved"))`` goes on from the newest one there, if there
     is any: after a crash the same line gives bit for bit what an uninterrupted run would have given (on one machine
     with one set of versions), and after the end it comes back at once. The folder needs room for one more than
-    ``keep``, and for what is recorded, which each adds to in ``recorded.bin``; one process at a time can use it. Copy the folder
-    as a whole: a checkpoint alone is not read without that file.
+    ``keep``, and for what is recorded, which each adds to in ``recorded.bin``; one process at a time can use it. Copy
+    the folder as a whole: no checkpoint is read without that file.
 
     >>> Checkpoints("runs/moons/saved", every=5).path(10).name
     'round-00010'
