@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ def _reach(app: Any, error: Exception | None) -> None:
 
 
 def _own(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """An attribute whose default is a class of somebody else's is not described in their words (Python 3.13)."""
-    if what == "attribute" and isinstance(thing, type) and thing.__module__.split(".")[0] != "ecosystem":
+    """An attribute whose default makes objects of somebody else's is not described in their words (Python 3.13)."""
+    made = thing.func if isinstance(thing, partial) else thing
+    if what == "attribute" and isinstance(made, type) and made.__module__.split(".")[0] != "ecosystem":
         lines.clear()
 
 

@@ -2,9 +2,9 @@
 
 A model trains on its own output that passed a verifier, and on ``real`` data about the truth at 0. The verifier keeps
 what lies within ``radius`` of where it believes the truth to be, its ``centre``. After arXiv 2510.16657. On its own
-verified output alone the model ends at the verifier's centre, whatever the radius: a small radius gets there in a few
-rounds, a large one in hundreds. A biased verifier wins over the truth, unless real data go on coming in; then the model
-settles between the two, the nearer to the truth the more forgiving the verifier.
+verified output alone the model ends at the verifier's centre, whatever the radius: one of half a deviation comes within
+1 % of it in two rounds, one of three in 157. A biased verifier wins over the truth, unless real data go on coming in;
+then the model settles between the two, the nearer to the truth the more forgiving the verifier.
 
     ecosystem run scenarios/verified.py
     ecosystem run scenarios/verified.py --set real=0.3 --set radius=3

@@ -40,8 +40,6 @@ from ecosystem import (
 from ecosystem.orderings import Ordering
 from tests.networks import FAMILIES, random_scenario
 
-KEYS = ["seed", "replicate", "round", "member"]
-
 
 class Ringing(Ordering):
     """Who has rung by the time at which everybody stops goes by the time of its ring; the others go together, last."""
