@@ -63,20 +63,21 @@ class Advancing(Stream):
         plain = Stream(self.keys, self.first, self.rows)
         return plain.at(_AGAIN).at(again) if again else plain
 
-    def _starts(self, n: int) -> np.ndarray:
+    def _starts(self, n: int) -> np.ndarray | Tensor:
         starts = super()._starts(n)
         again = self.drawn.count(self.address, starts[:, 0], self._range(n))
         if isinstance(again, int):
             return self._plain(again)._starts(n) if again else starts
-        out = starts.copy()
+        out: Any = starts.clone() if isinstance(starts, Tensor) else starts.copy()
         for number in np.unique(again[again > 0]).tolist():
-            here = again == number
+            here: Any = again == number
+            here = torch.from_numpy(here).to(out.device) if isinstance(out, Tensor) else here
             out[here] = self._plain(number)._starts(n)[here]
         return out
 
     def _range(self, n: int) -> _Where:
         """The key and the first and last row of what ``n`` rows of one stream are."""
-        if self.keys.ndim or not n:
+        if self.keys.ndim or not n or not self.keys.is_cpu:
             return None
         first, rows = int(self.first), self.rows
         low, high = (0, n - 1) if rows is None else (int(rows[:n].min()), int(rows[:n].max()))
@@ -90,18 +91,22 @@ class _Drawn:
         self.rows: dict[_Address, list[_Rows]] = {}
         self.turns: dict[_Address, int] = {}
 
-    def count(self, address: _Address, starts: np.ndarray, where: _Where) -> int | np.ndarray:
-        """How often each of these rows was drawn before at this address, one number where they are alike; once more."""
+    def count(self, address: _Address, starts: np.ndarray | Tensor, where: _Where) -> int | np.ndarray:
+        """How often each of these rows was drawn before at this address, one number where they are alike; once more.
+
+        Rows on an accelerator are looked at only where something was drawn at this address before.
+        """
         before = self.rows.setdefault(address, [])
         again: int | np.ndarray = 0
         same: _Rows | None = None
         for rows in before:
             if _apart(rows.where, where):
                 continue
-            if np.array_equal(rows.starts, starts):
+            mine, theirs = _at_home(starts), _at_home(rows.starts)
+            if np.array_equal(theirs, mine):
                 same, again = rows, again + rows.times
             else:
-                again = again + rows.times * np.isin(starts, rows.starts)
+                again = again + rows.times * np.isin(mine, theirs)
         if same is None:
             before.append(_Rows(starts, where))
         else:
@@ -115,9 +120,13 @@ class _Drawn:
 class _Rows:
     """Rows that were drawn together."""
 
-    starts: np.ndarray
+    starts: np.ndarray | Tensor
     where: _Where
     times: int = 1
+
+
+def _at_home(starts: np.ndarray | Tensor) -> np.ndarray:
+    return starts.cpu().numpy() if isinstance(starts, Tensor) else starts
 
 
 def _apart(one: _Where, other: _Where) -> bool:
@@ -128,7 +137,7 @@ def _apart(one: _Where, other: _Where) -> bool:
 
 
 def _hashed(words: Tensor) -> Hashable:
-    return int(words) if words.ndim == 0 else (*words.shape, words.numpy().tobytes())
+    return int(words) if words.ndim == 0 else (*words.shape, words.cpu().numpy().tobytes())
 
 
 def advancing(rng: Stream, dtype: torch.dtype = torch.float64) -> Advancing:

@@ -10,7 +10,8 @@ every draw of one call is another: see :mod:`ecosystem.core.drawing`.
 
 The generator is SplitMix64 (Steele, Lea, Flood 2014, *Fast splittable pseudorandom number generators*) run as a
 counter: number ``c`` of row ``r`` is ``mix(key + r·ROW + (c + 1)·GAMMA)`` with two odd constants, in exact 64-bit
-arithmetic (NumPy's, which has unsigned integers), wherever the numbers go afterwards.
+arithmetic (NumPy's, which has unsigned integers). Keys on an accelerator are drawn from there
+(:mod:`ecosystem.core.counting`): the same integers and uniforms to the bit, normal and Gumbel numbers within rounding.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+
+from ecosystem.core import counting
 
 _CHUNK = 1 << 16  # words mixed at a time: scratch of 512 KB stays in the cache
 _SCALE = 2.0**-53
@@ -106,6 +109,8 @@ class Stream:
 
     def at(self, part: int | str | Tensor) -> Self:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
+        if not self.keys.is_cpu:
+            return with_parts(self, keys=counting.keys(self.keys ^ as_words(part)))
         return with_parts(self, keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
 
     def skip(self, rows: int | Tensor) -> Self:
@@ -136,8 +141,10 @@ class Stream:
         """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
         return _drawn(self, n, event, _gumbel_).to(self.dtype if dtype is None else dtype)
 
-    def _starts(self, n: int) -> np.ndarray:
-        """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``."""
+    def _starts(self, n: int) -> np.ndarray | Tensor:
+        """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``; int64 on an accelerator."""
+        if not self.keys.is_cpu:
+            return counting.starts(self.keys, self.first, self.rows, n)
         rows = np.arange(n, dtype=np.uint64) if self.rows is None else _unsigned(self.rows[:n])[:, 0]
         first = _unsigned(torch.as_tensor(self.first))
         return (_unsigned(self.keys) + first * _ROW + rows * _ROW).reshape(-1, 1)
@@ -157,6 +164,13 @@ class Stream:
         return int(self.keys) & 0x7FFFFFFFFFFFFFFF
 
 
+def on_device(rng: S, device: torch.device) -> S:
+    """The same stream, whose numbers are made on a device: its integers and uniforms are the same to the bit."""
+    first = rng.first.to(device) if isinstance(rng.first, Tensor) else rng.first
+    rows = None if rng.rows is None else rng.rows.to(device)
+    return with_parts(rng, keys=rng.keys.to(device), first=first, rows=rows)
+
+
 def with_parts(rng: S, **parts: Any) -> S:
     """The same stream with other parts; ``dataclasses.replace`` takes longer than what a small round draws."""
     new = object.__new__(type(rng))
@@ -168,6 +182,8 @@ def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor
     """Uniforms ``[*batch, n, *event]`` in cache-sized pieces, turned by ``finish`` (in place) into what is asked."""
     width = math.prod(event)
     starts = rng._starts(n)
+    if isinstance(starts, Tensor):
+        return finish(counting.uniforms(starts, width)).reshape(*rng.keys.shape, n, *event)
     columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
     out = torch.empty(len(starts), width, dtype=torch.float64)
     step = max(1, _CHUNK // max(1, width))
