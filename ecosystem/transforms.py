@@ -136,7 +136,7 @@ class CustomMap(Transform, Stackable):
                 f"{self}.linear() must return a matrix [out, in] and an offset [out], got shapes {tuple(matrix.shape)} "
                 f"and {tuple(offset.shape)}"
             )
-        x = torch.sin(torch.arange(1, 1 + 3 * matrix.shape[1], dtype=matrix.dtype)).reshape(3, -1)
+        x = torch.sin(torch.arange(1, 1 + 3 * matrix.shape[1], dtype=matrix.dtype, device=matrix.device)).reshape(3, -1)
         y, said = self.function(x), x @ matrix.mT + offset
         if y.shape != said.shape or not torch.allclose(y, said, rtol=1e-4, atol=1e-5):
             raise ValueError(f"{self}.linear() says another map than {self} itself is; mend it, or return None")

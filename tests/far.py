@@ -63,7 +63,7 @@ def _played(func: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs["device"] = torch.device("cpu")
     if home or "_local_scalar_dense" in name:
         _trips.extend((name, x.numel()) for x in tensors if isinstance(x, Far))
-    elif "nonzero" in name or "unique" in name or ("aten.index" in name and _by_mask(args)):
+    elif "nonzero" in name or "unique" in name or (name.startswith(("aten.index.", "aten.index_put")) and _by_mask(args)):
         _trips.append((name + ": how many", 1))
     foreign = [x for x in tensors if not isinstance(x, Far) and x.ndim]
     if foreign and "copy" not in name:
@@ -97,7 +97,8 @@ def far() -> str:
         registration._setup_privateuseone_for_python_backend(NAME)
         _libraries.extend((torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")))
         _libraries[0].fallback(_played, "PrivateUse1")
-        for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone"):
+        ranges = ("arange", "arange.start", "arange.start_step")  # they make their room as they go
+        for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone", *ranges):
             _register(name)
     return NAME
 
@@ -110,6 +111,6 @@ def _register(name: str) -> None:
 
 @contextmanager
 def counted() -> Iterator[list[tuple[str, int]]]:
-    """What leaves the device inside: the operation, and how many numbers (of a size that depends on numbers: one)."""
+    """What leaves the device inside: the operation, and how many numbers (one where it is a size)."""
     _trips.clear()
     yield _trips

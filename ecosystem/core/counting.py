@@ -1,8 +1,8 @@
 """The counter hash of :mod:`~ecosystem.core.streams` where the numbers are to be: in torch's own 64-bit integers.
 
 On an accelerator the same 64-bit integers, and the same uniforms, come out to the bit as NumPy's on the CPU: sums and
-products wrap around, shifts fill up with zeros, and a uniform is an exact multiple of ``2⁻⁵⁴``. Normal and Gumbel numbers
-are functions of these that every device rounds in its own way: they agree to a few units in the last place.
+products wrap around, shifts fill up with zeros, and a uniform is a multiple of a power of two. Normal and Gumbel
+numbers are functions of these that every device rounds in its own way: they agree to a few units in the last place.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def keys(words: Tensor) -> Tensor:
 def starts(keys: Tensor, first: int | Tensor, rows: Tensor | None, n: int) -> Tensor:
     """The counters at which ``n`` rows of each of ``keys [*batch]`` begin, int64 ``[batch · n, 1]``.
 
-    Row 0 is the one numbered ``first`` (an int, or int64 that broadcasts to the keys); ``rows [n]`` are row numbers that
-    stand for ``0..n−1``.
+    Row 0 is the one numbered ``first`` (an int, or int64 that broadcasts to the keys); ``rows [n]`` are row numbers
+    that stand for ``0..n−1``.
     """
     count = torch.arange(n, device=keys.device) if rows is None else rows[:n].to(keys.device)
     begin = first.to(keys.device) * signed(ROW) if isinstance(first, Tensor) else signed(first * ROW)

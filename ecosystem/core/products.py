@@ -95,11 +95,34 @@ def mixing_matrix(shares: Tensor, origin: Tensor, owner: Tensor, rows: int, orig
     return sparse.csr_matrix((shares.numpy(), origin.numpy(), ends), shape=(rows, origins))
 
 
-def mix_rows(values: Tensor, shares: Tensor, origin: Tensor, owner: Tensor, rows: int) -> Tensor:
+def mixing_tensor(shares: Tensor, origin: Tensor, owner: Tensor, rows: int, origins: int) -> Tensor:
+    """The same as a sparse tensor, for accelerators: torch's product with it gives the same bits every time."""
+    ends = torch.searchsorted(owner, torch.arange(rows + 1, device=owner.device))
+    whole = torch.int32 if max(len(owner), origins) < 2**31 else torch.int64
+    return torch.sparse_csr_tensor(ends.to(whole), origin.to(whole), shares, (rows, origins))
+
+
+def mix_rows(
+    values: Tensor, shares: Tensor, origin: Tensor, owner: Tensor, rows: int, lengths: Tensor | None = None
+) -> Tensor:
     """``out[owner[e]] += shares[e] · values[origin[e]]`` over all ``e``: ``[rows, variants, replicates, Q]``.
 
     ``values [origins, variants, replicates, Q]``, ``shares [E, variants, replicates or 1]``. It adds in the order of
-    ``e``, as SciPy's sparse product does, so both give the same bits.
+    ``e``, as SciPy's sparse product does, so both give the same bits. With ``lengths``, how many parts each row has, as
+    ``owner`` ascends, it does so on an accelerator too (see :func:`add_rows`).
     """
-    parts = values.index_select(0, origin) * shares.unsqueeze(-1)
-    return parts.new_zeros(rows, *parts.shape[1:]).index_add_(0, owner, parts)
+    return add_rows(values.index_select(0, origin) * shares.unsqueeze(-1), owner, rows, lengths)
+
+
+def add_rows(parts: Tensor, owner: Tensor, rows: int, lengths: Tensor | None = None) -> Tensor:
+    """``out[owner[e]] += parts[e]`` in the order of ``e``, ``[rows, ...]``.
+
+    An accelerator adds what comes to one place in any order, so that sums differ from run to run in their last bits.
+    Where ``owner`` ascends, ``lengths`` (how many parts each of the first rows has) tells the segments to add one by
+    one.
+    """
+    if lengths is None:
+        return parts.new_zeros(rows, *parts.shape[1:]).index_add_(0, owner, parts)
+    sums = torch.segment_reduce(parts, "sum", lengths=lengths, axis=0, unsafe=True, initial=0.0)
+    missing = rows - len(lengths)
+    return torch.cat([sums, sums.new_zeros(missing, *sums.shape[1:])]) if missing else sums

@@ -182,7 +182,7 @@ def _quota(rewards: Tensor, pool: Tensor, fraction: Tensor) -> Tensor:
     _, pool = torch.unique(pool, return_inverse=True)
     size = torch.bincount(pool)
     place = _rank_within(pool)  # candidates come in the order (k, place)
-    number = torch.arange(shown).unsqueeze(-1) * size[pool] + place
+    number = torch.arange(shown, device=pool.device).unsqueeze(-1) * size[pool] + place
     eligible = number < torch.ceil(size[pool] / fraction - 1e-9)
     score = torch.where(eligible, rewards, -torch.inf).flatten()
     every = pool.repeat(shown)
@@ -197,7 +197,7 @@ def _rank_within(group: Tensor) -> Tensor:
     order = torch.argsort(group, stable=True)
     count = torch.bincount(group)
     rank = torch.empty_like(group)
-    rank[order] = torch.arange(len(group)) - (count.cumsum(0) - count)[group[order]]
+    rank[order] = torch.arange(len(group), device=group.device) - (count.cumsum(0) - count)[group[order]]
     return rank
 
 

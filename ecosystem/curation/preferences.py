@@ -75,9 +75,10 @@ class Preferences(Curator):
         kept = self.curator.curate(shown, reward, rng)
         if not isinstance(kept, Pairs):
             raise TypeError(f"{self} keeps pairs of input and output, and these samples have no inputs")
-        rejected, found = kept.outputs.clone(), torch.zeros(len(kept), dtype=torch.bool)
+        rejected, where = kept.outputs.clone(), kept.outputs.device
+        found = torch.zeros(len(kept), dtype=torch.bool, device=where)
         for rows, x in shown.seen:
-            rows = torch.arange(len(kept)) if rows is None else rows
+            rows = torch.arange(len(kept), device=where) if rows is None else rows
             differ = x.outputs != kept.outputs[rows]
             other = (differ.flatten(1).any(1) if differ.ndim > 1 else differ) & ~found[rows]
             rejected[rows[other]] = x.outputs[other]

@@ -115,7 +115,9 @@ def _quadratic_tilt(law: Normal, direction: Tensor, curvature: Tensor) -> Normal
         mean = (law.mean + law.spread(direction)) / shrink.unsqueeze(-1)
         return Normal(mean, scale=law.scale / shrink.sqrt())
     eta = curvature.unsqueeze(-1).unsqueeze(-1)
-    inner = torch.eye(law.factor.shape[-1], dtype=law.mean.dtype) + eta * law.factor.mT @ law.factor
+    inner = (
+        torch.eye(law.factor.shape[-1], dtype=law.mean.dtype, device=law.mean.device) + eta * law.factor.mT @ law.factor
+    )
     lower, info = torch.linalg.cholesky_ex(inner)
     lower = torch.where((info == 0).unsqueeze(-1).unsqueeze(-1), lower, torch.nan)
     factor = torch.linalg.solve_triangular(lower, law.factor.mT, upper=False).mT  # Σ' = F'F'ᵀ

@@ -43,7 +43,7 @@ class Audience:
 
     def at(self, place: Place) -> Users:
         """The users of a place, batch ``[1, variants, replicates or 1]``."""
-        return self.stacks[place[0]].take(torch.tensor([place[1]]))
+        return self.stacks[place[0]].take(slice(place[1], place[1] + 1))
 
     def written(self, place: Place, users: Users, where: Tensor) -> Audience:
         """With other numbers of the same kind at a place, ``users [1, variants, replicates or 1]``.
@@ -59,11 +59,16 @@ class Audience:
         """The rewards, all of one kind, of the users at some places, ``[places, variants, replicates or 1]``."""
         kinds = dict.fromkeys(kind for kind, _ in places)
         if len(kinds) == 1:
-            return self.stacks[places[0][0]].reward.take(torch.tensor([row for _, row in places]))
+            return self.stacks[places[0][0]].reward.take(self.rows(places))
         parts = {kind: self.stacks[kind].reward.tensors() for kind in kinds}
         first = self.stacks[places[0][0]].reward
         tensors = {n: torch.cat(_alike(*(parts[k][n][r : r + 1] for k, r in places))) for n in first.tensors()}
         return first.rebuild(tensors)
+
+    def rows(self, places: Sequence[Place]) -> Tensor:
+        """The rows of some places of one kind, where its users live."""
+        first = next(iter(self.stacks[places[0][0]].tensors().values()), None)
+        return torch.tensor([row for _, row in places]).to("cpu" if first is None else first.device)
 
     def replaced(self, kind: int, stack: Users) -> Audience:
         """With another stack of a kind."""

@@ -66,7 +66,7 @@ class Bench:
         out = torch.zeros_like(self.begun.alive)
         for c in self._chosen(member):
             if c.users == place:
-                out = out | c.chooses(out.shape)
+                out = out | c.chooses(out.shape, out.device)
         for judge in self.judges[member]:
             if judge.place == place:
                 out = out | (True if judge.where is None else judge.where)
@@ -102,16 +102,16 @@ class Bench:
         while i < len(parts):
             c, declared = parts[i]
             mine = c.group == CURATED and c.chooser == member and c.users == old
-            here = where & c.chooses(cell) if mine else where
+            here = where & c.chooses(cell, where.device) if mine else where
             if not mine or not bool(here.any()):
                 i += 1
                 continue
             share = torch.where(here, declared, 0.0)
-            parts[i] = replace(c, current=c.chooses(cell) & ~here), torch.where(here, 0.0, declared)
+            parts[i] = replace(c, current=c.chooses(cell, here.device) & ~here), torch.where(here, 0.0, declared)
             same = [k for k, (other, _) in enumerate(parts) if other.flow == c.flow and other.users == new]
             if same:
                 other, its = parts[same[0]]
-                parts[same[0]] = replace(other, current=other.chooses(cell) | here), its + share
+                parts[same[0]] = replace(other, current=other.chooses(cell, here.device) | here), its + share
             else:
                 behind = max(k for k, (other, _) in enumerate(parts) if other.group <= c.group) + 1
                 parts.insert(behind, (replace(c, users=new, current=here, declared=False), share))

@@ -51,6 +51,21 @@ class Bundle:
         stack = audience.stacks[kind]
         return replace(self, stack=stack, users=stack.take(rows))
 
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether origins are the first rows of what is read, in order."""
+        return torch.equal(self.source, torch.arange(len(self.source), device=self.source.device))
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """How many components each row of the task has here, up to the last that has one; ``owner`` ascends."""
+        return torch.bincount(self.owner)
+
+    @cached_property
+    def slots(self) -> Tensor:
+        """``slot``, where it computes."""
+        return torch.from_numpy(self.slot).to(self.owner.device)
+
     def kept(self, name: str, source: object, make: Callable[[], Any]) -> Any:
         """What was made of a source, worked out once for each."""
         if name not in self.memo or self.memo[name][0] is not source:
@@ -86,7 +101,9 @@ class Bundle:
     @cached_property
     def one_per_row(self) -> bool:
         """Whether every row of the task has just one component here."""
-        return len(self.owner) == int(self.owner[-1]) + 1 and bool((self.owner == torch.arange(len(self.owner))).all())
+        return len(self.owner) == int(self.owner[-1]) + 1 and bool(
+            (self.owner == torch.arange(len(self.owner), device=self.owner.device)).all()
+        )
 
     @cached_property
     def in_order(self) -> bool:
@@ -106,6 +123,7 @@ def bundles_of(
     owner: np.ndarray,
     fresh: np.ndarray,
     sizes: list[int],
+    device: torch.device,
 ) -> list[Bundle]:
     """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort, ``transforms`` by kind."""
     if not len(components):
@@ -121,7 +139,7 @@ def bundles_of(
         row = source[slot, 1] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
         origins = np.stack([row, treatment[slot, 1], treatment[slot, 4]], axis=1)
         unique, origin = _distinct(origins)
-        rows = torch.from_numpy(np.ascontiguousarray(unique))
+        rows = torch.from_numpy(np.ascontiguousarray(unique)).to(device)
         people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
         transform = transforms[transform_kind].take(rows[:, 2]) if transform_kind != NONE else None
         bundles.append(
@@ -130,9 +148,9 @@ def bundles_of(
                 delay=int(delay),
                 after=bool(after),
                 slot=slot,
-                owner=torch.from_numpy(owner[slot]),
-                component=torch.from_numpy(components[slot]),
-                origin=torch.from_numpy(origin.reshape(-1)),
+                owner=torch.from_numpy(owner[slot]).to(device),
+                component=torch.from_numpy(components[slot]).to(device),
+                origin=torch.from_numpy(origin.reshape(-1)).to(device),
                 source=rows[:, 0],
                 fresh=None if some and not every else every,
                 people=people,

@@ -29,24 +29,31 @@ class Menu:
     end: Tensor
     cumulative: Tensor
     level: Tensor  # share of the curated group, [rows, variants, replicates or 1]
+    bounds: np.ndarray  # first, split and end on the CPU, ``[3, rows]``
 
     @classmethod
     def of(cls, shares: Tensor, curated: np.ndarray, first: np.ndarray) -> Menu:
         """From the shares of a task's components, which of them are ``curated``, and where each row's begin."""
-        begin, split, end = bounds(curated, first)
-        chosen, chosen_sum = _running(shares, begin, split)
-        other, other_sum = _running(shares, split, end)
+        ends = bounds(curated, first)
+        chosen, chosen_sum = _running(shares, ends[0], ends[1])
+        other, other_sum = _running(shares, ends[1], ends[2])
         whole = chosen_sum + other_sum
         level = chosen_sum / torch.where(whole > 0, whole, 1.0)
-        return cls(begin, split, end, chosen + other, level)
+        return cls.within(ends, chosen + other, level)
+
+    @classmethod
+    def within(cls, ends: np.ndarray, cumulative: Tensor, level: Tensor) -> Menu:
+        """From the bounds of each row, ``[3, rows]``."""
+        begin, split, end = torch.from_numpy(ends).to(level.device)
+        return cls(begin, split, end, cumulative, level, ends)
 
     def choose(self, rows: slice, replicates: slice, rng: Stream, n: int) -> Tensor:
         """The component of each of ``n`` samples, ``[rows, variants, replicates, n]``; ``rng [rows, 1, replicates]``"""
         first, split, end = (bound[rows].reshape(-1, 1, 1, 1) for bound in (self.first, self.split, self.end))
-        if bool((end - first == 1).all()):
+        if (self.bounds[2, rows] - self.bounds[0, rows] == 1).all():
             return first.expand(len(first), self.level.shape[1], rng.keys.shape[-1], n)
         longest = self.longest(rows)
-        uniform = rng.uniform(n, 2 if longest > 1 else 1)
+        uniform = rng.uniform(n, 2 if longest > 1 else 1, dtype=torch.float64)
         curated = uniform[..., 0] < _part(self.level[rows], replicates).unsqueeze(-1)
         low, stop = torch.where(curated, first, split), torch.where(curated, split, end)
         if longest > 1:
@@ -60,27 +67,28 @@ class Menu:
         """
         variants, replicates = self.cumulative.shape[1], rng.keys.shape[-1]
         if self.longest(rows) == 1:  # at most one component in each group
-            chosen = (rng.uniform(n, 1)[..., 0] < self.level[rows].unsqueeze(-1)).sum(-1)
+            chosen = (rng.uniform(n, 1, dtype=torch.float64)[..., 0] < self.level[rows].unsqueeze(-1)).sum(-1)
             counts = chosen.new_zeros(high - low, variants, replicates)
-            has_curated, has_other = self.split[rows] > self.first[rows], self.end[rows] > self.split[rows]
-            counts[self.split[rows][has_other] - low] = n - chosen[has_other]
-            counts[self.first[rows][has_curated] - low] = chosen[has_curated]
+            first, split, end = self.bounds[:, rows]
+            for begin, there, many in ((split, end > split, n - chosen), (first, split > first, chosen)):
+                place = torch.from_numpy(np.stack([np.flatnonzero(there), begin[there] - low])).to(counts.device)
+                counts[place[1]] = many[place[0]]
             return counts
         slot = self.choose(rows, slice(None), rng, n)
-        cell = torch.arange(variants).reshape(-1, 1, 1) * replicates + torch.arange(replicates).reshape(-1, 1)
+        cell = torch.arange(variants * replicates, device=slot.device).reshape(variants, replicates, 1)
         place = (slot - low) * (variants * replicates) + cell
         counts = torch.bincount(place.reshape(-1), minlength=(high - low) * variants * replicates)
         return counts.reshape(high - low, variants, replicates)
 
     def longest(self, rows: slice) -> int:
         """The most components in one group of one row."""
-        return int(torch.maximum(self.split - self.first, self.end - self.split)[rows].max())
+        return int(np.diff(self.bounds[:, rows], axis=0).max())
 
     def _search(self, low: Tensor, high: Tensor, uniform: Tensor, replicates: slice, longest: int) -> Tensor:
         """The first component in ``low..high`` whose cumulative share exceeds ``uniform``, by bisection."""
         cumulative = _part(self.cumulative, replicates)
         count, variants, columns = cumulative.shape
-        cell = torch.arange(variants).reshape(-1, 1, 1) * columns + torch.arange(columns).reshape(-1, 1)
+        cell = torch.arange(variants * columns, device=low.device).reshape(variants, columns, 1)
         flat = cumulative.reshape(-1)
         for _ in range(math.ceil(math.log2(longest)) + 1):
             middle = ((low + high) // 2).clamp(max=count - 1)
@@ -89,15 +97,15 @@ class Menu:
         return low
 
 
-def bounds(curated: np.ndarray, first: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Where each row's curated components begin, where they end, and where its others end."""
+def bounds(curated: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where each row's curated components begin, where they end, and where its others end, ``[3, rows]``."""
     rows = len(first) - 1
     row = np.repeat(np.arange(rows), np.diff(first))
-    split = first[:-1] + np.bincount(row, weights=curated, minlength=rows).astype(np.int64)
-    return torch.from_numpy(first[:-1]), torch.from_numpy(split), torch.from_numpy(first[1:])
+    middle = first[:-1] + np.bincount(row, weights=curated, minlength=rows).astype(np.int64)
+    return np.stack([first[:-1], middle, first[1:]]).astype(np.int64)
 
 
-def _running(shares: Tensor, begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+def _running(shares: Tensor, begin: np.ndarray, end: np.ndarray) -> tuple[Tensor, Tensor]:
     """Cumulative shares, normalised, within ``begin..end`` of each row (0 elsewhere), and the sums.
 
     Each row is added up on its own, so that no rounding leaks to a neighbour.
@@ -106,12 +114,12 @@ def _running(shares: Tensor, begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor
     running = torch.zeros_like(shares)
     steps = []
     for step in range(int((end - begin).max())):
-        here = (begin + step < end).nonzero().squeeze(-1)
-        total[here] += shares[begin[here] + step]
-        running[begin[here] + step] = total[here]
-        steps.append(here)
-    for step, here in enumerate(steps):
-        place = begin[here] + step
+        some = np.flatnonzero(begin + step < end)
+        here, place = torch.from_numpy(np.stack([some, begin[some] + step])).to(shares.device)
+        total[here] += shares[place]
+        running[place] = total[here]
+        steps.append((here, place))
+    for here, place in steps:
         running[place] = running[place] / torch.where(total[here] > 0, total[here], 1.0)
     return running, total
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,11 +32,17 @@ class Cohort:
     start: Stack  # batch [members, variants, replicates]
     retention: Retention
     own_agent: bool = False  # an agent class with a gather or retrain of its own: asked one by one
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - where it lives
 
     @cached_property
     def index(self) -> Tensor:
-        """Its members' places in the scenario, as an index tensor."""
-        return torch.tensor(self.ids, dtype=torch.int64)
+        """Its members' places in the scenario, as an index tensor where it lives."""
+        return torch.tensor(self.ids, dtype=torch.int64).to(self.device)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """The same on the CPU."""
+        return np.array(self.ids, dtype=np.int64)
 
     @cached_property
     def span(self) -> slice | Tensor:

@@ -53,7 +53,7 @@ def everywhere(state: State, where: Tensor | None) -> Tensor:
             f"where must be a mask of bools that broadcasts to [variants, replicates] = {tuple(state.alive.shape)}, "
             f"got {brief(where)}"
         )
-    return asked.expand(state.alive.shape) & state.alive
+    return asked.to(state.alive.device).expand(state.alive.shape) & state.alive
 
 
 def _levels(state: State, value: Any, what: str) -> Tensor:
@@ -64,13 +64,13 @@ def _levels(state: State, value: Any, what: str) -> Tensor:
             f"{what} must be a number, or numbers that broadcast to [variants, replicates] = "
             f"{tuple(state.alive.shape)}, got {brief(value)}"
         )
-    return given.expand(state.alive.shape)
+    return given.to(state.alive.device).expand(state.alive.shape)
 
 
 def diet(state: State, name: str) -> dict[str, tuple[Tensor, Tensor]]:
     """What a member takes: raw and curated shares by producer, ``[variants, replicates]`` each."""
     found: dict[str, tuple[Tensor, Tensor]] = {}
-    nothing = torch.zeros(state.alive.shape)
+    nothing = torch.zeros(state.alive.shape, device=state.alive.device)
     for i in state.wiring.components_of(state.wiring.index[name]):
         part = state.wiring.components[i]
         if part.flow is not None:
@@ -186,15 +186,15 @@ def set_frozen(program: Program, state: State, name: str, frozen: bool, where: T
     where, i = everywhere(state, where), state.wiring.index[name]
     switch(frozen, f"round {state.round + 1}: whether {name!r} is frozen")
     new = state.frozen.clone()
-    new[i] = torch.where(where, torch.tensor(frozen), new[i])
+    new[i] = torch.where(where, frozen, new[i])
     changes = _logged(state, name, "frozen", str(not frozen), str(frozen), where & (state.frozen[i] != frozen))
     return state.changed(frozen=new), changes
 
 
 def _schedules(program: Program, own: list[Clock], name: str) -> dict[Hashable, tuple[Schedule, Tensor]]:
     """The schedules that a member has, and where; texts would not tell two functions apart, or close numbers."""
-    everyone = torch.ones(program.cell, dtype=torch.bool)
-    rows = torch.arange(len(program.scenarios)).reshape(-1, 1)
+    everyone = torch.ones(program.cell, dtype=torch.bool, device=program.home.device)
+    rows = torch.arange(len(program.scenarios), device=program.home.device).reshape(-1, 1)
     given = [(scenario.member(name).schedule, everyone & (rows == i)) for i, scenario in enumerate(program.scenarios)]
     found: dict[Hashable, tuple[Schedule, Tensor]] = {}
     for schedule, here in (*given, *((clock.schedule.take((0, 0, 0)), clock.where) for clock in own)):
@@ -256,7 +256,9 @@ def _set_group(
         )
     old = declared[places].sum(0)
     for i in places:
-        alone = state.wiring.components[i].chooses(where.shape).double()  # from 0, all goes to those who choose now
+        alone = (
+            state.wiring.components[i].chooses(where.shape, where.device).double()
+        )  # from 0, all goes to those who choose now
         part = torch.where(old > 0, declared[i] / torch.where(old > 0, old, 1.0), alone)
         declared[i] = torch.where(where, value * part, declared[i])
     changes = _logged(state, flow, what, old, value, where & ((old - value).abs() > TOLERANCE))
@@ -273,7 +275,7 @@ def _whole(program: Program, state: State) -> State:
     """The state with its declared shares in effect, if every diet is whole."""
     wiring, shares = state.wiring, in_effect(state)
     taken = shares.new_zeros(len(wiring.names), *shares.shape[1:])
-    taken.index_add_(0, torch.from_numpy(wiring.target), shares)
+    taken.index_add_(0, torch.from_numpy(wiring.target).to(shares.device), shares)
     fed = program.fed.clone()
     fed[[clock.member for clock in state.clocks if not clock.schedule.is_never]] = True
     fed = fed.reshape(-1, 1, 1)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.core.laws import Law, Normal
-from ecosystem.core.products import row_product
+from ecosystem.core.products import add_rows, row_product
 from ecosystem.engine.sampling import Sampler
 from ecosystem.engine.stacks import span
 from ecosystem.engine.waves import Task
@@ -33,11 +34,10 @@ class _Flows:
     def of(cls, sampler: Sampler) -> _Flows:
         task = sampler.task
         if "flows" not in task.memo:
-            of_component = torch.from_numpy(task.flow)
-            some = torch.empty(int(of_component.max()) + 1, dtype=torch.int64)
-            some[of_component] = torch.arange(len(of_component))  # one component of each flow
-            address = sampler.now.addresses(task.producer[some.numpy()])
-            consumer = sampler.members[torch.from_numpy(task.owner)[some]]
+            of_component = torch.from_numpy(task.flow).to(sampler.device)
+            _, some = np.unique(task.flow, return_index=True)  # one component of each flow
+            address = sampler.now.addresses(task.producer[some])
+            consumer = torch.from_numpy(task.members[task.owner[some]]).to(sampler.device)
             task.memo["flows"] = cls(of_component, consumer, address.reshape(-1, 1, 1))
         return task.memo["flows"]
 
@@ -55,7 +55,8 @@ def draw_statistic(sampler: Sampler) -> Tensor:
     for number, bundle in enumerate(sampler.task.bundles):
         part = _sums(sampler, number, counts, weight, noise)
         if not bundle.one_per_row or len(part) < len(sampler.task.rows):
-            part = part.new_zeros(len(sampler.task.rows), *part.shape[1:]).index_add_(0, bundle.owner, part)
+            lengths = None if part.is_cpu else bundle.lengths
+            part = add_rows(part, bundle.owner, len(sampler.task.rows), lengths)
         total = part if total is None else total.add_(part)
     assert total is not None
     if sampler.now.count is not None:
@@ -67,10 +68,11 @@ def _counts(sampler: Sampler) -> Tensor:
     """How many samples come from each component, ``[components, variants, replicates]``."""
     shape = (len(sampler.task.components), sampler.variants, sampler.replicates)
     if shape[0] == len(sampler.task.rows):  # each row has one
-        return torch.full(shape, sampler.n)
+        return torch.full(shape, sampler.n, device=sampler.device)
     rng = sampler.now.stream("component", sampler.members)
-    counts = torch.zeros(shape, dtype=torch.int64)
-    step = max(1, (1 << 18) // (sampler.variants * sampler.replicates * sampler.n))
+    counts = torch.zeros(shape, dtype=torch.int64, device=sampler.device)
+    most = 1 << (18 if counts.is_cpu else 26)
+    step = max(1, most // (sampler.variants * sampler.replicates * sampler.n))
     for row in range(0, len(sampler.task.rows), step):
         rows = slice(row, min(row + step, len(sampler.task.rows)))
         low, high = (int(sampler.task.first[i]) for i in (rows.start, rows.stop))
@@ -83,7 +85,7 @@ def _spans(task: Task, number: int) -> tuple[slice | Tensor, ...]:
     name = f"spans {number}"
     if name not in task.memo:
         bundle = task.bundles[number]
-        slot = torch.from_numpy(bundle.slot)
+        slot = bundle.slots
         task.memo[name] = span(slot), span(task.source[slot]), span(bundle.origin)
     return task.memo[name]
 
@@ -98,7 +100,7 @@ def _sums(sampler: Sampler, number: int, counts: Tensor, weight: Tensor, noise: 
             f"{type(stack).__name__} says exact_mean, and its law is no Normal; let it say exact_mean = False"
         )
     slot, row, origin = _spans(sampler.task, number)
-    count = counts[slot].double().unsqueeze(-1)
+    count = counts[slot].to(law.mean.dtype).unsqueeze(-1)
     if law.scale is not None:
         spread = (law.scale[row] * weight[slot]).unsqueeze(-1)
         total = (count * law.mean[row]).addcmul_(spread, noise[slot])

@@ -77,11 +77,12 @@ def _tastes(program: Program, state: State, c: int) -> list[Taste]:
         if any(judge.where is not None for _, judge in many):
             whole = torch.ones_like(state.alive)
             where = torch.stack([whole if judge.where is None else judge.where for _, judge in many])
-        rows = torch.tensor([row for row, _ in many])
+        listed = [row for row, _ in many]
+        rows = torch.tensor(listed).to(program.home.device)
         members = program.cohorts[c].index[rows]
-        asked = [program.questions[i] for i in members.tolist()]
+        asked = [program.questions[program.cohorts[c].ids[row]] for row in listed]
         reward = audience.rewards([judge.place for _, judge in many])
-        whole = rows.tolist() == list(range(len(program.cohorts[c].ids)))
+        whole = listed == list(range(len(program.cohorts[c].ids)))
         out.append(Taste(rows, members, asked, reward, where, whole))
     return out
 
@@ -92,28 +93,28 @@ def alignments(program: Program, state: State, number: int, judged: int) -> Tens
     NaN where a member has no reward; ``number`` is the round whose noise judges, ``judged`` the number of samples where
     no closed form is known.
     """
-    out = torch.full(state.active.shape, torch.nan, dtype=torch.float64)
+    out = torch.full_like(state.active, torch.nan, dtype=torch.float64)
     for c in range(len(program.cohorts)):
         for taste in tastes(program, state, c):
             rng = partial(judges, program, number, taste.members)
             values = expectation(taste.judged(state.now[c]), taste.reward, rng, judged, taste.questions)
             if taste.where is not None:
                 values = torch.where(taste.where, values, out[taste.span])
-            out[taste.span] = values
+            out[taste.span] = values.to(out.dtype)
     return out
 
 
 def opinion(program: Program, state: State, number: int, judged: int, judge: str, of: str) -> Tensor:
     """The expected reward of a member's output under a judge's taste, ``[variants, replicates]``."""
     (c, row), (source, place) = program.places[judge], program.places[of]
-    stack = state.now[source].take(torch.tensor([place]))
-    member = torch.tensor([program.index[of]])
+    stack = state.now[source].take(slice(place, place + 1))
+    member = torch.tensor([program.index[of]]).to(program.home.device)
     mine, theirs = ([codec_of(s.member(name).generator) for s in program.scenarios] for name in (judge, of))
     asked = [
         question if question is None or codec is None else codec.asked(question, own)
         for question, codec, own in zip(program.questions[program.index[judge]], theirs, mine, strict=True)
     ]
-    out = torch.full(state.alive.shape, torch.nan, dtype=torch.float64)
+    out = torch.full_like(state.alive, torch.nan, dtype=torch.float64)
     found = False
     for taste in tastes(program, state, c):
         for i in (taste.rows == row).nonzero().flatten():

@@ -37,12 +37,12 @@ def _moved(program: Program, state: State, users: Users, watched: tuple[int, ...
     new = wide
     found = torch.tensor([program.places[program.names[member]] for member in watched])  # cohort, row
     for c in found[:, 0].unique().tolist():
-        rows = (found[:, 0] == c).nonzero().squeeze(-1)
-        places = found[rows, 1]
+        here = (found[:, 0] == c).nonzero().squeeze(-1)
+        rows, places = (part.to(state.alive.device) for part in (here, found[here, 1]))
         members = program.cohorts[c].index[places]
         there = (state.active & state.alive)[members]
         some = wide.take(rows)
-        looking = some.look(_seen(program, state, c, places, members))
+        looking = some.look(_seen(program, state, c, places, members, found[here, 1].tolist()))
         parts = {n: _where(there, t, some.tensors()[n]) for n, t in looking.tensors().items()}
         new = new.rebuild({n: t.index_copy(0, rows, parts[n]) for n, t in new.tensors().items()})
     return new
@@ -52,12 +52,12 @@ def _where(there: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(there.reshape(*there.shape, *(1,) * (new.ndim - 3)), new, old)
 
 
-def _seen(program: Program, state: State, c: int, places: Tensor, members: Tensor) -> Seen:
+def _seen(program: Program, state: State, c: int, places: Tensor, members: Tensor, at_home: list[int]) -> Seen:
     """What some members of a cohort make now, batch ``[rows, variants, replicates]``."""
     stack = state.now[c].take(places)
     if program.samples is None and not isinstance(stack, Looped):
         return OfLaw(stack.law())
     keys = program.root("seen").at(state.round).keys.reshape(1, 1, -1)
     rng = Stream(keys).at(program.words[members].reshape(-1, 1, 1))
-    asked = [program.questions[i] for i in members.tolist()]
+    asked = [program.questions[program.cohorts[c].ids[place]] for place in at_home]
     return OfSamples(answers(stack, rng, program.samples or 1, asked), batch=3)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ecosystem.core.check import brief
 from ecosystem.core.laws import Law, NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples, concatenated, folded
-from ecosystem.core.streams import Stream
+from ecosystem.core.samples import Pairs, Samples, concatenated, folded, sent
+from ecosystem.core.streams import Stream, on_device
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import spoken
 from ecosystem.generators.training import memory_named, seeded, speaking
@@ -52,6 +52,15 @@ class Looped:
     def take(self, index: Any) -> Looped:
         return type(self)(self.models[_numpy(index)])
 
+    def to(self, device: torch.device) -> Looped:
+        """The models on a device: those that are on the CPU follow, others have a device of their own."""
+        for model in self.models.flat:
+            if model.device.type == "cpu":
+                model.to(device)
+            if isinstance(model, ConditionalModel) and model.prompts is not None and model.device == device:
+                model.prompts = model.prompts.to(device)
+        return self
+
     def vector(self) -> Tensor:
         """All parameters, ``[members, variants, replicates, P]``."""
         rows = [_parameters(model) for model in self.models.flat]
@@ -83,15 +92,18 @@ class Looped:
 
     def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
-        model = self.models.flat[index]
+        model, home = self.models.flat[index], rng.keys.device
+        rng = _beside(model, rng)
         with speaking(model, rng):
-            return spoken(model, model.sample(n, rng))
+            return _sent(spoken(model, model.sample(n, rng)), home)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
-        model = self.models.flat[index]
+        model, home = self.models.flat[index], rng.keys.device
+        rng = _beside(model, rng)
+        inputs = inputs.to(rng.keys.device)
         with speaking(model, rng):
-            return spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng)))
+            return _sent(spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng))), home)
 
 
 class Copies(Looped):
@@ -144,8 +156,11 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
     """A copy of the model trained on the data, and its loss (NaN where the model reports none).
 
     A conditional model is from then on asked the inputs that it was trained on. A ``fit`` of the user's own is given a
-    copy of the data: its member's retention, and others, may keep them.
+    copy of the data: its member's retention, and others, may keep them. A model on the CPU is given data and draws
+    there, all others those of where the ecosystem lives.
     """
+    home, rng = rng.keys.device, _beside(model, rng)
+    data = data if rng.keys.device == home else sent(data, rng.keys.device)
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
         given = data if type(new).fit is GenerativeModel.fit else data.clone()
@@ -159,6 +174,16 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
         raise TypeError(
             f"{type(new).__name__}.fit(data, rng) must return its loss, one number, or None, got {brief(loss)}"
         ) from None
+
+
+def _beside(model: GenerativeModel, rng: Stream) -> Stream:
+    """A stream for a model that may have stayed on the CPU, where the ecosystem lives elsewhere."""
+    return rng if rng.keys.is_cpu or model.device.type != "cpu" else on_device(rng, model.device)
+
+
+def _sent(x: Any, home: torch.device) -> Any:
+    """Samples where the ecosystem lives; on the CPU they stay as they are."""
+    return x if home.type == "cpu" or not isinstance(x, Tensor | Pairs) else sent(x, home)
 
 
 def _in_place_of(old: GenerativeModel, value: GenerativeModel) -> GenerativeModel:

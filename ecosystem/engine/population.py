@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.laws import Law, NoPopulationLaw
-from ecosystem.core.products import mix_rows, mixing_matrix
+from ecosystem.core.products import mix_rows, mixing_matrix, mixing_tensor
 from ecosystem.curation.users import received
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Stack
@@ -29,7 +29,10 @@ def gather_population(now: Round, task: Task) -> Tensor:
     for bundle in task.bundles:
         values = family.statistic_of(bundle_law(now, bundle, family.symbols))
         part = _mixed(now, task, bundle, values)
-        total = part if total is None else total + part
+        if total is None or now.program.differentiable:
+            total = part if total is None else total + part
+        else:
+            total.add_(part)  # of a million members each sum of its own would be 200 MB of new memory
     assert total is not None
     return total
 
@@ -50,14 +53,18 @@ def _mixed(now: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:
     replicates = len(now.rng.keys)
     values = values.expand(*values.shape[:2], replicates, values.shape[3])
     one_number = now.shares.shape[1:] == (1, 1)
-    if not one_number or now.program.differentiable:
+    if not one_number or now.program.differentiable or values.device.type not in ("cpu", "cuda"):
         shares = now.shares[bundle.component]
-        return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows))
+        # torch differentiates sums over segments once, those by index as often as one likes
+        lengths = None if values.is_cpu or now.program.differentiable else bundle.lengths
+        return mix_rows(values, shares, bundle.origin, bundle.owner, len(task.rows), lengths)
 
     def matrix() -> Any:
         shares = now.shares[bundle.component, 0, 0]
-        return mixing_matrix(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
+        make = mixing_matrix if values.is_cpu else mixing_tensor
+        return make(shares, bundle.origin, bundle.owner, len(task.rows), len(bundle.source))
 
-    flat = values.reshape(len(bundle.source), -1).numpy()
-    mixed = torch.from_numpy(bundle.kept("matrix", now.shares, matrix) @ flat)
+    flat = values.reshape(len(bundle.source), -1)
+    known = bundle.kept("matrix", now.shares, matrix)
+    mixed = torch.from_numpy(known @ flat.numpy()) if values.is_cpu else known @ flat
     return mixed.reshape(len(task.rows), *values.shape[1:])

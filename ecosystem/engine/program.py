@@ -6,7 +6,7 @@ What they do change is the :mod:`~ecosystem.engine.state`; :mod:`~ecosystem.engi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.streams import Stream, word
+from ecosystem.core.streams import Stream, on_device, word
 from ecosystem.engine.arrays import block_cohorts, blocks_by_the_array
 from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
 from ecosystem.engine.compiling import Wired
 from ecosystem.engine.looped import Stack
+from ecosystem.engine.placing import Home
 from ecosystem.engine.stacks import span
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
@@ -35,8 +36,10 @@ _PLANS = 32  # compiled plans that are kept
 class Program:
     """Members in cohorts, sources of real data, transforms, clocks, the order, the number of samples and the streams.
 
-    ``first`` is the state before the first round. A program is shared by all that play its rounds: an ecosystem, the
-    influence analysis, a checkpoint that is read.
+    ``first`` is the state before the first round. All that rounds compute with lives at ``home``; clocks, and the
+    streams ``lots`` that they and the order draw from, stay on the CPU, where it is decided who is due and in what
+    order. A program is shared by all that play its rounds: an ecosystem, the influence analysis, a checkpoint that is
+    read.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -50,6 +53,8 @@ class Program:
     samples: int | None
     rng: Stream  # keys [replicates]
     first: State
+    lots: Stream  # the same as ``rng``, on the CPU
+    home: Home  # the device, and the type of closed forms' numbers
     build_samples: bool = False
     stops: bool = True  # whether replicates whose parameters explode are stopped
     differentiable: bool = False  # population rounds: every step one that torch can differentiate
@@ -80,7 +85,7 @@ class Program:
     @cached_property
     def words(self) -> Tensor:
         """The addresses of the members, ``[members]``."""
-        return torch.tensor([word(name) for name in self.names], dtype=torch.int64)
+        return torch.tensor([word(name) for name in self.names], dtype=torch.int64).to(self.home.device)
 
     @cached_property
     def questions(self) -> list[list[Tensor | None]]:
@@ -95,13 +100,14 @@ class Program:
     def fed(self) -> Tensor:
         """Who ever retrains by the schedule of its description, ``[members]``."""
         first = self.scenarios[0]
-        return torch.tensor([not first.member(name).schedule.is_never for name in self.names])
+        known = [not first.member(name).schedule.is_never for name in self.names]
+        return torch.tensor(known, device=self.home.device)
 
     @cached_property
     def parts(self) -> Parts:
         """What plans are made of."""
         sizes = [stack.batch_shape[0] for stack in (*(c.start for c in self.cohorts), *self.sources)]
-        return Parts(self.cohorts, self.transforms, sizes)
+        return Parts(self.cohorts, self.transforms, sizes, self.home.device)
 
     def root(self, decision: str) -> Stream:
         """The streams of a decision, one for each replicate."""
@@ -112,48 +118,64 @@ class Program:
     def ranks(self, number: int) -> np.ndarray:
         """The order of a round, ``[members]`` or ``[members, replicates]``; asked once where it is always the same."""
         if self.ordering.random:
-            return self.ordering.ranked(self.names, number, self.rng)
+            return self.ordering.ranked(self.names, number, self.lots)
         if "ranks" not in self.memo:
-            self.memo["ranks"] = self.ordering.ranked(self.names, number, self.rng)
+            self.memo["ranks"] = self.ordering.ranked(self.names, number, self.lots)
         return self.memo["ranks"]
 
     def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
-        """The compiled waves of an order, ``ranks [members]``; the last few are kept."""
+        """The compiled waves of an order, ``ranks [members]``; the last few are kept. ``due`` is on the CPU."""
         shares, live = self.memo.get("live", (None, None))
         if shares is not state.shares:
-            live = (state.shares != 0).flatten(1).any(1).numpy()
+            live = (state.shares != 0).flatten(1).any(1).cpu().numpy()
             self.memo["live"] = state.shares, live
-        anyone = np.asarray(due.numpy().reshape(len(due), -1).any(1))
+        anyone = due.numpy()
+        if anyone.ndim > 1:
+            anyone = anyone.reshape(len(anyone), -1).any(1)
+        known = self.memo.get("plan")  # the last one, without a key of megabytes for a million members
+        same = known is not None and known[0] is state.wiring and known[1] is live
+        if same and np.array_equal(known[2], ranks) and np.array_equal(known[3], anyone):
+            return known[4]
         key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:
             if len(self.plans) >= _PLANS:
                 self.plans.clear()
             self.plans[key] = compile_plan(self.parts, state.wiring, ranks, anyone, live)
+        self.memo["plan"] = state.wiring, live, ranks, anyone, self.plans[key]
         return self.plans[key]
 
 
-def compiled(scenarios: Sequence[Scenario], seeds: Sequence[tuple[int, int]], build_samples: bool = False) -> Program:
+def compiled(
+    scenarios: Sequence[Scenario],
+    seeds: Sequence[tuple[int, int]],
+    build_samples: bool = False,
+    home: Home = Home(),  # noqa: B008 - frozen
+) -> Program:
     """The program of some variants of one shape, with a replicate for each of ``seeds`` (seed, replicate)."""
     blocks = blocks_by_the_array(scenarios)
     cohorts = member_cohorts(scenarios, len(seeds)) if blocks is None else block_cohorts(blocks, len(seeds))
     wired = Wired(scenarios, cohorts, build_samples)
+    cohorts = [replace(cohort, start=home.stack(cohort.start), device=home.device) for cohort in cohorts]
+    lots = Stream.root(seeds)
     return Program(
         scenarios=tuple(scenarios),
         names=wired.names,
         cohorts=tuple(cohorts),
-        sources=wired.sources,
-        transforms=wired.transforms,
+        sources=tuple(map(home.stack, wired.sources)),
+        transforms=tuple(map(home.stack, wired.transforms)),
         looped=wired.looped,
         clocks=tuple(_clocks(scenarios)),
         ordering=scenarios[0].ordering,
         samples=scenarios[0].samples,
-        rng=Stream.root(seeds),
-        first=_first(scenarios[0], cohorts, wired, (len(scenarios), len(seeds))),
+        rng=on_device(lots, home.device),
+        first=_first(scenarios[0], cohorts, wired, (len(scenarios), len(seeds)), home),
+        lots=lots,
+        home=home,
         build_samples=build_samples,
     )
 
 
-def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tuple[int, int]) -> State:
+def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tuple[int, int], home: Home) -> State:
     """The state before the first round."""
     depth = int(wired.wiring.delay.max(initial=0))
     stacks = tuple(cohort.start for cohort in cohorts)
@@ -166,14 +188,14 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
         past=(stacks,) * (depth + 1),
         memories=({},) * len(cohorts),
         wiring=wired.wiring,
-        declared=wired.shares,
-        shares=wired.shares,
+        declared=home.tensor(wired.shares),
+        shares=home.tensor(wired.shares),
         absent=frozenset(absent),
-        audience=wired.audience,
+        audience=replace(wired.audience, stacks=tuple(map(home.stack, wired.audience.stacks))),
         clocks=(),
-        active=active,
-        frozen=torch.zeros_like(active),
-        alive=torch.ones(cell, dtype=torch.bool),
+        active=active.to(home.device),
+        frozen=torch.zeros_like(active).to(home.device),
+        alive=torch.ones(cell, dtype=torch.bool, device=home.device),
     )
     return state.changed(shares=in_effect(state))
 

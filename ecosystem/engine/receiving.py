@@ -55,7 +55,7 @@ def _shifted(task: Task, bundle: Bundle, where: Positions, x: Tensor) -> bool:
     if vectors is None:
         return False
     rows = where.rows
-    mine = torch.from_numpy(bundle.slot)[rows].reshape(-1, 1, 1, 1) == where.slots
+    mine = bundle.slots[rows].reshape(-1, 1, 1, 1) == where.slots
     vector = vectors[bundle.origin[rows]].unsqueeze(3)  # [rows, variants, replicates or 1, 1, *event]
     if vector.shape[2] > 1:
         vector = vector[:, :, where.first_replicate : where.first_replicate + where.slots.shape[2]]
@@ -97,7 +97,7 @@ def _cells(now: Round, task: Task, where: Positions) -> tuple[Tensor, Tensor, Te
 
 def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wrong: Tensor) -> None:
     """Note whose samples could not be judged: these replicates are stopped when the round is over."""
-    members = torch.from_numpy(task.members)[where.rows][where.row[wrong]]
+    members = task.places[where.rows][where.row[wrong]]
     taste = reward and reward.take(0)
     cells = torch.stack([members, where.variant[wrong], where.replicate[wrong]], 1)
     for i, variant, replicate in torch.unique(cells, dim=0).tolist():

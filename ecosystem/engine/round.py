@@ -62,7 +62,7 @@ class Round:
 
     def addresses(self, producers: np.ndarray) -> Tensor:
         """The addresses of producers, members or NONE for real data."""
-        index = torch.from_numpy(producers)
+        index = torch.from_numpy(producers).to(self.program.home.device)
         return torch.where(index < 0, word("real data"), self.program.words[index])
 
     def read(self, bundle: Bundle) -> Stack:

@@ -27,6 +27,7 @@ from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
 
 _BLOCK = 1 << 18  # numbers in a block
+_LARGE = 1 << 26  # on an accelerator, which wants much at once: 512 MB of float64
 _SAMPLES = 1 << 17  # numbers of one member and replicate in a block
 
 
@@ -54,7 +55,8 @@ class Sampler:
         self.stack = now.generators[task.cohort]
         self.variants = now.shares.shape[1]
         self.replicates = len(now.rng.keys)
-        self.members = torch.from_numpy(task.members)
+        self.members = task.places
+        self.device = now.shares.device
         self.menu = now.menu(task)
 
     @cached_property
@@ -65,14 +67,16 @@ class Sampler:
     @cached_property
     def counts(self) -> Tensor:
         """How many samples have come from each component, ``[components, variants, replicates]``."""
-        return torch.zeros(len(self.task.components), self.variants, self.replicates, dtype=torch.int64)
+        return torch.zeros(
+            len(self.task.components), self.variants, self.replicates, dtype=torch.int64, device=self.device
+        )
 
     # -- what is wanted --------------------------------------------------------------------------------------------
 
     def statistic(self) -> Tensor:
         """The mean statistic of each training set, ``[rows, variants, replicates, Q]``."""
         assert isinstance(self.stack, ClosedForm)
-        family = self.stack.take(torch.from_numpy(self.task.rows))
+        family = self.stack.take(self.task.index)
         total: Tensor | None = None
         for block in self._blocks():
             x, _ = self._draw(block)
@@ -89,7 +93,7 @@ class Sampler:
         """The training sets themselves, ``[rows, variants, replicates, n, *event]``."""
         size = (len(self.task.rows), self.variants, self.replicates, self.n)
         out: Any = None
-        slots = torch.empty(size, dtype=torch.int64)
+        slots = torch.empty(size, dtype=torch.int64, device=self.device)
         for block in self._blocks():
             x, slot = self._draw(block)
             if out is None:
@@ -114,8 +118,8 @@ class Sampler:
 
     def _with_origins(self, x: Samples, slots: Tensor) -> TrainingSet:
         producer, curated = self.now.whose(self.task.producer)[0], self.task.curated
-        origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated))
-        return TrainingSet(x, origin[slots], torch.full(slots.shape, self.now.number))
+        origin = torch.from_numpy(np.where(producer == NONE, REAL, 2 * producer + curated)).to(self.device)
+        return TrainingSet(x, origin[slots], torch.full_like(slots, self.now.number))
 
     def _report(self) -> None:
         if self.now.count is not None:
@@ -124,13 +128,13 @@ class Sampler:
     # -- blocks ----------------------------------------------------------------------------------------------------
 
     def _blocks(self) -> Iterator[Block]:
-        size = max(1, math.prod(self.stack.event_shape))
+        size, most = max(1, math.prod(self.stack.event_shape)), _BLOCK if self.device.type == "cpu" else _LARGE
         if isinstance(self.stack, Looped):  # its data are kept anyway, and models like large batches
-            size = _BLOCK
+            size = most
         whole = self.task.whole or isinstance(self.stack, Looped)
         step = self.n if whole else min(self.n, max(1, _SAMPLES // size))
-        columns = max(1, min(self.replicates, _BLOCK // (self.variants * step * size)))
-        height = max(1, min(len(self.task.rows), _BLOCK // (self.variants * columns * step * size)))
+        columns = max(1, min(self.replicates, most // (self.variants * step * size)))
+        height = max(1, min(len(self.task.rows), most // (self.variants * columns * step * size)))
         for row in range(0, len(self.task.rows), height):
             for column in range(0, self.replicates, columns):
                 for sample in range(0, self.n, step):
@@ -173,4 +177,4 @@ class Sampler:
 
 
 def _which(bundle: Tensor, numbers: list[int]) -> Tensor:
-    return torch.isin(bundle, torch.tensor(numbers)).nonzero().squeeze(-1)
+    return torch.isin(bundle, torch.tensor(numbers, device=bundle.device)).nonzero().squeeze(-1)

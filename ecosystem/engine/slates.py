@@ -50,7 +50,7 @@ class Positions:
 
     @cached_property
     def _index(self) -> Tensor:
-        return torch.arange(self.slots.numel()) if self.index is None else self.index
+        return torch.arange(self.slots.numel(), device=self.slots.device) if self.index is None else self.index
 
     @cached_property
     def slot(self) -> Tensor:
@@ -240,6 +240,6 @@ class FlowSlate:
 
 def _told_of_some(tell: Callable[[Tensor], None], index: Tensor, size: int, wrong: Tensor) -> None:
     """Tell a slate of ``size`` samples what was found in those at ``index``."""
-    everywhere = torch.zeros(size, dtype=torch.bool)
+    everywhere = torch.zeros(size, dtype=torch.bool, device=wrong.device)
     everywhere[index] = wrong
     tell(everywhere)

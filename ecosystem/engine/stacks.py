@@ -31,7 +31,7 @@ def with_columns(old: Stack, new: Stack, index: Tensor, size: int) -> Stack:
     if isinstance(old, Looped):
         assert isinstance(new, Looped)
         models = old.models.copy()
-        models[:, :, index.numpy()] = new.models
+        models[:, :, index.cpu().numpy()] = new.models
         return Looped(models)
     fresh = new.tensors()  # type: ignore[union-attr]
     return old.rebuild({name: tensor.index_copy(2, index, fresh[name]) for name, tensor in old.tensors().items()})
@@ -43,12 +43,12 @@ def written(old: Stack, rows: Tensor, new: Stack, due: Tensor) -> Stack:
     if isinstance(old, Looped):
         assert isinstance(new, Looped)
         models = old.models.copy()
-        index = rows.numpy()
-        for cell in zip(*due.numpy().nonzero(), strict=True):
+        index = rows.cpu().numpy()
+        for cell in zip(*due.cpu().numpy().nonzero(), strict=True):
             models[(index[cell[0]], *cell[1:])] = new.models[cell]
         return Looped(models)
     assert isinstance(new, ClosedForm)
-    everywhere = None if bool(due.all()) else due
+    everywhere = None if all_of(due) else due
     if whole and everywhere is None:
         return new
     return old.rebuild(
@@ -61,8 +61,11 @@ def written(old: Stack, rows: Tensor, new: Stack, due: Tensor) -> Stack:
 
 def put(old: Tensor, rows: Tensor, new: Tensor, due: Tensor | None) -> Tensor:
     """A copy of ``old [members, ...]`` with ``new [rows, ...]`` in some rows, only where ``due [rows, V, S]``."""
+    whole = len(rows) == len(old)  # they ascend, so these are all of them
     if due is not None:
-        new = torch.where(due.reshape(*due.shape, *(1,) * (new.ndim - 3)), new, old[rows])
+        new = torch.where(due.reshape(*due.shape, *(1,) * (new.ndim - 3)), new, old if whole else old[rows])
+    if whole:
+        return new
     here = span(rows)
     if isinstance(here, slice):  # nothing is written twice
         return torch.cat([old[: here.start], new, old[here.stop :]])
@@ -106,11 +109,11 @@ def inserted(both: Stack, rows: Tensor, new: Stack, due: Tensor) -> tuple[Stack,
     half = both.batch_shape[0] // 2
     if isinstance(both, Looped):
         assert isinstance(new, Looped)
-        for cell in zip(*due.numpy().nonzero(), strict=True):
+        for cell in zip(*due.cpu().numpy().nonzero(), strict=True):
             both.models[(half + int(rows[cell[0]]), *cell[1:])] = new.models[cell]
         return both, Looped(both.models[half:])
     assert isinstance(new, ClosedForm)
-    tensors, everywhere = both.tensors(), bool(due.all())
+    tensors, everywhere = both.tensors(), all_of(due)
     for name, fresh in new.moving().items():
         now = tensors[name][half:]
         if not everywhere:
@@ -119,7 +122,17 @@ def inserted(both: Stack, rows: Tensor, new: Stack, due: Tensor) -> tuple[Stack,
     return both.rebuild(tensors), both.rebuild({name: tensor[half:] for name, tensor in tensors.items()})
 
 
+def all_of(due: Tensor) -> bool:
+    """Whether all are due, as far as that is known without waiting for an accelerator: there nobody knows."""
+    return due.is_cpu and bool(due.all())
+
+
 def span(rows: Tensor) -> slice | Tensor:
-    """A slice in the place of row numbers that follow each other: it gives a view where they give a copy."""
+    """A slice in the place of row numbers that follow each other: it gives a view where they give a copy.
+
+    On an accelerator nobody asks whether they do: the answer would have to come to the CPU.
+    """
+    if not rows.is_cpu:
+        return rows
     first, many = int(rows[0]) if len(rows) else 0, len(rows)
     return slice(first, first + many) if rows.equal(torch.arange(first, first + many)) else rows

@@ -93,12 +93,13 @@ class State:
 def in_effect(state: State) -> Tensor:
     """The shares of what is there, with real data for the rest, ``[components, variants, replicates or 1]``."""
     wiring = state.wiring
-    there = np.append(state.active[:, 0, 0].numpy(), True)  # the last is real data, whose number is −1
+    there = np.append(state.active[:, 0, 0].cpu().numpy(), True)  # the last is real data, whose number is −1
     present = there[wiring.producer] & there[wiring.target]
     for subject in state.absent:
         if isinstance(subject, tuple):
             present[parts_of(wiring, subject)] = False
-    return filled(wiring, torch.where(torch.from_numpy(present).reshape(-1, 1, 1), state.declared, 0.0))
+    shown = torch.from_numpy(present).to(state.declared.device)
+    return filled(wiring, torch.where(shown.reshape(-1, 1, 1), state.declared, 0.0))
 
 
 def merged(

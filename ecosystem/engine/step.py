@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
-from ecosystem.core.streams import Stream
+from ecosystem.engine.duty import at_home, due
 from ecosystem.engine.exact import draw_statistic
 from ecosystem.engine.lanes import LaneRound, are_few
 from ecosystem.engine.looking import looked
@@ -34,9 +34,7 @@ from ecosystem.engine.stacks import restored, spread, written
 from ecosystem.engine.state import Memory, State, merged
 from ecosystem.engine.waves import Plan, Task
 from ecosystem.generators import ClosedForm, GenerativeModel
-from ecosystem.schedules import Schedule
 
-_NOBODY = Stream(torch.zeros(1, 1, 1, dtype=torch.int64))  # whose numbers a schedule that is not random never asks
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
 Behaviour = Callable[[Round, Task, Tensor], Tensor]  # of agents' own: losses of a task
@@ -99,27 +97,6 @@ def step(
     return looked(program, new), Played(turn.due & new.alive, losses, lost, spoilt)
 
 
-# -- who is due --------------------------------------------------------------------------------------------------------
-
-
-def due(program: Program, state: State, number: int) -> Tensor:
-    """Who retrains in a round, ``[members, variants, replicates]``."""
-    out = torch.zeros_like(state.active)
-    for (ids, schedule), where in zip(program.clocks, program.spans, strict=True):
-        out[where] = _answer(program, schedule, number, ids)
-    for clock in state.clocks:
-        answer = _answer(program, clock.schedule, number, torch.tensor([clock.member]))[0]
-        out[clock.member] = torch.where(clock.where, answer, out[clock.member])
-    return out & state.active & ~state.frozen & state.alive
-
-
-def _answer(program: Program, schedule: Schedule, number: int, members: Tensor) -> Tensor:
-    stream = _NOBODY
-    if schedule.random:
-        stream = Stream(program.rng.at("schedule").keys.reshape(1, 1, -1)).at(program.words[members].reshape(-1, 1, 1))
-    return schedule.says(number, stream, (len(members), *program.cell))
-
-
 # -- the waves ---------------------------------------------------------------------------------------------------------
 
 
@@ -130,13 +107,13 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
         ranks = ranks[:, 0]
     if ranks.ndim == 2 and (any(cohort.own_agent for cohort in program.cohorts) or are_few(ranks)):
         return _apart(program, state, turn, own, watch)
-    told = (None, None) if watch is None else watch(torch.arange(program.cell[1]))
-    now = Round(program, state, number, program.rng, *told)
+    told = (None, None) if watch is None else watch(torch.arange(program.cell[1], device=asked.device))
+    now, known = Round(program, state, number, program.rng, *told), at_home(program, "due", asked)
     if ranks.ndim == 2:
         lanes, due = LaneRound.begun(now), spread(asked)
-        losses = restored(play(lanes, lanes.lanes.plan(ranks, due), due), program.cell[1])
+        losses = restored(play(lanes, lanes.lanes.plan(ranks, spread(known)), due), program.cell[1])
         return *lanes.ended(), losses
-    plan = program.plan(state, ranks, asked) if turn.plan is None else turn.plan  # nobody is due in an empty one
+    plan = program.plan(state, ranks, known) if turn.plan is None else turn.plan  # nobody is due in an empty one
     losses = play(now, plan, asked, own)
     return now.generators, now.memories, now.spoilt, losses
 
@@ -144,15 +121,16 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
 def _apart(program: Program, state: State, turn: Turn, own: Behaviour | None, watch: Watch | None) -> Ended:
     """Every group of replicates that share an order by itself, as agents that act on their own must be asked."""
     spoilt: dict[tuple[int, int, int], str] = {}
-    losses = torch.full(turn.due.shape, torch.nan, dtype=torch.float64)
+    losses, known = torch.full_like(turn.due, torch.nan, dtype=torch.float64), at_home(program, "due", turn.due)
     orders, which = np.unique(turn.ranks, axis=1, return_inverse=True)
     stacks, memories = list(state.now), [dict(memory) for memory in state.memories]
     for order in range(orders.shape[1]):
-        index = torch.from_numpy(np.flatnonzero(which.reshape(-1) == order))
+        some = torch.from_numpy(np.flatnonzero(which.reshape(-1) == order))
+        index = some.to(turn.due.device)
         told = (None, None) if watch is None else watch(index)
         now = Round(program, state.columns(index), state.round + 1, program.rng[index], *told, index=index)
         here = turn.due[:, :, index]
-        losses[:, :, index] = play(now, program.plan(state, orders[:, order], here), here, own)
+        losses[:, :, index] = play(now, program.plan(state, orders[:, order], known[:, :, some]), here, own)
         merged(state, stacks, memories, (now.generators, now.memories), index)
         spoilt |= {(i, variant, int(index[column])): why for (i, variant, column), why in now.spoilt.items()}
     return stacks, memories, spoilt, losses
@@ -160,7 +138,7 @@ def _apart(program: Program, state: State, turn: Turn, own: Behaviour | None, wa
 
 def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) -> Tensor:
     """Play the waves of a plan on a round; returns losses ``[members, variants, replicates]``, NaN if none."""
-    losses = torch.full(asked.shape, torch.nan, dtype=torch.float64)
+    losses = torch.full_like(asked, torch.nan, dtype=torch.float64)
     for wave in plan:
         for task in wave:
             task.bind(now.state.audience)
@@ -187,16 +165,19 @@ def _stopped(
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
         if new is old or not program.stops:
             continue
-        low, high = bounds(new)
-        if not (float(high) < EXPLODED and float(low) > -EXPLODED):  # a NaN is neither
-            found = True
-            lost[cohort.index] |= ~(new.vector().abs().amax(-1) < EXPLODED) & asked[cohort.index]
+        if asked.is_cpu or isinstance(new, Looped):  # elsewhere one would have to wait for the answer
+            low, high = bounds(new)
+            if float(high) < EXPLODED and float(low) > -EXPLODED:  # a NaN is neither
+                continue
+        found = True
+        lost[cohort.index] |= ~(new.vector().abs().amax(-1).to(asked.device) < EXPLODED) & asked[cohort.index]
     alive = state.alive & ~lost.any(0) if found else state.alive
-    if not (program.stops and found and bool(lost.any())):
+    looped = any(isinstance(stack, Looped) for stack in stacks)
+    if not (program.stops and found) or ((asked.is_cpu or looped) and not bool(lost.any())):
         return stacks, lost, alive
     kept = []
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
-        rows = torch.arange(len(cohort.ids))
+        rows = torch.arange(len(cohort.ids), device=asked.device)
         kept.append(written(old, rows, new, alive.expand(len(rows), -1, -1)))
     return kept, lost, alive
 
@@ -222,7 +203,7 @@ def gather(now: Round, task: Task) -> Tensor | TrainingSet:
 
 def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Tensor | None:
     """Fit the members of a task to what they gathered, where ``due``; their losses, None of families without any."""
-    rows = torch.from_numpy(task.rows)
+    rows = task.index
     old, losses = now.generators[task.cohort], None
     part = old if len(rows) == old.batch_shape[0] else old.take(rows)  # rows ascend, so all of them are the stack
     if isinstance(part, ClosedForm):
@@ -232,7 +213,7 @@ def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due:
         else:
             new = part.refit(_refit_data(now, task, _one_by_one(now, gathered, due), due))
     else:
-        losses = torch.full(due.shape, torch.nan, dtype=torch.float64)
+        losses = torch.full_like(due, torch.nan, dtype=torch.float64)
         new = _train(now, task, part, _one_by_one(now, gathered, due), losses)
     now.write(task.cohort, rows, new, due)
     return losses
@@ -241,7 +222,7 @@ def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due:
 def _pooled(now: Round, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
     """Fresh statistics and those that retention has kept."""
     retention = now.program.cohorts[task.cohort].retention
-    rows, memory = torch.from_numpy(task.rows), now.memories[task.cohort]
+    rows, memory = task.index, now.memories[task.cohort]
     pooled, kept = retention.pool({name: value[rows] for name, value in memory.items()}, fresh)
     for name, value in kept.items():
         now.remember(task.cohort, name, rows, value, due)
@@ -252,7 +233,8 @@ def _one_by_one(now: Round, gathered: Samples | TrainingSet | Sets, due: Tensor)
     """Training sets of those due; of data that an agent brought itself nobody knows the origin."""
     if isinstance(gathered, Tensor | Pairs):
         size = gathered.shape[:4]
-        gathered = TrainingSet(gathered, torch.full(size, OWN), torch.full(size, now.number))
+        origin = torch.full(size, OWN, device=due.device)
+        gathered = TrainingSet(gathered, origin, torch.full_like(origin, now.number))
     if isinstance(gathered, TrainingSet):
         cells = [(i, j, k) for i, j, k in due.nonzero().tolist()]
         return iter([(cell, gathered[cell]) for cell in cells])
@@ -264,7 +246,7 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
     retention = now.program.cohorts[task.cohort].retention
     kept = fresh
     if retention.remembers:
-        rng = now.stream("retention", torch.from_numpy(task.members[cell[0] : cell[0] + 1]))[0, 0, cell[2]]
+        rng = now.stream("retention", task.places[cell[0] : cell[0] + 1])[0, 0, cell[2]]
         store: dict[Any, Any] = now.memories[task.cohort]
         key = now.key(task, cell)
         store[key] = retention.keep(store.get(key, []), fresh, rng)
@@ -294,7 +276,7 @@ def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -
     """Train models one by one; a failure names the member, its replicate and the round."""
     assert isinstance(old, Looped)
     models = old.models.copy()
-    rng = now.stream("fit", torch.from_numpy(task.members))
+    rng = now.stream("fit", task.places)
     for cell, fresh in gathered:
         data = _kept_data(now, task, cell, fresh)
         try:

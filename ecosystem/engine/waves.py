@@ -41,6 +41,16 @@ class Task:
     bundles: list[Bundle]
     memo: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def index(self) -> Tensor:
+        """Its rows in the cohort, where it computes."""
+        return torch.from_numpy(self.rows).to(self.source.device)
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Its members in the scenario, where it computes."""
+        return torch.from_numpy(self.members).to(self.source.device)
+
     def bind(self, audience: Audience) -> Task:
         """Let the users of now choose."""
         self.bundles[:] = [bundle.bound(audience) for bundle in self.bundles]
@@ -54,23 +64,23 @@ class Task:
     @cached_property
     def bundle(self) -> Tensor:
         """The bundle of each component."""
-        out = torch.empty(len(self.components), dtype=torch.int64)
+        out = torch.empty_like(self.source)
         for number, bundle in enumerate(self.bundles):
-            out[torch.from_numpy(bundle.slot)] = number
+            out[bundle.slots] = number
         return out
 
     @cached_property
     def one_producer(self) -> bool:
         """Whether all components of a row read the same row of their source."""
-        source = self.source.numpy()
+        source = self.source.cpu().numpy()
         return bool(len(source) and (source == source[self.first[:-1]][self.owner]).all())
 
     @cached_property
     def origin(self) -> Tensor:
         """The origin of each component within its bundle."""
-        out = torch.empty(len(self.components), dtype=torch.int64)
+        out = torch.empty_like(self.source)
         for bundle in self.bundles:
-            out[torch.from_numpy(bundle.slot)] = bundle.origin
+            out[bundle.slots] = bundle.origin
         return out
 
 
@@ -84,6 +94,7 @@ class Parts:
     cohorts: Sequence[Cohort]
     transforms: Sequence[Any]  # by kind
     sizes: list[int]  # of cohorts and sources of real data
+    device: torch.device = torch.device("cpu")  # where plans compute  # noqa: RUF009
 
 
 def wave_numbers(n: int, producer: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -110,7 +121,7 @@ def compile_plan(parts: Parts, wiring: Wiring, ranks: np.ndarray, due: np.ndarra
     for number in range(int(wave[due].max()) + 1 if due.any() else 0):
         tasks = []
         for c, cohort in enumerate(parts.cohorts):
-            ids = cohort.index.numpy()
+            ids = cohort.places
             rows = np.flatnonzero(due[ids] & (wave[ids] == number))
             if len(rows):
                 tasks += make_tasks(parts, wiring, c, rows, fresh, live)
@@ -127,7 +138,7 @@ def make_tasks(
     are drawn in one piece, stand apart.
     """
     cohort = parts.cohorts[c]
-    members = cohort.index.numpy()[rows]
+    members = cohort.places[rows]
     apart = np.arange(len(rows)) if cohort.own_agent else wiring.direct[members] + 2 * wiring.whole[members]
     if len(rows) > 1 and (apart != apart[0]).any():
         some = [rows[apart == value] for value in np.unique(apart)]
@@ -140,11 +151,11 @@ def make_tasks(
     components, owner = components[keep], owner[keep]
     first = np.searchsorted(owner, np.arange(len(rows) + 1))
     producer = wiring.producer[components]
-    bundles = bundles_of(wiring, parts.transforms, components, owner, fresh, parts.sizes)
+    bundles = bundles_of(wiring, parts.transforms, components, owner, fresh, parts.sizes, parts.device)
     _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
-    source = torch.empty(len(components), dtype=torch.int64)
+    source = torch.empty(len(components), dtype=torch.int64, device=parts.device)
     for bundle in bundles:
-        source[torch.from_numpy(bundle.slot)] = bundle.source[bundle.origin]
+        source[bundle.slots] = bundle.source[bundle.origin]
     curated = wiring.group[components] == CURATED
     whole = bool(wiring.whole[members].any())
     return [

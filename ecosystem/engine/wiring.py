@@ -39,9 +39,9 @@ class Component:
     current: Tensor | None = None  # where its users still choose, [variants, replicates]; None: everywhere
     declared: bool = True  # by the scenario, and not by a change of users
 
-    def chooses(self, cell: Sequence[int]) -> Tensor:
+    def chooses(self, cell: Sequence[int], device: torch.device | None = None) -> Tensor:
         """Where its users are those who choose now (others may have taken over), ``[variants, replicates]``."""
-        return torch.ones(*cell, dtype=torch.bool) if self.current is None else self.current
+        return torch.ones(*cell, dtype=torch.bool, device=device) if self.current is None else self.current
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,10 +204,14 @@ def filled(wiring: Wiring, shares: Tensor) -> Tensor:
 
     A remainder of rounding is none.
     """
-    target, is_real = torch.from_numpy(wiring.target), torch.from_numpy(wiring.group == REAL)
+    flows, real = [
+        torch.from_numpy(i).to(shares.device)
+        for i in (np.flatnonzero(wiring.group != REAL), np.flatnonzero(wiring.group == REAL))
+    ]
+    target = torch.from_numpy(wiring.target).to(shares.device)
     taken = shares.new_zeros(len(wiring.names), *shares.shape[1:])
-    taken.index_add_(0, target[~is_real], shares[~is_real])
-    rest = 1 - taken[target[is_real]]
+    taken.index_add_(0, target[flows], shares[flows])
+    rest = 1 - taken[target[real]]
     shares = shares.clone()
-    shares[is_real] = torch.where(rest > 1e-9, rest, 0.0)
+    shares[real] = torch.where(rest > 1e-9, rest, 0.0)
     return shares

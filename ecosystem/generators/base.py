@@ -185,4 +185,4 @@ def spoken(model: nn.Module, x: Any) -> Any:
 def asked(prompts: Tensor, n: int, rng: Stream) -> Tensor:
     """``n`` of ``prompts [m, *input]``, uniformly with replacement."""
     lots = rng.at("input").uniform(n, dtype=torch.float64)
-    return prompts[(lots * len(prompts)).long().clamp_(max=len(prompts) - 1)]
+    return prompts[(lots * len(prompts)).long().clamp_(max=len(prompts) - 1).to(prompts.device)]

@@ -150,7 +150,7 @@ class ClosedForm(GenerativeModel, Stackable):
         """``[*batch, n, *event]`` samples; ``rng`` has keys of the batch shape (or one that broadcasts)."""
         noise = self.noise(n, rng)
         shape = torch.broadcast_shapes(self.batch_shape, noise.shape[:-2])
-        index = torch.arange(math.prod(self.batch_shape)).reshape(self.batch_shape).expand(shape)
+        index = torch.arange(math.prod(self.batch_shape), device=noise.device).reshape(self.batch_shape).expand(shape)
         flat = noise.expand(*shape, *noise.shape[-2:]).reshape(-1, noise.shape[-1])
         x = self.push_from(flat, index.flatten().repeat_interleave(n))
         return x.reshape(*shape, n, *self.event_shape)

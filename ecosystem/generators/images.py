@@ -51,15 +51,15 @@ class ImageModel(ConditionalModel):
     @torch.no_grad()
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
         self._check_labels(inputs)
-        out = torch.empty(len(inputs), *self.event_shape)
-        rows = torch.arange(len(inputs)) if rng.rows is None else rng.rows
+        out = torch.empty(len(inputs), *self.event_shape, device=inputs.device)
+        rows = torch.arange(len(inputs), device=rng.keys.device) if rng.rows is None else rng.rows
         for at in range(0, len(inputs), self.sampling_batch):
             here = slice(at, at + self.sampling_batch)
             labels = inputs[here].to(self.device, torch.int64)
             noise = rng.select(rows[here]).normal(len(labels), *self.event_shape, dtype=torch.float32)
             with autocast(self, self.training_plan.precision):
                 images = self.images_from(noise.to(self.device), labels)
-            out[here] = ((images.float() + 1) / 2).clamp(0, 1).cpu()
+            out[here] = ((images.float() + 1) / 2).clamp(0, 1).to(out.device)
         return out
 
     def validate(self, data: Any) -> None:

@@ -166,7 +166,7 @@ class TextReward(Reward):
                 "a language model's method `texts` does"
             )
         values = [self.function(*text) for text in texts] if self.batch is None else self._by_batch(texts, self.batch)
-        value = torch.tensor(values, dtype=torch.float64).reshape(batch)
+        value = torch.tensor(values, dtype=torch.float64, device=x.outputs.device).reshape(batch)
         return value if self.clip is None else value.clamp(*self.clip)
 
     def _by_batch(self, texts: Sequence[tuple[str, str]], size: int) -> list[float]:

@@ -56,7 +56,7 @@ class Acting(mesa.Agent):
     def curation(self) -> Tensor:
         """Its curation level ``λ`` now, the sum of its curated shares, ``[variants, replicates]``."""
         state = self.model.state
-        nothing = torch.zeros(state.alive.shape, dtype=torch.float64)
+        nothing = torch.zeros_like(state.alive, dtype=torch.float64)
         return sum((curated for _, curated in diet(state, self.name).values()), nothing)
 
     @property

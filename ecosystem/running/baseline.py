@@ -45,7 +45,7 @@ def baseline(
     - ``start``: the member as it began, where it has no real data, was never due, or an agent set when it is.
     """
     values, kinds = _alone(program, state, changes, judged)
-    found = values[:, variant].numpy().T  # [replicates, members]
+    found = values[:, variant].cpu().numpy().T  # [replicates, members]
     places, members = np.nonzero(~np.isnan(found))
     pairs = np.array(seeds, dtype=np.int64).reshape(-1, 2)[places]
     names = np.array(program.names, dtype=object)
@@ -67,7 +67,7 @@ def _alone(program: Program, state: State, changes: Sequence[Change], judged: in
 def _worked_out(program: Program, state: State, changes: Sequence[Change], judged: int) -> tuple[Tensor, np.ndarray]:
     now, updated = _played(program, state, changes)
     values = alignments(program, state.with_now(now), state.round, judged)
-    kinds = np.where(updated.numpy(), REFITTED, START).astype(object)
+    kinds = np.where(updated.cpu().numpy(), REFITTED, START).astype(object)
     archive = Archive(program)
     for c in program.looped & set(range(len(program.cohorts))):
         for taste in tastes(program, state, c):
@@ -146,7 +146,7 @@ def _of_data(archive: Archive, taste: Taste, row: int, name: str, judged: int) -
     source, program = archive.source(name), archive.program
     if source is None:
         return None
-    reward, (variants, replicates) = taste.reward.take(torch.tensor([row])), program.cell
+    reward, (variants, replicates) = taste.reward.take(slice(row, row + 1)), program.cell
     if not isinstance(source, Looped):
         try:
             return source.map(lambda t: t.unsqueeze(0)).expect(reward)[0].double().expand(variants, replicates)

@@ -15,6 +15,7 @@ from ecosystem.core.check import brief, warn
 from ecosystem.core.door import Door
 from ecosystem.core.progress import LOG, Meter, metered
 from ecosystem.engine.diets import Change, Changed, intervene
+from ecosystem.engine.placing import home_of
 from ecosystem.engine.program import compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
@@ -43,7 +44,10 @@ class Ecosystem(RoundsModel):
     variants. One agent for each member that is there (``agents.select(...)``, ``agent.generator``; by name,
     ``eco[name]``, all of them); ``step()`` plays a round; ``result()`` gives the tables at any time. ``live`` are
     functions that are told what is recorded, while it goes on (:mod:`ecosystem.running.live`). All that rounds change
-    is one value, ``state``; all that they do not is another, ``program``.
+    is one value, ``state``; all that they do not is another, ``program``. Both live on ``device`` (the CPU if None),
+    closed forms with numbers of ``dtype`` (float64, or float32), neural models that are on the CPU too; what is drawn
+    there has the same bits, normal numbers up to rounding, and what is recorded comes back
+    (:mod:`ecosystem.engine.placing`).
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=2)
@@ -65,6 +69,8 @@ class Ecosystem(RoundsModel):
         record: Record | None = None,
         build_samples: bool = False,
         live: Any = None,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         self.started = time.perf_counter()
@@ -75,7 +81,7 @@ class Ecosystem(RoundsModel):
         self.seeds = as_seeds(seeds, self.scenarios[0])
         chosen = checked_record(record)
         check_cost(self.scenarios, len(self.seeds), chosen)
-        self.program = compiled(self.scenarios, self.seeds, build_samples)
+        self.program = compiled(self.scenarios, self.seeds, build_samples, home_of(device, dtype))
         self.state: State = self.program.first
         self.changes: list[Change] = []
         self.names = list(self.program.names)

@@ -37,7 +37,7 @@ def unjudged(names: Sequence[str], state: State, alignments: np.ndarray, known: 
     finite = np.isfinite(alignments)
     if finite.all():
         return []
-    wrong = ~finite & state.alive.numpy()
+    wrong = ~finite & state.alive.cpu().numpy()
     if not wrong.any():
         return []
     wrong &= np.array([bool(judges) for judges in state.wiring.judges]).reshape(-1, 1, 1)  # others are NaN for ever

@@ -17,7 +17,8 @@ from ecosystem.core.check import brief, switch, users_code, whole_number
 from ecosystem.core.samples import Samples
 from ecosystem.core.streams import Stream
 from ecosystem.engine.judging import shown
-from ecosystem.engine.looped import Looped
+from ecosystem.engine.looped import Looped, sent
+from ecosystem.engine.placing import CPU
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.step import Played, Watch
@@ -217,8 +218,8 @@ class Recorder:
             self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
         stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
-        updated, losses, present = stage.happened()
-        snapshot = Snapshot(state.round, updated.numpy(), losses.numpy(), present.numpy(), {})
+        updated, losses, present = (part.cpu().numpy() for part in stage.happened())
+        snapshot = Snapshot(state.round, updated, losses, present, {})
         for measure in self._measures:
             answer = answered(measure, View(stage))
             (snapshot.frames if isinstance(answer, pd.DataFrame) else snapshot.numbers)[name_of(measure)] = answer
@@ -266,7 +267,7 @@ class Recorder:
                     drawn.append(shown(one, 0, self.record.samples, rng, self.program.questions[i][variant]))
                 else:
                     drawn.append(one.sample(self.record.samples, rng)[0, 0, 0])
-            self.samples.setdefault(name, {})[state.round] = drawn
+            self.samples.setdefault(name, {})[state.round] = [sent(x, CPU) for x in drawn]
 
 
 def _after(kept: dict[str, dict[int, Any]], since: int) -> dict[str, dict[int, Any]]:

@@ -84,7 +84,7 @@ class Turns:
             losses = agent.retrain(agent.gather())
         finally:
             self._turn = None
-        return torch.full(asked.shape, torch.nan, dtype=torch.float64) if losses is None else losses
+        return torch.full_like(asked, torch.nan, dtype=torch.float64) if losses is None else losses
 
     def _turn_of(self, name: str) -> tuple[Round, Task, Tensor]:
         """The round as an agent finds it: in its turn, or between rounds as if the next were its."""
@@ -94,7 +94,7 @@ class Turns:
             return self._turn
         c, row = program.places[name]
         now = Round(program, state, state.round + 1, program.rng)
-        live = (state.shares != 0).flatten(1).any(1).numpy()
+        live = (state.shares != 0).flatten(1).any(1).cpu().numpy()
         nothing_fresh = np.zeros(len(state.wiring.components), dtype=bool)
         (task,) = make_tasks(program.parts, state.wiring, c, np.array([row]), nothing_fresh, live)
         alive = state.alive.unsqueeze(0)
@@ -136,13 +136,13 @@ def _with_model(old: Stack, row: int, value: GenerativeModel, name: str) -> Stac
         return old.put(row, value)
     if not isinstance(value, ClosedForm) or type(value) is not type(old):
         raise TypeError(f"{name!r} is a {type(old).__name__}, it cannot become {value!r}")
-    size, rows = old.batch_shape[1:], torch.tensor([row])
+    size, rows = old.batch_shape[1:], torch.tensor([row]).to(old.vector().device)
     missing = 2 - len(value.batch_shape)
     tensors = {
         key: put(
             tensor,
             rows,
-            fresh.reshape(*(1,) * (1 + missing), *fresh.shape).expand(1, *size, *tensor.shape[3:]),
+            fresh.to(tensor.device).reshape(*(1,) * (1 + missing), *fresh.shape).expand(1, *size, *tensor.shape[3:]),
             None,
         )
         for (key, tensor), fresh in zip(old.tensors().items(), value.tensors().values(), strict=True)

@@ -213,6 +213,8 @@ class Scenario(Built):
         build_samples: bool = False,
         progress: bool | Callable[[int, int], object] = False,
         live: Any = None,
+        device: Any = None,
+        dtype: Any = None,
     ) -> Run:
         """Run all rounds and return the result: replicates ``0..replicates−1`` of ``seed``.
 
@@ -222,6 +224,8 @@ class Scenario(Built):
         scenarios pair by pair, where they are made in one of them). With ``progress`` a bar
         (in a terminal or a notebook) or lines on stderr say how far it is; a function is told ``(done, all)``. ``live``
         are functions ``(round, rows)``, told of what is recorded while it goes on (:mod:`ecosystem.running.live`).
+        ``device="cuda"`` plays the rounds there, ``dtype=torch.float32`` closed forms with fewer digits
+        (:class:`~ecosystem.Ecosystem`).
         """
         from ecosystem.running.ecosystem import Ecosystem  # an upper floor: the short way through it
 
@@ -231,6 +235,7 @@ class Scenario(Built):
         seeds = [(first, r) for r in range(count)]
         with metered(progress, self.name, "rounds") as meter:
             meter.phase("building")
-            ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples, live=live)
+            where = {"device": device, "dtype": dtype}
+            ecosystem = Ecosystem(self, seeds=seeds, record=record, build_samples=build_samples, live=live, **where)
             ecosystem.run(meter, checkpoints, until)
             return ecosystem.result()

@@ -137,11 +137,12 @@ class LanguageModel(ConditionalModel):
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
         _check_tokens(self.base, inputs, "prompts")
         uniform = rng.at("token").uniform(len(inputs), *self.event_shape, dtype=torch.float64)
-        out = torch.full((len(inputs), *self.event_shape), self.base.pad)
+        out = torch.full((len(inputs), *self.event_shape), self.base.pad, device=inputs.device)
         for start in range(0, len(inputs), self.sampling_batch):
             rows = slice(start, start + self.sampling_batch)
             with autocast(self, self.training_plan.precision):
-                out[rows] = self._answers(inputs[rows].to(self.device), uniform[rows].to(self.device)).cpu()
+                answers = self._answers(inputs[rows].to(self.device), uniform[rows].to(self.device))
+            out[rows] = answers.to(out.device)
         return out
 
     def _answers(self, inputs: Tensor, uniform: Tensor) -> Tensor:

@@ -64,10 +64,10 @@ class Archive:
             for row, member in enumerate(cohort.ids):
                 kinds.setdefault(places[member][0] if member in places else None, []).append(row)
             for source, many in kinds.items():
-                rows = torch.tensor(many, dtype=torch.int64)
+                rows = torch.tensor(many, dtype=torch.int64).to(program.home.device)
                 members, real = cohort.index[rows], None
                 if source is not None:
-                    theirs = torch.tensor([places[member][1] for member in members.tolist()])
+                    theirs = torch.tensor([places[cohort.ids[row]][1] for row in many]).to(program.home.device)
                     real = copied(program.sources[source].take(theirs))
                 yield Group(c, rows, members, real)
 

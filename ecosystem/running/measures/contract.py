@@ -74,9 +74,9 @@ class Exact:
 
     def __call__(self, view: View) -> Tensor:
         """Its value for every member, ``[members, variants, replicates]``."""
-        out = torch.full((len(view.names), *view.alive.shape), torch.nan, dtype=torch.float64)
+        out = torch.full((len(view.names), *view.alive.shape), torch.nan, dtype=torch.float64, device=view.alive.device)
         for part in view.parts():
-            out[part.members] = self._value(view, part)
+            out[part.members] = self._value(view, part).to(out.device)
         return out
 
     def _value(self, view: View, part: Part) -> Tensor:
@@ -111,7 +111,7 @@ def estimated(view: View, name: str, measure: Exact) -> Tensor:
     """What samples tell of a member, ``[variants, replicates]``."""
     assert measure.sampled is not None
     x, y = outputs(view.samples(names=[name])[name]), view.real_samples(name)
-    out = torch.full(view.alive.shape, torch.nan, dtype=torch.float64)
+    out = torch.full_like(view.alive, torch.nan, dtype=torch.float64)
     for cell in np.ndindex(*out.shape):
         with users_code(lambda: f"the measure {measure.__name__} of samples of {name!r}"):
             value = measure.sampled(x[cell], None if y is None else outputs(y)[cell])

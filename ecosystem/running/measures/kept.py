@@ -41,7 +41,7 @@ def tastes(view: View) -> pd.DataFrame:
     for j, judge in enumerate(judging):
         for i, name in enumerate(names):
             if view.comparable(judge, name):
-                out[i, j] = view.opinion(judge, name).numpy()
+                out[i, j] = view.opinion(judge, name).cpu().numpy()
     return view.frame("reward", out, member=names, judge=judging)
 
 
@@ -57,14 +57,14 @@ def draws(view: View) -> pd.DataFrame:
     counts: dict[Part, np.ndarray] = {}
     silent: dict[Part, np.ndarray] = {}
     for event in view.seen(draws):
-        for part, row, off in zip(event.parts, event.counts.numpy(), event.dormant.numpy(), strict=True):
+        for part, row, off in zip(event.parts, event.counts.cpu().numpy(), event.dormant.cpu().numpy(), strict=True):
             counts[part] = counts[part] + row if part in counts else row
             silent[part] = off
     if not counts:
         return _blank("member", "component", "source", "curated", "count")
     members = np.array([part.member for part in counts])
     table = np.stack(list(counts.values())).transpose(1, 2, 0)  # [variants, replicates, parts]
-    known = view.updated.numpy()[members].transpose(1, 2, 0)  # what was drawn for others was not used
+    known = view.updated.cpu().numpy()[members].transpose(1, 2, 0)  # what was drawn for others was not used
     known &= (table > 0) | ~np.stack(list(silent.values())).T[:, None]
     variant, replicate, part = known.nonzero()
     texts = {"component": [p.label for p in counts], "source": [p.source for p in counts]}
@@ -93,7 +93,7 @@ def sources(view: View) -> pd.DataFrame:
     if not rows:
         return _blank("member", "source", "curated", "born", "count", "reward", "deviation")
     table = pd.DataFrame(rows)
-    table = table[view.updated.numpy()[table["member"], table["variant"], table["replicate"]]]
+    table = table[view.updated.cpu().numpy()[table["member"], table["variant"], table["replicate"]]]
     origin = table.pop("origin")
     names = [{REAL: "real", OWN: "own"}.get(i) or view.names[i // 2] for i in origin]
     table.insert(1, "source", names)
@@ -102,7 +102,7 @@ def sources(view: View) -> pd.DataFrame:
 
 
 def _rewards(event: Chosen) -> pd.DataFrame:
-    parts = {name: getattr(event, name).numpy() for name in (*_PLACE, "before", "after")}
+    parts = {name: getattr(event, name).cpu().numpy() for name in (*_PLACE, "before", "after")}
     return pd.DataFrame(parts)
 
 
@@ -113,7 +113,7 @@ def choices(view: View) -> pd.DataFrame:
     if not events:
         return _blank("source", "target", "quantile", "before", "after")
     table = pd.concat(events)
-    table = table[view.updated.numpy()[table["target"], table["variant"], table["replicate"]]]
+    table = table[view.updated.cpu().numpy()[table["target"], table["variant"], table["replicate"]]]
     if table.empty:
         return _blank("source", "target", "quantile", "before", "after")
     spread = table.groupby(_PLACE, sort=True)[["before", "after"]].quantile(_QUANTILES)

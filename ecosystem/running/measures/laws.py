@@ -82,7 +82,7 @@ def data_distance(stack: ClosedForm, real: Stack | None) -> Tensor:
     :mod:`~ecosystem.running.measures.formulas`). Derivatives are NaN where the two are the same.
     """
     if real is None:
-        return torch.full(stack.batch_shape, torch.nan, dtype=torch.float64)
+        return torch.full(stack.batch_shape, torch.nan, dtype=torch.float64, device=stack.vector().device)
     return distance_of(stack.law(), real.law())
 
 
@@ -102,7 +102,7 @@ def distances(view: View) -> pd.DataFrame:
         for j, other in enumerate(names[i + 1 :], start=i + 1):
             if view.comparable(one, other) and _alike(laws[one], laws[other]):
                 value = _apart(view, (one, other), (laws[one], laws[other]))
-                out[i, j] = torch.where(view.present[i] & view.present[j], value, torch.nan).numpy()
+                out[i, j] = torch.where(view.present[i] & view.present[j], value, torch.nan).cpu().numpy()
     return view.frame("distance", out, member=names, other=names)
 
 
@@ -117,7 +117,7 @@ def _apart(view: View, names: tuple[str, str], laws: tuple[Law | None, Law | Non
     drawn = view.samples(names=names)
     own = view.codec(names[0])
     x, y = (outputs(drawn[name] if own is None else own.recoded(drawn[name])) for name in names)
-    out = torch.empty(view.alive.shape, dtype=torch.float64)
+    out = torch.empty_like(view.alive, dtype=torch.float64)
     for cell in np.ndindex(*out.shape):
         out[cell] = distance_in(x[cell], y[cell])
     return out

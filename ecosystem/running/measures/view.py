@@ -52,7 +52,7 @@ class Stage:
             rng = program.rng.at("measured").at(self.state.round).at(name)
             keys = Stream(rng.keys.reshape(1, 1, -1))
             questions = [program.questions[program.index[name]]]
-            stack = self.state.now[c].take(torch.tensor([row]))
+            stack = self.state.now[c].take(slice(row, row + 1))
             self.drawn[name, n] = answers(stack, keys, n, questions)[0]
         return self.drawn[name, n]
 
@@ -61,29 +61,29 @@ class Stage:
         state, played = self.state, self.played
         if played is None:
             updated = torch.zeros_like(state.active)
-            losses = torch.full(updated.shape, torch.nan, dtype=torch.float64)
+            losses = torch.full_like(updated, torch.nan, dtype=torch.float64)
         else:
             updated, losses = played.updated, played.losses
         return updated, losses, state.active & state.alive
 
     def moves(self, measure: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """A function of ``‖Δθ‖`` and ``‖θ‖`` before, ``[members, variants, replicates]``; NaN at the start."""
-        out = torch.full(self.state.active.shape, torch.nan, dtype=torch.float64)
+        out = torch.full_like(self.state.active, torch.nan, dtype=torch.float64)
         then = self.before.now if self.before else ()
         for cohort, old, new in zip(self.program.cohorts, then, self.state.now, strict=False):
             first = old.vector()
             values = measure(vector_norm(new.vector() - first, dim=-1), vector_norm(first, dim=-1))
-            out[cohort.span] = values.double()
+            out[cohort.span] = values.to(out)
         return out
 
 
 class View:
     """An ecosystem after ``round`` rounds, as a measure sees it.
 
-    Tensors have the shape ``[members, variants, replicates]``, members in the order of ``names``: who was ``updated``
-    in the round, the training ``losses`` (NaN where there is none), who is ``present`` (there, in a replicate that has
-    not diverged); ``alive [variants, replicates]``. ``judged`` is how many samples are asked for unless a measure says
-    otherwise. All that a view gives is a copy.
+    Tensors live where the ecosystem does and have the shape ``[members, variants, replicates]``, members in the order
+    of ``names``: who was ``updated`` in the round, the training ``losses`` (NaN where there is none), who is
+    ``present`` (there, in a replicate that has not diverged); ``alive [variants, replicates]``. ``judged`` is how many
+    samples are asked for unless a measure says otherwise. All that a view gives is a copy.
     """
 
     def __init__(self, stage: Stage) -> None:

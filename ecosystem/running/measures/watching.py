@@ -125,7 +125,8 @@ class Witness:
         ]
         table = counts.new_zeros(*counts.shape[:2], len(self.program.rng.keys))
         table[:, :, self.replicates] = counts
-        dormant = torch.tensor([[part in off for off in _dormant(self.program)] for part in parts])
+        off = [[part in some for some in _dormant(self.program)] for part in parts]
+        dormant = torch.tensor(off, device=counts.device)
         self._tell("drawn", lambda: Drawn(list(parts), table.clone(), dormant.clone()))
 
     def chosen(
@@ -154,7 +155,7 @@ class Witness:
         member, replicate = cell[0], int(self.replicates[cell[2]])
         users = users_of(self.state, member, cell[1], replicate)
         taste = None if users is None else users.reward
-        reward = torch.full((len(given),), torch.nan, dtype=torch.float64)
+        reward = torch.full_like(given.origin, torch.nan, dtype=torch.float64)
         if taste is not None:
             reward = taste.judge(given.data).detach().double()
 
