@@ -21,6 +21,9 @@ Settings = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Parameter of scenario(): 0.5, True, [1, 2], else a string."),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Torch threads; small models are fastest on one.")]
+Device = Annotated[
+    str | None, typer.Option(metavar="DEVICE", help="Where it is computed, such as cuda; else on the CPU.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecosystem.cli.errors import INTERRUPTED, errors
-from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
+from ecosystem.cli.given import Debug, Device, File, Settings, Threads, facts, load
 from ecosystem.cli.influence import analysed, show_findings
 from ecosystem.cli.loading import located, one_line, parse_settings
 from ecosystem.cli.playing import CtrlC, simulate
@@ -57,6 +57,7 @@ def run(
         Path | None, typer.Option(metavar="FOLDER", help="Show measures in TensorBoard as the run goes on.")
     ] = None,
     threads: Threads = 1,
+    device: Device = None,
     debug: Debug = False,
 ) -> None:
     """Run a scenario; show how its members fared."""
@@ -76,7 +77,7 @@ def run(
             record = _record(scenario, every, out)
             with located(file):
                 seeds = [(seed, r) for r in range(replicates)]
-                eco = Ecosystem(scenario, seeds=seeds, record=record, live=listeners)
+                eco = Ecosystem(scenario, seeds=seeds, record=record, live=listeners, device=device)
         origin = facts(file, parameters, description)
         findings = analysed(scenario, origin) if influence else None
         with CtrlC() as ctrl_c:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecosystem.cli.errors import INTERRUPTED, errors
-from ecosystem.cli.given import Debug
+from ecosystem.cli.given import Debug, Device
 from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
@@ -51,6 +51,7 @@ def study(
         bool, typer.Option("--forget", help="Take points out of FOLDER that are asked for no more.")
     ] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
+    device: Device = None,
     debug: Debug = False,
 ) -> None:
     """Run a study, or go on with it; nothing that was finished is computed again."""
@@ -59,6 +60,7 @@ def study(
 
         chosen, workers = _engine(engine, address, workers, gpus)
         asked = _asked(file, settings, grid, seeds, measure)
+        asked = asked if device is None else asked.on(device)
         say(repr(asked))
         with CtrlC() as ctrl_c, metered(True, asked.name, "points") as meter:
             ctrl_c.notify = lambda: meter.phase("ending (again: at once)")

@@ -72,7 +72,8 @@ class Advancing(Stream):
         for number in np.unique(again[again > 0]).tolist():
             here: Any = again == number
             here = torch.from_numpy(here).to(out.device) if isinstance(out, Tensor) else here
-            out[here] = self._plain(number)._starts(n)[here]
+            other: Any = self._plain(number)._starts(n)
+            out[here] = other[here]
         return out
 
     def _range(self, n: int) -> _Where:

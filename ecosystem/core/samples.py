@@ -230,14 +230,6 @@ def _writes(x: Samples) -> list[int]:
     return [tensor._version for tensor in tensors if not tensor.is_inference()]
 
 
-def sent(x: Samples, device: torch.device) -> Samples:
-    """Samples on a device."""
-    if isinstance(x, Pairs):
-        rejected = None if x.rejected is None else x.rejected.to(device)
-        return Pairs(x.inputs.to(device), x.outputs.to(device), len(x.batch_shape), x.codec, rejected)
-    return x.to(device)
-
-
 def blank(x: Samples, *batch: int) -> Samples:
     """Zeros of the kind of ``x [n, *event]``, with another batch shape."""
     if isinstance(x, Pairs):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ecosystem.core.check import brief
 from ecosystem.core.laws import Law, NoPopulationLaw
-from ecosystem.core.samples import Pairs, Samples, concatenated, folded, sent
+from ecosystem.core.samples import Pairs, Samples, concatenated, folded
 from ecosystem.core.streams import Stream, on_device
 from ecosystem.generators import ClosedForm, ConditionalModel, GenerativeModel
 from ecosystem.generators.base import spoken
@@ -51,15 +51,6 @@ class Looped:
 
     def take(self, index: Any) -> Looped:
         return type(self)(self.models[_numpy(index)])
-
-    def to(self, device: torch.device) -> Looped:
-        """The models on a device: those that are on the CPU follow, others have a device of their own."""
-        for model in self.models.flat:
-            if model.device.type == "cpu":
-                model.to(device)
-            if isinstance(model, ConditionalModel) and model.prompts is not None and model.device == device:
-                model.prompts = model.prompts.to(device)
-        return self
 
     def vector(self) -> Tensor:
         """All parameters, ``[members, variants, replicates, P]``."""
@@ -141,6 +132,16 @@ def copied(stack: Stack) -> Stack:
     return Copies(copies)
 
 
+def settle(stack: Looped, device: torch.device) -> Looped:
+    """The models on a device: those that are on the CPU follow, others have a device of their own."""
+    for model in stack.models.flat:
+        if model.device.type == "cpu":
+            model.to(device)
+        if isinstance(model, ConditionalModel) and model.prompts is not None and model.device == device:
+            model.prompts = model.prompts.to(device)
+    return stack
+
+
 def bounds(stack: Stack) -> tuple[Tensor, Tensor]:
     """The smallest and the largest of all parameters, NaN where one is NaN; of models without a copy of them."""
     if not isinstance(stack, Looped):
@@ -160,7 +161,7 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
     there, all others those of where the ecosystem lives.
     """
     home, rng = rng.keys.device, _beside(model, rng)
-    data = data if rng.keys.device == home else sent(data, rng.keys.device)
+    data = data if rng.keys.device == home else _sent(data, rng.keys.device)
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
         given = data if type(new).fit is GenerativeModel.fit else data.clone()
@@ -182,8 +183,11 @@ def _beside(model: GenerativeModel, rng: Stream) -> Stream:
 
 
 def _sent(x: Any, home: torch.device) -> Any:
-    """Samples where the ecosystem lives; on the CPU they stay as they are."""
-    return x if home.type == "cpu" or not isinstance(x, Tensor | Pairs) else sent(x, home)
+    """Samples where the ecosystem lives; where they are already they stay as they are."""
+    if isinstance(x, Pairs) and x.outputs.device != home:
+        rejected = None if x.rejected is None else x.rejected.to(home)
+        return Pairs(x.inputs.to(home), x.outputs.to(home), len(x.batch_shape), x.codec, rejected)
+    return x.to(home) if isinstance(x, Tensor) else x
 
 
 def _in_place_of(old: GenerativeModel, value: GenerativeModel) -> GenerativeModel:

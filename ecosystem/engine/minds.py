@@ -99,20 +99,22 @@ def _applied(
         here = where & bench.chooses(member, place)
         if bool(here.any()):
             old = bench.audience.at(place)
-            new = _changed_mind(old, curator, reward, len(bench.program.scenarios))
+            new = _changed_mind(old, curator, reward, bench.program)
             changes += _told(number, name, old, new, here)
             bench.take_over(member, place, new, here)
     return changes
 
 
-def _changed_mind(old: Users, curator: Curator | None, reward: Any, variants: int) -> Users:
+def _changed_mind(old: Users, curator: Curator | None, reward: Any, program: Program) -> Users:
     """Users ``[1, variants, replicates or 1]`` with another curator or taste."""
     given = Users(one(old.reward) if reward is None else reward, curator or one(old.curator), learn=one(old.learn))
-    new = copy.copy(given)
+    new, variants = copy.copy(given), len(program.scenarios)
     new.__dict__.clear()
     for part, asked in (("reward", reward is not None), ("curator", curator is not None), ("learn", False)):
         value = getattr(given, part)
-        spread = value if value is None else value.map(lambda t: t.expand(1, variants, 1, *t.shape))
+        spread = value
+        if asked and value is not None:
+            spread = program.home.stack(value).map(lambda t: t.expand(1, variants, 1, *t.shape))
         new.__dict__[part] = spread if asked else getattr(old, part)
     return as_wide(new)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import brief, one_line
-from ecosystem.engine.looped import Looped
+from ecosystem.engine.looped import Looped, settle
 
 CPU = torch.device("cpu")
 _TYPES = {
@@ -44,7 +44,13 @@ class Home:
         """A part that stacks (generators, users, transforms, looped models), there."""
         if self.usual:
             return part
-        return part.to(self.device) if isinstance(part, Looped) else part.map(self.tensor)
+        return settle(part, self.device) if isinstance(part, Looped) else part.map(self.tensor)
+
+
+def told_where(device: Any = None, dtype: Any = None) -> dict[str, str]:
+    """``device`` and ``dtype``, those that are given, as texts that another process can be asked with."""
+    given = {"device": device, "dtype": dtype}
+    return {name: str(value).removeprefix("torch.") for name, value in given.items() if value is not None}
 
 
 def home_of(device: Any = None, dtype: Any = None) -> Home:

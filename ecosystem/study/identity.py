@@ -35,6 +35,7 @@ def identity(job: Job) -> dict[str, Any]:
             | {"measures": {name_of(measure): digest(measure) for measure in job.record.measures}},
             "versions": made_with(),
             "torch default": str(job.dtype),
+            **({"where": job.where} if job.where else {}),
         }
     )
 
@@ -82,7 +83,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
         if old != new:
             how = "is new" if old is None else "is gone" if new is None else "has changed"
             found.append(f"the measure {name!r} {how}")
-    for what in ("record", "versions", "torch default"):
+    for what in ("record", "versions", "torch default", "where"):
         found += [f"{what}: {change}" for change in _changes(before.get(what), after.get(what))]
     seen = _changes(*({**identity["point"], "numbers": 0} for identity in (before, after)))
     seen = [f"the scenario: {change}" for change in seen]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +14,7 @@ import pandas as pd
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn, whole_number
 from ecosystem.core.progress import LOG, Meter
+from ecosystem.engine.placing import told_where
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
@@ -56,6 +59,8 @@ class Study:
         what the first points and all blocks since have taken. No number depends on it.
     block_seconds: what a block should take. So much is lost of each worker that dies; where very many are under way, it
         becomes more, so that whoever hands them out keeps up.
+    device, dtype: where every run lives, and the type of closed forms' numbers, as in ``run(device="cuda")``; asked for
+        where a worker runs, which may see other devices than this process does.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> def loop(share):
@@ -78,6 +83,8 @@ class Study:
         record: Record | None = None,
         block: int | None = None,
         block_seconds: float = SECONDS,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"Study(name) is a text, got {name!r}")
@@ -91,7 +98,7 @@ class Study:
         self.design = Design(grid)
         self.design.check(build, told(build))
         self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
-        self.job = Job(build, *as_measures(measure, record or Record()))
+        self.job = Job(build, *as_measures(measure, record or Record()), where=told_where(device, dtype))
 
     @property
     def points(self) -> pd.DataFrame:
@@ -101,6 +108,12 @@ class Study:
     def __repr__(self) -> str:
         kept = ", ".join(measure.name for measure in self.job.measures if measure.asked)
         return f"Study({self.name!r}: {len(self.design)} points × {len(self.seeds)} seeds, {kept})"
+
+    def on(self, device: Any) -> Study:
+        """The same study with every run on a device."""
+        new = copy(self)
+        new.job = replace(self.job, where={**self.job.where, **told_where(device, None)})
+        return new
 
     @staticmethod
     def load(folder: str | os.PathLike[str], check: bool = True) -> Results:

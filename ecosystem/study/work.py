@@ -51,6 +51,7 @@ class Job:
     measures: tuple[Measure, ...]
     record: Record
     dtype: torch.dtype = field(default_factory=torch.get_default_dtype)  # workers would have their own
+    where: Mapping[str, Any] = field(default_factory=dict)  # ``device`` and ``dtype`` of every run, by name
 
     @property
     def heavy(self) -> bool:
@@ -106,7 +107,7 @@ def play(job: Job, task: Task) -> Parcel:
                         continue
                     for point in () if part.seeds else group:
                         kept.measure(point, None)
-                    for eco, points in _simulated(group, job.record, part, kept) if part.seeds else ():
+                    for eco, points in _simulated(group, job, part, kept) if part.seeds else ():
                         kept.keep(eco, points)
     finally:
         torch.set_num_threads(threads)
@@ -249,9 +250,7 @@ def _groups(job: Job, part: Block, parameters: Mapping[int, Mapping[str, Any]], 
         yield from (points[i : i + width] for i in range(0, len(points), width))
 
 
-def _simulated(
-    points: list[Point], record: Record, part: Block, kept: Harvest
-) -> Iterator[tuple[Ecosystem, list[Point]]]:
+def _simulated(points: list[Point], job: Job, part: Block, kept: Harvest) -> Iterator[tuple[Ecosystem, list[Point]]]:
     """Ecosystems that have run; of points that fail together halves are tried, down to the one that is to blame."""
     seeds = part.seeds[: replicates(points[0].scenario, len(part.seeds))]
     eco: Ecosystem | None = None
@@ -259,7 +258,7 @@ def _simulated(
     if not closed(points[0].scenario):
         gc.collect()  # agents and their ecosystem refer to each other: the models of the last one are still there
     try:
-        eco = Ecosystem([point.scenario for point in points], seeds=seeds, record=record)
+        eco = Ecosystem([point.scenario for point in points], seeds=seeds, record=job.record, **job.where)
         eco.run()
     except (Exception, SystemExit) as raised:
         error = raised
@@ -268,7 +267,7 @@ def _simulated(
     elif len(points) > 1:
         error = eco = None  # free their memory first
         for half in (points[: len(points) // 2], points[len(points) // 2 :]):
-            yield from _simulated(half, record, part, kept)
+            yield from _simulated(half, job, part, kept)
     else:
         reached = None if eco is None else eco.completed + 1
         with kept.failing(points[0].number, "run", "run", reached):
