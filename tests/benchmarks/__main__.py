@@ -37,7 +37,7 @@ def table(rows: list[Row]) -> Table:
     for heading in ("measured", "ours", "yardstick", "noise (min–median–max)"):
         out.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        measured = f"{row.ratio:.3g}{row.unit}"
+        measured = f"{row.ratio:.3g}{row.unit}" if row.ratio == row.ratio else "not measured here"
         out.add_row(row.what, row.bound, measured, _duration(row.ours), _duration(row.yardstick), row.noise)
     return out
 
