@@ -7,7 +7,7 @@ is refused. What comes home is counted: ``with counted() as trips`` gives the nu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -51,7 +51,10 @@ class Far(Tensor):
         return f"Far({self.held})"
 
     def __deepcopy__(self, memo: Any) -> Far:
-        return memo.setdefault(id(self), Far(self.held.clone()))
+        new: Any = Far(self.held.clone())
+        if getattr(self, "_is_param", False):
+            new = torch.nn.Parameter(new, self.requires_grad)
+        return memo.setdefault(id(self), new)
 
 
 def _played(func: Any, *args: Any, **kwargs: Any) -> Any:
@@ -63,7 +66,9 @@ def _played(func: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs["device"] = torch.device("cpu")
     if home or "_local_scalar_dense" in name:
         _trips.extend((name, x.numel()) for x in tensors if isinstance(x, Far))
-    elif "nonzero" in name or "unique" in name or (name.startswith(("aten.index.", "aten.index_put")) and _by_mask(args)):
+    elif (
+        "nonzero" in name or "unique" in name or (name.startswith(("aten.index.", "aten.index_put")) and _by_mask(args))
+    ):
         _trips.append((name + ": how many", 1))
     foreign = [x for x in tensors if not isinstance(x, Far) and x.ndim]
     if foreign and "copy" not in name:
@@ -94,13 +99,35 @@ def far() -> str:
         registration = pytest.importorskip("torch.utils.backend_registration")
         if not hasattr(registration, "_setup_privateuseone_for_python_backend"):
             pytest.skip("this torch cannot pretend a device")
-        registration._setup_privateuseone_for_python_backend(NAME)
+        registration._setup_privateuseone_for_python_backend(NAME, _module(registration))
         _libraries.extend((torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")))
         _libraries[0].fallback(_played, "PrivateUse1")
         ranges = ("arange", "arange.start", "arange.start_step")  # they make their room as they go
         for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone", *ranges):
             _register(name)
     return NAME
+
+
+def _module(registration: Any) -> Any:
+    """What torch asks of a device about chance: it has one generator, the CPU's."""
+
+    class Module(registration._DummyBackendModule):
+        def get_rng_state(self, device: Any = None) -> Tensor:
+            return torch.get_rng_state()
+
+        def set_rng_state(self, state: Tensor, device: Any = None) -> None:
+            torch.set_rng_state(state)
+
+        def manual_seed(self, seed: int) -> None:
+            torch.default_generator.manual_seed(seed)
+
+        def device(self, device: Any) -> Any:
+            return nullcontext()
+
+        def get_amp_supported_dtype(self) -> list[torch.dtype]:
+            return [torch.bfloat16]
+
+    return Module()
 
 
 def _register(name: str) -> None:

@@ -220,6 +220,19 @@ def test_a_users_measure_and_reward_follow() -> None:
     np.testing.assert_allclose(runs[0].rounds["first"], runs[1].rounds["first"], **FLOATS)
 
 
+def test_models_follow_and_need_not_know_of_devices() -> None:
+    def built() -> Scenario:
+        s = Scenario("trained", rounds=2, samples=8)
+        s.add("a", Member(Mean(), reward=Linear([1.0, 0.0]), curator=Luce(2), real=Location([1.0, 0.0])))
+        s.connect("a", "a", Flow(raw=0.3, curated=0.3))
+        return s
+
+    runs = [built().run(replicates=2, device=where) for where in (None, far())]
+    assert_same(*runs, rtol=1e-5, atol=1e-5)
+    eco = Ecosystem(built(), device=far())
+    assert eco.state.now[0].models[0, 0, 0].device.type == far()  # type: ignore[union-attr]
+
+
 def test_a_study_says_where_its_runs_live(tmp_path: Path) -> None:
     def build(share: float) -> Scenario:
         s = Scenario("loop", rounds=2)
