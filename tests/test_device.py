@@ -6,6 +6,7 @@ The device is a pretended one (``tests/far.py``): its tensors do not mix with th
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from ecosystem import (
 from ecosystem.core.drawing import advancing
 from ecosystem.core.streams import on_device
 from ecosystem.engine.step import step
+from ecosystem.influence import influence, measure_influence
 from ecosystem.study import Study
 from tests.far import Far, counted, far
 
@@ -231,6 +233,23 @@ def test_models_follow_and_need_not_know_of_devices() -> None:
     assert_same(*runs, rtol=1e-5, atol=1e-5)
     eco = Ecosystem(built(), device=far())
     assert eco.state.now[0].models[0, 0, 0].device.type == far()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("curator", [Shift([0.1, 0.2]), Tilt(1.0)])
+def test_influence_is_the_same_with_the_map_played_there(curator: object) -> None:
+    here, there = influence(duo(curator=curator)), influence(duo(curator=curator), device=far())
+    np.testing.assert_allclose(here.matrix, there.matrix, rtol=1e-8)
+    played = there.dynamics.away
+    assert played is not None and played.start.device.type == far()
+
+
+def test_measured_influence_is_the_same_there() -> None:
+    def table(device: str | None) -> object:
+        return measure_influence(duo(8).replace(rounds=8), seeds=2, burn_in=6, device=device).table["effect"]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so few rounds still drift
+        np.testing.assert_allclose(table(None), table(far()), rtol=1e-9, atol=1e-12)
 
 
 def test_a_study_says_where_its_runs_live(tmp_path: Path) -> None:

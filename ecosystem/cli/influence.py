@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecosystem.cli.errors import errors
-from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
+from ecosystem.cli.given import Debug, Device, File, Settings, Threads, facts, load
 from ecosystem.cli.leaving import breakable
 from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.report import rewrite
@@ -37,6 +37,7 @@ def influence(
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Save the analysis and a report.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the analysis in FOLDER.")] = False,
     threads: Threads = 1,
+    device: Device = None,
     debug: Debug = False,
 ) -> None:
     """Compute the influence of curation; say who gains and who pays."""
@@ -59,6 +60,7 @@ def influence(
             targets=_names(scenario, "--targets", targets),
             hops=hops,
             knock_out=knock_out,
+            device=device,
         )
         if out is not None:
             findings.save(out, overwrite=overwrite)
@@ -76,6 +78,7 @@ def analysed(
     targets: list[str] | None = None,
     hops: int = HOPS,
     knock_out: bool = False,
+    device: str | None = None,
 ) -> Findings:
     """The influence analysis of a scenario, with the facts that a report needs to say where it came from."""
     from ecosystem.core.progress import metered
@@ -83,7 +86,9 @@ def analysed(
 
     with located(origin["file"]), breakable(), metered(True, scenario.name, "members") as meter:
         meter.phase("computing influence")
-        findings = influence(scenario, sources=sources, targets=targets).findings(hops=hops, knock_out=knock_out)
+        findings = influence(scenario, sources=sources, targets=targets, device=device).findings(
+            hops=hops, knock_out=knock_out
+        )
     return replace(findings, settings=findings.settings | origin)
 
 

@@ -79,7 +79,7 @@ def run(
                 seeds = [(seed, r) for r in range(replicates)]
                 eco = Ecosystem(scenario, seeds=seeds, record=record, live=listeners, device=device)
         origin = facts(file, parameters, description)
-        findings = analysed(scenario, origin) if influence else None
+        findings = analysed(scenario, origin, device=device) if influence else None
         with CtrlC() as ctrl_c:
             result = _played(eco, ctrl_c, plan, origin)
             if out is not None:

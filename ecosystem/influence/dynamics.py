@@ -10,6 +10,7 @@ from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -18,8 +19,9 @@ from torch import Tensor
 
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
-from ecosystem.core.streams import Stream
+from ecosystem.core.streams import Stream, on_device
 from ecosystem.engine.looking import looked
+from ecosystem.engine.placing import Home, home_of
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
@@ -41,10 +43,29 @@ class Dynamics:
     """A scenario's retraining map on vectors ``[columns, size]``.
 
     ``like`` names, for members at curation level 0, the flow on which curation would arise (as ``with_curation``);
-    ``arising`` are other shares of 0 that are to be looked at.
+    ``arising`` are other shares of 0 that are to be looked at. On a ``device`` the map is played, and differentiated,
+    there; vectors, and the solvers that work on them, stay on the CPU.
     """
 
-    def __init__(self, scenario: Scenario, like: Like | None = None, arising: Set[Part] = frozenset()) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        like: Like | None = None,
+        arising: Set[Part] = frozenset(),
+        device: Any = None,
+    ) -> None:
+        home = home_of(device)
+        self.away = None if home.usual else Dynamics._there(scenario, like, arising, home)
+        self._begin(scenario, like, arising, Home())
+
+    @classmethod
+    def _there(cls, scenario: Scenario, like: Like | None, arising: Set[Part], home: Home) -> Dynamics:
+        new = object.__new__(cls)
+        new.away = None
+        new._begin(scenario, like, arising, home)
+        return new
+
+    def _begin(self, scenario: Scenario, like: Like | None, arising: Set[Part], home: Home) -> None:
         self.like, self.arising = dict(like or {}), arising
         check_like(scenario, self.like)
         self.given = scenario
@@ -54,7 +75,7 @@ class Dynamics:
         if any(group == CURATED for _, _, group in arising):
             wired = chosen_from(wired, arising)
             _check(wired)
-        self._wired = replace(compiled([wired], [(0, 0)]), stops=False)  # solvers want to see where it leads
+        self._wired = replace(compiled([wired], [(0, 0)], home=home), stops=False)  # solvers want to see where it leads
         self._programs: dict[tuple[int, bool, bool], Program] = {}
         self.wiring = self._wired.first.wiring
         self.cohorts = self._wired.cohorts
@@ -64,7 +85,7 @@ class Dynamics:
         self.moves = np.array([not wired.member(name).schedule.is_never for name in self.names])
         self.layout = Layout(self.cohorts, self.moves, self._wired.first.audience)
         self.shares = own_shares(self.scenario, self._wired.first, self.like, arising)
-        self.live = (self.shares != 0).flatten(1).any(1).numpy() | arise(self.wiring, self.like, arising)
+        self.live = (self.shares != 0).flatten(1).any(1).cpu().numpy() | arise(self.wiring, self.like, arising)
         self.start = self.layout.pack(self._wired.first.now, self._wired.first.audience)
 
     # -- the map --------------------------------------------------------------------------------------------------
@@ -75,6 +96,10 @@ class Dynamics:
         Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
         they look when models have retrained).
         """
+        if self.away is not None:
+            there = self.away.shares.device
+            moved = None if shares is None else shares.to(there)
+            return self.away.retrained(vector.to(there), moved).to(vector.device)
         now = self._played(vector, shares)
         with any_bits():
             audience = looked(now.program, now.state).audience
@@ -82,6 +107,8 @@ class Dynamics:
 
     def played(self, vector: Tensor) -> Tensor:
         """A round as it is played: all retrain on the newest data, then users who move look at the new output."""
+        if self.away is not None:
+            return self.away.played(vector.to(self.away.shares.device)).to(vector.device)
         now = self._played(vector)
         after = self.layout.pack(now.generators, now.state.audience)
         with any_bits():
@@ -91,7 +118,7 @@ class Dynamics:
     def _played(self, vector: Tensor, shares: Tensor | None = None) -> Round:
         """A round in which all retrain, before users look."""
         now = self.round_at(vector, shares)
-        due = torch.from_numpy(self.moves).reshape(-1, 1, 1).expand(-1, 1, len(vector))
+        due = torch.from_numpy(self.moves).to(vector.device).reshape(-1, 1, 1).expand(-1, 1, len(vector))
         with any_bits():
             play(now, self.plan, due)
         return now
@@ -126,8 +153,9 @@ class Dynamics:
             cohorts = self.cohorts
             if newest:
                 cohorts = tuple(replace(cohort, retention=forgetful()) for cohort in cohorts)
-            rng = Stream(torch.from_numpy(np.zeros(columns, dtype=np.int64)))  # nothing is drawn on the population
-            self._programs[key] = replace(self._wired, cohorts=cohorts, rng=rng, differentiable=differentiable)
+            lots = Stream(torch.from_numpy(np.zeros(columns, dtype=np.int64)))  # nothing is drawn on the population
+            keys = {"rng": on_device(lots, self._wired.home.device), "lots": lots}
+            self._programs[key] = replace(self._wired, cohorts=cohorts, differentiable=differentiable, **keys)
         return self._programs[key]
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:

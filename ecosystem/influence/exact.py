@@ -251,6 +251,7 @@ def influence(
     measure: Measure | None = None,
     like: Like | None = None,
     at: StablePoint | None = None,
+    device: Any = None,
 ) -> Influence:
     """The exact influence of curation (or another number) at every source on every target, at the stable point.
 
@@ -279,6 +280,7 @@ def influence(
         stack. ``stack`` is a family in closed form with batch ``[members, 1, columns]``, ``real`` the real data of
         these members (None where there are none); torch must be able to differentiate it.
     at: the stable point; by default the one that the scenario's own start leads to.
+    device: where retraining is played and differentiated, such as ``"cuda"``; what solvers factor stays on the CPU.
 
     Raises
     ------
@@ -295,7 +297,7 @@ def influence(
     0.8
     """
     numbers = as_numbers(scenario, of, like)
-    return _solved(scenario, numbers, measure, numbers.wanted(sources), targets, at)
+    return _solved(scenario, numbers, measure, numbers.wanted(sources), targets, at, device)
 
 
 def _solved(
@@ -305,9 +307,10 @@ def _solved(
     sources: Sequence[str] | None,
     targets: Sequence[str] | None,
     at: StablePoint | None,
+    device: Any,
 ) -> Influence:
     """See :func:`influence`."""
-    dynamics, point = prepared(scenario, numbers.like, at, numbers.arising(scenario, sources))
+    dynamics, point = prepared(scenario, numbers.like, at, numbers.arising(scenario, sources), device)
     chosen, skipped = movable(scenario, numbers, sources)
     goal = as_goal(dynamics, measure)
     wanted, unjudged = judged(scenario, goal, targets)

@@ -44,14 +44,14 @@ class Layout:
         self.blocks: list[Block] = []
         self.size = 0
         for c, cohort in enumerate(cohorts):
-            rows = torch.from_numpy(np.flatnonzero(moves[cohort.ids]))
+            rows = torch.from_numpy(np.flatnonzero(moves[cohort.ids])).to(cohort.device)
             if len(rows):
                 width = self.starts[c].vector().shape[-1]
                 self.blocks.append(Block(c, rows, cohort.index[rows], self.size, width))
                 self.size += len(rows) * width
         self.minds = Minds(audience, self.size)
         self.size = self.minds.end
-        self._place = {int(m): (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members)}
+        self._place = {m: (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members.tolist())}
 
     def span(self, member: int) -> slice | None:
         """Where a member's parameters stand; None if it does not move."""

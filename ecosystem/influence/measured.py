@@ -81,6 +81,7 @@ def measure_influence(
     judged: int = 256,
     measure: Measure = alignment,
     progress: bool | Callable[[int, int], object] = False,
+    device: Any = None,
 ) -> Measured:
     """By how much more curation at each source changes the long-run alignment of each target, from paired runs.
 
@@ -115,6 +116,7 @@ def measure_influence(
         count.
     progress: show how far it is, in rounds of paired runs, by a bar (in a terminal or a notebook) or lines on stderr;
         or a function that is told ``(done, all)``.
+    device: where the runs are played, as in ``run(device="cuda")``.
 
     Warns
     -----
@@ -157,7 +159,7 @@ def measure_influence(
     sure = 1 - _ALARM / (len(varied) * len(read))  # of each pair, so that it holds for the call
     with metered(progress, scenario.name, "rounds of paired runs") as meter:
         meter.phase(f"measuring the influence of {len(varied)} on {len(read)} members")
-        for pairs in paired(scenario, varied, read, addresses, record, measure, meter.now):
+        for pairs in paired(scenario, varied, read, addresses, record, measure, meter.now, device):
             tables.append(_table(pairs, read, certain, confidence, burn_in))
             responses.append(_response(pairs, read, certain, confidence))
             lost += _lost(pairs)

@@ -179,6 +179,7 @@ def paired(
     record: Record,
     measure: Measure = alignment,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    device: Any = None,
 ) -> Iterator[Pairs]:
     """Some sources at a time, as variants of one ecosystem, so that memory stays bounded.
 
@@ -193,7 +194,7 @@ def paired(
         variants = [side for source in here for side in source.sides(scenario)]
         some = (seeds[k : k + many] for k in range(0, len(seeds), many))
         names = [source.name for source in here]
-        parts = [_run(variants, part, targets, names, record, measure, played) for part in some]
+        parts = [_run(variants, part, targets, names, record, measure, played, device) for part in some]
         alignment, said, present, alive = (np.concatenate(part, -1) for part in zip(*parts, strict=True))
         width = np.array([source.high - source.low for source in here]).reshape(-1, 1, 1, 1)
         with np.errstate(invalid="ignore"):
@@ -213,13 +214,14 @@ def _run(
     record: Record,
     measure: Measure,
     played: Iterator[Any],
+    device: Any,
 ) -> tuple[np.ndarray, ...]:
     """What is measured and whether it says anything, ``[variants, targets, rounds, seeds]``, who is there (targets,
     then sources), and what lives, ``[variants, seeds]``.
 
     An alignment that is NaN is one that was lost; where another measure is NaN it says nothing of a member.
     """
-    eco = Ecosystem(variants, seeds=seeds, record=record)
+    eco = Ecosystem(variants, seeds=seeds, record=record, device=device)
     for _ in range(eco.rounds):  # not run(), which would warn of what diverged
         eco.step()
         next(played, None)
@@ -230,7 +232,7 @@ def _run(
     values = [s.numbers[asked][rows].astype(float) for s in kept]
     said = [s.present[rows] & ((measure is alignment) | ~np.isnan(x)) for s, x in zip(kept, values, strict=True)]
     arrays = (values, said, [s.present[watched] for s in kept])
-    return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.numpy()
+    return *(np.stack(array, 1).transpose(2, 0, 1, 3) for array in arrays), eco.alive.cpu().numpy()
 
 
 def _numbers(scenario: Scenario) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -254,7 +254,11 @@ def _same(a: StablePoint, b: StablePoint) -> bool:
 
 
 def prepared(
-    scenario: Scenario, like: Like | None, point: StablePoint | None, arising: Set[Part] = frozenset()
+    scenario: Scenario,
+    like: Like | None,
+    point: StablePoint | None,
+    arising: Set[Part] = frozenset(),
+    device: Any = None,
 ) -> tuple[Dynamics, StablePoint]:
     """The dynamics of a scenario and its stable point: the one given, checked, or the one that is found.
 
@@ -262,12 +266,13 @@ def prepared(
     there is none, or it is another's.
     """
     if point is None:
-        dynamics = Dynamics(scenario, like, arising)
+        dynamics = Dynamics(scenario, like, arising, device)
         point = find(dynamics)
     else:
         known = point.dynamics
         same = known is not None and known.given is scenario and not like and arising <= known.arising
-        dynamics = known if known is not None and same else Dynamics(scenario, like, arising)
+        same = same and (device is None or known.away is not None)
+        dynamics = known if known is not None and same else Dynamics(scenario, like, arising, device)
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
     worst = residual(dynamics, vector_of(dynamics, point))
