@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 import ecosystem
 from ecosystem import (
@@ -40,6 +41,7 @@ from ecosystem import (
     poisson,
     shuffled,
 )
+from ecosystem.cli.program import app
 from ecosystem.core.drawing import advancing
 from ecosystem.core.streams import on_device
 from ecosystem.engine.step import step
@@ -277,6 +279,29 @@ def test_a_device_that_is_not_there_is_refused_by_name(device: object) -> None:
 def test_a_type_that_closed_forms_do_not_have_is_refused(dtype: object) -> None:
     with pytest.raises(ValueError, match=r"float64.*float32"):
         duo().run(dtype=dtype)
+
+
+LOOP = """
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+
+
+def scenario() -> Scenario:
+    s = Scenario("loop", rounds=2)
+    s.add("a", Member(Location([1.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=0.3, curated=0.2))
+    return s
+"""
+
+
+@pytest.mark.parametrize("command", [["run"], ["influence"], ["study", "--grid", "x=[1]", "--out", "out"]])
+def test_commands_take_a_device_and_refuse_one_that_is_not_there(command: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "loop.py"
+    file.write_text(LOOP.replace("scenario()", "scenario(x=1)"))
+    verb, *rest = (str(tmp_path / part) if part == "out" else part for part in command)
+    refused = CliRunner().invoke(app, [verb, str(file), *rest, "--device", "nowhere"])
+    assert refused.exit_code and "nowhere" in refused.output
+    if verb != "study":
+        assert CliRunner().invoke(app, [verb, str(file), *rest, "--device", far()]).exit_code == 0
 
 
 # -- the source --------------------------------------------------------------------------------------------------------

@@ -48,8 +48,15 @@ class Home:
 
 
 def told_where(device: Any = None, dtype: Any = None) -> dict[str, str]:
-    """``device`` and ``dtype``, those that are given, as texts that another process can be asked with."""
-    given = {"device": device, "dtype": dtype}
+    """``device`` and ``dtype``, those that are given, as texts that another process can be asked with.
+
+    Refused are those that no process could have: whether a device is there, its own process says.
+    """
+    home_of(None, dtype)
+    try:
+        given = {"device": None if device is None else torch.device(device), "dtype": dtype}
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device {brief(device)} is none that torch knows: {one_line(error)}") from error
     return {name: str(value).removeprefix("torch.") for name, value in given.items() if value is not None}
 
 
