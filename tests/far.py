@@ -47,6 +47,9 @@ class Far(Tensor):
         _trips.append(("tolist", self.numel()))
         return self.held.tolist()
 
+    def data_ptr(self) -> int:
+        return self.held.data_ptr()
+
     def __repr__(self) -> str:
         return f"Far({self.held})"
 

@@ -254,6 +254,22 @@ def test_measured_influence_is_the_same_there() -> None:
         np.testing.assert_allclose(table(None), table(far()), rtol=1e-9, atol=1e-12)
 
 
+def test_a_run_that_is_saved_there_goes_on_and_what_it_keeps_is_at_home(tmp_path: Path) -> None:
+    eco, again = (Ecosystem(duo(16, Luce(2)), record=Record(samples=4), device=far()) for _ in range(2))
+    eco.step()
+    eco.save(tmp_path / "saved")
+    again.restore(tmp_path / "saved")
+    eco.run(), again.run()
+    assert again.state.shares.device.type == far()
+    assert_same(eco.result(), again.result())
+    run = eco.result()
+    run.save(tmp_path / "run")
+    kept = Run.load(tmp_path / "run")
+    assert_same(run, kept)
+    assert run.parameters["a"]["mean"].is_cpu and run.samples["a"][4].is_cpu
+    assert run.generator("a").mean.is_cpu  # type: ignore[union-attr]
+
+
 def test_a_study_says_where_its_runs_live(tmp_path: Path) -> None:
     def build(share: float) -> Scenario:
         s = Scenario("loop", rounds=2)

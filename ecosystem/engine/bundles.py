@@ -106,11 +106,6 @@ class Bundle:
         )
 
     @cached_property
-    def in_order(self) -> bool:
-        """Whether its origins are the first rows of what it reads, in order."""
-        return torch.equal(self.source, torch.arange(len(self.source)))
-
-    @cached_property
     def reading(self) -> tuple[int, int, int]:
         """What is read: cohort, delay, and whether fresh (2: both)."""
         return self.cohort, self.delay, 2 if self.fresh is None else int(self.fresh)

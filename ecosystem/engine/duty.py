@@ -19,8 +19,8 @@ def due(program: Program, state: State, number: int) -> Tensor:
     Schedules are asked on the CPU; who diverged is known where the ecosystem lives, and what is decided is sent there.
     """
     out = torch.zeros(state.active.shape, dtype=torch.bool)
-    for ids, schedule in program.clocks:
-        out[ids] = _answer(program, schedule, number, ids)
+    for (ids, schedule), where in zip(program.clocks, program.spans, strict=True):
+        out[where] = _answer(program, schedule, number, ids)
     for clock in state.clocks:
         answer = _answer(program, clock.schedule, number, torch.tensor([clock.member]))[0]
         out[clock.member] = torch.where(clock.where.cpu(), answer, out[clock.member])

@@ -79,12 +79,12 @@ class Lanes:
 
     def plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of orders ``ranks [members, replicates]``, ``due [lanes, variants, 1]``."""
-        anyone = due.flatten(1).any(1).numpy()
+        anyone = due.flatten(1).any(1).cpu().numpy()
         return compile_plan(self.program.parts, self.wiring, ranks.reshape(-1), anyone, self.live)
 
     @cached_property
     def live(self) -> np.ndarray:
-        return (self.shares != 0).flatten(1).any(1).numpy()
+        return (self.shares != 0).flatten(1).any(1).cpu().numpy()
 
     @cached_property
     def diets(self) -> tuple[Tensor, Tensor]:
@@ -115,6 +115,7 @@ def _program(program: Program) -> Program:
             (np.array(cohort.ids)[:, None] * width + np.arange(width)).reshape(-1).tolist(),
             laid(cohort.start),
             cohort.retention,
+            device=cohort.device,
         )
         for cohort in program.cohorts
     )
@@ -200,7 +201,7 @@ class LaneRound(Round):
 
     def stream(self, decision: str, members: Tensor) -> Stream:
         if decision not in self.streams:
-            every = self.of.stream(decision, torch.arange(len(self.of.program.names)))
+            every = self.of.stream(decision, torch.arange(len(self.of.program.names), device=self.shares.device))
             self.streams[decision] = with_parts(every, keys=every.keys.reshape(-1, 1, 1))
         return self.streams[decision][members]
 
@@ -213,7 +214,8 @@ class LaneRound(Round):
 
     def menu(self, task: Task) -> Menu:
         cumulative, level = self.lanes.diets
-        return Menu(*bounds(task.curated, task.first), cumulative[task.components], level[task.members])
+        components = torch.from_numpy(task.components).to(level.device)
+        return Menu.within(bounds(task.curated, task.first), cumulative[components], level[task.places])
 
     def write(self, cohort: int, rows: Tensor, new: Stack, due: Tensor) -> None:
         old = self.state.now[cohort]
@@ -241,16 +243,16 @@ class LaneRound(Round):
         assert self.of.count is not None
         components, which = np.unique(self.lanes.component[task.components], return_inverse=True)
         table = counts.new_zeros(len(components), counts.shape[1], self.width)
-        replicate = torch.from_numpy(self.lanes.replicate[task.components])
-        table[torch.from_numpy(which), :, replicate] = counts[:, :, 0]
+        places = (torch.from_numpy(many).to(counts.device) for many in (which, self.lanes.replicate[task.components]))
+        row, replicate = places
+        table[row, :, replicate] = counts[:, :, 0]
         self.of.count(replace(task, components=components), table)
 
 
 def _of_lanes(values: Tensor, component: np.ndarray, replicate: np.ndarray) -> Tensor:
     """Values ``[components, variants, replicates or 1]`` as ``[components of lanes, variants, 1]``."""
-    if values.shape[2] == 1:
-        return values[torch.from_numpy(component)]
-    return values[torch.from_numpy(component), :, torch.from_numpy(replicate)].unsqueeze(-1)
+    places, beside = (torch.from_numpy(many).to(values.device) for many in (component, replicate))
+    return values[places] if values.shape[2] == 1 else values[places, :, beside].unsqueeze(-1)
 
 
 def _laid(value: Any) -> Any:

@@ -86,7 +86,7 @@ class Looped:
         model, home = self.models.flat[index], rng.keys.device
         rng = _beside(model, rng)
         with speaking(model, rng):
-            return _sent(spoken(model, model.sample(n, rng)), home)
+            return sent(spoken(model, model.sample(n, rng)), home)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
@@ -94,7 +94,7 @@ class Looped:
         rng = _beside(model, rng)
         inputs = inputs.to(rng.keys.device)
         with speaking(model, rng):
-            return _sent(spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng))), home)
+            return sent(spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng))), home)
 
 
 class Copies(Looped):
@@ -161,7 +161,7 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
     there, all others those of where the ecosystem lives.
     """
     home, rng = rng.keys.device, _beside(model, rng)
-    data = data if rng.keys.device == home else _sent(data, rng.keys.device)
+    data = data if rng.keys.device == home else sent(data, rng.keys.device)
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
         given = data if type(new).fit is GenerativeModel.fit else data.clone()
@@ -182,7 +182,7 @@ def _beside(model: GenerativeModel, rng: Stream) -> Stream:
     return rng if rng.keys.is_cpu or model.device.type != "cpu" else on_device(rng, model.device)
 
 
-def _sent(x: Any, home: torch.device) -> Any:
+def sent(x: Any, home: torch.device) -> Any:
     """Samples where the ecosystem lives; where they are already they stay as they are."""
     if isinstance(x, Pairs) and x.outputs.device != home:
         rejected = None if x.rejected is None else x.rejected.to(home)

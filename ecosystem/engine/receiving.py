@@ -89,10 +89,10 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
 
 def _cells(now: Round, task: Task, where: Positions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Whose each of some samples is (NONE for real data) and for whom, its variant and its replicate of the round."""
-    slot = where.slot.numpy()
-    source, _ = now.whose(task.producer[slot])
-    target, beside = now.whose(task.members[task.owner[slot]])
-    return torch.from_numpy(source), torch.from_numpy(target), where.variant, where.replicate + torch.from_numpy(beside)
+    target, beside = now.whose(task.members[task.owner])
+    parts = (now.whose(task.producer)[0], target, beside)
+    source, target, beside = (torch.from_numpy(x).to(where.slot.device)[where.slot] for x in parts)
+    return source, target, where.variant, where.replicate + beside
 
 
 def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wrong: Tensor) -> None:

@@ -15,7 +15,7 @@ from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.program import Program
-from ecosystem.engine.stacks import joined, put, written
+from ecosystem.engine.stacks import all_of, joined, put, written
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.waves import Task
 
@@ -101,7 +101,7 @@ class Round:
         old = memory.get(name)
         if old is None:
             old = value.new_zeros(*self.generators[cohort].batch_shape, *value.shape[3:])
-        memory[name] = put(old, rows, value, None if bool(due.all()) else due)
+        memory[name] = put(old, rows, value, None if all_of(due) else due)
 
     # -- whose it is -------------------------------------------------------------------------------------------------
 

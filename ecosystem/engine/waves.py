@@ -59,7 +59,7 @@ class Task:
     @cached_property
     def span(self) -> slice | Tensor:
         """Its members' places in the scenario, a slice where they follow each other."""
-        return span(torch.from_numpy(self.members))
+        return span(self.places)
 
     @cached_property
     def bundle(self) -> Tensor:

@@ -116,7 +116,7 @@ def ends_of(program: Program, state: State, variant: int) -> Mapping[str, dict[s
             apart |= {name: parameters_of(program, state, name, variant) for name in cohort.names}
         elif cohort.names:
             places[cohort.ids, 0], places[cohort.ids, 1] = len(stacks), np.arange(len(cohort.names))
-            stacks.append({key: x[:, variant] for key, x in part.tensors().items()})
+            stacks.append({key: x[:, variant].cpu() for key, x in part.tensors().items()})
     whole = Stacked(program.names, stacks, places, apart)
     return whole if len(whole) >= MANY else dict(whole)
 
@@ -137,7 +137,9 @@ class Modules(Mapping[str, Any]):
     def __getitem__(self, name: str) -> ClosedForm | list[GenerativeModel]:
         stack, row = self._places[self._index[name]].tolist()
         part = self._stacks[stack].take(row)
-        return [_without_optimizer(model) for model in part.models] if isinstance(part, Looped) else part
+        return (
+            [_without_optimizer(model) for model in part.models] if isinstance(part, Looped) else part.map(Tensor.cpu)
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -151,7 +153,7 @@ def parameters_of(program: Program, state: State, name: str, variant: int) -> di
     c, row = program.places[name]
     part = state.now[c].take((row, variant))
     if not isinstance(part, Looped):
-        return part.map(torch.clone).tensors()
+        return part.map(lambda t: t.cpu().clone()).tensors()
     states = [model.state_dict() for model in part.models]
     return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}
 
