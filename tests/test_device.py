@@ -262,6 +262,8 @@ def test_a_run_that_is_saved_there_goes_on_and_what_it_keeps_is_at_home(tmp_path
     eco.run(), again.run()
     assert again.state.shares.device.type == far()
     assert_same(eco.result(), again.result())
+    with pytest.raises(ValueError, match="device"):
+        Ecosystem(duo(16, Luce(2)), record=Record(samples=4)).restore(tmp_path / "saved")
     run = eco.result()
     run.save(tmp_path / "run")
     kept = Run.load(tmp_path / "run")

@@ -36,6 +36,11 @@ class Home:
         """Whether it is where descriptions are."""
         return self.device.type == "cpu" and self.dtype == torch.float64
 
+    def told(self) -> dict[str, str]:
+        """What is not as usual, by the name of the argument that asks for it."""
+        device = {} if self.device.type == "cpu" else {"device": str(self.device)}
+        return device if self.dtype == torch.float64 else device | {"dtype": str(self.dtype)}
+
     def tensor(self, x: Tensor) -> Tensor:
         """A tensor there: float64 in the type of closed forms, all else in its own."""
         return x.to(self.device, self.dtype if x.dtype == torch.float64 else x.dtype)

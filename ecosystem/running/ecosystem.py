@@ -212,7 +212,7 @@ class Ecosystem(RoundsModel):
         seconds = round(time.perf_counter() - self.started, 3)
         # the thousands of a study are told apart by its own identity
         begun = {} if "point" in settings else origin(self.scenarios[variant])
-        told = {"seconds": seconds, "stopped": self.stopped, **begun, **settings}
+        told = {"seconds": seconds, "stopped": self.stopped, **self.program.home.told(), **begun, **settings}
         return run_of(self.program, self.state, self.recorder, self.changes, variant, told)
 
     def save(self, folder: str | os.PathLike[str]) -> None:

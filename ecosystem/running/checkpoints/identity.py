@@ -46,6 +46,7 @@ def description(eco: Host) -> dict[str, Any]:
         "record": {name: told(value) for name, value in {**record, "sample_rounds": chosen}.items()}
         | {"measures": measures},
         "build_samples": eco.program.build_samples,
+        **eco.program.home.told(),
         "default type": str(torch.get_default_dtype()),
         "scenario": [_scenario(scenario, told) for scenario in eco.scenarios],
         "made with": {**versions(), "torch threads": str(torch.get_num_threads())},
