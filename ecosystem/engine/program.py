@@ -134,7 +134,7 @@ class Program:
             anyone = anyone.reshape(len(anyone), -1).any(1)
         known = self.memo.get("plan")  # the last one, without a key of megabytes for a million members
         same = known is not None and known[0] is state.wiring and known[1] is live
-        if same and np.array_equal(known[2], ranks) and np.array_equal(known[3], anyone):
+        if known is not None and same and np.array_equal(known[2], ranks) and np.array_equal(known[3], anyone):
             return known[4]
         key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:

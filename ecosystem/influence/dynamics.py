@@ -53,19 +53,10 @@ class Dynamics:
         like: Like | None = None,
         arising: Set[Part] = frozenset(),
         device: Any = None,
+        home: Home = Home(),  # noqa: B008 - frozen
     ) -> None:
-        home = home_of(device)
-        self.away = None if home.usual else Dynamics._there(scenario, like, arising, home)
-        self._begin(scenario, like, arising, Home())
-
-    @classmethod
-    def _there(cls, scenario: Scenario, like: Like | None, arising: Set[Part], home: Home) -> Dynamics:
-        new = object.__new__(cls)
-        new.away = None
-        new._begin(scenario, like, arising, home)
-        return new
-
-    def _begin(self, scenario: Scenario, like: Like | None, arising: Set[Part], home: Home) -> None:
+        there = home_of(device)
+        self.away = None if there.usual else Dynamics(scenario, like, arising, home=there)
         self.like, self.arising = dict(like or {}), arising
         check_like(scenario, self.like)
         self.given = scenario

@@ -271,7 +271,7 @@ def prepared(
     else:
         known = point.dynamics
         same = known is not None and known.given is scenario and not like and arising <= known.arising
-        same = same and (device is None or known.away is not None)
+        same = same and (device is None or (known is not None and known.away is not None))
         dynamics = known if known is not None and same else Dynamics(scenario, like, arising, device)
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
