@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils import backend_registration
 from torch.utils._pytree import tree_flatten, tree_map
 
 NAME = "far"
@@ -96,18 +97,23 @@ def _held(x: Any) -> Any:
     return torch.device("cpu") if isinstance(x, torch.device) else x
 
 
+def _made() -> bool:
+    """Make the device: before anything is differentiated, for torch counts its devices but once."""
+    if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+        return False
+    backend_registration._setup_privateuseone_for_python_backend(NAME, _module(backend_registration))
+    _libraries.extend((torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")))
+    _libraries[0].fallback(_played, "PrivateUse1")
+    ranges = ("arange", "arange.start", "arange.start_step")  # they make their room as they go
+    for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone", *ranges):
+        _register(name)
+    return True
+
+
 def far() -> str:
-    """The name of the pretended device, which is made when it is first asked for; skips where torch cannot."""
-    if not _libraries:
-        registration = pytest.importorskip("torch.utils.backend_registration")
-        if not hasattr(registration, "_setup_privateuseone_for_python_backend"):
-            pytest.skip("this torch cannot pretend a device")
-        registration._setup_privateuseone_for_python_backend(NAME, _module(registration))
-        _libraries.extend((torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")))
-        _libraries[0].fallback(_played, "PrivateUse1")
-        ranges = ("arange", "arange.start", "arange.start_step")  # they make their room as they go
-        for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone", *ranges):
-            _register(name)
+    """The name of the pretended device; skips where torch cannot."""
+    if not THERE:
+        pytest.skip("this torch cannot pretend a device")
     return NAME
 
 
@@ -144,3 +150,6 @@ def counted() -> Iterator[list[tuple[str, int]]]:
     """What leaves the device inside: the operation, and how many numbers (one where it is a size)."""
     _trips.clear()
     yield _trips
+
+
+THERE = _made()
