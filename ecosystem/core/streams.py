@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core import counting
+from ecosystem.core.kernels import compiled
 
 _CHUNK = 1 << 16  # words mixed at a time: scratch of 512 KB stays in the cache
 _SCALE = 2.0**-53
@@ -127,7 +128,7 @@ class Stream:
 
     def uniform(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Uniform numbers in the open interval (0, 1), ``[*batch, n, *event]``; float64 unless told otherwise."""
-        drawn = _drawn(self, n, event, lambda u: u)
+        drawn = _drawn(self, n, event, lambda u: u, False)
         dtype = self.dtype if dtype is None else dtype
         if dtype == torch.float64:
             return drawn
@@ -135,11 +136,11 @@ class Stream:
 
     def normal(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Standard normal numbers ``√2·erfinv(2u − 1)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
-        return _drawn(self, n, event, _normal_).to(self.dtype if dtype is None else dtype)
+        return _drawn(self, n, event, _normal_, True).to(self.dtype if dtype is None else dtype)
 
     def gumbel(self, n: int, *event: int, dtype: torch.dtype | None = None) -> Tensor:
         """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
-        return _drawn(self, n, event, _gumbel_).to(self.dtype if dtype is None else dtype)
+        return _drawn(self, n, event, _gumbel_, False).to(self.dtype if dtype is None else dtype)
 
     def _starts(self, n: int) -> np.ndarray | Tensor:
         """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``; int64 on an accelerator."""
@@ -178,27 +179,46 @@ def with_parts(rng: S, **parts: Any) -> S:
     return new
 
 
-def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor]) -> Tensor:
-    """Uniforms ``[*batch, n, *event]`` in cache-sized pieces, turned by ``finish`` (in place) into what is asked."""
+def _drawn(rng: Stream, n: int, event: tuple[int, ...], finish: Callable[[Tensor], Tensor], signed: bool) -> Tensor:
+    """Uniforms ``u [*batch, n, *event]``, or ``2u − 1``, in cache-sized pieces that ``finish`` turns (in place)."""
     width = math.prod(event)
     starts = rng._starts(n)
     if isinstance(starts, Tensor):
-        return finish(counting.uniforms(starts, width)).reshape(*rng.keys.shape, n, *event)
-    columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
+        drawn = counting.uniforms(starts, width)
+        return finish(drawn.mul_(2).sub_(1) if signed else drawn).reshape(*rng.keys.shape, n, *event)
     out = torch.empty(len(starts), width, dtype=torch.float64)
+    fill = _filling(len(starts), width)
     step = max(1, _CHUNK // max(1, width))
-    work = np.empty((min(step, len(starts)), width), dtype=np.uint64)
-    scratch = np.empty_like(work)
     for at in range(0, len(starts), step):
         block = out[at : at + step]
-        bits = np.add(starts[at : at + step], columns, out=work[: len(block)])
-        block.numpy()[...] = np.right_shift(_mix(bits, scratch[: len(block)]), _11, out=bits)
-        finish(block.add_(0.5).mul_(_SCALE).clamp_(max=_BELOW_ONE))  # the largest of all would round to 1
+        fill(starts[at : at + step], block.numpy(), signed)
+        finish(block)
     return out.reshape(*rng.keys.shape, n, *event)
 
 
-def _normal_(uniform: Tensor) -> Tensor:
-    return uniform.mul_(2).sub_(1).erfinv_().mul_(math.sqrt(2))
+def _filling(rows: int, width: int) -> Callable[[np.ndarray, np.ndarray, bool], object]:
+    """What fills ``out [rows, width]`` from counters ``starts [rows, 1]``: one compiled pass, or several of NumPy."""
+    if loops := compiled(rows * width):
+        return lambda starts, out, signed: loops.fill(starts[:, 0], out, signed)
+    columns = np.arange(1, width + 1, dtype=np.uint64) * _GAMMA
+    work = np.empty((min(max(1, _CHUNK // max(1, width)), rows), width), dtype=np.uint64)
+    scratch = np.empty_like(work)
+
+    def fill(starts: np.ndarray, out: np.ndarray, signed: bool) -> None:
+        bits = np.add(starts, columns, out=work[: len(out)])
+        out[...] = np.right_shift(_mix(bits, scratch[: len(out)]), _11, out=bits)
+        out += 0.5
+        out *= _SCALE
+        np.minimum(out, _BELOW_ONE, out=out)  # the largest of all would round to 1
+        if signed:
+            out *= 2
+            out -= 1
+
+    return fill
+
+
+def _normal_(signed: Tensor) -> Tensor:
+    return signed.erfinv_().mul_(math.sqrt(2))
 
 
 def _gumbel_(uniform: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ class Curator(Stackable, Claims, Drawing):
         "chooses": ("curate",),
         "pools": ("curate",),
         "needs_law": ("curate",),
+        "pushes": ("curate",),
         "blind": ("curate", *_LAWS),
         "shift": ("curate", *_LAWS),
     }
@@ -89,6 +90,7 @@ class Curator(Stackable, Claims, Drawing):
     # alone. None: nobody knows, so it is shown one whole pool at a time
     pools: bool | None = None
     needs_law: bool = False  # asks for ``slate.law()``, which models without a closed form do not have
+    pushes: bool = False  # what it keeps is its law's own push of the noise of the raw sample
     blind: bool = False  # whatever is shown is kept as it is
     of_pairs: bool = False  # keeps something of pairs that samples without inputs do not have
     looks: int = 1  # at so many candidates for each sample, roughly: what its choices cost

@@ -30,6 +30,7 @@ class Tilt(Curator):
     chooses = False
     pools = False
     needs_law = True
+    pushes = True
 
     def __init__(self, temperature: Any = 1.0) -> None:
         object.__setattr__(self, "temperature", positive(temperature, "Tilt(temperature)"))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.kernels import compiled, plain
 from ecosystem.core.streams import Stream
 
 
@@ -54,10 +55,18 @@ class Menu:
             return first.expand(len(first), self.level.shape[1], rng.keys.shape[-1], n)
         longest = self.longest(rows)
         uniform = rng.uniform(n, 2 if longest > 1 else 1, dtype=torch.float64)
-        curated = uniform[..., 0] < _part(self.level[rows], replicates).unsqueeze(-1)
+        level, cumulative = _part(self.level[rows], replicates), _part(self.cumulative, replicates)
+        loops = compiled(uniform.numel()) if plain(level, cumulative, uniform) else None
+        if loops is not None:
+            chosen = torch.empty(len(first), self.level.shape[1], *uniform.shape[2:4], dtype=torch.int64)
+            loops.search(
+                *self.bounds[:, rows], level.numpy(), cumulative.numpy(), uniform[:, 0].numpy(), chosen.numpy()
+            )
+            return chosen
+        curated = uniform[..., 0] < level.unsqueeze(-1)
         low, stop = torch.where(curated, first, split), torch.where(curated, split, end)
         if longest > 1:
-            low = self._search(low, stop, uniform[..., 1], replicates, longest)
+            low = self._search(low, stop, uniform[..., 1], cumulative, longest)
         return torch.minimum(low, stop - 1)
 
     def count(self, rows: slice, rng: Stream, n: int, low: int, high: int) -> Tensor:
@@ -84,9 +93,8 @@ class Menu:
         """The most components in one group of one row."""
         return int(np.diff(self.bounds[:, rows], axis=0).max())
 
-    def _search(self, low: Tensor, high: Tensor, uniform: Tensor, replicates: slice, longest: int) -> Tensor:
+    def _search(self, low: Tensor, high: Tensor, uniform: Tensor, cumulative: Tensor, longest: int) -> Tensor:
         """The first component in ``low..high`` whose cumulative share exceeds ``uniform``, by bisection."""
-        cumulative = _part(self.cumulative, replicates)
         count, variants, columns = cumulative.shape
         cell = torch.arange(variants * columns, device=low.device).reshape(variants, columns, 1)
         flat = cumulative.reshape(-1)

@@ -6,19 +6,23 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import one_line
+from ecosystem.core.kernels import move_, pushed
+from ecosystem.core.laws import NoPopulationLaw, Normal
 from ecosystem.core.samples import Pairs, Samples, filled, only_shown
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
 from ecosystem.curation.base import judged
 from ecosystem.engine.audience import is_wide
 from ecosystem.engine.bundles import Bundle
-from ecosystem.engine.looped import Stack
+from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.round import Round
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
+from ecosystem.generators import ClosedForm
 from ecosystem.rewards import Reward
 
 _NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
+_NUMBERS = 1 << 24  # of laws that are kept while a task is played
 
 
 def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Samples:
@@ -38,6 +42,8 @@ def receive(now: Round, task: Task, numbers: list[int], where: Positions) -> Sam
         if isinstance(out, Tensor) and now.ledger is None and _shifted(task, bundle, where, out):
             continue
         here = None if bundle_of is None else (bundle_of == number).nonzero().squeeze(-1)
+        if isinstance(out, Tensor) and now.ledger is None and _moved(now, task, bundle, stack, where, here, out):
+            continue
         if here is None:
             out = _treated(now, task, bundle, stack, where, x)
         elif len(here):
@@ -62,6 +68,64 @@ def _shifted(task: Task, bundle: Bundle, where: Positions, x: Tensor) -> bool:
     view = x.view(*where.slots.shape, *x.shape[1:])
     view.addcmul_(mine.reshape(*mine.shape, *(1,) * (x.ndim - 1)), vector)
     return True
+
+
+def _moved(
+    now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positions, here: Tensor | None, x: Tensor
+) -> bool:
+    """Let the samples at ``here`` become, in place, what their users make of their law, where that moves each alone.
+
+    Vectors and laws are worked out once for each origin, not for each sample.
+    """
+    if bundle.transform is not None or bundle.users is None or isinstance(stack, Looped) or not x.is_cpu:
+        return False
+    variants, some = where.slots.shape[1], where if here is None else where.take(here)
+    here = torch.arange(len(where)) if here is None else here
+    origin = task.origin[some.slot]
+    vectors = bundle.shift(variants, tuple(x.shape[1:]))
+    if vectors is not None and vectors.dtype == x.dtype:
+        move_(x, here, vectors.flatten(0, 2), _cell(some, origin, variants, vectors.shape[2]))
+        return True
+    law = _kept_law(now, bundle, stack) if vectors is None and bundle.users.curator.pushes else None
+    if law is None or where.noise is None or law[0].dtype != x.dtype or law[0].shape[-1:] != x.shape[1:]:
+        return False
+    mean, scale = law
+    noise = where.noise.reshape(-1, where.noise.shape[-1])[here]
+    index = _cell(some, origin, variants, scale.shape[2])
+    x[here] = pushed(mean.flatten(0, 2), scale.flatten(), index, noise)
+    return True
+
+
+def _kept_law(now: Round, bundle: Bundle, stack: ClosedForm) -> tuple[Tensor, Tensor] | None:
+    """Mean and scale of what users keep of each origin, ``[origins, variants, replicates]``, if it is such a law.
+
+    Worked out once for all blocks of a task; None where it takes more memory than a few blocks.
+    """
+    assert bundle.users is not None
+    if bundle.fresh is None or len(bundle.source) * stack.vector()[:1].numel() > _NUMBERS:
+        return None
+    kept = now.laws.get(id(bundle))
+    if kept is None or kept[1] is not stack:
+        kept = now.laws[id(bundle)] = bundle, stack, _law_of(bundle.users, stack.take(bundle.source))
+    return kept[2]
+
+
+def _law_of(users: Users, source: ClosedForm) -> tuple[Tensor, Tensor] | None:
+    try:
+        law = source.law()
+        law = users.law(law) if isinstance(law, Normal) and law.scale is not None else None
+    except NoPopulationLaw:  # said elsewhere, with whose it is
+        return None
+    if not isinstance(law, Normal) or law.scale is None:
+        return None
+    batch = torch.broadcast_shapes(law.mean.shape[:-1], law.scale.shape)
+    return law.mean.expand(*batch, -1), law.scale.expand(batch)
+
+
+def _cell(where: Positions, origin: Tensor, variants: int, replicates: int) -> Tensor:
+    """Where samples stand in the flattened batch ``[origins, variants, replicates]``."""
+    cell = origin if variants == 1 else origin * variants + where.variant
+    return cell if replicates == 1 else cell * replicates + where.replicate
 
 
 def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positions, x: Samples) -> Samples:

@@ -40,6 +40,8 @@ class Round:
     spoilt: dict[tuple[int, int, int], str] = field(default_factory=dict)  # why a member's replicate must be stopped
     streams: dict[str, Stream] = field(default_factory=dict)  # of all members in this round, by decision
 
+    laws: dict[int, tuple[Any, Any, Any]] = field(default_factory=dict)  # of what users keep, by bundle and stack
+
     def __post_init__(self) -> None:
         self.generators = list(self.state.now)
         self.memories = [dict(memory) for memory in self.state.memories]

@@ -39,6 +39,7 @@ class Positions:
         self.first_replicate = first_replicate
         self.producers = producers  # the address of each component's producer
         self.index = index
+        self.noise: Tensor | None = None  # what its samples were made of, [..., q], where that is known
 
     def __len__(self) -> int:
         return self.slots.numel() if self.index is None else len(self.index)
@@ -64,12 +65,12 @@ class Positions:
 
     @cached_property
     def variant(self) -> Tensor:
-        return self._index // math.prod(self.slots.shape[2:]) % self.slots.shape[1]
+        return _place(self._index, self.slots.shape, 1)
 
     @cached_property
     def column(self) -> Tensor:
         """The replicate within the block."""
-        return self._index // self.slots.shape[3] % self.slots.shape[2]
+        return _place(self._index, self.slots.shape, 2)
 
     @cached_property
     def replicate(self) -> Tensor:
@@ -87,8 +88,16 @@ class Positions:
     def cell(self, stack: Stack, source: Tensor) -> Tensor:
         """Where the producer of each sample stands in the flattened batch of ``stack``."""
         _, variants, replicates = stack.batch_shape
-        cell = source[self.slot] * variants + self.variant
+        cell = source[self.slot]
+        cell = cell if variants == 1 else cell * variants + self.variant
         return cell if replicates == 1 else cell * replicates + self.replicate
+
+
+def _place(flat: Tensor, shape: torch.Size, axis: int) -> Tensor:
+    """Where flat positions stand along an axis of a ``shape``."""
+    if shape[axis] == 1:
+        return flat.new_zeros(()).expand(len(flat))
+    return flat // math.prod(shape[axis + 1 :]) % shape[axis]
 
 
 def _candidate(stream: Stream, k: int) -> Stream:
@@ -117,6 +126,8 @@ def draw_again(stack: Stack, source: Tensor, where: Positions, k: int, raw: Samp
 
 def _push(stack: ClosedForm, source: Tensor, where: Positions, k: int) -> Tensor:
     noise = stack.noise(1, where.stream("noise", k)).squeeze(1)
+    if not k:
+        where.noise = noise
     return stack.push_from(noise, where.cell(stack, source))
 
 
@@ -124,6 +135,7 @@ def _draw_block(stack: ClosedForm, source: Tensor, where: Positions, one_produce
     """Every sample of a block: noise is made once for all variants."""
     rows, variants, replicates, n = where.slots.shape
     noise = stack.noise(n, where.streams["noise"])  # [rows, 1, replicates, n, q]
+    where.noise = noise.expand(rows, variants, replicates, n, noise.shape[-1])
     if one_producer and stack.ELEMENTWISE:  # no need to look it up sample by sample
         part = stack.take(source[where.slots[:, 0, 0, 0]])
         if stack.batch_shape[2] > 1:
@@ -131,8 +143,7 @@ def _draw_block(stack: ClosedForm, source: Tensor, where: Positions, one_produce
             part = part.take((slice(None), slice(None), slice(where.first_replicate, last)))
         x = part.map(lambda t: t.unsqueeze(3)).push(noise)
         return x.expand(rows, variants, replicates, n, *x.shape[4:]).reshape(-1, *x.shape[4:])
-    flat = noise.expand(rows, variants, replicates, n, noise.shape[-1]).reshape(-1, noise.shape[-1])
-    return stack.push_from(flat, where.cell(stack, source))
+    return stack.push_from(where.noise.reshape(-1, noise.shape[-1]), where.cell(stack, source))
 
 
 def _draw_looped(stack: Looped, source: Tensor, where: Positions, k: int = 0, inputs: Tensor | None = None) -> Samples:

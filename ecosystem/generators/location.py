@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from ecosystem.core.check import brief, numbers, spreads
+from ecosystem.core.kernels import pushed
 from ecosystem.core.laws import Finite, Law, Normal
 from ecosystem.core.streams import Stream
 from ecosystem.generators.closed_form import ClosedForm, moved, parameter, vectors
@@ -65,6 +66,9 @@ class Location(ClosedForm):
 
     def push(self, noise: Tensor) -> Tensor:
         return Normal(self.mean, scale=self.scale).push(noise)
+
+    def push_from(self, noise: Tensor, index: Tensor) -> Tensor:
+        return pushed(self.mean.reshape(-1, self.mean.shape[-1]), self.scale.reshape(-1), index, noise)
 
     def statistic(self, data: Tensor) -> Tensor:
         return vectors(data, self.mean).mean(-2)
