@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 
 import pandas as pd
 import pyarrow.parquet as parquet
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecosystem import Ecosystem, Record, Run, poisson, shuffled
+from ecosystem import Ecosystem, Location, Member, Record, Run, Scenario, poisson, shuffled
 from tests.networks import random_scenario
 from tests.test_agents import Tiny, couple
 
@@ -100,3 +101,15 @@ def test_neural_parameters_are_saved(tmp_path) -> None:
     s.add("x", Member(Tiny(), real=torch.zeros(4, 2), schedule=poisson(5.0)))
     again = Run.load(s.run(replicates=3).save(tmp_path / "run"))
     assert again.parameters["x"]["mean"].shape == (3, 2) and isinstance(Tiny().mean, nn.Parameter)
+
+
+def test_digests_of_a_scenario_wait_until_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They took longer than the tables of a short run, and hundreds of variants have one scenario each."""
+    read: list[Scenario] = []
+    monkeypatch.setattr("ecosystem.running.ecosystem.origin", lambda s: read.append(s) or {"digests": {}})
+    s = Scenario("a", rounds=1)
+    s.add("a", Member(Location([0.0]), real=Location([1.0])))
+    run, other = s.run(), s.run()
+    assert len(run.rounds) == 2 and not read
+    assert run.settings is run.settings and run.settings["digests"] == {} and len(read) == 1
+    assert pickle.loads(pickle.dumps(other)).settings["completed"] == 1

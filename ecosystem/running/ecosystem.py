@@ -6,6 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -211,8 +212,9 @@ class Ecosystem(RoundsModel):
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
         seconds = round(time.perf_counter() - self.started, 3)
         # the thousands of a study are told apart by its own identity
-        begun = {} if "point" in settings else origin(self.scenarios[variant])
-        told = {"seconds": seconds, "stopped": self.stopped, **self.program.home.told(), **begun, **settings}
+        begun = dict if "point" in settings else partial(origin, self.scenarios[variant])
+        now = {"seconds": seconds, "stopped": self.stopped, **self.program.home.told()}
+        told = partial(_told, now, begun, settings)
         return run_of(self.program, self.state, self.recorder, self.changes, variant, told)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -223,6 +225,10 @@ class Ecosystem(RoundsModel):
         """Take over what :meth:`save` wrote (or a run with checkpoints); refused where scenario or settings differ."""
         restore(self, folder)
         enrol(self)
+
+
+def _told(known: dict[str, Any], begun: Callable[[], dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:
+    return {**known, **begun(), **settings}
 
 
 def agent_of(eco: Ecosystem, name: str) -> ModelAgent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,19 +28,16 @@ def run_of(
     recorder: Recorder,
     changes: Sequence[Change],
     variant: int,
-    settings: dict[str, Any],
+    settings: Callable[[], dict[str, Any]],
 ) -> Run:
-    """The run of a variant up to now; ``settings`` are added to those that describe it."""
+    """The run of a variant up to now; ``settings()`` are added to those that describe it, when they are first read."""
     scenario = program.scenarios[variant]
     tables = Tables(recorder, changes, variant)
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in kept}
+    known = {**facts(program, state, recorder.seeds, variant), **given_tastes(changes, recorder.seeds, variant)}
     return Run(
-        {
-            **facts(program, state, recorder.seeds, variant),
-            **given_tastes(changes, recorder.seeds, variant),
-            **settings,
-        },
+        lambda: {**known, **settings()},
         members=lambda: scenario.describe()["members"],
         flows=lambda: scenario.describe()["flows"],
         rounds=tables.rounds,

@@ -86,7 +86,7 @@ class Run:
 
     def __init__(
         self,
-        settings: dict[str, Any],
+        settings: dict[str, Any] | Callable[[], dict[str, Any]],
         *,
         samples: dict[str, dict[int, Tensor]] | None = None,
         inputs: dict[str, dict[int, Tensor]] | None = None,
@@ -97,7 +97,10 @@ class Run:
     ) -> None:
         if missing := set(_TABLES) - set(tables):
             raise TypeError(f"a Run has the tables {', '.join(_TABLES)}; {', '.join(sorted(missing))} is missing")
-        self.settings = settings
+        if callable(settings):
+            self._settings = settings
+        else:
+            self.settings = settings
         self.samples = samples or {}
         self.inputs = {member: rounds for member, rounds in (inputs or {}).items() if rounds}
         self.parameters = parameters or {}
@@ -111,14 +114,17 @@ class Run:
         """The tables of measures of one's own, each an attribute."""
         return [name for name in self._tables if name not in (*_TABLES, *_ON_REQUEST)]
 
-    def __getattr__(self, name: str) -> pd.DataFrame:
+    def __getattr__(self, name: str) -> Any:
+        if name == "settings":  # told when they are first read: digests of a scenario take longer than a short run
+            self.settings = self.__dict__.pop("_settings")()
+            return self.settings
         if name.startswith("_") or name not in self._tables:
             raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}")
         return _made(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         """All of it, tables made: so that runs come back from a pool of processes."""
-        tables = {name: _made(self, name) for name in self._tables}
+        tables, _ = {name: _made(self, name) for name in self._tables}, self.settings
         return vars(self) | {"_tables": tables, "_models": portable(self._models)}
 
     def generator(

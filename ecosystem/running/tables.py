@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Tables:
         first = ("updated", "alignment", "change", "loss")
         for name in (*first, *(name for name in self.snapshots[0].numbers if name not in first)):
             columns[name] = self._array(name)[present]
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, copy=False)  # nobody else has them
 
     @property
     def measured(self) -> list[str]:
@@ -121,7 +122,12 @@ class Tables:
 
     def _members(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
         codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), shape)[keep]
-        return pd.Categorical.from_codes(codes, categories=pd.Index(self.names))
+        return pd.Categorical.from_codes(codes, dtype=_kinds(tuple(self.names)))
+
+
+@lru_cache(maxsize=4)  # hundreds of variants have the same members
+def _kinds(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(names))
 
 
 def _value(value: Tensor | str, variant: int, column: int) -> str:
