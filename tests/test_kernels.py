@@ -110,6 +110,20 @@ def test_who_differentiates_is_not_cut_off() -> None:
     assert torch.equal(fused, passes) and bool((fused == 1).all())
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    words=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=9),
+    part=st.integers(-(2**63), 2**63 - 1),
+    width=st.integers(0, 30),
+)
+def test_torch_makes_the_same_words_and_uniforms(words: list[int], part: int, width: int) -> None:
+    """What is made on other devices, made here: the words are signed there."""
+    keys = torch.tensor(words)
+    gamma = 0x9E3779B97F4A7C15 - (1 << 64)
+    assert torch.equal(kernels.mix((keys ^ part) + gamma), Stream(keys).at(part).keys)
+    assert torch.equal(kernels.uniforms(keys, width), Stream(keys).uniform(1, width).squeeze(1))
+
+
 # -- whole rounds ------------------------------------------------------------------------------------------------------
 
 
