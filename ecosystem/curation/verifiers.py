@@ -156,7 +156,7 @@ def _first(
     """The first candidate of each sample that passes; ``passes`` is asked with what belongs to the samples shown."""
     shown = slate.candidate(0)
     left = (~passes(curator, reward, slate, shown)).nonzero().squeeze(-1)
-    kept = shown[torch.arange(len(shown))] if len(left) else shown  # others look at what was shown
+    kept = shown[torch.arange(len(shown), device=left.device)] if len(left) else shown  # others look at what was shown
     for k in range(1, _MOST):
         if not len(left):
             return kept

@@ -192,7 +192,9 @@ class Influence(Response):
         left = [name for name in self.sources if not numbers.refusal(scenario, name)]
         matrix = self.matrix * math.nan
         if left:
-            new = _solved(scenario, numbers, self.goal.measure, left, self.targets, point).matrix
+            away = self.dynamics.away
+            device = None if away is None else away.shares.device
+            new = _solved(scenario, numbers, self.goal.measure, left, self.targets, point, device).matrix
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
