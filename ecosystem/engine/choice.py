@@ -58,7 +58,9 @@ class Menu:
         level, cumulative = _part(self.level[rows], replicates), _part(self.cumulative, replicates)
         loops = compiled(uniform.numel()) if plain(level, cumulative, uniform) else None
         if loops is not None:
-            chosen = torch.empty(len(first), self.level.shape[1], *uniform.shape[2:4], dtype=torch.int64)
+            chosen = torch.empty(
+                len(first), self.level.shape[1], *uniform.shape[2:4], dtype=torch.int64, device=level.device
+            )
             loops.search(
                 *self.bounds[:, rows], level.numpy(), cumulative.numpy(), uniform[:, 0].numpy(), chosen.numpy()
             )

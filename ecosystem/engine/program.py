@@ -131,7 +131,7 @@ class Program:
             self.memo["live"] = state.shares, live
         anyone = due.numpy()
         if anyone.ndim > 1:
-            anyone = anyone.reshape(len(anyone), -1).any(1)
+            anyone = np.asarray(anyone.reshape(len(anyone), -1).any(1))
         known = self.memo.get("plan")  # the last one, without a key of megabytes for a million members
         same = known is not None and known[0] is state.wiring and known[1] is live
         if known is not None and same and np.array_equal(known[2], ranks) and np.array_equal(known[3], anyone):

@@ -80,7 +80,7 @@ def _moved(
     if bundle.transform is not None or bundle.users is None or isinstance(stack, Looped) or not x.is_cpu:
         return False
     variants, some = where.slots.shape[1], where if here is None else where.take(here)
-    here = torch.arange(len(where)) if here is None else here
+    here = torch.arange(len(where), device=x.device) if here is None else here
     origin = task.origin[some.slot]
     vectors = bundle.shift(variants, tuple(x.shape[1:]))
     if vectors is not None and vectors.dtype == x.dtype:
