@@ -243,6 +243,8 @@ def test_influence_is_the_same_with_the_map_played_there(curator: object) -> Non
     np.testing.assert_allclose(here.matrix, there.matrix, rtol=1e-8)
     played = there.dynamics.away
     assert played is not None and played.start.device.type == far()
+    cut = [effect.knock_out("b", "a").matrix for effect in (here, there)]  # before: no knock-out knew of its device
+    np.testing.assert_allclose(*cut, rtol=1e-7, atol=1e-12)
 
 
 def test_measured_influence_is_the_same_there() -> None:
