@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Ecosystem, Flow, Linear, Location, Member, Scenario, Shift, Stream, Tilt
-from ecosystem.core import kernels
+from ecosystem.core import counting, kernels
 from ecosystem.rewards import Quadratic
 
 T = TypeVar("T")
@@ -120,8 +120,8 @@ def test_torch_makes_the_same_words_and_uniforms(words: list[int], part: int, wi
     """What is made on other devices, made here: the words are signed there."""
     keys = torch.tensor(words)
     gamma = 0x9E3779B97F4A7C15 - (1 << 64)
-    assert torch.equal(kernels.mix((keys ^ part) + gamma), Stream(keys).at(part).keys)
-    assert torch.equal(kernels.uniforms(keys, width), Stream(keys).uniform(1, width).squeeze(1))
+    assert torch.equal(counting.mixed((keys ^ part) + gamma), Stream(keys).at(part).keys)
+    assert torch.equal(counting.uniforms(keys.unsqueeze(-1), width), Stream(keys).uniform(1, width).squeeze(1))
 
 
 # -- whole rounds ------------------------------------------------------------------------------------------------------

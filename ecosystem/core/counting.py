@@ -7,8 +7,12 @@ numbers are functions of these that every device rounds in its own way: they agr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import torch
 from torch import Tensor
+from torch.utils._triton import has_triton
 
 _SCALE = 2.0**-53
 _BELOW_ONE = 1 - 2.0**-53
@@ -48,10 +52,22 @@ def starts(keys: Tensor, first: int | Tensor, rows: Tensor | None, n: int) -> Te
 
 
 def uniforms(starts: Tensor, width: int) -> Tensor:
-    """``width`` uniform numbers in (0, 1) of each row, float64 ``[rows, width]``, from ``starts [rows, 1]``."""
+    """``width`` uniform numbers in (0, 1) of each row, float64 ``[rows, width]``, from ``starts [rows, 1]``.
+
+    Where torch can compile for the device (Triton), in one pass over memory.
+    """
+    return (_one_pass() if starts.is_cuda and has_triton() else _uniforms)(starts, width)
+
+
+def _uniforms(starts: Tensor, width: int) -> Tensor:
     columns = torch.arange(1, width + 1, device=starts.device) * signed(GAMMA)
     bits = _shifted(mixed(starts + columns), 11)
     return bits.to(torch.float64).add_(0.5).mul_(_SCALE).clamp_(max=_BELOW_ONE)  # the largest would round to 1
+
+
+@cache
+def _one_pass() -> Callable[[Tensor, int], Tensor]:
+    return torch.compile(_uniforms, dynamic=True)
 
 
 def _shifted(x: Tensor, places: int) -> Tensor:

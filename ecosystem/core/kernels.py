@@ -8,14 +8,12 @@ the passes go on. :func:`mix` and :func:`uniforms` make the same integers and un
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._triton import has_triton
 
 from ecosystem.core.check import one_line, warn
 
@@ -75,39 +73,6 @@ def move_(x: Tensor, here: Tensor, vectors: Tensor, index: Tensor) -> None:
         x.index_add_(0, here, vectors.index_select(0, index))
     else:
         loops.move(x.numpy(), here.numpy(), vectors.numpy(), index.numpy())
-
-
-_GAMMA, _MIX1, _MIX2 = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # odd constants, as signed words
-
-
-def mix(x: Tensor) -> Tensor:
-    """SplitMix64's finaliser of int64 words on any device; the bits are those of unsigned ones."""
-    x = (x ^ _shifted(x, 30)) * _MIX1
-    x = (x ^ _shifted(x, 27)) * _MIX2
-    return x ^ _shifted(x, 31)
-
-
-def uniforms(starts: Tensor, width: int) -> Tensor:
-    """Uniforms ``[rows, width]`` from counters ``starts`` int64 ``[rows]``, on their device: the CPU's to the bit.
-
-    Where torch can compile for it (Triton), in one pass.
-    """
-    return (_one_pass() if starts.is_cuda and has_triton() else _uniforms)(starts, width)
-
-
-def _uniforms(starts: Tensor, width: int) -> Tensor:
-    counters = starts.unsqueeze(-1) + torch.arange(1, width + 1, device=starts.device) * _GAMMA
-    return ((_shifted(mix(counters), 11).double() + 0.5) * 2.0**-53).clamp(max=1 - 2.0**-53)
-
-
-@cache
-def _one_pass() -> Callable[[Tensor, int], Tensor]:
-    return torch.compile(_uniforms, dynamic=True)
-
-
-def _shifted(x: Tensor, bits: int) -> Tensor:
-    """Shifted to the right with zeros: torch's own shift keeps the sign."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def plain(*tensors: Tensor) -> bool:
