@@ -24,7 +24,7 @@ from ecosystem import (
     synchronous,
 )
 from ecosystem.cli.loading import load_scenario
-from scenarios import adaptive, digits, loop, moons, pair, ring, scale_free
+from scenarios import adaptive, digits, ferbach, moons, pair, ring, scale_free
 
 FOLDER = Path(pair.__file__).parent
 SMALL = {
@@ -73,15 +73,15 @@ def test_pair_has_the_published_alignments(coupling: float, j_p: float, j_q: flo
     ("k", "expected"),
     [(2, (0.3545230108, 0.3415905442, 0.3038864450)), (4, (0.2615581926, 0.3378515018, 0.4005903055))],
 )
-def test_loop_has_the_golden_values(k: int, expected: tuple[float, ...]) -> None:
-    end = loop.scenario(k=k, rounds=1).run().parameters["model"]["probabilities"][0]
+def test_a_single_loop_has_the_golden_values(k: int, expected: tuple[float, ...]) -> None:
+    end = ferbach.scenario(k=k, rounds=1).run().parameters["model"]["probabilities"][0]
     assert end.tolist() == pytest.approx(expected, abs=1e-10)
 
 
-def test_loop_never_pleases_less_and_grows_by_at_least_the_variance() -> None:
+def test_a_single_loop_never_pleases_less_and_grows_by_at_least_the_variance() -> None:
     """``E_{t+1} e^r ≥ E_t e^r + (K−1)/K · Var_t e^r / e^{r_max}`` [Ferbach et al. 2024]."""
     odds = torch.tensor([0.0, 1.0, 2.0]).double().exp()
-    eco = Ecosystem(loop.scenario(k=4, rounds=15))
+    eco = Ecosystem(ferbach.scenario(k=4, rounds=15))
     for _ in range(15):
         p = eco["model"].generator.probabilities
         mean, variance = p @ odds, p @ odds**2 - (p @ odds) ** 2
@@ -91,7 +91,7 @@ def test_loop_never_pleases_less_and_grows_by_at_least_the_variance() -> None:
 
 def test_two_points() -> None:
     """``p = (.5, .5)``, ``e^r = (1, 3)``: the better one has mass 0.625 after one round at K = 2."""
-    s = loop.scenario(k=2, rewards=[0.0, float(np.log(3))], data=[0.5, 0.5], rounds=1)
+    s = ferbach.scenario(k=2, rewards=[0.0, float(np.log(3))], data=[0.5, 0.5], rounds=1)
     assert float(s.run().parameters["model"]["probabilities"][0, 1]) == pytest.approx(0.625, abs=1e-12)
 
 
@@ -108,7 +108,7 @@ def test_infinitely_many_candidates_tilt() -> None:
 def test_real_data_bound_the_loop() -> None:
     """``p_t ≤ p_data (1−s)/(1−Ks)`` for a curated share ``s < 1/K``."""
     share, k, data = 0.2, 4, [0.5, 0.3, 0.2]
-    end = loop.scenario(k=k, share=share, data=data, rounds=200).run().parameters["model"]["probabilities"][0]
+    end = ferbach.scenario(k=k, share=share, data=data, rounds=200).run().parameters["model"]["probabilities"][0]
     bound = torch.tensor(data).double() * (1 - share) / (1 - k * share)
     assert (end <= bound).all() and float(end[2]) > 0.25
 
@@ -129,7 +129,7 @@ def test_hubs_spread_their_users_taste() -> None:
 
 
 def test_scenarios_have_keywords_only_of_their_own() -> None:
-    for module in (adaptive, digits, loop, moons, pair, ring, scale_free):
+    for module in (adaptive, digits, ferbach, moons, pair, ring, scale_free):
         parameters = inspect.signature(module.scenario).parameters.values()
         assert all(p.default is not inspect.Parameter.empty for p in parameters), module.__name__
 

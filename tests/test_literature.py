@@ -10,7 +10,17 @@ import torch
 
 from ecosystem import Record, every
 from ecosystem.influence import certificates, stability, stable_point
-from scenarios import adversarial, alignment_game, collapse, heterogeneous, networked, performative, verified
+from scenarios import (
+    adversarial,
+    alignment_game,
+    collapse,
+    drifting,
+    ferbach,
+    heterogeneous,
+    networked,
+    performative,
+    verified,
+)
 
 
 def mean(run, name: str) -> float:
@@ -173,3 +183,43 @@ def test_the_objective_of_expectation_maximisation_never_falls(share: float) -> 
     history = [kept["probabilities"].flatten() for kept in run.history["model"].values()]
     values = [heterogeneous.objective(p, 0.3, 2.0, share) for p in history]
     assert len(values) == 30 and np.diff(values).min() > -1e-12 and values[-1] > values[0]
+
+
+# -- a single loop of a mixture ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_a_mixture_goes_the_way_of_the_symbols(share: float) -> None:
+    """Weights over 3 rounds of 4,000 samples, of 20 replicates, within four standard errors of the exact law."""
+    exact = ferbach.scenario(share=share, rounds=3).run().parameters["model"]["probabilities"][0]
+    weights = ferbach.scenario(share=share, rounds=3, mixture=True).run(replicates=20).parameters["model"]["weights"]
+    error = weights.std(0) / math.sqrt(20)
+    assert bool(((weights.mean(0) - exact).abs() < 4 * error).all()) and float(error.max()) < 0.006
+
+
+# -- users who drift --------------------------------------------------------------------------------------------------
+
+
+def favourite(**settings: object) -> float:
+    return probabilities(drifting.scenario(**settings).run())[0]  # type: ignore[arg-type]
+
+
+def test_frozen_users_leave_the_published_part_to_their_favourite() -> None:
+    assert favourite(drift=0.0, lead=1.0) == pytest.approx(0.5472279923, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("curated", "lead", "end"),
+    [(0.4, 0.99, 0.1), (0.5, 0.99, 0.502), (0.5, 0.01, 0.1), (0.7, 0.99, 0.722), (0.7, 0.01, 0.722)],
+)
+def test_an_early_lead_is_kept_forgotten_or_not_needed(curated: float, lead: float, end: float) -> None:
+    assert favourite(curated=curated, lead=lead, rounds=600) == pytest.approx(end, abs=5e-4)
+
+
+@pytest.mark.parametrize("drift", [0.1, 0.5, 1.0])
+def test_the_even_state_loses_its_stability_at_two_thirds(drift: float) -> None:
+    """``η = 1/(1 + τ/10)``, whatever the drift, on users and models together."""
+    below, above = (
+        stability(drifting.scenario(curated=2 / 3 + by, drift=drift, lead=0.0)).radius for by in (-1e-4, 1e-4)
+    )
+    assert below < 1 < above and above - below < 1e-3
