@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "formulas",
+    "claims",  # what the literature says and what came out, from the table of analysis/literature.py
     "shelf",  # the gallery's table, from the scenarios themselves
 ]
 exclude_patterns = ["_build"]
