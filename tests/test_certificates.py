@@ -276,3 +276,37 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"cures\(margin\) lies between 0 and 1"):
         found.cures(1.0)
     assert "Nobody collapses" in repr(found)
+
+
+def heaping(blocks: np.ndarray) -> np.ndarray:
+    """Who reads, directly or not, a part with an eigenvalue of modulus 1 or more: ``blocks [n, d, n, d]``."""
+    graph = nx.DiGraph((np.abs(blocks).sum((1, 3)) > 0).astype(int).T)
+    found = np.zeros(len(blocks), dtype=bool)
+    for part in nx.strongly_connected_components(graph):
+        here = sorted(part)
+        block = blocks[here][:, :, here].reshape(len(here) * 2, -1)
+        if np.abs(np.linalg.eigvals(block)).max() >= 1 - 1e-9:
+            found[[*here, *nx.descendants(graph, here[0])]] = True
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_arrivals_are_right_where_what_is_handed_on_is_turned_and_changes_sign(seed: int) -> None:
+    """Members of two numbers, flows through matrices: bounds by ``|B|`` spare a close look, and no more."""
+    rng = np.random.default_rng(seed)
+    shares = drawn(seed)[:4, :4]
+    shares = shares / np.maximum(1, shares.sum(1, keepdims=True))
+    maps = rng.normal(size=(4, 4, 2, 2))
+    s = Scenario("turned", rounds=1)
+    for i in range(4):
+        s.add(f"m{i}", Member(Location([0.0, 0.0]), real=Location([0.0, 0.0])))
+    whole = np.zeros((4, 2, 4, 2))
+    for v, u in zip(*np.nonzero(shares), strict=True):
+        s.connect(f"m{u}", f"m{v}", Flow(raw=shares[v, u], transform=LinearMap(maps[v, u])))
+        whole[v, :, u] = shares[v, u] * maps[v, u]
+    found, now = certificates(s), heaping(whole)
+    assert found.members["collapses"].tolist() == now.tolist()
+    for row in found.arrivals().itertuples():
+        then = whole.copy()
+        then[int(row.target[1:]), [0, 1], int(row.source[1:]), [0, 1]] += row.share
+        assert set(row.collapses) == who(heaping(then) & ~now)

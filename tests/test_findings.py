@@ -11,8 +11,12 @@ import pandas as pd
 import pytest
 import synthetic_findings as made
 import synthetic_runs
+from pandas.testing import assert_frame_equal
 
-from ecosystem.influence.findings import TABLES, Findings, check_place, saved_in
+from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+from ecosystem.influence import influence
+from ecosystem.influence.findings import LATER, TABLES, Findings, check_place, saved_in
+from ecosystem.influence.story import story
 from ecosystem.running.run import Run
 
 COLUMNS = {
@@ -38,7 +42,7 @@ def test_what_is_saved_is_read_back(name: str, tmp_path: Path) -> None:
 
 def test_tables_and_fields_are_those_of_the_contract(tmp_path: Path) -> None:
     five = made.five()
-    assert tuple(field.name for field in fields(Findings)) == (*TABLES, "settings")
+    assert tuple(field.name for field in fields(Findings)) == (*TABLES, "settings", *LATER)
     for name, columns in COLUMNS.items():
         assert list(getattr(five, name).columns) == columns.split(), name
     assert five.members.columns[-1] == "alignment"
@@ -113,3 +117,35 @@ def test_a_run_keeps_its_findings_and_loses_them_with_the_run(tmp_path: Path) ->
 
 def test_a_short_description() -> None:
     assert repr(made.five()) == "Findings('studios': 5 targets, 5 sources)"
+
+
+# -- what the graph alone promises -------------------------------------------------------------------------------------
+
+
+def fragile() -> Scenario:
+    """A chain of three who have real data: any flow that closes a circle of the first two takes all of them away."""
+    s = Scenario("fragile", rounds=3)
+    for i, name in enumerate("abc"):
+        s.add(name, Member(Location([float(i)]), reward=Linear([1.0]), curator=Shift([0.1]), real=Location([float(i)])))
+    s.connect("a", "b", Flow(raw=0.9, curated=0.1))
+    s.connect("b", "c", Flow(raw=0.5))
+    return s
+
+
+def test_findings_say_which_flow_would_flip_the_network(tmp_path: Path) -> None:
+    found = influence(fragile()).findings()
+    flips = found.flips.set_index(["what", "source", "target"])
+    assert flips.loc[("arrival", "a", "a"), ["share", "members"]].tolist() == [1.0, "a, b, c"]
+    assert flips.loc[("arrival", "b", "a"), "members"] == "a, b, c" and ("arrival", "a", "c") not in flips.index
+    assert found.certificates["collapses"].tolist() == [False] * 3
+    told = dict(story(found))["What the graph alone promises"]
+    assert told[0].startswith("Nobody collapses") and "a → a (a, b, c)" in told[-1]
+    back = Findings.load(found.save(tmp_path).parent)
+    assert_frame_equal(back.flips, found.flips, check_dtype=False)
+    assert_frame_equal(back.certificates, found.certificates, check_dtype=False)
+
+
+def test_analyses_from_before_there_were_promises_are_read(tmp_path: Path) -> None:
+    found = replace(influence(fragile()).findings(), certificates=pd.DataFrame(), flips=pd.DataFrame())
+    back = Findings.load(found.save(tmp_path).parent)
+    assert back.flips.empty and back.certificates.empty and "certificates.parquet" not in str(list(tmp_path.rglob("*")))

@@ -188,9 +188,10 @@ def certificates(scenario: Scenario, *, at: StablePoint | None = None) -> Certif
     reading = _reading(resolvent)
     now, real = Collapse.of(reading), np.array([dynamics.scenario.real_share(name) for name in dynamics.names])
     gain, cycle = dominant_cycle(resolvent.blocks.norms())
+    members = _members(dynamics, reading, now, real)
     return Certificates(
-        _members(dynamics, reading, now, real),
-        resolvent.radius,
+        members,
+        float(members["radius"].max(skipna=False)),  # B is block triangular in its parts
         tuple(dynamics.names[i] for i in reversed(cycle)),
         gain,
         Diversity.of(dynamics, vector, reading.matrix, real),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import linalg, sparse
+from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
 from ecosystem.engine.audience import NOWHERE
@@ -15,6 +16,7 @@ from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.dynamics import Dynamics
 
 _EQUAL = 1e-9  # of shares
+_DENSE = 3000  # members up to which all eigenvalues are found
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,12 @@ class Diversity:
         shares = mixing(matrix, dynamics.layout.owners().numpy(), len(dynamics.names))
         parts = dynamics.wiring.components
         changed = any(c.group == CURATED or c.transform != NOWHERE for c in parts)
-        if changed or shares is None or not (real > 0).all() or not np.allclose(shares.sum(1) + real, 1, atol=_EQUAL):
+        if (
+            changed
+            or shares is None
+            or not (real > 0).all()
+            or not np.allclose(np.asarray(shares.sum(1)).ravel() + real, 1, atol=_EQUAL)
+        ):
             return cls(math.nan, math.nan, math.nan)
         members = torch.stack([point[dynamics.layout.span(i)] for i in range(len(real))]).numpy()
         # T(Θ) = BΘ + c, and c is each member's share of its own real data, where nothing else is added
@@ -52,24 +59,27 @@ def spread(of: np.ndarray) -> float:
     return float(np.square(of - of.mean(0)).sum(-1).mean())
 
 
-def mixing(matrix: sparse.csr_array, owners: np.ndarray, members: int) -> np.ndarray | None:
+def mixing(matrix: sparse.csr_array, owners: np.ndarray, members: int) -> sparse.csr_array | None:
     """``D [members, members]`` where ``B = D ⊗ I``: members of one family, mixed by shares; None elsewhere."""
     widths = np.bincount(owners, minlength=members)
     if len(np.unique(widths)) != 1:
         return None
-    order = np.argsort(owners, kind="stable")
-    blocks = matrix[order][:, order].toarray().reshape(members, widths[0], members, widths[0])
-    shares = blocks[:, 0, :, 0]
-    whole = shares[:, None, :, None] * np.eye(widths[0])[None, :, None, :]
-    return shares if np.allclose(blocks, whole, atol=_EQUAL) else None
+    width, order = int(widths[0]), np.argsort(owners, kind="stable")
+    ordered = sparse.csr_array(matrix[order][:, order])
+    shares = sparse.csr_array(ordered[::width][:, ::width])
+    whole = sparse.kron(shares, sparse.eye_array(width), format="csr")
+    return shares if abs(ordered - whole).max() <= _EQUAL else None
 
 
-def _shrinks(shares: np.ndarray, real: np.ndarray) -> float:
+def _shrinks(shares: sparse.csr_array, real: np.ndarray) -> float:
     """``1/(1 + λμ₂)²``; NaN where ``W`` is not symmetric or ``λ`` differs."""
-    if np.ptp(real) > _EQUAL or not np.allclose(shares, shares.T, atol=_EQUAL) or len(real) < 2:
+    if np.ptp(real) > _EQUAL or len(real) < 2 or abs(shares - shares.T).max() > _EQUAL:
         return math.nan
     read = 1 - real[0]
     if read <= _EQUAL:
         return 1.0
-    connectivity = linalg.eigvalsh(np.eye(len(real)) - shares / read)[1]
-    return float(1 / (1 + read / real[0] * connectivity) ** 2)
+    if len(real) <= _DENSE:
+        second = linalg.eigvalsh(shares.toarray(), subset_by_index=[len(real) - 2, len(real) - 2])[0]
+    else:
+        second = np.sort(eigsh(shares, k=2, which="LA", return_eigenvectors=False))[0]
+    return float(1 / (1 + read / real[0] * (1 - second / read)) ** 2)

@@ -32,6 +32,7 @@ from ecosystem.influence.findings import Findings
 from ecosystem.influence.goals import Goal, Measure, as_goal
 from ecosystem.influence.knockout import KnockOut, solved_without
 from ecosystem.influence.numbers import Numbers, as_numbers
+from ecosystem.influence.promised import promised
 from ecosystem.influence.response import Response
 from ecosystem.influence.stability import Stability, assess
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
@@ -207,6 +208,7 @@ class Influence(Response):
         alignment = tables["members"]["member"].map(self.point.alignment)
         played, unplayed = after.of_pairs(self, self.table)
         approach = self.point.approach
+        members, flips, promises = promised(self.scenario, self.point)
         return Findings(
             influence=self.table.assign(after=played),
             welfare=self.welfare,
@@ -233,7 +235,10 @@ class Influence(Response):
                 "unbounded": self.unbounded,
                 "skipped": self.skipped,
                 "unjudged": self.unjudged,
+                **promises,
             },
+            certificates=members,
+            flips=flips,
         )
 
     def __repr__(self) -> str:

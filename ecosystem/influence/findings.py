@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ecosystem.core.manifest import Damaged
 from ecosystem.influence import judgement
 
 TABLES = ("influence", "welfare", "hops", "edges", "stability", "members", "flows")
+LATER = ("certificates", "flips")  # tables that older analyses have not
 FOLDER, FACTS = "influence", "influence.json"
 FULL = "the analysis could not be saved; make room, or choose another folder"
 
@@ -49,7 +50,12 @@ class Findings:
         the stable point, relative to ``1 + |θ*_i|``), law (how the rest shrinks), when (both in words), unplayed (why
         ``after`` is missing, or ""), radius ``ρ(B)``,
         certificate ``ρ(‖B_ij‖)``, tolerance, residual, unbounded (why effects of a source are infinite or undefined),
-        skipped (why a member is no source), unjudged (why none is a target).
+        skipped (why a member is no source), unjudged (why none is a target), promises (what the graph alone says, in
+        sentences), unpromised (why it says nothing, or "").
+    certificates, flips
+        As :class:`ecosystem.influence.certificates.Certificates` has members, ``after`` as one text, with ``cure``: the
+        least real data that make its part safe, NaN where it is; and the single flows that decide who collapses: what
+        (arrival, removal), source, target, share (all that the target can give up), members.
     verdicts
         A row a pair with its verdict and a sentence, as :attr:`ecosystem.influence.Influence.verdicts`; it follows from
         the others, of which ``plot`` draws charts.
@@ -67,6 +73,8 @@ class Findings:
     members: pd.DataFrame
     flows: pd.DataFrame
     settings: dict[str, Any]
+    certificates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    flips: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write Parquet tables and JSON to ``folder/influence`` and return it; a run may stand in the same folder.
@@ -83,7 +91,7 @@ class Findings:
         return target
 
     def _write(self, folder: Path) -> None:
-        for name in TABLES:
+        for name in (*TABLES, *(name for name in LATER if len(getattr(self, name).columns))):
             table = getattr(self, name).copy(deep=False)
             table.attrs = {}  # Parquet would write them as JSON, which not everything in them is
             table.to_parquet(folder / f"{name}.parquet", index=False)
@@ -100,7 +108,8 @@ class Findings:
             )
         try:
             with manifest.whole(source, check):
-                found = {name: manifest.opened(source / f"{name}.parquet", parquet.frame) for name in TABLES}
+                names = (*TABLES, *(name for name in LATER if (source / f"{name}.parquet").exists()))
+                found = {name: manifest.opened(source / f"{name}.parquet", parquet.frame) for name in names}
                 return cls(**found, settings=manifest.opened(source / FACTS, manifest.facts))
         except Damaged as error:
             raise error.mended("bring it back from a copy, or analyse the scenario again") from error

@@ -29,12 +29,20 @@ ORDERS = 4  # orders of updates that get a sentence; the table has them all
 def story(findings: Findings) -> list[tuple[str, list[str]]]:
     """All there is to say, as headings with their sentences; headings without sentences are left out."""
     limited, settled = ("How far these numbers go", limits(findings)), ("Does the network settle?", settling(findings))
+    promises = ("What the graph alone promises", list(findings.settings.get("promises") or []))
     skipped, unjudged = missing(findings, "skipped"), missing(findings, "unjudged")
     if judgement.subject(findings) != judgement.USUAL:
         told = judgement.largest(findings, TOLD)["sentence"].tolist()
         most = f"What it does: the {len(told)} strongest of {len(findings.influence):,} effects"
         heading = most if len(told) < len(findings.influence) else "What it does"
-        chapters = [limited, (heading, told), settled, ("Who is no source", skipped), ("Who is no target", unjudged)]
+        chapters = [
+            limited,
+            (heading, told),
+            settled,
+            promises,
+            ("Who is no source", skipped),
+            ("Who is no target", unjudged),
+        ]
     else:
         chapters = [
             limited,
@@ -43,6 +51,7 @@ def story(findings: Findings) -> list[tuple[str, list[str]]]:
             ("Who gains and who pays", welfare(findings)),
             ("What a cut would do", cutting.told(findings)),
             settled,
+            promises,
             ("Whose curation has no derivative", skipped),
             ("Whose alignment is not looked at", unjudged),
         ]

@@ -12,7 +12,7 @@ from ecosystem.influence.cutting import changes, knocked
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import VERDICTS, effects, own_rounds, strongest, verdicts
 from ecosystem.plots import influence_matrix
-from ecosystem.report.blocks import Section
+from ecosystem.report.blocks import Section, Words
 from ecosystem.report.tables import pairs, table, text
 
 STRONGEST = 12  # rows of the tables of influence and flows
@@ -38,7 +38,7 @@ def brief(findings: Findings) -> Findings:
         name: (frame := getattr(findings, name)).assign(
             **{column: [short.get(str(name), name) for name in frame[column]] for column in columns if column in frame}
         )
-        for name in ("influence", "welfare", "hops", "edges", "members", "flows")
+        for name in ("influence", "welfare", "hops", "edges", "members", "flows", "certificates", "flips")
     }
     frames["edges"] = frames["edges"].rename(columns={f"J[{name}]": f"J[{words}]" for name, words in short.items()})
     reasons = {
@@ -70,6 +70,26 @@ def details(findings: Findings) -> Section:
         pairs("influence-settings", "Settings of the analysis.", _settings(findings.settings)),
     ]
     return Section("influence-numbers", "Influence in numbers", [block for block in found if block.rows])
+
+
+def promises(findings: Findings) -> Section:
+    """Who collapses after whom, and the flows that decide it: what can be seen from shares alone."""
+    members, flips = findings.certificates, findings.flips
+    blocks: list[Any] = []
+    if len(members):
+        some = members.sort_values(["collapses", "radius"], ascending=False, kind="stable")
+        some = some.assign(**{name: ["yes" if yes else "no" for yes in some[name]] for name in ("closed", "collapses")})
+        words = (
+            "Parts of members that read each other, directly or through others; what their samples make of each other "
+            "is forgotten if the radius is less than 1. Cure: the least real data that one member must be given for it."
+        )
+        blocks.append(table("promises-table", some.dropna(axis="columns", how="all"), words, lift=True, most=STRONGEST))
+    if len(flips):
+        words = "Single flows that decide who collapses: if they came, in the place of real data, or went."
+        blocks.append(table("flips-table", flips.dropna(axis="columns", how="all"), words, most=STRONGEST))
+    if why := findings.settings.get("unpromised"):
+        blocks.append(Words(f"Nothing is promised: {why}", soft=True))
+    return Section("promises", "What the graph alone promises", blocks)
 
 
 def _influence_words(findings: Findings, played: bool) -> str:

@@ -19,7 +19,7 @@ from ecosystem.plots import influence_matrix, influence_walks
 from ecosystem.plots.network import network
 from ecosystem.plots.spreads import evenly
 from ecosystem.report.blocks import Cell, Network, Row, Section, Sentences, Slides, Table, Words, charted
-from ecosystem.report.influence.numbers import LONGEST, brief, details, verdict_words
+from ecosystem.report.influence.numbers import LONGEST, brief, details, promises, verdict_words
 from ecosystem.report.tables import LISTED
 
 LARGEST = 40  # rows and columns of the matrix
@@ -38,6 +38,7 @@ def sections(findings: Findings, alone: bool = False) -> list[Section]:
     found = [_meaning(short, alone)]
     if len(short.influence):
         found += [_matrix(short), _network(short), _hops(short), _knock_outs(short)]
+    found.append(promises(short))
     last = details(short)
     if short is not findings:
         words = f"Names of more than {LONGEST} letters are shortened here, in downloads too."
