@@ -268,7 +268,7 @@ def test_other_numbers_and_measures_have_a_page_that_does_not_speak_of_curation(
     """They were refused: there was no page but that of curation and alignment."""
     findings = influence(opposed(), of=of, measure=width).findings()
     page = render_findings(findings)
-    assert ids(page) == [*SECTIONS, *ENDS]
+    assert ids(page) == [*SECTIONS, "promises", *ENDS]
     body = page[page.index("<main>") : page.index('<section id="again"')]
     body = text(re.sub("(?s)<title>.*?</title>", " ", body))  # of members and flows, whose shares are curated
     for row in findings.verdicts.to_dict("records"):
