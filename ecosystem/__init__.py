@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ecosystem.generators import HoldThenDecay as HoldThenDecay
     from ecosystem.generators import ImageFlow as ImageFlow
     from ecosystem.generators import Location as Location
+    from ecosystem.generators import Ridge as Ridge
     from ecosystem.generators import Training as Training
     from ecosystem.generators.diffusion import Diffusion as Diffusion
     from ecosystem.generators.language import LanguageModel as LanguageModel
@@ -93,7 +94,7 @@ _HOMES = {
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
-    "HoldThenDecay ImageFlow Location Training",
+    "HoldThenDecay ImageFlow Location Ridge Training",
     "ecosystem.generators.diffusion": "Diffusion",
     "ecosystem.generators.language": "LanguageModel load_base",
     "ecosystem.core.laws": "NoPopulationLaw",

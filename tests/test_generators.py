@@ -15,7 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecosystem import Categorical, Flow, Gaussian, GaussianMixture, Location, Member, NoPopulationLaw, Scenario, Stream
+from ecosystem import (
+    Categorical,
+    Flow,
+    Gaussian,
+    GaussianMixture,
+    Location,
+    Member,
+    NoPopulationLaw,
+    Ridge,
+    Scenario,
+    Stream,
+)
 from ecosystem.core.laws import Finite, Moments, Normal, mix
 from ecosystem.core.stacking import stack
 from ecosystem.generators import ClosedForm, Empirical
@@ -31,6 +42,7 @@ MAKE: dict[str, Callable[[int], ClosedForm]] = {
     "gaussian": lambda seed: Gaussian(normals(seed, 2), covariance(seed, d=2)),
     "categorical": lambda seed: Categorical(probabilities(seed, 4)),
     "mixture": lambda seed: mixture(seed),
+    "ridge": lambda seed: Ridge(normals(seed, 2), 0.5 + seed / 10, inputs=covariance(seed, d=2)),
     "empirical": lambda seed: Empirical(normals(seed, 7, 2)),
     "symbols": lambda seed: Empirical(torch.randint(4, (9,), generator=torch.Generator().manual_seed(seed)), symbols=4),
 }
@@ -112,7 +124,7 @@ def test_fits_are_maximum_likelihood(seed: int, n: int, batch: tuple) -> None:
     torch.testing.assert_close(categorical.probabilities, expected)
 
 
-@pytest.mark.parametrize("family", ["location", "gaussian", "categorical"])
+@pytest.mark.parametrize("family", ["location", "gaussian", "categorical", "ridge"])
 def test_refitting_its_own_law_changes_nothing(family: str) -> None:
     """``refit`` inverts the expected statistic: alone on the population a member stays where it is."""
     for seed in range(5):
@@ -124,7 +136,7 @@ def test_refitting_its_own_law_changes_nothing(family: str) -> None:
         assert model.statistic(model.sample(3, RNG)).shape == model.statistic_of(model.law()).shape
 
 
-@pytest.mark.parametrize("family", ["location", "gaussian", "categorical"])
+@pytest.mark.parametrize("family", ["location", "gaussian", "categorical", "ridge"])
 def test_statistics_of_mixtures_are_mixtures_of_statistics(family: str) -> None:
     """A population fit is linear in laws, and in the parts of a data set."""
     models = [MAKE[family](seed) for seed in range(3)]
@@ -249,6 +261,10 @@ EYE = np.eye(2)
         (lambda: Gaussian([0.0], [[1e-3]], floor=1e-2), "below the floor 0.01"),
         (lambda: Gaussian([0.0], [[1.0]], floor=0.0), "floor must be a positive variance, got 0.0"),
         (lambda: Gaussian([0.0], [[math.inf]]), r"Gaussian\(covariance\) must be finite"),
+        (lambda: Ridge([1.0], -0.5), r"Ridge\(scale\) must be at least 0, got -0.5"),
+        (lambda: Ridge([1.0], penalty=-1.0), r"Ridge\(penalty\) must be at least 0, got -1.0"),
+        (lambda: Ridge([1.0], inputs=EYE), r"covariance of 1 inputs, of shape \(1, 1\), got \(2, 2\)"),
+        (lambda: Ridge([1.0, 0.0], inputs=0 * EYE), r"Ridge\(inputs\) is singular"),
         (lambda: Categorical([0.5, 0.6]), r"at least 0 and add up to 1, got a sum of 1.1 and a smallest of 0.5"),
         (lambda: Categorical([1.5, -0.5]), r"got a sum of 1 and a smallest of -0.5"),
         (lambda: Categorical([[1.0]]), r"Categorical\(probabilities\) must have 1 dimension"),

@@ -8,6 +8,7 @@ from ecosystem.generators.gaussian import Gaussian
 from ecosystem.generators.image_flow import ImageFlow
 from ecosystem.generators.location import Location
 from ecosystem.generators.mixture import GaussianMixture
+from ecosystem.generators.ridge import Ridge
 from ecosystem.generators.sources import Empirical
 from ecosystem.generators.training import HoldThenDecay, Training
 
@@ -23,5 +24,6 @@ __all__ = [
     "HoldThenDecay",
     "ImageFlow",
     "Location",
+    "Ridge",
     "Training",
 ]
