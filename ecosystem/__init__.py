@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ecosystem.orderings import shuffled as shuffled
     from ecosystem.orderings import synchronous as synchronous
     from ecosystem.retention import accumulate as accumulate
+    from ecosystem.retention import fade as fade
+    from ecosystem.retention import refresh as refresh
     from ecosystem.retention import replace as replace
     from ecosystem.retention import resample as resample
     from ecosystem.retention import subsample as subsample
@@ -101,7 +103,7 @@ _HOMES = {
     "ecosystem.orderings": "sequential shuffled synchronous",
     "ecosystem.running.recording": "Record",
     "ecosystem.running.until": "settled",
-    "ecosystem.retention": "accumulate replace resample subsample window",
+    "ecosystem.retention": "accumulate fade refresh replace resample subsample window",
     "ecosystem.rewards": "Distance HueBand Linear OfPairs Preference Quadratic Realism Tabular TextReward WeightedSum",
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief, whole_number
+from ecosystem.core.check import brief, real_number, whole_number
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import NoPopulationLaw
@@ -184,6 +184,50 @@ class resample(Retention):
 
     def data(self, kept: list[Any]) -> Any:
         return kept[0]
+
+
+@dataclass(frozen=True)
+class fade(Retention):
+    """An exponential average: fresh data count by ``share``, all that was before them by the rest.
+
+    A corpus of which a part ``share`` is made anew in each round while the rest stays exactly as it was: where ``n``
+    samples are drawn a round it has ``n / share``, and a frequency ``μ`` of it moves by ``share² · μ(1−μ)/n`` squared.
+    It is a thing of statistics: models that are trained on data take :class:`refresh`.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < real_number(self.share) <= 1:
+            raise ValueError(f"{type(self).__name__}(share) must be above 0 and at most 1, got {brief(self.share)}")
+
+    def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
+        past = memory.get("past", fresh)
+        past = past + self.share * (fresh - past)
+        return past, {"past": past}
+
+
+@dataclass(frozen=True)
+class refresh(fade):
+    """A corpus of as many samples as are drawn a round: each is kept, or replaced with probability ``share``.
+
+    With ``n`` samples a frequency ``μ`` moves by ``share·(2 − share)·μ(1−μ)/n`` squared where they are of the corpus'
+    own law (2604.08554). On the population, where ``n`` is infinite, this is :class:`fade`.
+    """
+
+    on_data = True
+
+    def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
+        return super().pool(memory, fresh)
+
+    def keep(self, kept: list[Any], fresh: Any, rng: Stream) -> list[Any]:
+        if not kept:
+            return [fresh]
+        if len(kept[0]) != len(fresh):
+            raise ValueError(f"{self} takes as many samples each round, got {len(fresh)} after {len(kept[0])}")
+        place = torch.arange(len(fresh))
+        new = rng.uniform(len(fresh)).cpu() < self.share
+        return [concatenated([kept[0], fresh])[torch.where(new, place + len(fresh), place)]]
 
 
 class Unsettled(ValueError):
