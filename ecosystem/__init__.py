@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from ecosystem.scenario import Scenario as Scenario
     from ecosystem.scenario.descriptions import Flow as Flow
     from ecosystem.scenario.descriptions import Member as Member
+    from ecosystem.scenario.graphs import shares_of as shares_of
     from ecosystem.scenario.interventions import Connect as Connect
     from ecosystem.scenario.interventions import Curate as Curate
     from ecosystem.scenario.interventions import Disconnect as Disconnect
@@ -93,6 +94,7 @@ _HOMES = {
     "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Threshold Tilt "
     "TopFraction Users Within",
     "ecosystem.scenario.descriptions": "Flow Member",
+    "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
     "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "

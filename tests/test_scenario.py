@@ -142,7 +142,7 @@ def test_from_graph_takes_the_name_of_the_graph() -> None:
         (nx.DiGraph([(1, "1")]), r"two nodes of the graph have the same str\(\); relabel them first"),
         (
             nx.MultiDiGraph([(1, 2), (1, 2)]),
-            "and this one may have several; add them up: nx.DiGraph",
+            r"this one may have several; say what they weigh together, merge=sum .* the last of them: nx.DiGraph",
         ),
     ],
 )

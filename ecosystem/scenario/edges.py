@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import torch
 
 from ecosystem.core.check import as_tensor, brief
 from ecosystem.scenario.descriptions import TOLERANCE
@@ -37,7 +38,10 @@ def read_edges(edges: Any, raw: Any, curated: Any, names: Sequence[str], place: 
         ends = whole.row, whole.col
     elif isinstance(edges, nx.Graph):
         if edges.is_multigraph() or not edges.is_directed():
-            raise ValueError("connect_many takes a directed graph with one edge from u to v; give it nx.DiGraph(graph)")
+            raise ValueError(
+                "connect_many takes a directed graph with one edge from u to v; give it shares_of(graph, real=, "
+                "merge=sum) with raw='share', or keep but the last of parallel edges: nx.DiGraph(graph)"
+            )
         pairs = list(edges.edges())
         ends = _places([str(u) for u, _ in pairs], place), _places([str(v) for _, v in pairs], place)
         raw, curated = (_attribute(edges, share) for share in (raw, curated))
@@ -131,7 +135,9 @@ def _shares(given: Any, what: str, source: np.ndarray, target: np.ndarray, names
     size = len(source)
     if given is None:
         return np.zeros(size)
-    tensor = as_tensor(given.to_numpy() if isinstance(given, pd.Series) else given, f"connect_many({what})")
+    tensor = as_tensor(
+        given.to_numpy() if isinstance(given, pd.Series) else given, f"connect_many({what})", torch.float64
+    )
     if tensor.ndim > 1 or (tensor.ndim and len(tensor) != size):
         raise ValueError(
             f"connect_many({what}) is one share, or one for each of {size} flows, got shape {tuple(tensor.shape)}"

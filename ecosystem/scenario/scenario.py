@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import pandas as pd
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import a_seed, brief, switch, whole_number
+from ecosystem.core.check import a_seed, switch, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
 from ecosystem.orderings import synchronous
-from ecosystem.scenario import checks, copies, tables, whole
+from ecosystem.scenario import checks, copies, graphs, tables, whole
 from ecosystem.scenario.arrays import Built
 from ecosystem.scenario.bulk import check_name
 from ecosystem.scenario.descriptions import Flow, Member, check_parts, replaced
+from ecosystem.scenario.graphs import Weight
 from ecosystem.scenario.interventions import Connect, Join
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ class Scenario(Built):
         digraph: nx.DiGraph,
         *,
         member: Callable[[Any], Member],
-        flow: Callable[[Any, Any], Flow],
+        flow: Callable[..., Flow] | None = None,
+        real: float | Callable[[Any], float] | None = None,
+        weight: Weight = None,
+        merge: Callable[[list[float]], float] | None = None,
         name: str | None = None,
         rounds: int,
         samples: int | None = None,
@@ -91,25 +95,27 @@ class Scenario(Built):
     ) -> Scenario:
         """A scenario on any NetworkX digraph: ``member(node)`` for each node, ``flow(u, v)`` for each edge.
 
-        Nodes become strings. For an undirected graph pass ``graph.to_directed()``.
+        With ``real``, the share of real data that is left to who reads (a number, or a function of the node), weights
+        become shares, as :func:`~ecosystem.scenario.shares_of` makes them of ``weight`` and ``merge``, and flows are
+        ``flow(u, v, share)``, by default ``Flow(raw=share)``. Nodes become strings; the table ``members`` has whole
+        numbers in a column ``label``. For an undirected graph pass ``graph.to_directed()``.
+
+        >>> import networkx as nx
+        >>> from ecosystem import Location, Member, Scenario
+        >>> graph = nx.MultiDiGraph([(0, 2), (0, 2), (1, 2)])
+        >>> member = lambda node: Member(Location([0.0]), real=Location([1.0]))
+        >>> s = Scenario.from_graph(graph, member=member, real=0.25, merge=sum, rounds=1)
+        >>> s.describe()["flows"][["source", "target", "raw"]].values.tolist()
+        [['0', '2', 0.5], ['1', '2', 0.25]]
         """
-        if not isinstance(digraph, nx.Graph):
-            raise TypeError(f"from_graph(digraph) is a NetworkX DiGraph, got {brief(digraph)}")
-        if digraph.is_multigraph():
-            raise ValueError(
-                "from_graph takes graphs with one edge from u to v, and this one may have several; add them up: "
-                "nx.DiGraph(graph)"
-            )
-        if not digraph.is_directed():
-            raise ValueError("the coupling graph is directed; pass graph.to_directed() to couple both ways")
-        label: dict[Hashable, str] = {node: str(node) for node in digraph}
-        if len(set(label.values())) < len(label):
-            raise ValueError("two nodes of the graph have the same str(); relabel them first")
+        asked = list(graphs.edges_of(digraph, flow, real, weight, merge))
+        label = graphs.named(digraph)
         self = cls(name or digraph.name or "graph", rounds=rounds, samples=samples, ordering=ordering)
         for node in digraph:
             self.add(label[node], member(node))
-        for u, v in digraph.edges():
-            self.connect(label[u], label[v], flow(u, v))
+            self._graph.nodes[label[node]]["label"] = node
+        for u, v, made in asked:
+            self.connect(label[u], label[v], made())
         for v in self.names:
             whole.check_shares(v, self.incoming(v), self.member(v))
         return self

@@ -13,6 +13,7 @@ from ecosystem.rewards import Reward
 from ecosystem.scenario.blocks import Blocks, blocks_of, first_of_each
 from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.descriptions import Flow, in_tokens
+from ecosystem.scenario.graphs import numbers_of
 from ecosystem.scenario.interventions import Subject, effects
 from ecosystem.scenario.network import Network, standing_for_all
 from ecosystem.scenario.shares import curation
@@ -29,7 +30,8 @@ FLOWS = ("source", "target", "raw", "curated", "chosen_by", "transform", "delay"
 def member_table(scenario: Network) -> pd.DataFrame:
     """One row a member; ``curation`` is its level ``λ``, ``real`` what its flows leave over, in the first round.
 
-    ``later`` says in words what interventions make of it after that.
+    ``later`` says in words what interventions make of it after that. Where members are the nodes of a graph that were
+    whole numbers, ``label`` has these, missing for members that were added to them.
     """
     tastes, stand = _tastes(scenario), standing_for_all(scenario)
     kinds = [
@@ -47,7 +49,10 @@ def member_table(scenario: Network) -> pd.DataFrame:
     which = np.repeat(np.arange(len(stand)), [count for _, _, count in stand])
     said = dict(pd.DataFrame(kinds, columns=[name for name in MEMBERS if name not in _OF_MEMBERS]).take(which).items())
     columns = {name: column.array for name, column in said.items()} | _members_now(scenario)
-    return pd.DataFrame({name: columns[name] for name in MEMBERS}, columns=list(MEMBERS))
+    found = pd.DataFrame({name: columns[name] for name in MEMBERS}, columns=list(MEMBERS))
+    if blocks_of(scenario.graph) is None and (labels := numbers_of(scenario.graph)) is not None:
+        found["label"] = pd.array(labels, dtype="int64" if None not in labels else "Int64")
+    return found
 
 
 def _members_now(scenario: Network) -> dict[str, Any]:
