@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ecosystem.core.streams import Stream as Stream
     from ecosystem.curation import BestOf as BestOf
     from ecosystem.curation import Blind as Blind
+    from ecosystem.curation import Community as Community
     from ecosystem.curation import Crowd as Crowd
     from ecosystem.curation import Curator as Curator
     from ecosystem.curation import Drift as Drift
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Learner as Learner
     from ecosystem.curation import Luce as Luce
     from ecosystem.curation import Preferences as Preferences
+    from ecosystem.curation import Quota as Quota
     from ecosystem.curation import Shift as Shift
     from ecosystem.curation import Threshold as Threshold
     from ecosystem.curation import Tilt as Tilt
@@ -91,8 +93,8 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
-    "ecosystem.curation": "BestOf Blind Crowd Curator Drift Habit Learner Luce Preferences Shift Threshold Tilt "
-    "TopFraction Users Within",
+    "ecosystem.curation": "BestOf Blind Community Crowd Curator Drift Habit Learner Luce Preferences Quota Shift Threshold "
+    "Tilt TopFraction Users Within",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

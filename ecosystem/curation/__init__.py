@@ -2,10 +2,12 @@
 
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.choices import BestOf, Luce, TopFraction
+from ecosystem.curation.communities import Community
 from ecosystem.curation.crowd import Crowd
 from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
 from ecosystem.curation.preferences import Preferences
+from ecosystem.curation.quota import Quota
 from ecosystem.curation.seen import OfLaw, OfSamples, Seen
 from ecosystem.curation.tilts import Blind, Shift, Tilt
 from ecosystem.curation.users import Users
@@ -14,6 +16,7 @@ from ecosystem.curation.verifiers import Threshold, Within
 __all__ = [
     "BestOf",
     "Blind",
+    "Community",
     "Crowd",
     "Curator",
     "Drift",
@@ -23,6 +26,7 @@ __all__ = [
     "OfLaw",
     "OfSamples",
     "Preferences",
+    "Quota",
     "Seen",
     "Shift",
     "Slate",
