@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import TopFraction as TopFraction
     from ecosystem.curation import Users as Users
     from ecosystem.curation import Within as Within
+    from ecosystem.generators import Archive as Archive
     from ecosystem.generators import Categorical as Categorical
     from ecosystem.generators import ConditionalModel as ConditionalModel
     from ecosystem.generators import FlowMatching as FlowMatching
@@ -93,14 +94,14 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
-    "ecosystem.curation": "BestOf Blind Community Crowd Curator Drift Habit Learner Luce Preferences Quota Shift Threshold "
-    "Tilt TopFraction Users Within",
+    "ecosystem.curation": "BestOf Blind Community Crowd Curator Drift Habit Learner Luce Preferences Quota Shift "
+    "Threshold Tilt TopFraction Users Within",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
-    "ecosystem.generators": "Categorical ConditionalModel FlowMatching Gaussian GaussianMixture GenerativeModel "
-    "HoldThenDecay ImageFlow Location Ridge Training",
+    "ecosystem.generators": "Archive Categorical ConditionalModel FlowMatching Gaussian GaussianMixture "
+    "GenerativeModel HoldThenDecay ImageFlow Location Ridge Training",
     "ecosystem.generators.diffusion": "Diffusion",
     "ecosystem.generators.language": "LanguageModel load_base",
     "ecosystem.core.laws": "NoPopulationLaw",

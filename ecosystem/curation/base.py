@@ -17,6 +17,7 @@ from ecosystem.core.check import brief
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal, unknown
+from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Samples, outputs
 from ecosystem.core.stacking import Stackable
 from ecosystem.core.streams import Stream
@@ -48,15 +49,16 @@ class Slate(Protocol):
         ...
 
 
-_LAWS = ("law", "on_finite", "on_normal", "on_gaussian")
+_LAWS = ("law", "on_finite", "on_normal", "on_gaussian", "on_mixture")
 
 
 class Curator(Stackable, Claims, Drawing):
     """The contract of all curators: ``curate`` for samples, a law for the population, and what it says of itself.
 
     What it does to a law it says where it is known: ``on_finite`` on symbols, ``on_normal`` where a normal law meets a
-    linear reward, or ``law`` as a whole. A subclass that overrides ``curate`` or one of these and no more says nothing
-    again, whatever its parent has said, and has no law or no choice until it writes both: they would not agree.
+    linear reward, ``on_mixture`` where several wrote, or ``law`` as a whole. A subclass that overrides ``curate`` or
+    one of these and no more says nothing again, whatever its parent has said, and has no law or no choice until it
+    writes both: they would not agree.
 
     >>> from ecosystem.core.laws import Normal
     >>> from ecosystem.rewards import Linear
@@ -70,10 +72,11 @@ class Curator(Stackable, Claims, Drawing):
     """
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "law": ("curate", "on_finite", "on_normal", "on_gaussian"),
+        "law": ("curate", "on_finite", "on_normal", "on_gaussian", "on_mixture"),
         "on_finite": ("curate",),
         "on_normal": ("curate",),
         "on_gaussian": ("curate", "on_normal"),
+        "on_mixture": ("curate", "on_normal", "on_gaussian"),
         "curate": _LAWS,
         "needs_reward": ("curate", *_LAWS),
         "chooses": ("curate",),
@@ -138,6 +141,10 @@ class Curator(Stackable, Claims, Drawing):
         if direction is None:
             raise unknown(self, reward, law)
         return law.selected(direction, *self.on_normal(law.deviation(direction)))
+
+    def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
+        """What survives of a mixture whose components stay apart, as archives have them: a mixture again."""
+        raise unknown(self, reward, law)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Any:
         """One survivor for each of ``m`` samples, ``[m, *event]``; all three have the batch ``[m]``."""

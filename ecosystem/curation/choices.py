@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import brief, whole_number
+from ecosystem.core.laws import Law, Normal, unknown
 from ecosystem.core.memory import budget
+from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
+from ecosystem.curation.mixed import luce_mixture
 from ecosystem.rewards import Reward
 
 _MOST = 1_000_000  # candidates of one sample
@@ -64,6 +67,12 @@ class Luce(Curator):
 
     def on_normal(self, scale: Tensor) -> tuple[Tensor, Tensor]:
         return normal_luce(scale / self.temperature, self.k)
+
+    def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
+        direction = None if reward is None else reward.linear()
+        if direction is None or not isinstance(law.parts, Normal):
+            raise unknown(self, reward, law)
+        return luce_mixture(law, direction / self.temperature.unsqueeze(-1), self.k)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         """Gumbel-max: the largest of ``r/τ + Gumbel`` is a Luce choice."""

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.func import vjp
+from torch.func import jacrev, vjp
 
 # [n] to as many numbers of one kind after the other, each a function of its own number alone
 Grid = Callable[[Tensor], tuple[Tensor, ...]]
+Row = Callable[[Tensor], Tensor]  # [p] to [q]
 
 _NUMBERS = 16  # on grids at a time: their scratch stays in the cache
 
@@ -88,6 +89,52 @@ def _slopes(grid: Grid) -> Grid:
         return both[len(both) // 2 :]
 
     return slopes
+
+
+def by_row(function: Row, x: Tensor) -> Tensor:
+    """``function`` of every row of ``x [n, p]``, ``[n, q]``: equal rows once, and differentiable as :func:`by_grid` is.
+
+    >>> x = torch.tensor([[1.0, 2.0], [1.0, 2.0]], requires_grad=True)
+    >>> by_row(lambda row: row.prod().reshape(1), x).sum().backward()
+    >>> x.grad
+    tensor([[2., 1.],
+            [2., 1.]])
+    """
+    if forward_ad.unpack_dual(x).tangent is not None:
+        return torch.stack([function(row) for row in x])
+    return _OnRows.apply(x, function)[0] if x.requires_grad else _distinct_rows(function, x)
+
+
+class _OnRows(torch.autograd.Function):
+    """The values of a function of rows, ``[n, q]``, and their slopes ``[n, q, p]``, which are differentiable too."""
+
+    @staticmethod
+    def forward(x: Tensor, function: Row) -> tuple[Tensor, Tensor]:
+        return _distinct_rows(function, x), _distinct_rows(jacrev(function), x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.function = inputs[1]
+        ctx.save_for_backward(inputs[0], output[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, None]:
+        x, slopes = ctx.saved_tensors
+        total: Tensor | None = None
+        if grads[0] is not None:
+            total = (grads[0].unsqueeze(-2) @ slopes).squeeze(-2)
+        if grads[1] is not None:
+            flat = _OnRows.apply(x, lambda row: jacrev(ctx.function)(row).flatten())[1]
+            bent = (grads[1].flatten(1).unsqueeze(-2) @ flat).squeeze(-2)
+            total = bent if total is None else total + bent
+        return total, None
+
+
+def _distinct_rows(function: Row, x: Tensor) -> Tensor:
+    """Every different row once."""
+    different, where = torch.unique(x.detach(), dim=0, return_inverse=True)
+    return torch.stack([function(row) for row in different])[where]
 
 
 def _distinct(grid: Grid, x: Tensor) -> tuple[Tensor, ...]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.laws import Law, Normal, unknown
+from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, positive
@@ -48,6 +49,21 @@ class Tilt(Curator):
         if quadratic is not None:
             return _quadratic_tilt(law, quadratic[0] / tau, quadratic[1] / self.temperature)
         raise unknown(self, reward, law)
+
+    def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
+        """``w_j E_j[e^{r/τ}] / Σ`` of each component's own tilt."""
+        assert reward is not None
+        tau = self.temperature.unsqueeze(-1)
+        direction, quadratic = reward.linear(), reward.quadratic()
+        if not isinstance(law.parts, Normal) or (direction is None and quadratic is None):
+            raise unknown(self, reward, law)
+        if direction is not None:
+            odds, parts = _tilted_parts(law.parts, (direction / tau).unsqueeze(-2), None)
+        else:
+            assert quadratic is not None
+            eta = (quadratic[1] / self.temperature).unsqueeze(-1)
+            odds, parts = _tilted_parts(law.parts, (quadratic[0] / tau).unsqueeze(-2), eta)
+        return Mixture(_tilted(law.weights, odds), parts)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
         """Samples of the tilted law, from the same noise as the raw ones."""
@@ -106,6 +122,28 @@ def _tilted(p: Tensor, r: Tensor) -> Tensor:
     top = torch.where(p > 0, r, -torch.inf).amax(-1, keepdim=True)
     weighted = p * (r - top).clamp(max=_STEEPEST).exp()
     return weighted / weighted.sum(-1, keepdim=True)
+
+
+def _tilted_parts(law: Normal, direction: Tensor, curvature: Tensor | None) -> tuple[Tensor, Normal]:
+    """``log E[e^r]`` of normal laws and their tilts, ``r(x) = ⟨g, x⟩ − η/2·‖x‖²``.
+
+    About the mean ``r = r(m) + ⟨g − ηm, y⟩ − η/2·‖y‖²``: ``log E = r(m) + ½ hᵀΣ'h − ½ log det(I + ηΣ)``.
+    """
+    level = (direction * law.mean).sum(-1)
+    if curvature is None:
+        moved = law.spread(direction.expand_as(law.mean))
+        return level + 0.5 * (direction * moved).sum(-1), law.shift(moved)
+    level = level - 0.5 * curvature * law.mean.square().sum(-1)
+    slope = direction - curvature.unsqueeze(-1) * law.mean
+    centred = law.shift(-law.mean)
+    curvature = curvature.expand(level.shape)
+    tilted = _quadratic_tilt(centred, slope, curvature)
+    if law.scale is not None:
+        volume = law.mean.shape[-1] * (1 + curvature * law.scale**2).log()
+    else:
+        eye = torch.eye(law.mean.shape[-1], dtype=law.mean.dtype, device=law.mean.device)
+        volume = torch.linalg.slogdet(eye + curvature[..., None, None] * law.covariance)[1]
+    return level + 0.5 * (slope * tilted.mean).sum(-1) - 0.5 * volume, tilted.shift(law.mean)
 
 
 def _quadratic_tilt(law: Normal, direction: Tensor, curvature: Tensor) -> Normal:

@@ -37,7 +37,7 @@ def blocks_by_the_array(scenarios: Sequence[Scenario]) -> Blocks | None:
 
 def _alike(block: Any) -> bool:
     model, one = block.generators, block.one
-    if not isinstance(model, ClosedForm) or type(model).about is not ClosedForm.about:
+    if not isinstance(model, ClosedForm) or type(model).about is not ClosedForm.about or model.stores:
         return False
     return one.agent is None and one.learn is None and codec_of(model) is None
 

@@ -75,7 +75,9 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
     for names in groups.values():
         members = [[scenario.member(name) for scenario in scenarios] for name in names]
         first = members[0][0]
-        start = stacked_generators([[_fitted(m) for m in row] for row in members], replicates)
+        models = [[_fitted(m) for m in row] for row in members]
+        sampled = models[0][0].stores and scenarios[0].samples is not None  # it keeps the samples, however many
+        start = Looped.of(models, replicates) if sampled else stacked_generators(models, replicates)
         if isinstance(start, Looped):
             start.ask([[m.prompts for m in row] for row in members])
         ids = [index[name] for name in names]

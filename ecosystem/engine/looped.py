@@ -164,7 +164,7 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
     data = data if rng.keys.device == home else sent(data, rng.keys.device)
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
-        given = data if type(new).fit is GenerativeModel.fit else data.clone()
+        given = data if type(new).fit is GenerativeModel.fit or new.stores else data.clone()
         with seeded(rng, new.device):
             loss = new.fit(given, rng)
     if isinstance(new, ConditionalModel) and isinstance(data, Pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from ecosystem.engine.looped import Stack
 from ecosystem.engine.round import Round
 from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
+from ecosystem.generators.archive import two_laws
 
 
 def gather_population(now: Round, task: Task) -> Tensor:
@@ -25,9 +27,11 @@ def gather_population(now: Round, task: Task) -> Tensor:
     family = now.generators[task.cohort]
     if not isinstance(family, ClosedForm):
         raise NoPopulationLaw(f"the generator of {now.program.cohorts[task.cohort].names[int(task.rows[0])]!r}")
+    if family.stores and family.symbols is None:
+        _check_apart(now, task)
     total: Tensor | None = None
     for bundle in task.bundles:
-        values = family.statistic_of(bundle_law(now, bundle, family.symbols))
+        values = statistic_sent(now, family, bundle, _origins(now, bundle))
         part = _mixed(now, task, bundle, values)
         if total is None or now.program.differentiable:
             total = part if total is None else total + part
@@ -37,16 +41,42 @@ def gather_population(now: Round, task: Task) -> Tensor:
     return total
 
 
-def bundle_law(now: Round, bundle: Bundle, symbols: int | None) -> Law:
-    """The law of what each origin of a bundle sends, batch ``[origins, variants, replicates]``."""
+def _origins(now: Round, bundle: Bundle) -> Stack:
+    """What a bundle reads, batch ``[origins, variants, replicates]``."""
     stack = now.read(bundle)
     everything = bundle.in_order and len(bundle.source) == stack.batch_shape[0]
-    return sent(stack if everything else stack.take(bundle.source), bundle, symbols)
+    return stack if everything else stack.take(bundle.source)
+
+
+def statistic_sent(now: Round, family: Any, bundle: Bundle, origins: Stack) -> Tensor:
+    """What members of a family are told of the law that each origin sends, ``[origins, variants, replicates, Q]``.
+
+    By those who keep producers apart, on the shelf of whose it is.
+    """
+    values = family.statistic_of(sent(origins, bundle, family.symbols))
+    if not family.stores:
+        return values
+    names, index = family.names, now.program.index
+    shelf = bundle.component.new_full((len(index) + 1,), len(names))  # the last is real data, whose number is −1
+    for place, name in enumerate(names):
+        if name in index:
+            shelf[index[name]] = place
+    shelf[-1] = family.shelf(None)
+    producer = torch.from_numpy(now.state.wiring.producer).to(shelf.device)[bundle.component]
+    return family.shelved(values, torch.zeros_like(bundle.source).index_copy(0, bundle.origin, shelf[producer]))
 
 
 def sent(origins: Stack, bundle: Bundle, symbols: int | None) -> Law:
     """The law of what the consumers of a bundle, who know so many ``symbols``, get from each of its origins."""
     return received(origins.law(), bundle.users, bundle.transform, bundle.after, symbols)
+
+
+def _check_apart(now: Round, task: Task) -> None:
+    """Each shelf takes one law: two of one producer would be a mixture."""
+    parts, times = np.unique(np.stack([task.owner, task.producer]), axis=1, return_counts=True)
+    if (times > 1).any():
+        owner, producer = parts[:, times > 1][:, 0]
+        raise two_laws(now.program.names[producer], now.program.names[int(task.members[owner])])
 
 
 def _mixed(now: Round, task: Task, bundle: Bundle, values: Tensor) -> Tensor:

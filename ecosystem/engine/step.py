@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import one_line
-from ecosystem.core.samples import OWN, Pairs, Samples, TrainingSet
+from ecosystem.core.samples import OWN, REAL, Pairs, Samples, TrainingSet
 from ecosystem.engine.duty import at_home, due
 from ecosystem.engine.exact import draw_statistic
 from ecosystem.engine.lanes import LaneRound, are_few
@@ -241,8 +241,8 @@ def _one_by_one(now: Round, gathered: Samples | TrainingSet | Sets, due: Tensor)
     return gathered
 
 
-def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: TrainingSet) -> Any:
-    """The data set that one member in one replicate trains on, after its retention has looked at the fresh one."""
+def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: TrainingSet) -> TrainingSet:
+    """The set that one member in one replicate trains on, after its retention has looked at the fresh one."""
     retention = now.program.cohorts[task.cohort].retention
     kept = fresh
     if retention.remembers:
@@ -254,7 +254,7 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
     if now.ledger is not None:
         member, beside = now.whose(int(task.members[cell[0]]))
         now.ledger.trained((member, cell[1], cell[2] + beside), kept)
-    return kept.data
+    return kept
 
 
 def _refit_data(now: Round, task: Task, gathered: Sets, due: Tensor) -> Tensor:
@@ -263,13 +263,21 @@ def _refit_data(now: Round, task: Task, gathered: Sets, due: Tensor) -> Tensor:
     assert isinstance(stack, ClosedForm)
     out: Tensor | None = None
     for cell, fresh in gathered:
-        data = _kept_data(now, task, cell, fresh)
-        statistic = stack.take((int(task.rows[cell[0]]), *cell[1:])).statistic(data)
+        data = _kept_data(now, task, cell, fresh).data
+        statistic = stack.take((int(task.rows[cell[0]]), *cell[1:])).statistic(data)  # type: ignore[arg-type]
         if out is None:
             out = statistic.new_ones(*due.shape, len(statistic))
         out[cell] = statistic
     assert out is not None
     return out
+
+
+def _by_shelf(now: Round, model: Any, kept: TrainingSet) -> TrainingSet:
+    """A set whose origin is the shelf of whoever made each sample."""
+    origins, which = torch.unique(kept.origin, return_inverse=True)
+    makers = [None if origin == REAL else now.program.names[origin // 2] for origin in origins.tolist()]
+    shelves = torch.tensor([model.shelf(maker) for maker in makers], device=which.device)
+    return TrainingSet(kept.data, shelves[which], kept.round)
 
 
 def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -> Looped:
@@ -278,7 +286,8 @@ def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -
     models = old.models.copy()
     rng = now.stream("fit", task.places)
     for cell, fresh in gathered:
-        data = _kept_data(now, task, cell, fresh)
+        kept = _kept_data(now, task, cell, fresh)
+        data: Any = _by_shelf(now, models[cell], kept) if models[cell].stores else kept.data
         try:
             models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
         except Exception as error:

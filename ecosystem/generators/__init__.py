@@ -1,5 +1,6 @@
 """Generators: what a member is made of."""
 
+from ecosystem.generators.archive import Archive
 from ecosystem.generators.base import ConditionalModel, GenerativeModel
 from ecosystem.generators.categorical import Categorical
 from ecosystem.generators.closed_form import ClosedForm
@@ -13,6 +14,7 @@ from ecosystem.generators.sources import Empirical
 from ecosystem.generators.training import HoldThenDecay, Training
 
 __all__ = [
+    "Archive",
     "Categorical",
     "ClosedForm",
     "ConditionalModel",

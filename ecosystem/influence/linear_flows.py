@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ecosystem.core.memory import Watch, fitting
 from ecosystem.engine.bundles import Bundle
-from ecosystem.engine.population import gather_population, sent
+from ecosystem.engine.population import gather_population, statistic_sent
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.fits import Fit, jacobians, narrowed, widened
@@ -106,7 +106,7 @@ class LinearFlows:
         Q]``.
         """
         origins = with_vector(widened(self.producers(bundle), vector.shape[2]), vector)
-        return fit.stack.statistic_of(sent(origins, bundle, fit.stack.symbols))
+        return statistic_sent(self.now, fit.stack, bundle, origins)
 
     def moved(self, fit: Fit, bundle: Bundle, v: Tensor) -> Tensor:
         """How what each origin of a bundle sends moves, ``[origins, Q]``, when its producer moves by ``v [origins,

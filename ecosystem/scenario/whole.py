@@ -59,6 +59,10 @@ def check_scenario(scenario: Network) -> None:
     if not scenario.names:
         raise ValueError(f"scenario {scenario.name!r} has no members; add some: scenario.add(name, Member(...))")
     scenario.ordering.check(scenario.names)
+    for v in _archives(scenario):
+        member, flows = scenario.member(v), scenario.incoming(v, dormant=True)
+        population, real = scenario.samples is None, member.real is not None
+        member.generator.check_diet(v, flows, real, member.retention, population)  # type: ignore[operator]
     if scenario.samples is None:
         _check_laws(scenario)
     stage = Stage(scenario)
@@ -71,6 +75,14 @@ def check_scenario(scenario: Network) -> None:
                 stage.change(effect, f"{intervention} in round {round}")
                 touched |= dict.fromkeys(stage.readers(effect.subject))
         stage.check_diets(touched, f" from round {round} on")
+
+
+def _archives(scenario: Network) -> list[str]:
+    """The members on whose shelves others write."""
+    blocks = blocks_of(scenario.graph)
+    if blocks is None:
+        return [name for name in scenario.names if scenario.member(name).generator.stores]
+    return [name for block in blocks.members if block.one.generator.stores for name in block.names]
 
 
 def _unsure(scenario: Network) -> list[str]:

@@ -8,6 +8,7 @@ and ``replicate`` (:meth:`View.frame` makes one), which becomes a table of the r
 from ecosystem.running.measures.contract import Exact, exact
 from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
 from ecosystem.running.measures.laws import data_distance, distances, effective_number, entropy, total_variance
+from ecosystem.running.measures.survivors import survivors
 from ecosystem.running.measures.view import View
 from ecosystem.running.measures.watching import watching
 
@@ -24,6 +25,7 @@ __all__ = [
     "entropy",
     "exact",
     "sources",
+    "survivors",
     "tastes",
     "total_variance",
     "watching",

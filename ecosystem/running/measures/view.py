@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Samples, TokenCodec
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Users
+from ecosystem.engine.audience import NOWHERE, in_cell
 from ecosystem.engine.judging import alignments, answers, opinion, users_of
 from ecosystem.engine.looped import Looped, copied
 from ecosystem.engine.program import Program
@@ -164,6 +166,27 @@ class View:
         self._place(name)
         found = users_of(self._stage.state, self._stage.program.index[name], variant, replicate)
         return None if found is None else found.map(torch.clone)
+
+    def shelves(self, variant: int = 0, replicate: int = 0) -> Iterator[tuple[str, str, Any, Users | None, bool]]:
+        """The flows out of archives that carry something in a variant and replicate: source, target, the archive.
+
+        And its users, None of raw flows, and whether they choose after a transform.
+        """
+        state, program = self._stage.state, self._stage.program
+        stores = [program.scenarios[0].member(name).generator.stores for name in self.names]
+        for i, producer in enumerate(state.wiring.producer.tolist()):
+            share = state.shares[i].expand(state.alive.shape)[variant, replicate]
+            if producer < 0 or not stores[producer] or not bool(share):
+                continue
+            part = state.wiring.components[i]
+            c, row = program.places[self.names[producer]]
+            stack, cell = state.now[c], (row, variant, replicate)
+            archive = (
+                copy.deepcopy(stack.models[cell]) if isinstance(stack, Looped) else stack.take(cell).map(torch.clone)
+            )
+            users = None if part.users == NOWHERE else in_cell(state.audience.at(part.users), variant, replicate)
+            after = users is not None and part.after and part.transform != NOWHERE
+            yield self.names[producer], self.names[part.target], archive, users, after
 
     def parts(self) -> list[Part]:
         """All members, those of one kind of generator and of real data together, for measures of laws."""
