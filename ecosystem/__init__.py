@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from ecosystem.scenario.interventions import Join as Join
     from ecosystem.scenario.interventions import Leave as Leave
     from ecosystem.scenario.interventions import Thaw as Thaw
+    from ecosystem.scenario.provenance import Provenance as Provenance
     from ecosystem.schedules import at as at
     from ecosystem.schedules import every as every
     from ecosystem.schedules import never as never
@@ -113,6 +114,7 @@ _HOMES = {
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",
     "ecosystem.scenario": "Scenario",
+    "ecosystem.scenario.provenance": "Provenance",
     "ecosystem.schedules": "at every never poisson",
     "ecosystem.core.streams": "Stream",
     "ecosystem.study": "Study",
