@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from ecosystem.curation import Users as Users
     from ecosystem.curation import Within as Within
     from ecosystem.generators import Archive as Archive
+    from ecosystem.generators import Asking as Asking
     from ecosystem.generators import Categorical as Categorical
+    from ecosystem.generators import ConditionalCategorical as ConditionalCategorical
+    from ecosystem.generators import ConditionalGaussian as ConditionalGaussian
     from ecosystem.generators import ConditionalModel as ConditionalModel
     from ecosystem.generators import FlowMatching as FlowMatching
     from ecosystem.generators import Gaussian as Gaussian
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from ecosystem.generators import GenerativeModel as GenerativeModel
     from ecosystem.generators import HoldThenDecay as HoldThenDecay
     from ecosystem.generators import ImageFlow as ImageFlow
+    from ecosystem.generators import InputOf as InputOf
     from ecosystem.generators import Location as Location
     from ecosystem.generators import Ridge as Ridge
     from ecosystem.generators import Training as Training
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from ecosystem.rewards import Distance as Distance
     from ecosystem.rewards import HueBand as HueBand
     from ecosystem.rewards import Linear as Linear
+    from ecosystem.rewards import OfInput as OfInput
     from ecosystem.rewards import OfPairs as OfPairs
     from ecosystem.rewards import Preference as Preference
     from ecosystem.rewards import Quadratic as Quadratic
@@ -101,8 +106,8 @@ _HOMES = {
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
-    "ecosystem.generators": "Archive Categorical ConditionalModel FlowMatching Gaussian GaussianMixture "
-    "GenerativeModel HoldThenDecay ImageFlow Location Ridge Training",
+    "ecosystem.generators": "Archive Asking Categorical ConditionalCategorical ConditionalGaussian ConditionalModel "
+    "FlowMatching Gaussian GaussianMixture GenerativeModel HoldThenDecay ImageFlow InputOf Location Ridge Training",
     "ecosystem.generators.diffusion": "Diffusion",
     "ecosystem.generators.language": "LanguageModel load_base",
     "ecosystem.core.laws": "NoPopulationLaw",
@@ -110,7 +115,8 @@ _HOMES = {
     "ecosystem.running.recording": "Record",
     "ecosystem.running.until": "settled",
     "ecosystem.retention": "accumulate fade refresh replace resample subsample window",
-    "ecosystem.rewards": "Distance HueBand Linear OfPairs Preference Quadratic Realism Tabular TextReward WeightedSum",
+    "ecosystem.rewards": "Distance HueBand Linear OfInput OfPairs Preference Quadratic Realism Tabular TextReward "
+    "WeightedSum",
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",
     "ecosystem.scenario": "Scenario",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, reduce
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -34,7 +34,9 @@ class NoPopulationLaw(ValueError):
 
 
 class Taste(Protocol):
-    """What a law asks of a reward: its value for every symbol, and whether it is ``⟨g, x⟩``."""
+    """What a law asks of a reward: its value for every symbol, and whether it is ``⟨g, x⟩``, or of inputs alone."""
+
+    of_inputs: ClassVar[bool]
 
     def on_symbols(self, law: Finite) -> Tensor:
         """Broadcastable to ``[*batch, n]``."""

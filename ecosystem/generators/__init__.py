@@ -4,6 +4,7 @@ from ecosystem.generators.archive import Archive
 from ecosystem.generators.base import ConditionalModel, GenerativeModel
 from ecosystem.generators.categorical import Categorical
 from ecosystem.generators.closed_form import ClosedForm
+from ecosystem.generators.conditional import Asking, ConditionalCategorical, ConditionalGaussian, InputOf
 from ecosystem.generators.flow_matching import FlowMatching
 from ecosystem.generators.gaussian import Gaussian
 from ecosystem.generators.image_flow import ImageFlow
@@ -15,8 +16,11 @@ from ecosystem.generators.training import HoldThenDecay, Training
 
 __all__ = [
     "Archive",
+    "Asking",
     "Categorical",
     "ClosedForm",
+    "ConditionalCategorical",
+    "ConditionalGaussian",
     "ConditionalModel",
     "Empirical",
     "FlowMatching",
@@ -25,6 +29,7 @@ __all__ = [
     "GenerativeModel",
     "HoldThenDecay",
     "ImageFlow",
+    "InputOf",
     "Location",
     "Ridge",
     "Training",

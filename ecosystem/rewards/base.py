@@ -65,8 +65,10 @@ class Reward(Named, Stackable, Claims):
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {
         **dict.fromkeys(("state", "features"), _VALUES),
         **dict.fromkeys(("moments", "on_symbols", "linear", "quadratic", "of_texts"), ("__call__", "judge")),
+        "of_inputs": ("__call__", "judge", "on_symbols"),
     }
     of_pairs: ClassVar[bool] = False
+    of_inputs: ClassVar[bool] = False  # of rows (input, output) it looks at the input alone: ``on_symbols`` of these
     of_texts: ClassVar[bool] = False  # it reads pairs by their own codec, whatever their tokens
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import one_number
-from ecosystem.core.laws import Finite, Moments
+from ecosystem.core.labelled import Labelled
+from ecosystem.core.laws import Finite, Moments, NoPopulationLaw
 from ecosystem.core.samples import Samples
 from ecosystem.rewards.base import Features, Reward, aligned, as_numbers
 
@@ -176,6 +177,39 @@ class Tabular(Reward):
 
     def __repr__(self) -> str:
         return f"Tabular({_numbers(self.values)})"
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class OfInput(Tabular):
+    """``r(c, x) = values[c]`` of rows ``(c, x)`` whose first number is an input: a taste for captions, say.
+
+    Raises
+    ------
+    ValueError
+        If there is not one value for each input of the law that it meets.
+
+    >>> OfInput([0.0, 2.0])(torch.tensor([[1.0, 0.3], [0.0, 5.0]]))
+    tensor([2., 0.], dtype=torch.float64)
+    """
+
+    of_inputs = True
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return super().__call__(x[..., 0].long())
+
+    def on_symbols(self, law: Finite) -> Tensor:
+        inputs = law.probabilities.shape[-1]
+        if self.values.shape[-1] != inputs:
+            raise ValueError(f"{self} has {self.values.shape[-1]} values for {inputs} inputs; give one for each")
+        return self.values
+
+    def moments(self, law: Moments) -> Tensor:
+        if not isinstance(law, Labelled):
+            raise NoPopulationLaw(f"the expectation of the reward {self} under a law that does not tell inputs")
+        return (law.inputs * self.on_symbols(Finite(law.inputs))).sum(-1)
+
+    def __repr__(self) -> str:
+        return f"OfInput({_numbers(self.values)})"
 
 
 def negated(reward: Reward) -> Reward:
