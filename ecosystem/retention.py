@@ -50,11 +50,17 @@ class Retention(Claims, Drawing):
         "remembers": ("pool", "keep"),
         "averages": ("pool", "keep"),
         "on_data": ("pool",),
+        "newest": ("pool", "keep"),
     }
     DRAWING = ("keep",)
     on_data: ClassVar[bool] = False  # the choice can only be made on the data, not on their statistics
     remembers: ClassVar[bool] = True  # anything is kept from round to round
     averages: ClassVar[bool] = False  # everything ever seen counts alike: a ``1/t``-step average
+
+    @property
+    def newest(self) -> int | None:
+        """Of how many of the newest rounds everything counts alike, if that is all that it does; else None."""
+        return None
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -85,6 +91,10 @@ class replace(Retention):
     """Only the newest round's data."""
 
     remembers = False
+
+    @property
+    def newest(self) -> int:
+        return 1
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         return fresh, {}
@@ -117,6 +127,10 @@ class window(Retention):
 
     def __post_init__(self) -> None:
         whole_number(self.rounds, "window(rounds)", 1, high=1_000_000)
+
+    @property
+    def newest(self) -> int:
+        return self.rounds
 
     def pool(self, memory: Memory, fresh: Tensor) -> tuple[Tensor, Memory]:
         past = memory.get("past", fresh.new_zeros(*fresh.shape, self.rounds - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -204,6 +205,71 @@ def test_an_archive_of_symbols_remembers_as_members_do() -> None:
     held = s.run().parameters
     assert held["all"]["held"].flatten().tolist() == pytest.approx([1 / 3, 2 / 3])
     assert held["two"]["held"].flatten().tolist() == [0.0, 1.0]
+
+
+def moving(samples: int | None = None, rounds: int = 4) -> Scenario:
+    """One of two writers moves, and the archive keeps the last three rounds."""
+    s = Scenario("moving", rounds=rounds, samples=samples)
+    first = Gaussian([0.0], [[1.0]])
+    s.add("a", Member(first, real=Location([2.0], 0.5)))
+    s.add("b", Member(Location([1.0]), schedule=never))
+    s.add("web", Member(Archive({"a": first, "b": first}), retention=window(3)))
+    s.add("reader", Member(Gaussian([0.0], [[1.0]]), reward=Linear([1.0]), curator=Luce(3)))
+    s.connect("a", "a", Flow(raw=0.5))
+    for name in "ab":
+        s.connect(name, "web", Flow(raw=0.5))
+    s.connect("web", "reader", Flow(curated=1.0, chosen_by="consumer"))
+    return s
+
+
+def test_normal_laws_of_a_window_stand_beside_each_other() -> None:
+    """The reader of round 4 sees what ``a`` was in rounds 0 to 2, and ``b`` thrice; samples keep to it."""
+    means = [0.0, 1.0, 1.5]
+    spreads = [1.0, 0.5 * (1 + 0.25) + 1.0, 0.0]
+    spreads[2] = 0.5 * (spreads[1] + 0.25) + 0.25
+    web = [*(Gaussian([m], [[v]]) for m, v in zip(means, spreads, strict=True)), *[Location([1.0])] * 3]
+    known: Any = Luce(3).law(Archive({str(i): model for i, model in enumerate(web)}).law(), Linear([1.0]))
+    run, sampled = moving().run(record=RECORD), moving(samples=1500).run(seed=3, replicates=16, record=RECORD)
+    assert float(run.parameters["reader"]["mean"]) == pytest.approx(float(known.mean), abs=1e-12)
+    assert float(run.parameters["reader"]["covariance"]) == pytest.approx(float(known.covariance), abs=1e-12)
+    found = sampled.parameters["reader"]["mean"].flatten()
+    assert abs(float(found.mean() - known.mean)) < 4 * float(found.std()) / 16**0.5
+    one, many = (r.survivors.query("round == 3 and producer == 'a'")["share"] for r in (run, sampled))
+    assert one.item() == pytest.approx(float(known.weights[:3].sum()), abs=1e-12)
+    assert abs(many.mean() - one.item()) < 4 * many.std() / 16**0.5
+
+
+def test_a_memory_changes_how_fast_an_archive_settles_and_not_where() -> None:
+    s = commons("location", Tilt(3.0))
+    kept = s.with_member("web", retention=window(2))
+    pd.testing.assert_frame_equal(influence(kept).matrix, influence(s).matrix, rtol=1e-9)
+    assert stability(kept).radius > stability(s).radius + 0.01
+
+
+def test_a_window_of_ones_own_does_not_inherit_what_its_memory_is() -> None:
+    """It says no more that the newest rounds count alike, so laws that rest on it are refused."""
+
+    class fading(window):
+        def pool(self, memory, fresh):
+            return fresh, {}
+
+    assert window(3).newest == 3 and fading(3).newest is None
+    with pytest.raises(NoPopulationLaw, match="the archive 'web' of vectors"):
+        read(Luce(2), retention=fading(3)).check()
+
+
+def test_a_member_that_is_called_real_takes_no_shelf_of_real_data() -> None:
+    """It writes elsewhere; what comes from real data is not lost."""
+    s = Scenario("called", rounds=1)
+    human = Location([2.0])
+    s.add("real", Member(Location([0.0]), schedule=never))
+    s.add("a", Member(Location([1.0]), schedule=never))
+    s.add("web", Member(Archive({"a": human, "real": human}), real=human, reward=Linear([1.0])))
+    s.connect("a", "web", Flow(raw=0.5))
+    assert s.run().rounds.query("member == 'web' and round == 1")["alignment"].item() == 1.5
+    s.connect("real", "web", Flow(raw=0.1))
+    with pytest.raises(ValueError, match="a member 'real' and real data write on one shelf of 'web'"):
+        s.check()
 
 
 @pytest.mark.parametrize(("retention", "kept"), [(None, 50), (accumulate(), 200), (window(3), 150)])

@@ -18,7 +18,7 @@ from ecosystem.engine.stacks import span
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.base import codec_of
 from ecosystem.generators.sources import as_source
-from ecosystem.retention import Retention
+from ecosystem.retention import Retention, replace
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.descriptions import Member
 
@@ -75,14 +75,30 @@ def member_cohorts(scenarios: Sequence[Scenario], replicates: int) -> list[Cohor
     for names in groups.values():
         members = [[scenario.member(name) for scenario in scenarios] for name in names]
         first = members[0][0]
-        models = [[_fitted(m) for m in row] for row in members]
-        sampled = models[0][0].stores and scenarios[0].samples is not None  # it keeps the samples, however many
-        start = Looped.of(models, replicates) if sampled else stacked_generators(models, replicates)
+        models, retention = [[_fitted(m) for m in row] for row in members], first.retention
+        if not models[0][0].stores:
+            start = stacked_generators(models, replicates)
+        elif scenarios[0].samples is not None:  # it keeps the samples, however many
+            start = Looped.of(models, replicates)
+        else:
+            models, retention = _with_shelves(models, retention)
+            start = stacked_generators(models, replicates)
         if isinstance(start, Looped):
             start.ask([[m.prompts for m in row] for row in members])
         ids = [index[name] for name in names]
-        cohorts.append(Cohort(names, ids, start, first.retention, _acts(first.agent)))
+        cohorts.append(Cohort(names, ids, start, retention, _acts(first.agent)))
     return cohorts
+
+
+def _with_shelves(models: list[list[Any]], retention: Retention) -> tuple[list[list[Any]], Retention]:
+    """Archives on the population, and what is left for their retention to do.
+
+    Laws of symbols are averaged as statistics are; normal laws of some rounds stand beside each other.
+    """
+    rounds = retention.newest
+    if models[0][0].symbols is not None or rounds is None or rounds == 1:
+        return models, retention
+    return [[model.remembering(rounds) for model in row] for row in models], replace()
 
 
 def stacked_generators(models: Sequence[Sequence[GenerativeModel]], replicates: int) -> Stack:

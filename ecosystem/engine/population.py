@@ -16,7 +16,7 @@ from ecosystem.engine.looped import Stack
 from ecosystem.engine.round import Round
 from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
-from ecosystem.generators.archive import two_laws
+from ecosystem.generators.archive import HUMAN, two_laws
 
 
 def gather_population(now: Round, task: Task) -> Tensor:
@@ -56,12 +56,13 @@ def statistic_sent(now: Round, family: Any, bundle: Bundle, origins: Stack) -> T
     values = family.statistic_of(sent(origins, bundle, family.symbols))
     if not family.stores:
         return values
-    names, index = family.names, now.program.index
-    shelf = bundle.component.new_full((len(index) + 1,), len(names))  # the last is real data, whose number is −1
-    for place, name in enumerate(names):
+    index = now.program.index
+    shelf = bundle.component.new_full((len(index) + 1,), len(family.names))  # the last is real data, whose number is −1
+    for place, name in enumerate(family.names):
         if name in index:
             shelf[index[name]] = place
-    shelf[-1] = family.shelf(None)
+        if name == HUMAN:
+            shelf[-1] = place
     producer = torch.from_numpy(now.state.wiring.producer).to(shelf.device)[bundle.component]
     return family.shelved(values, torch.zeros_like(bundle.source).index_copy(0, bundle.origin, shelf[producer]))
 

@@ -34,6 +34,7 @@ from ecosystem.engine.stacks import restored, spread, written
 from ecosystem.engine.state import Memory, State, merged
 from ecosystem.engine.waves import Plan, Task
 from ecosystem.generators import ClosedForm, GenerativeModel
+from ecosystem.generators.archive import HUMAN
 
 EXPLODED = 1e12  # a parameter beyond which a replicate counts as diverged
 
@@ -275,8 +276,8 @@ def _refit_data(now: Round, task: Task, gathered: Sets, due: Tensor) -> Tensor:
 def _by_shelf(now: Round, model: Any, kept: TrainingSet) -> TrainingSet:
     """A set whose origin is the shelf of whoever made each sample."""
     origins, which = torch.unique(kept.origin, return_inverse=True)
-    makers = [None if origin == REAL else now.program.names[origin // 2] for origin in origins.tolist()]
-    shelves = torch.tensor([model.shelf(maker) for maker in makers], device=which.device)
+    makers = [HUMAN if origin == REAL else now.program.names[origin // 2] for origin in origins.tolist()]
+    shelves = torch.tensor([model.names.index(maker) for maker in makers], device=which.device)
     return TrainingSet(kept.data, shelves[which], kept.round)
 
 

@@ -29,7 +29,8 @@ class Archive(ClosedForm):
     of it see candidates of all shelves, so they choose between producers. What it keeps over rounds is for its
     member's retention to say.
 
-    On the population shelves hold laws: of symbols with any retention, of vectors normal ones, without memory. With
+    On the population shelves hold laws: of symbols with any retention, of vectors normal ones, of the newest rounds
+    (``replace``, ``window``; everything ever written would be a mixture that grows). With
     samples an archive keeps the samples themselves, and readers draw from these with replacement: any generator may
     write there. What survives of whom is told by ``Record(measures=[survivors])``.
 
@@ -107,6 +108,7 @@ class Archive(ClosedForm):
             return Finite(self.held.sum(-2))
         size = _dimension(self.width)
         weights, rest = self.held[..., 0], self.held[..., 1:] / _safe(self.held[..., :1])
+        weights = weights / weights.sum(-1, keepdim=True) if weights.shape[-1] > len(self.names) else weights
         return Mixture(weights, Normal(rest[..., :size], rest[..., size:].unflatten(-1, (size, size))))
 
     def noise(self, n: int, rng: Stream) -> Tensor:
@@ -130,18 +132,20 @@ class Archive(ClosedForm):
             )
         return torch.cat([torch.ones_like(law.mean[..., :1]), law.mean, law.covariance.flatten(-2)], -1)
 
-    def shelf(self, producer: str | None) -> int:
-        """The place of a producer (None: real data) in ``names``; behind them all without any."""
-        name = HUMAN if producer is None else producer
-        return self.names.index(name) if name in self.names else len(self.names)
-
     def shelved(self, values: Tensor, shelf: Tensor) -> Tensor:
         """What some producers send ``[origins, ..., q]``, on its ``shelf [origins]``, ``[origins, ..., C·q]``."""
         mark = shelf.unsqueeze(-1) == torch.arange(len(self.names), device=shelf.device)
         return (mark.reshape(len(shelf), *(1,) * (values.ndim - 2), -1, 1) * values.unsqueeze(-2)).flatten(-2)
 
     def refit(self, statistic: Tensor) -> Self:
-        return self.rebuild({"held": statistic.unflatten(-1, self.held.shape[-2:])})
+        newest = statistic.unflatten(-1, (len(self.names), -1))
+        older = self.held[..., : self.held.shape[-2] - len(self.names), :]
+        return self.rebuild({"held": torch.cat([newest, older], -2) if older.shape[-2] else newest})
+
+    def remembering(self, rounds: int) -> Self:
+        """The same with room for the shelves of so many rounds, the newest in front; what stands there goes first."""
+        blank = self.held.new_zeros((rounds - 1) * len(self.names), self.held.shape[-1])
+        return self.rebuild({"held": torch.cat([blank, self.held])})
 
     def tangent(self, change: Tensor) -> Tensor:
         return change - change.mean(-1, keepdim=True) if self.symbols is not None else change
@@ -163,7 +167,7 @@ class Archive(ClosedForm):
         both = [u for u, flow in written.items() if flow.raw and flow.curated]
         if both:
             raise two_laws(both[0], name)
-        if retention.remembers:
+        if retention.newest is None:
             raise NoPopulationLaw(f"the archive {name!r} of vectors with {retention}, a mixture that grows each round,")
 
     # -- with samples ----------------------------------------------------------------------------------------------
@@ -197,17 +201,18 @@ class Archive(ClosedForm):
             users = None
         if self._buffers.get("kept") is not None:
             return _of_samples(self, users)
-        weights = self.held.sum(-1) if self.symbols is not None and self.width else self.held[..., 0]
-        if users is None or not self.width:
-            return weights if users is None else torch.full_like(weights, torch.nan)
+        if not self.width:
+            return self.held[..., 0] if users is None else torch.full_like(self.held[..., 0], torch.nan)
         if self.symbols is not None:
+            if users is None:
+                return self.held.sum(-1)
             law = cast(Finite, self.law())
             kept = users.law(law).probabilities / _safe(law.probabilities)
             return (self.held * kept.unsqueeze(-2)).sum(-1)
-        law = users.law(self.law())
+        law = self.law() if users is None else users.law(self.law())
         if not isinstance(law, Mixture):
-            raise NoPopulationLaw(f"whose it is what {users.curator} keeps of an archive")
-        return law.weights
+            raise NoPopulationLaw(f"whose it is what {users and users.curator} keeps of an archive")
+        return law.weights.unflatten(-1, (-1, len(self.names))).sum(-2)
 
 
 class _First:
