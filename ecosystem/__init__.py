@@ -13,22 +13,29 @@ if TYPE_CHECKING:
     from ecosystem.core.samples import Pairs as Pairs
     from ecosystem.core.streams import Stream as Stream
     from ecosystem.curation import BestOf as BestOf
+    from ecosystem.curation import BestResponse as BestResponse
     from ecosystem.curation import Blind as Blind
+    from ecosystem.curation import Capacity as Capacity
     from ecosystem.curation import Community as Community
     from ecosystem.curation import Crowd as Crowd
     from ecosystem.curation import Curator as Curator
+    from ecosystem.curation import Demand as Demand
     from ecosystem.curation import Drift as Drift
     from ecosystem.curation import Habit as Habit
+    from ecosystem.curation import Intake as Intake
     from ecosystem.curation import Learner as Learner
     from ecosystem.curation import Luce as Luce
     from ecosystem.curation import Preferences as Preferences
     from ecosystem.curation import Quota as Quota
+    from ecosystem.curation import Replicator as Replicator
     from ecosystem.curation import Shift as Shift
+    from ecosystem.curation import Softmax as Softmax
     from ecosystem.curation import Threshold as Threshold
     from ecosystem.curation import Tilt as Tilt
     from ecosystem.curation import TopFraction as TopFraction
     from ecosystem.curation import Users as Users
     from ecosystem.curation import Within as Within
+    from ecosystem.curation import Writing as Writing
     from ecosystem.generators import Archive as Archive
     from ecosystem.generators import Asking as Asking
     from ecosystem.generators import Categorical as Categorical
@@ -100,8 +107,8 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
-    "ecosystem.curation": "BestOf Blind Community Crowd Curator Drift Habit Learner Luce Preferences Quota Shift "
-    "Threshold Tilt TopFraction Users Within",
+    "ecosystem.curation": "BestOf BestResponse Blind Capacity Community Crowd Curator Demand Drift Habit Intake "
+    "Learner Luce Preferences Quota Replicator Shift Softmax Threshold Tilt TopFraction Users Within Writing",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

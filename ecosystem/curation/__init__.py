@@ -4,6 +4,17 @@ from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.choices import BestOf, Luce, TopFraction
 from ecosystem.curation.communities import Community
 from ecosystem.curation.crowd import Crowd
+from ecosystem.curation.demand import (
+    BestResponse,
+    Capacity,
+    Demand,
+    Intake,
+    Lever,
+    Replicator,
+    Softmax,
+    Switching,
+    Writing,
+)
 from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
 from ecosystem.curation.preferences import Preferences
@@ -15,25 +26,34 @@ from ecosystem.curation.verifiers import Threshold, Within
 
 __all__ = [
     "BestOf",
+    "BestResponse",
     "Blind",
+    "Capacity",
     "Community",
     "Crowd",
     "Curator",
+    "Demand",
     "Drift",
     "Habit",
+    "Intake",
     "Learner",
+    "Lever",
     "Luce",
     "OfLaw",
     "OfSamples",
     "Preferences",
     "Quota",
+    "Replicator",
     "Seen",
     "Shift",
     "Slate",
+    "Softmax",
+    "Switching",
     "Threshold",
     "Tilt",
     "TopFraction",
     "Users",
     "Within",
+    "Writing",
     "luce_survivors",
 ]

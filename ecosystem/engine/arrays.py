@@ -39,7 +39,7 @@ def _alike(block: Any) -> bool:
     model, one = block.generators, block.one
     if not isinstance(model, ClosedForm) or type(model).about is not ClosedForm.about or model.stores:
         return False
-    return one.agent is None and one.learn is None and codec_of(model) is None
+    return one.agent is None and one.learn is None and one.demand is None and codec_of(model) is None
 
 
 def block_cohorts(blocks: Blocks, replicates: int) -> list[Cohort]:

@@ -13,8 +13,9 @@ from torch import Tensor
 from ecosystem.curation import Users
 from ecosystem.engine.arrays import BlockWiring, block_sources, block_whole, blocks_by_the_array
 from ecosystem.engine.audience import NONE, Audience, Place
-from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stacked_generators
+from ecosystem.engine.cohorts import Cohort, Registry, generator_kind, stack_grid, stacked_generators
 from ecosystem.engine.looped import Looped, Stack
+from ecosystem.engine.pools import Group
 from ecosystem.engine.wiring import CURATED, RAW, REAL, Columns, Component, Judge, Wiring, drawn_whole, filled, steady
 from ecosystem.generators import GenerativeModel
 from ecosystem.generators.sources import as_source
@@ -49,7 +50,7 @@ class Wired:
         else:
             whole = drawn_whole(components, self.audience, len(self.names), looped)
         self.looped = frozenset(looped)
-        self.wiring = Wiring(self.names, components, judges, direct, whole)
+        self.wiring = Wiring(self.names, components, judges, direct, whole, self._groups() if blocks is None else ())
         self.shares: Tensor = filled(self.wiring, shares)
 
     def _one_by_one(self, cohorts: Sequence[Cohort], build_samples: bool) -> Listed:
@@ -68,6 +69,21 @@ class Wired:
         direct = np.array([self._direct(v, cohorts, build_samples) for v in self.names])
         declared = torch.tensor(shares, dtype=torch.float64).reshape(len(shares), len(self.scenarios), 1)
         return tuple(components), declared, judges, direct
+
+    def _groups(self) -> tuple[Group, ...]:
+        """Users who choose between members, one after the other."""
+        groups: list[Group] = []
+        for name in self.names:
+            given = [scenario.member(name).demand for scenario in self.scenarios]
+            demands = [demand for demand in given if demand is not None]
+            if not demands:
+                continue
+            if len(demands) < len(given) or len({demand.kind() for demand in demands}) > 1:
+                raise ValueError(
+                    f"variants must have one shape, but the demand of {name!r} differs in kind: {given[:3]}"
+                )
+            groups.append(Group(name, stack_grid([demands]).take(0), groups[-1].span.stop if groups else 0))
+        return tuple(groups)
 
     def _by_the_array(self, blocks: Blocks, cohorts: Sequence[Cohort]) -> Listed:
         """The same of members and flows that stand in blocks."""

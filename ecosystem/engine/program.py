@@ -20,6 +20,7 @@ from ecosystem.engine.cohorts import Cohort, Registry, member_cohorts
 from ecosystem.engine.compiling import Wired
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.placing import Home
+from ecosystem.engine.pools import Group, begun
 from ecosystem.engine.stacks import span
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
@@ -187,7 +188,7 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
         round=0,
         past=(stacks,) * (depth + 1),
         memories=({},) * len(cohorts),
-        wiring=wired.wiring,
+        wiring=wired.wiring if home.usual else wired.wiring.changed(groups=at_home(wired.wiring.groups, home)),
         declared=home.tensor(wired.shares),
         shares=home.tensor(wired.shares),
         absent=frozenset(absent),
@@ -196,8 +197,14 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
         active=active.to(home.device),
         frozen=torch.zeros_like(active).to(home.device),
         alive=torch.ones(cell, dtype=torch.bool, device=home.device),
+        weights=home.tensor(begun(wired.wiring.groups, *cell)),
     )
     return state.changed(shares=in_effect(state))
+
+
+def at_home(groups: Sequence[Group], home: Home) -> tuple[Group, ...]:
+    """Users who choose between members, where all else lives."""
+    return tuple(replace(group, demand=home.stack(group.demand)) for group in groups)
 
 
 def _clocks(scenarios: Sequence[Scenario]) -> Iterator[tuple[Tensor, Schedule]]:

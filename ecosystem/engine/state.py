@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ecosystem.engine.audience import Audience
 from ecosystem.engine.looped import Stack
+from ecosystem.engine.pools import weighed
 from ecosystem.engine.stacks import columns, with_columns
 from ecosystem.engine.wiring import Wiring, filled, parts_of
 from ecosystem.schedules import Schedule
@@ -38,7 +39,8 @@ class State:
     ``past[d][c]`` is cohort ``c`` as it was ``d`` rounds ago, ``past[0]`` as it is now; ``memories[c]`` what its
     retention has kept. ``declared [components, variants, replicates or 1]`` are the shares that diets name, ``shares``
     those of them that are there (neither end of the flow is ``absent``) with real data for the rest. ``active``,
-    ``frozen [members, variants, replicates]``; ``alive [variants, replicates]``: replicates that have not diverged.
+    ``frozen [members, variants, replicates]``; ``alive [variants, replicates]``: replicates that have not diverged;
+    ``weights [choices, variants, replicates]``: of users who choose between members, group by group.
     """
 
     round: int
@@ -53,6 +55,7 @@ class State:
     active: Tensor
     frozen: Tensor
     alive: Tensor
+    weights: Tensor
 
     @property
     def now(self) -> tuple[Stack, ...]:
@@ -87,14 +90,25 @@ class State:
             active=self.active[:, :, index],
             frozen=self.frozen[:, :, index],
             alive=self.alive[:, index],
+            weights=self.weights[:, :, index],
         )
 
 
 def in_effect(state: State) -> Tensor:
-    """The shares of what is there, with real data for the rest, ``[components, variants, replicates or 1]``."""
+    """The shares of what is there, as users who choose between members set them, with real data for the rest.
+
+    ``[components, variants, replicates or 1]``.
+    """
+    return weighed(state.wiring.pools, there(state), state.weights)
+
+
+def there(state: State) -> Tensor:
+    """The declared shares of what is there, with real data for the rest, before users set any."""
     wiring = state.wiring
-    there = np.append(state.active[:, 0, 0].cpu().numpy(), True)  # the last is real data, whose number is −1
-    present = there[wiring.producer] & there[wiring.target]
+    if not state.absent:
+        return filled(wiring, state.declared)
+    active = np.append(state.active[:, 0, 0].cpu().numpy(), True)  # the last is real data, whose number is −1
+    present = active[wiring.producer] & active[wiring.target]
     for subject in state.absent:
         if isinstance(subject, tuple):
             present[parts_of(wiring, subject)] = False

@@ -1,6 +1,7 @@
 """One round: who is due, then wave by wave what they gather, what users keep of it, how they retrain.
 
 ================  ==================================================================================================
+choose            users who choose between members do so, which sets shares: :func:`~ecosystem.engine.choosing.chosen`
 due               schedules, clocks of agents' own, who is frozen, absent or has diverged
 gather, curate    samples (or laws) of every flow, chosen by users, through transforms: :func:`gather`
 retrain           each member fitted to what it gathered and what its retention has kept: :func:`retrain`
@@ -12,7 +13,7 @@ look              users who move look at what is new: :func:`~ecosystem.engine.l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, REAL, Pairs, Samples, TrainingSet
+from ecosystem.engine.choosing import chosen, kept, used
 from ecosystem.engine.duty import at_home, due
 from ecosystem.engine.exact import draw_statistic
 from ecosystem.engine.lanes import LaneRound, are_few
@@ -89,12 +91,15 @@ def step(
     ``turn`` says who is due and in what order where that is not for schedules and the ordering to say; ``own`` lets
     agents with a behaviour of their own act; ``watch`` says who is told what.
     """
-    number = state.round + 1
+    number, before = state.round + 1, state
     turn = turn or Turn(program.ranks(number), due(program, state, number))
+    state = chosen(program, state)
+    turn = replace(turn, due=used(state, turn.due))
     stacks, memories, spoilt, losses = _played(program, state, turn, own, watch)
     stacks, lost, alive = _stopped(program, state, stacks, turn.due, spoilt)
     past = (tuple(stacks), *state.past)[: len(state.past)]
     new = state.changed(round=number, past=past, memories=tuple(memories), alive=alive)
+    new = kept(new, before)
     return looked(program, new), Played(turn.due & new.alive, losses, lost, spoilt)
 
 

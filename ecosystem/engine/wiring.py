@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from ecosystem.curation import Curator
+from ecosystem.curation.demand import Part
 from ecosystem.engine.audience import NONE, NOWHERE, Audience, Place
+from ecosystem.engine.pools import Group, Pools, pools_of
 
 CURATED, RAW, REAL = 0, 1, 2
 
@@ -105,7 +107,7 @@ class Wiring:
     """The components of all diets, and by whose taste each member is judged.
 
     ``direct``: members the mean of whose samples is drawn directly (see ``engine.exact``); ``whole``: members whose
-    training sets are drawn in one piece.
+    training sets are drawn in one piece; ``groups``: users who choose between members.
     """
 
     names: tuple[str, ...]
@@ -113,6 +115,15 @@ class Wiring:
     judges: tuple[tuple[Judge, ...], ...]
     direct: np.ndarray
     whole: np.ndarray
+    groups: tuple[Group, ...] = ()
+
+    @cached_property
+    def pools(self) -> tuple[Pools, ...]:
+        """What the weights of users who choose between members set; nothing where there are none."""
+        if not self.groups:
+            return ()
+        parts = [Part(c.flow and c.flow[0], self.names[c.target], c.group == CURATED) for c in self.components]
+        return pools_of(parts, self.groups, self.index)
 
     @cached_property
     def target(self) -> np.ndarray:

@@ -20,6 +20,7 @@ from torch import Tensor
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream, on_device
+from ecosystem.engine.choosing import chosen, used
 from ecosystem.engine.looking import looked
 from ecosystem.engine.placing import Home, home_of
 from ecosystem.engine.program import Program, compiled
@@ -74,10 +75,10 @@ class Dynamics:
         self.words = self._wired.words
         self.index = self._wired.index
         self.moves = np.array([not wired.member(name).schedule.is_never for name in self.names])
-        self.layout = Layout(self.cohorts, self.moves, self._wired.first.audience)
+        self.layout = Layout(self.cohorts, self.moves, self._wired.first)
         self.shares = own_shares(self.scenario, self._wired.first, self.like, arising)
         self.live = (self.shares != 0).flatten(1).any(1).cpu().numpy() | arise(self.wiring, self.like, arising)
-        self.start = self.layout.pack(self._wired.first.now, self._wired.first.audience)
+        self.start = self.layout.pack(self._wired.first.now, self._wired.first)
 
     # -- the map --------------------------------------------------------------------------------------------------
 
@@ -85,51 +86,63 @@ class Dynamics:
         """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce.
 
         Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
-        they look when models have retrained).
+        tastes look when models have retrained, and users choose between members before).
         """
         if self.away is not None:
             there = self.away.shares.device
             moved = None if shares is None else shares.to(there)
             return self.away.retrained(vector.to(there), moved).to(vector.device)
-        now = self._played(vector, shares)
+        now = self._played(
+            self.round_at(vector, self.layout.minds.weighed(vector, self.shares if shares is None else shares))
+        )
         with any_bits():
-            audience = looked(now.program, now.state).audience
-        return self.layout.pack(now.generators, audience)
+            users = now.state.changed(
+                audience=looked(now.program, now.state).audience, weights=chosen(now.program, now.state).weights
+            )
+        return self.layout.pack(now.generators, users)
 
     def played(self, vector: Tensor) -> Tensor:
-        """A round as it is played: all retrain on the newest data, then users who move look at the new output."""
+        """A round as it is played: users choose, all retrain on the newest data, then tastes look at the new output."""
         if self.away is not None:
             return self.away.played(vector.to(self.away.shares.device)).to(vector.device)
-        now = self._played(vector)
-        after = self.layout.pack(now.generators, now.state.audience)
+        now = self.round_at(vector)
+        now = self._played(Round(now.program, chosen(now.program, now.state), 0, now.rng))
+        after = self.layout.pack(now.generators, now.state)
         with any_bits():
             audience = looked(now.program, self.state([after])).audience
-        return self.layout.pack(now.generators, audience)
+        return self.layout.pack(now.generators, now.state.changed(audience=audience))
 
-    def _played(self, vector: Tensor, shares: Tensor | None = None) -> Round:
-        """A round in which all retrain, before users look."""
-        now = self.round_at(vector, shares)
-        due = torch.from_numpy(self.moves).to(vector.device).reshape(-1, 1, 1).expand(-1, 1, len(vector))
+    def _played(self, now: Round) -> Round:
+        """A round in which all retrain, before tastes look."""
+        due = torch.from_numpy(self.moves).to(now.shares.device).reshape(-1, 1, 1).expand(-1, *now.state.alive.shape)
         with any_bits():
-            play(now, self.plan, due)
+            play(now, self.plan, used(now.state, due))
         return now
 
     def round_at(self, vector: Tensor, shares: Tensor | None = None) -> Round:
-        """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data."""
+        """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data.
+
+        ``shares`` are those that are taken, whatever users choose.
+        """
         program = self.program(len(vector), newest=True, differentiable=True)
         return Round(program, self.state([vector], shares=shares), 0, program.rng)
 
     def state(
         self, past: Sequence[Tensor], memories: Sequence[Memory] | None = None, shares: Tensor | None = None
     ) -> State:
-        """The state of an ecosystem with parameters ``past[d] [columns, size]`` now and ``d`` rounds ago."""
+        """The state of an ecosystem with parameters ``past[d] [columns, size]`` now and ``d`` rounds ago.
+
+        ``shares`` are those that are taken, whatever users choose.
+        """
         first, columns = self._wired.first, len(past[0])
         wide = {name: getattr(first, name).expand(-1, 1, columns) for name in ("active", "frozen")}
         return first.changed(
             past=tuple(tuple(self.layout.unpack(vector)) for vector in past),
             audience=self.layout.minds.unpack(past[0]),
             memories=first.memories if memories is None else tuple(memories),
-            shares=self.shares if shares is None else shares,
+            declared=self.shares,
+            weights=self.layout.minds.weights(past[0]),
+            shares=self.layout.minds.weighed(past[0], self.shares) if shares is None else shares,
             alive=first.alive.expand(1, columns),
             **wide,
         )

@@ -68,7 +68,8 @@ def _places(dynamics: Dynamics) -> dict[Hashable, slice]:
     for mind in layout.minds.parts:
         for row in range(len(mind.watched)):
             start = mind.start + row * mind.width
-            found[users[mind.kind, row]] = slice(start, start + mind.width)
+            of = ("demand of", names[int(mind.watched[row])]) if mind.kind is None else users[mind.kind, row]
+            found[of] = slice(start, start + mind.width)
     return found
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.engine.audience import Audience
 from ecosystem.engine.cohorts import Cohort
 from ecosystem.engine.looped import Stack
+from ecosystem.engine.state import State
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.minds import Minds
 
@@ -35,11 +35,11 @@ class Block:
 class Layout:
     """The order of parameters in a vector ``[columns, size]``: cohort by cohort, member by member.
 
-    Only members that ``move`` have a place; the others keep their starting parameters. Behind them stand the tastes of
-    users who move (``minds``).
+    Only members that ``move`` have a place; the others keep their starting parameters. Behind them stand the users who
+    move, as in a ``state`` (``minds``).
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], moves: np.ndarray, audience: Audience) -> None:
+    def __init__(self, cohorts: Sequence[Cohort], moves: np.ndarray, state: State) -> None:
         self.starts = [cast(ClosedForm, cohort.start) for cohort in cohorts]
         self.blocks: list[Block] = []
         self.size = 0
@@ -49,7 +49,7 @@ class Layout:
                 width = self.starts[c].vector().shape[-1]
                 self.blocks.append(Block(c, rows, cohort.index[rows], self.size, width))
                 self.size += len(rows) * width
-        self.minds = Minds(audience, self.size)
+        self.minds = Minds(state, self.size)
         self.size = self.minds.end
         self._place = {m: (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members.tolist())}
 
@@ -91,7 +91,7 @@ class Layout:
         return torch.cat([*own, *self.minds.owners()])
 
     def nodes(self) -> Tensor:
-        """What each number of the vector belongs to, a member or the taste of some users, as numbers, ``[size]``."""
+        """What each number of the vector belongs to, a member or some users who move, as numbers, ``[size]``."""
         tastes = [len(mind.watched) for mind in self.minds.parts]
         first = 1 + int(self.owners().max())
         own = [block.members.repeat_interleave(block.width) for block in self.blocks]
@@ -100,14 +100,14 @@ class Layout:
             first += count
         return torch.cat(own)
 
-    def pack(self, stacks: Sequence[Stack], audience: Audience) -> Tensor:
-        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and users of as many replicates."""
+    def pack(self, stacks: Sequence[Stack], state: State) -> Tensor:
+        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and the users of a state alike."""
         parts = []
         for block in self.blocks:
             vector = cast(ClosedForm, stacks[block.cohort]).vector()
             rows = vector if len(block.rows) == vector.shape[0] else vector.index_select(0, block.rows)
             parts.append(rows[:, 0].transpose(0, 1).flatten(1))
-        return torch.cat([*parts, *self.minds.pack(audience, len(parts[0]))], -1)
+        return torch.cat([*parts, *self.minds.pack(state, len(parts[0]))], -1)
 
     def unpack(self, vector: Tensor) -> list[Stack]:
         """Stacks with batch ``[members, 1, columns]`` from ``[columns, size]``."""

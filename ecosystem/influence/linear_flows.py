@@ -43,7 +43,7 @@ class LinearFlows:
         self.dynamics = dynamics
         self.point = point
         self.now = dynamics.round_at(point.unsqueeze(0))
-        self.shares = dynamics.shares[:, 0, 0]
+        self.shares = dynamics.layout.minds.weighed(point.unsqueeze(0), dynamics.shares)[:, 0, 0]
 
     @cached_property
     def fits(self) -> list[Fit]:
@@ -116,12 +116,13 @@ class LinearFlows:
         return derivative(lambda x: self.statistics(fit, bundle, x), vector, v[:, None, None])[1][:, 0, 0]
 
     def pushed(self, shares: Tensor) -> Tensor:
-        """How the new parameters move when all shares do, by ``shares [components, 1, 1]``: ``[size]``.
+        """How the new parameters move when all declared shares do, by ``shares [components, 1, 1]``: ``[size]``.
 
         What members train on is linear in their shares.
         """
         out = torch.zeros_like(self.point)
-        now = self.dynamics.round_at(self.point.unsqueeze(0), shares)
+        point = self.point.unsqueeze(0)
+        now = self.dynamics.round_at(point, self.dynamics.layout.minds.moved(point, self.dynamics.shares, shares))
         for fit in self.fits:
             moved = gather_population(now, fit.task)[:, 0, 0]
             answers = fit.answer(moved, torch.zeros_like(fit.stack.vector()[:, 0, 0]))

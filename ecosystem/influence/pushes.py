@@ -109,7 +109,10 @@ class Spread:
         for k, name in enumerate(names):
             self.numbers.write(self.dynamics, name, tangents[:, :, k : k + 1])
         program = self.dynamics.program(len(names), newest=True, differentiable=True)
-        state = self.dynamics.state([self.flows.point.unsqueeze(0)], shares=tangents)
+        point = self.flows.point.unsqueeze(0)
+        state = self.dynamics.state(
+            [point], shares=self.dynamics.layout.minds.moved(point, self.dynamics.shares, tangents)
+        )
         now, layout = Round(program, state, 0, program.rng), self.dynamics.layout
         out = tangents.new_zeros(len(names), len(self.flows.point))
         for fit in self.flows.fits:

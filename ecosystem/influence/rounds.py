@@ -160,10 +160,11 @@ class Rounds:
         columns = len(state.now)
         program = self.dynamics.program(columns, differentiable=differentiable)
         begun = self.dynamics.state(state.past, state.memories, shares).changed(round=turn.number - 1)
+        begun = begun if shares is None else begun.changed(declared=shares)  # what users set is set in the round
         who = engine.Turn(turn.ranks, turn.due.reshape(-1, 1, 1).expand(-1, 1, columns), turn.plan)
         with any_bits():
             ended, _ = engine.step(program, begun, turn=who)
-        return State((self.dynamics.layout.pack(ended.now, ended.audience), *state.past[:-1]), list(ended.memories))
+        return State((self.dynamics.layout.pack(ended.now, ended), *state.past[:-1]), list(ended.memories))
 
     def _check_cycles(self) -> None:
         """Refuse schedules that do not repeat as they say; one hyper-period tells."""

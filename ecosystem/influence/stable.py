@@ -18,6 +18,7 @@ from ecosystem.generators import ClosedForm
 from ecosystem.influence.approach import Approach, approached
 from ecosystem.influence.arising import Like, Part
 from ecosystem.influence.brief import beginnings, small
+from ecosystem.influence.choices import check_choices
 from ecosystem.influence.continuum import Continuum, Free
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Alignment
@@ -42,12 +43,13 @@ class StablePoint:
 
     ``found`` says whether there is one; then ``parameters[name]`` are each member's (the mean of a ``Location``, the
     probabilities of a ``Categorical``, mean and covariance of a ``Gaussian`` one after the other), ``generators[name]``
-    the same as a generator, ``tastes[name]`` where the taste of users who move has come to rest, ``alignment`` the
-    exact ``J`` of every member with a reward, ``residual`` the largest ``|T(Θ) − Θ|`` relative to ``1 + |θ_i|``.
-    ``seen`` tells what the dynamics did when they were played for ``rounds`` rounds from the start, in the scenario's
-    own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable point may exist where the dynamics
-    diverge. *When* they settle is another question: ``distance`` is the largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` that
-    the scenario's own number of rounds leaves, ``law`` how the rest shrinks, ``approach`` both with the rounds.
+    the same as a generator, ``tastes[name]`` where users who move have come to rest (their taste, then the weights of a
+    group that chooses), ``alignment`` the exact ``J`` of every member with a reward, ``residual`` the largest ``|T(Θ) −
+    Θ|`` relative to ``1 + |θ_i|``. ``seen`` tells what the dynamics did when they were played for ``rounds`` rounds
+    from the start, in the scenario's own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable
+    point may exist where the dynamics diverge. *When* they settle is another question: ``distance`` is the largest
+    ``|θ_i − θ*_i| / (1 + |θ*_i|)`` that the scenario's own number of rounds leaves, ``law`` how the rest shrinks,
+    ``approach`` both with the rounds.
     ``others`` are different stable points, found from other starts. Where the point is one of a continuum (members that
     only copy each other agree on something, whatever it is) ``free`` says who can move along it, in how many
     directions, and who follows; the point is where the scenario's own rounds lead from its own start.
@@ -177,7 +179,7 @@ def _starts(dynamics: Dynamics, count: int) -> Tensor:
             ids = dynamics.cohorts[c].index
             rng = Stream.root([(0, number)]).at("start").at(dynamics.words[ids].reshape(-1, 1, 1))
             stacks[c] = cast(ClosedForm, stack).scattered(rng) if len(ids) else stack
-        vectors.append(dynamics.layout.pack(stacks, dynamics.layout.minds.audience)[0])
+        vectors.append(dynamics.layout.pack(stacks, dynamics.layout.minds.begun)[0])
     return torch.stack(vectors)
 
 
@@ -281,6 +283,7 @@ def prepared(
             f"the point given is no stable point of scenario {scenario.name!r}: retraining moves it by {worst:.2g} of "
             "its size; pass at=stable_point(scenario)"
         )
+    check_choices(dynamics, vector_of(dynamics, point))
     return dynamics, point
 
 

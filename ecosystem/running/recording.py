@@ -25,7 +25,7 @@ from ecosystem.engine.step import Played, Watch
 from ecosystem.engine.waves import Task
 from ecosystem.running.failures import Failure, lost, unjudged
 from ecosystem.running.measures.archive import Archive
-from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
+from ecosystem.running.measures.kept import alignment, change, choices, demand, draws, sources, tastes
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
 from ecosystem.running.measures.view import Stage, View
 from ecosystem.running.measures.watching import EVENTS, Witness
@@ -47,9 +47,10 @@ class Record:
 
     ``measures`` are functions of a :class:`~ecosystem.running.measures.View`: of those that return a number for each
     member the table ``rounds`` has a column, of those that return a frame the run has a table, by their names.
-    ``alignment`` and ``change`` are always among them; ``draws`` (where samples came from), ``tastes`` (every member
-    judged by every member's reward), ``sources`` (the data of members that train on data themselves, part by part) and
-    ``choices`` (the rewards of what users saw and of what they kept) say that those of the same name are.
+    ``alignment`` and ``change`` are always among them, ``demand`` (how users who choose between members divide
+    themselves) where there are such; ``draws`` (where samples came from), ``tastes`` (every member judged by every
+    member's reward), ``sources`` (the data of members that train on data themselves, part by part) and ``choices`` (the
+    rewards of what users saw and of what they kept) say that those of the same name are.
 
     ``samples`` keeps so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly
     spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form. ``parameters`` is a
@@ -97,7 +98,7 @@ class Record:
                 raise TypeError(f"Record(parameters): {error}") from error
         if self.last is not None:
             whole_number(self.last, "Record(last)", 1, instead="or None")
-        object.__setattr__(self, "measures", checked(self.measures, (*ALWAYS, *FLAGS)))
+        object.__setattr__(self, "measures", checked(self.measures, (*ALWAYS, *FLAGS, demand)))
 
     def _check_sample_rounds(self) -> None:
         """Refuse what are no rounds."""
@@ -166,7 +167,8 @@ class Recorder:
         self.samples: dict[str, dict[int, list[Samples]]] = {}  # by member and round, of each variant
         self.parameters: dict[str, dict[int, list[dict[str, Tensor]]]] = {}  # the same way
         self._archive = Archive(program)
-        self._measures = record.kept
+        more = (demand,) if program.first.wiring.groups and demand not in record.kept else ()
+        self._measures = (*record.kept, *more)
         self._watchers = [(measure, getattr(measure, "watches", {})) for measure in self._measures]
         self._watched: dict[int, list[Any]] = {}  # what measures that watch have kept of this round
 

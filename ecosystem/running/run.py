@@ -32,6 +32,7 @@ _ON_REQUEST = {  # empty where nobody asked
     "tastes": (*_PLACE, "member", "judge", "reward"),
     "sources": (*_PLACE, "member", "source", "curated", "born", "count", "reward", "deviation"),
     "choices": (*_PLACE, "source", "target", "quantile", "before", "after"),
+    "demand": (*_PLACE, "group", "member", "weight"),
     "texts": (*_PLACE, "member", "input", "output"),
     "baseline": ("seed", "replicate", "member", "alignment", "of"),  # empty in runs of earlier versions
 }
@@ -78,6 +79,7 @@ class Run:
     tastes: pd.DataFrame = _table("tastes")
     sources: pd.DataFrame = _table("sources")
     choices: pd.DataFrame = _table("choices")
+    demand: pd.DataFrame = _table("demand")
     texts: pd.DataFrame = _table("texts")
     baseline: pd.DataFrame = _table("baseline")
     verdicts = property(outcomes)

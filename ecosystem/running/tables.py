@@ -34,6 +34,8 @@ TOLD = {  # what help() says of the tables of a run
     "curated, born (the round), count, reward (mean, by its users), deviation. Empty without ``Record(sources=True)``.",
     "choices": f"What users saw and what they kept: columns {_PLACE}, source, target, quantile, before and after "
     "(rewards at that quantile). Empty without ``Record(choices=True)``.",
+    "demand": f"How users who choose between members divide themselves: columns {_PLACE}, group, member, weight. Empty "
+    "where nobody does.",
     "texts": f"What kept samples say: columns {_PLACE}, member, input, output. Empty without ``Record(samples=n)``.",
     "baseline": "What everybody's users would think of it if nobody had read anybody: columns seed, replicate, member, "
     "alignment, of (refitted, data or start).",

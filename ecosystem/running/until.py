@@ -17,12 +17,12 @@ _STOPPED = "running was set to False"
 class settled:
     """True when nobody has moved by more than ``tolerance`` in each of the last ``rounds`` rounds.
 
-    That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members, and of tastes that learn, in all replicates that live; ``rounds``
-    should be longer than every period of a schedule. Small steps do not mean that the end is near: where
-    ``stable_point`` knows it, ask that. With finite samples nobody comes to rest: give a tolerance above the noise, or
-    write a condition of your own, any function of a :class:`~ecosystem.running.measures.View`. What it has counted is
-    its ``state()``, which checkpoints keep, as they do that of a condition of your own which has one (and
-    ``load_state``).
+    That is ``‖Δθ‖ / (1 + ‖θ‖)`` of all members, of tastes that learn, of the weights of groups that choose, in all
+    replicates that live; ``rounds`` should be longer than every period of a schedule. Small steps do not mean that the
+    end is near: where ``stable_point`` knows it, ask that. With finite samples nobody comes to rest: give a tolerance
+    above the noise, or write a condition of your own, any function of a :class:`~ecosystem.running.measures.View`. What
+    it has counted is its ``state()``, which checkpoints keep, as they do that of a condition of your own which has one
+    (and ``load_state``).
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("loop", rounds=1000)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief
-from ecosystem.curation import Curator, Users
+from ecosystem.curation import Curator, Demand, Users
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.orderings import synchronous
 from ecosystem.retention import Retention, replace
@@ -40,6 +40,7 @@ class Built(Network):
         agent: type | None = None,
         asked: Any = None,
         learn: Any = None,
+        demand: Demand | None = None,
         joins: int | None = None,
     ) -> None:
         """Add members that share all parts but their generators, as :meth:`add` would one by one.
@@ -59,7 +60,7 @@ class Built(Network):
         if not names:
             return
         rest = {"reward": reward, "curator": curator, "schedule": schedule, "retention": retention}
-        rest |= {"agent": agent, "asked": asked, "learn": learn}
+        rest |= {"agent": agent, "asked": asked, "learn": learn, "demand": demand}
         if joins is not None:
             checks.check_round(joins, f"add_many({names[0]!r}, ..., joins=)", self.rounds)
         models = each(generators, len(names), "generators")

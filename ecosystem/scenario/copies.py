@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -115,6 +116,10 @@ def remove(new: Copy, name: str, v: str | None) -> Copy:
         return new
     before, ordering = new.names, new.ordering
     new.graph.remove_node(name)
+    for other in new.names:
+        member = new.member(other)
+        if member.demand is not None and member.demand.without(name) is not member.demand:
+            new.graph.nodes[other]["member"] = replace(member, demand=member.demand.without(name))
     new.ordering = ordering.without(name)
     try:
         if new.ordering is ordering:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import as_tensor, brief, real_number, whole_number
 from ecosystem.core.samples import Pairs, Samples, TokenCodec
-from ecosystem.curation import Blind, Curator, Users
+from ecosystem.curation import Blind, Curator, Demand, Users
 from ecosystem.generators import GenerativeModel
 from ecosystem.generators.base import codec_of
 from ecosystem.retention import Retention, as_retention, replace
@@ -36,6 +36,7 @@ class Member:
     ``agent`` is a subclass of ``ModelAgent`` with behaviour of its own. ``asked`` are the inputs ``[m, *input]`` that
     this member's users judge a conditional model by (held-out prompts), by default those of its real data. ``learn``
     moves the taste of its users after each round by what they saw of it: ``Drift(beta)``, ``Habit(function)``.
+    ``demand`` makes of the member a group of users who choose which members they use: ``Demand(names, Softmax(0.1))``.
     """
 
     generator: GenerativeModel
@@ -47,6 +48,7 @@ class Member:
     agent: type | None
     asked: Tensor | None
     learn: Any
+    demand: Demand | None
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Member:
         agent: type | None = None,
         asked: Any = None,
         learn: Any = None,
+        demand: Demand | None = None,
     ) -> None:
         if not isinstance(generator, GenerativeModel):
             raise TypeError(f"Member(generator) must be a GenerativeModel, got {brief(generator)}{_instead(generator)}")
@@ -70,6 +73,8 @@ class Member:
             )
         if curator is not None and not isinstance(curator, Curator):
             raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {brief(curator)}")
+        if demand is not None and not isinstance(demand, Demand):
+            raise TypeError(f"Member(demand) is a Demand(names, Softmax(0.1)), got {brief(demand)}")
         if agent is not None and not isinstance(agent, type):
             raise TypeError(f"Member(agent) is a subclass of ModelAgent (the class itself), got {brief(agent)}")
         fields = {
@@ -82,6 +87,7 @@ class Member:
             "agent": agent,
             "asked": None if asked is None else as_tensor(asked, "Member(asked)"),
             "learn": learn,
+            "demand": demand,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)

@@ -39,7 +39,8 @@ def member_table(scenario: Network) -> pd.DataFrame:
             "generator": type(member.generator).__name__,
             "event": "x".join(map(str, member.generator.event_shape)) or "symbol",
             "parameters": parameter_count(member.generator),
-            "reward": tastes[id(member.reward)] + (f", {member.learn}" if member.learn is not None else ""),
+            "reward": tastes[id(member.reward)]
+            + "".join(f", {part}" for part in (member.learn, member.demand) if part is not None),
             "curator": str(member.curator or "none"),
             "schedule": str(member.schedule),
             "retention": str(member.retention),

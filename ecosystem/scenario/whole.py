@@ -14,6 +14,7 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.sources import as_source
 from ecosystem.scenario.blocks import blocks_of
 from ecosystem.scenario.checks import check_intervention, kind_of
+from ecosystem.scenario.demands import check_demand
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
 from ecosystem.scenario.interventions import Effect, Subject, effects
 from ecosystem.scenario.network import Network
@@ -65,6 +66,9 @@ def check_scenario(scenario: Network) -> None:
         member.generator.check_diet(v, flows, real, member.retention, population)  # type: ignore[operator]
     if scenario.samples is None:
         _check_laws(scenario)
+    if blocks_of(scenario.graph) is None:
+        for name in scenario.names:
+            check_demand(name, scenario)
     stage = Stage(scenario)
     stage.check_diets(_unsure(scenario), "")
     for round in sorted(scenario.interventions):

@@ -14,7 +14,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.study.plan import Block, Seed
 from ecosystem.study.sizing import replicates
 
-_TABLES = ("rounds", "draws", "changes", "tastes", "sources", "choices", "texts", "baseline")
+_TABLES = ("rounds", "draws", "changes", "tastes", "sources", "choices", "demand", "texts", "baseline")
 _FAILURES = ["seed", "replicate", "round", "member", "error"]
 
 

@@ -15,6 +15,7 @@ from ecosystem.running.measures import (
     Exact,
     choices,
     data_distance,
+    demand,
     distances,
     draws,
     effective_number,
@@ -30,9 +31,19 @@ if TYPE_CHECKING:
     from ecosystem.running.run import Run
     from ecosystem.scenario import Scenario
 
-RUN_TABLES = ("rounds", "draws", "tastes", "sources", "choices", "distances", "changes", "baseline")  # by seed
+RUN_TABLES = (
+    "rounds",
+    "draws",
+    "tastes",
+    "sources",
+    "choices",
+    "demand",
+    "distances",
+    "changes",
+    "baseline",
+)  # by seed
 COLUMNS = {m.__name__: m for m in (entropy, effective_number, total_variance, data_distance)}  # of `rounds`
-_RECORDED = {m.__name__: m for m in (draws, tastes, sources, choices, distances)}
+_RECORDED = {m.__name__: m for m in (draws, tastes, sources, choices, demand, distances)}
 ALONE = "baseline"  # kept beside `rounds` unasked: what verdicts on them compare with
 SCENARIO_TABLES = ("members", "flows", "influence", "welfare", "stable_point")
 OWN_TABLES = ("failures", "blocks")  # every study has them

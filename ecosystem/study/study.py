@@ -45,14 +45,14 @@ class Study:
         (its rows). None is one point with the defaults of ``build``.
     seeds: ``n`` for the seeds ``0..n−1``, or ints and pairs ``(seed, replicate)``; all points share them. A scenario
         on the population without random order has one replicate.
-    measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"sources"``, ``"choices"``,
+    measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"sources"``, ``"choices"``, ``"demand"``,
         ``"distances"``, ``"changes"``, ``"baseline"`` of each run, and what else its record measures; ``"members"``,
-        ``"flows"``, ``"influence"``, ``"welfare"``, ``"stable_point"`` of each point's scenario; functions
-        ``run -> DataFrame``; and ``of_scenario(function)``. A function returns a frame with a row for each thing it
-        says, its columns (or named index) numbers and texts; anything else is refused before the study begins. It sees
-        a run with some of the seeds, so it keeps the columns seed and replicate; a row about several seeds gets a
-        column ``seeds`` that says which. With ``"rounds"`` comes ``"baseline"``, what verdicts compare with.
-        ``"entropy"``, ``"effective_number"``, ``"total_variance"``, ``"data_distance"`` are columns of ``rounds``.
+        ``"flows"``, ``"influence"``, ``"welfare"``, ``"stable_point"`` of each point's scenario; functions ``run ->
+        DataFrame``; and ``of_scenario(function)``. A function returns a frame with a row for each thing it says, its
+        columns (or named index) numbers and texts; anything else is refused before the study begins. It sees a run with
+        some of the seeds, so it keeps the columns seed and replicate; a row about several seeds gets a column ``seeds``
+        that says which. With ``"rounds"`` comes ``"baseline"``, what verdicts compare with. ``"entropy"``,
+        ``"effective_number"``, ``"total_variance"``, ``"data_distance"`` are columns of ``rounds``.
     record: which rounds to record, and which measures (:class:`ecosystem.Record`); ``Record(last=1)`` keeps the ends
         alone.
     block: points in a block, which is computed and written at once; by default as many as take ``block_seconds``, by

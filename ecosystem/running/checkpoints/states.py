@@ -14,7 +14,7 @@ from ecosystem.engine.wiring import Judge, Wiring, drawn_whole
 from ecosystem.running.checkpoints.codec import Reader, Writer
 from ecosystem.running.checkpoints.models import read_stacks, write_stacks
 
-_PLAIN = ("round", "memories", "declared", "absent", "active", "frozen", "alive")  # as they are
+_PLAIN = ("round", "memories", "declared", "absent", "active", "frozen", "alive", "weights")  # as they are
 
 
 def write_state(writer: Writer, program: Program, state: State) -> dict[str, Any]:

@@ -6,7 +6,7 @@ and ``replicate`` (:meth:`View.frame` makes one), which becomes a table of the r
 """
 
 from ecosystem.running.measures.contract import Exact, exact
-from ecosystem.running.measures.kept import alignment, change, choices, draws, sources, tastes
+from ecosystem.running.measures.kept import alignment, change, choices, demand, draws, sources, tastes
 from ecosystem.running.measures.laws import data_distance, distances, effective_number, entropy, total_variance
 from ecosystem.running.measures.survivors import survivors
 from ecosystem.running.measures.view import View
@@ -19,6 +19,7 @@ __all__ = [
     "change",
     "choices",
     "data_distance",
+    "demand",
     "distances",
     "draws",
     "effective_number",

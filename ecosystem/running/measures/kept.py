@@ -45,6 +45,17 @@ def tastes(view: View) -> pd.DataFrame:
     return view.frame("reward", out, member=names, judge=judging)
 
 
+def demand(view: View) -> pd.DataFrame:
+    """How users who choose between members divide themselves: columns group, member, weight; kept wherever they do."""
+    found = [
+        view.frame(
+            "weight", torch.stack(list(weights.values()))[None].cpu().numpy(), group=[group], member=list(weights)
+        )
+        for group, weights in view.demand().items()
+    ]
+    return pd.concat(found, ignore_index=True) if found else _blank("group", "member", "weight")
+
+
 # -- what watches the round --------------------------------------------------------------------------------------------
 
 

@@ -210,6 +210,14 @@ class View:
         x = self._stage.archive.samples(name, n or self.judged)
         return None if x is None else x.clone()
 
+    def demand(self) -> dict[str, dict[str, Tensor]]:
+        """The weights of groups that choose between members: by group and member, ``[variants, replicates]``."""
+        state = self._stage.state
+        return {
+            group.who: dict(zip(group.demand.among, state.weights[group.span].clone(), strict=True))
+            for group in state.wiring.groups
+        }
+
     def opinion(self, judge: str, of: str) -> Tensor:
         """The expected reward of a member's output by the taste of another's users, ``[variants, replicates]``.
 
@@ -229,7 +237,8 @@ class View:
     def moved(self) -> Tensor:
         """How far everybody has moved in the round, ``[members, variants, replicates]``; NaN at the start.
 
-        ``‖Δθ‖ / (1 + ‖θ‖)``, or the same of the taste of users who look at the member, if that has moved further.
+        ``‖Δθ‖ / (1 + ‖θ‖)``, or the same of the taste of users who look at the member, or of the weights of the group
+        that it stands for, if that has moved further.
         """
         out = self._stage.moves(lambda moved, size: moved / (1 + size))
         before, state = self._stage.before, self._stage.state
@@ -242,6 +251,11 @@ class View:
             for row, member in enumerate(watched):
                 if (kind, row) in here:
                     out[member] = torch.maximum(out[member], taste[row])
+        for group in () if before is None else state.wiring.groups:
+            then = before.weights[group.span]
+            shift = (state.weights[group.span] - then).norm(dim=0) / (1 + then.norm(dim=0))
+            member = state.wiring.index[group.who]
+            out[member] = torch.maximum(out[member], shift)
         return out
 
     # -- tables ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,90 @@
+"""Users who choose between members do so: their weights before a round, by what members are after the last one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecosystem.core.check import real_tensor, returned, users_code
+from ecosystem.curation.demand import Switching
+from ecosystem.engine.judging import opinion
+from ecosystem.engine.pools import Group, unused
+from ecosystem.engine.program import Program
+from ecosystem.engine.state import State, in_effect, there
+
+_ROUNDING = 1e-6
+
+
+def chosen(program: Program, state: State) -> State:
+    """The state after users have chosen: weights, and the shares that these set.
+
+    Each group goes by ``J_j``, what its taste as it is now (of one without, that of the member's own users) expects of
+    a member. Weights of those who are absent wait for them; in replicates that were stopped nobody chooses.
+    """
+    if not state.wiring.groups:
+        return state
+    new = state.changed(weights=torch.cat([_chosen(program, state, group) for group in state.wiring.groups]))
+    return new.changed(shares=in_effect(new))
+
+
+def used(state: State, due: Tensor) -> Tensor:
+    """Who is ``due`` and fed by users, if it lives on their choice: the others have nothing to train on."""
+    if not state.wiring.groups:
+        return due
+    return due & ~unused(state.wiring.pools, there(state), state.weights, len(state.wiring.names))
+
+
+def kept(state: State, before: State) -> State:
+    """The state after a round with the weights of ``before`` where replicates were stopped in it."""
+    if not state.wiring.groups:
+        return state
+    return state.changed(weights=torch.where(state.alive, state.weights, before.weights))
+
+
+def worth(program: Program, state: State, group: Group) -> Tensor:
+    """What a group thinks of each member that it may use, ``[n, variants, replicates]``."""
+    own = bool(state.wiring.judges[state.wiring.index[group.who]])
+    judged = group.demand.judged
+    many = [
+        opinion(program, state, state.round, judged, group.who if own else name, name) for name in group.demand.among
+    ]
+    return torch.stack(many)
+
+
+def _chosen(program: Program, state: State, group: Group) -> Tensor:
+    """The weights of a group ``[n, variants, replicates]`` after it has chosen."""
+    old, alignment = state.weights[group.span], worth(program, state, group).to(state.weights)
+    index = torch.tensor([state.wiring.index[name] for name in group.demand.among], device=old.device)
+    here, known = state.active[index], state.alive & ~alignment.isnan().any(0)
+    if bool(here.all()):
+        new = _moved(group, old, alignment)
+    else:
+        free = torch.where(here, old, 0.0).sum(0)
+        kept = torch.where(here, old, 0.0) / torch.where(free > 0, free, 1.0)
+        moved = _moved(group, kept, torch.where(here, alignment, -torch.inf))
+        new = torch.where(here & (free > 0), moved * free, old)
+    return torch.where(known, new, old)
+
+
+def _moved(group: Group, weights: Tensor, alignment: Tensor) -> Tensor:
+    """How a group switches: at once where its way serves any batch, else cell by cell."""
+    choice, (w, j) = group.demand.choice, (t.movedim(0, -1) for t in (weights, alignment))
+    if choice.batched:
+        return choice.move(w, j).movedim(-1, 0)
+    wide = choice.map(lambda t: t.expand(*w.shape[:2], *t.shape[2:]))
+    cells = [_asked(group, wide.take(cell), w[cell], j[cell]) for cell in np.ndindex(*w.shape[:2])]
+    return torch.stack(cells).reshape(w.shape).movedim(-1, 0)
+
+
+def _asked(group: Group, choice: Switching, weights: Tensor, alignment: Tensor) -> Tensor:
+    with users_code(lambda: f"move(weights, alignment) of {choice}, the demand of {group.who!r},"):
+        new = choice.move(weights, alignment)
+    fits = real_tensor(new) and new.shape == weights.shape
+    if not fits or bool((new < 0).any()) or not abs(float(new.detach().sum()) - 1) <= _ROUNDING:
+        told = f"{new.tolist()}" if fits else returned(new)
+        raise ValueError(
+            f"move(weights, alignment) of {choice}, the demand of {group.who!r}, must return {len(weights)} weights "
+            f"that are not negative and add up to 1, got {told}"
+        )
+    return new.to(weights)
