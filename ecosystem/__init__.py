@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ecosystem.curation import BestOf as BestOf
     from ecosystem.curation import BestResponse as BestResponse
     from ecosystem.curation import Blind as Blind
+    from ecosystem.curation import BradleyTerry as BradleyTerry
     from ecosystem.curation import Capacity as Capacity
     from ecosystem.curation import Community as Community
+    from ecosystem.curation import Comparisons as Comparisons
     from ecosystem.curation import Crowd as Crowd
     from ecosystem.curation import Curator as Curator
     from ecosystem.curation import Demand as Demand
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Luce as Luce
     from ecosystem.curation import Preferences as Preferences
     from ecosystem.curation import Quota as Quota
+    from ecosystem.curation import Relearned as Relearned
     from ecosystem.curation import Replicator as Replicator
     from ecosystem.curation import Shift as Shift
     from ecosystem.curation import Softmax as Softmax
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Users as Users
     from ecosystem.curation import Within as Within
     from ecosystem.curation import Writing as Writing
+    from ecosystem.curation import learned as learned
     from ecosystem.generators import Archive as Archive
     from ecosystem.generators import Asking as Asking
     from ecosystem.generators import Categorical as Categorical
@@ -68,6 +72,7 @@ if TYPE_CHECKING:
     from ecosystem.rewards import Distance as Distance
     from ecosystem.rewards import HueBand as HueBand
     from ecosystem.rewards import Linear as Linear
+    from ecosystem.rewards import Neural as Neural
     from ecosystem.rewards import OfInput as OfInput
     from ecosystem.rewards import OfPairs as OfPairs
     from ecosystem.rewards import Preference as Preference
@@ -107,8 +112,9 @@ _HOMES = {
     "ecosystem.running.agents": "ModelAgent",
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
-    "ecosystem.curation": "BestOf BestResponse Blind Capacity Community Crowd Curator Demand Drift Habit Intake "
-    "Learner Luce Preferences Quota Replicator Shift Softmax Threshold Tilt TopFraction Users Within Writing",
+    "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
+    "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
+    "TopFraction Users Within Writing learned",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
@@ -122,8 +128,8 @@ _HOMES = {
     "ecosystem.running.recording": "Record",
     "ecosystem.running.until": "settled",
     "ecosystem.retention": "accumulate fade refresh replace resample subsample window",
-    "ecosystem.rewards": "Distance HueBand Linear OfInput OfPairs Preference Quadratic Realism Tabular TextReward "
-    "WeightedSum",
+    "ecosystem.rewards": "Distance HueBand Linear Neural OfInput OfPairs Preference Quadratic Realism Tabular "
+    "TextReward WeightedSum",
     "ecosystem.running.run": "Run",
     "ecosystem.core.samples": "Pairs",
     "ecosystem.scenario": "Scenario",

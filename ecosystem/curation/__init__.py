@@ -1,8 +1,10 @@
 """Curators: how people choose what is kept; and users, whose taste may move."""
 
 from ecosystem.curation.base import Curator, Slate
+from ecosystem.curation.bradley_terry import BradleyTerry, learned
 from ecosystem.curation.choices import BestOf, Luce, TopFraction
 from ecosystem.curation.communities import Community
+from ecosystem.curation.comparisons import Comparisons
 from ecosystem.curation.crowd import Crowd
 from ecosystem.curation.demand import (
     BestResponse,
@@ -19,6 +21,7 @@ from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
 from ecosystem.curation.preferences import Preferences
 from ecosystem.curation.quota import Quota
+from ecosystem.curation.relearning import Relearned
 from ecosystem.curation.seen import OfLaw, OfSamples, Seen
 from ecosystem.curation.tilts import Blind, Shift, Tilt
 from ecosystem.curation.users import Users
@@ -28,8 +31,10 @@ __all__ = [
     "BestOf",
     "BestResponse",
     "Blind",
+    "BradleyTerry",
     "Capacity",
     "Community",
+    "Comparisons",
     "Crowd",
     "Curator",
     "Demand",
@@ -43,6 +48,7 @@ __all__ = [
     "OfSamples",
     "Preferences",
     "Quota",
+    "Relearned",
     "Replicator",
     "Seen",
     "Shift",
@@ -55,5 +61,6 @@ __all__ = [
     "Users",
     "Within",
     "Writing",
+    "learned",
     "luce_survivors",
 ]
