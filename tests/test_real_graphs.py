@@ -110,7 +110,7 @@ def test_who_reads_nobody_lives_on_real_data() -> None:
     end = s.run().parameters
     assert float(end["alone"]["mean"].flatten()[0]) == 0.0 and float(end["idle"]["mean"].flatten()[0]) == 0.0
     graph.remove_nodes_from(["a", "b", "idle"])
-    with pytest.raises(ValueError, match="shares of 'alone' add up to 0 .*no real data for the remaining 1"):
+    with pytest.raises(ValueError, match=r"shares of 'alone' add up to 0 .*no real data for the remaining 1"):
         Scenario.from_graph(graph, member=lambda node: Member(Location([1.0])), real=0.0, rounds=1).check()
 
 
