@@ -4,7 +4,7 @@ Three models train on an archive, the web, and write it; ``human`` of it comes f
 was chosen by its users among ``k`` candidates of all writers: those of ``a`` and ``b`` like common things, those of
 ``c`` the rarest. A detector filters what the web takes in: it throws out synthetic data with the probability
 ``true_positive``, human data with ``false_positive``; if ``undetected``, it does not know ``c``'s watermark. The update
-is the mixture of THEORY §9: weights of the web are the shares of what is kept, of a choice ``w_j E_j[H_K]`` survives.
+is a mixture: weights of the web are the shares of what is kept, and of a choice ``w_j E_j[H_K]`` survives.
 
 Look at the web's ``effective_number`` of things (people's own is 5.31), its ``data_distance`` from people, and at
 ``survivors``: whose what each model gets is. After 60 rounds, with a tenth from people:

@@ -16,7 +16,7 @@ NAN = float("nan")
 
 
 def verdict(effect: float, isolated: float) -> tuple[float, str]:
-    """Amplification and its name (THEORY §4)."""
+    """Amplification and its name."""
     if abs(isolated) < 1e-9:
         return NAN, "undefined"
     ratio = effect / isolated

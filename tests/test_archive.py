@@ -1,4 +1,4 @@
-"""Archives: what several write is kept by producer, and users choose between them (THEORY §9)."""
+"""Archives: what several write is kept by producer, and users choose between them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.literature import CLAIMS, Claim, Said
+from analysis.claims import CLAIMS, Claim, Said
 
 TABLE = pd.read_csv(Path(__file__).parent.parent / "analysis" / "results" / "literature.csv", dtype={"source": str})
 

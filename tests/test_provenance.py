@@ -1,4 +1,4 @@
-"""Filters against synthetic data (THEORY §9), and the commons that they are for."""
+"""Filters against synthetic data, and the commons that they are for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users with a state: what they see, how their taste moves, and what that does to a model (THEORY, sections 8 and 9).
+"""Users with a state: what they see, how their taste moves, and what that does to a model.
 
 Every dynamics here is a pure function of laws: the model retrains first, then its users look at the new output.
 """

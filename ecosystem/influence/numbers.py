@@ -1,7 +1,7 @@
 """Which number of a scenario is moved: curation levels, real shares, single flows, what a producer's users choose.
 
 Each is a way in which shares move, so each gives a push ``b = ∂T/∂(number)``; the rest of influence is the same
-(THEORY: ``M = ∇Jᵀ (I − B)⁻¹ b``).
+(``M = ∇Jᵀ (I − B)⁻¹ b``).
 """
 
 from __future__ import annotations

@@ -1,0 +1,362 @@
+"""Claims of the literature with a number in them, and how each is played on the scenarios."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+
+from ecosystem import Ecosystem, Record, Run, Scenario, every
+from ecosystem.influence import certificates, stability, stable_point
+from scenarios import (
+    accumulate,
+    adversarial,
+    alignment_game,
+    collapse,
+    corpus,
+    drifting,
+    ferbach,
+    heterogeneous,
+    market,
+    networked,
+    performative,
+    text_image,
+    verified,
+)
+
+CLOSE = 1e-6  # of numbers that are exact
+CONFIDENCE = 0.99
+
+
+@dataclass(frozen=True)
+class Said:
+    """The number that is claimed, and in what ``sense``: ``"is"`` or ``"at most"``."""
+
+    number: float
+    sense: str = "is"
+
+    def holds(self, ours: float, half: float) -> bool:
+        return ours - self.number <= half and (self.sense == "at most" or self.number - ours <= half)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a ``source`` (an arXiv number, as in docs/literature.md) claims, in words and as a number.
+
+    ``play`` makes it here: one exact number, or one of each replicate ``[r]``.
+    """
+
+    source: str
+    claim: str
+    said: Said
+    play: Callable[[], float | np.ndarray]
+    command: str
+
+    def row(self) -> dict[str, object]:
+        """The claim beside what came out."""
+        found = np.atleast_1d(np.asarray(self.play(), dtype=float))
+        ours, half = float(found.mean()), CLOSE * max(1.0, abs(self.said.number))
+        if len(found) > 1:
+            half = float(student.ppf((1 + CONFIDENCE) / 2, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
+        low, high = (ours - half, ours + half) if len(found) > 1 else (ours, ours)
+        return {
+            "source": self.source,
+            "claim": self.claim,
+            "sense": self.said.sense,
+            "claimed": self.said.number,
+            "ours": ours,
+            "low": low,
+            "high": high,
+            "verdict": "holds" if self.said.holds(ours, half) else "does not hold",
+            "command": self.command,
+        }
+
+
+def ends(scenario: Scenario, name: str = "model") -> torch.Tensor:
+    """The law of a categorical member when the rounds are over, ``[n]``."""
+    return probabilities(scenario.run(), name)[0]
+
+
+def probabilities(run: Run, name: str) -> torch.Tensor:
+    return run.parameters[name]["probabilities"]
+
+
+def _tilted() -> float:
+    """The largest difference to ``p_0 e^{t r}``, normalised, after five rounds."""
+    p, r = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), torch.arange(3).double()
+    return float((ends(ferbach.scenario(k=0, rounds=5)) - torch.softmax(p.log() + 5 * r, 0)).abs().max())
+
+
+def _mixture() -> np.ndarray:
+    """What the favourite component weighs after two rounds, by replicate."""
+    run = ferbach.scenario(mixture=True, rounds=2).run(replicates=40)
+    return run.parameters["model"]["weights"][:, 2].numpy()
+
+
+def _crossing() -> float:
+    """The part of attackers at which the first round leaves the expected ``e^r`` as it is, from two others."""
+    odds = torch.arange(1, 5).double()
+    low, high = (
+        float(ends(adversarial.scenario(attackers=part, rounds=1)) @ odds) - 2.5 for part in (0.0, 1.0)
+    )  # linear in the part
+    return low / (low - high)
+
+
+def _locks_in() -> float:
+    """The smallest curated part, of steps of .001, at which a lead of .99 is kept."""
+    parts = np.arange(0.420, 0.435, 0.001)
+    eco = Ecosystem([drifting.scenario(curated=part, drift=1.0, rounds=2000) for part in parts])
+    eco.run()
+    kept = [float(probabilities(eco.result(variant), "model")[0, 0]) > 0.2 for variant in range(len(parts))]
+    return float(parts[kept.index(True)])
+
+
+def _diversity(graph: str) -> float:
+    """The most that the graph lets members differ, against their real data."""
+    found = certificates(networked.scenario(graph=graph)).diversity
+    return found.bound / found.real
+
+
+def _raised() -> float:
+    found = certificates(networked.scenario(graph="one")).diversity
+    return found.exact / found.real
+
+
+def _settled(effect: float) -> float:
+    return float(performative.scenario(effect=effect, rounds=400).run().parameters["learner 0"]["mean"])
+
+
+def _collapsing() -> float:
+    return float(certificates(collapse.scenario()).members["collapses"].sum())
+
+
+def _owners_mass(k: int) -> float:
+    """What is left in the end of what the owner likes best."""
+    return float(ends(alignment_game.scenario(k=k))[0])
+
+
+def _rate(part: float) -> float:
+    return stability(drifting.scenario(curated=part, lead=0.0)).radius
+
+
+def _verified(radius: float) -> float:
+    return float(stable_point(verified.scenario(radius=radius)).parameters["model"])
+
+
+def _favoured() -> float:
+    return float(ends(drifting.scenario(drift=0.0, lead=1.0))[0])
+
+
+def _served() -> float:
+    return float(ends(heterogeneous.scenario(rounds=600))[:2].sum())
+
+
+def _bounded() -> float:
+    """The largest ratio to the bound, of all symbols over 200 rounds."""
+    s, data = ferbach.scenario(share=0.2, rounds=200), torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    kept = s.run(record=Record(parameters=every(1))).history["model"].values()
+    return float(torch.stack([law["probabilities"][0] / data for law in kept]).max() / (0.8 / (1 - 4 * 0.2)))
+
+
+def _labels(keep: bool, fresh: bool) -> np.ndarray:
+    """The squared error of a regression's weights after five rounds; with fixed rows over as many designs."""
+    if fresh:
+        run = accumulate.scenario(keep=keep).run(replicates=4000)
+        return (run.parameters["model"]["weights"] - accumulate.truth(5)).square().sum(-1).numpy()
+    variants = [accumulate.scenario(keep=keep, fresh=False, design=design) for design in range(300)]
+    eco = Ecosystem(variants, seeds=range(40))
+    eco.run()
+    return np.array([_error(variant, eco.result(i)) for i, variant in enumerate(variants)])
+
+
+def _error(scenario: Scenario, run: Run) -> float:
+    """The squared error of the weights that expected labels stand for, over replicates."""
+    taste = scenario.member("model").reward
+    found = run.parameters["model"]["mean"] @ taste.matrix.T - taste.target
+    return float(found.square().sum(-1).mean())
+
+
+def _taken() -> np.ndarray:
+    """Whether a variant has the whole corpus in the end."""
+    run = corpus.scenario(regenerated=1.0).run(replicates=1000)
+    return (probabilities(run, "model")[:, 0] > 1 - 1e-9).double().numpy()
+
+
+def _captions() -> np.ndarray:
+    """``1 − Σp²`` after 20 rounds of frozen images."""
+    p = probabilities(text_image.scenario(frozen="image").run(replicates=400), "text")
+    return (1 - p.square().sum(-1)).numpy()
+
+
+def _risk() -> float:
+    """The total risk of two groups in the end."""
+    run = market.scenario(rounds=3).run(record=Record(tastes=True, last=1))
+    return float(-market.served(run).iloc[-1].mean())
+
+
+def _run(scenario: str, **settings: object) -> str:
+    return " ".join(["ecosystem run", f"scenarios/{scenario}.py", *(f"--set {k}={v}" for k, v in settings.items())])
+
+
+CLAIMS = (
+    Claim(
+        "2407.09499",
+        "of infinitely many candidates, without real data, p_t is p_0 e^(tr), normalised; distance after 5 rounds",
+        Said(0.0),
+        _tilted,
+        _run("ferbach", k=0, rounds=5),
+    ),
+    Claim(
+        "2407.09499",
+        "of two options as likely, one worth e^r = 3 times the other, the better has this much after a round of pairs",
+        Said(0.625),
+        lambda: float(ends(ferbach.scenario(2, rewards=[0.0, math.log(3)], data=[0.5, 0.5], rounds=1))[1]),
+        _run("ferbach", k=2, rewards="[0,1.0986122887]", data="[.5,.5]", rounds=1),
+    ),
+    Claim(
+        "2407.09499",
+        "a mixture of Gaussians far apart goes the way of the symbols: weight of the favourite after 2 rounds",
+        Said(0.6360876612),
+        _mixture,
+        _run("ferbach", mixture="true", rounds=2) + " --replicates 40",
+    ),
+    Claim(
+        "2407.09499",
+        "with a curated share s < 1/K no symbol exceeds p_data (1-s)/(1-Ks): the largest part of that in 200 rounds",
+        Said(1.0, "at most"),
+        _bounded,
+        _run("ferbach", share=0.2, rounds=200),
+    ),
+    Claim(
+        "2505.09768",
+        "the part of users who vote against a model's interest past which curation harms, options worth 1, 2, 3, 4",
+        Said(25 / 54),
+        _crossing,
+        _run("adversarial", attackers=0.463, rounds=1),
+    ),
+    Claim(
+        "2511.09002",
+        "what .3 of the users get who like one half of the options better by 2",
+        Said(0.2373929),
+        _served,
+        _run("heterogeneous", rounds=600),
+    ),
+    Claim(
+        "2610.09415",
+        "what users whose taste never moves leave to the favoured of ten classes",
+        Said(0.5472279923),
+        _favoured,
+        _run("drifting", drift=0, lead=1),
+    ),
+    Claim(
+        "2610.09415",
+        "at a curated part of 2/3 the even state loses its stability: its spectral radius there",
+        Said(1.0),
+        lambda: _rate(2 / 3),
+        _run("drifting", curated=0.6666666667, lead=0.01, rounds=1000),
+    ),
+    Claim(
+        "2610.09415",
+        "the curated part, to .001, from which a large lead locks in although the even state is stable",
+        Said(0.427),
+        _locks_in,
+        _run("drifting", curated=0.427, drift=1, rounds=2000),
+    ),
+    Claim(
+        "2610.09409",
+        "on an undirected ring of four with weight 1 at most this part of the diversity of real data is left",
+        Said(0.25),
+        lambda: _diversity("ring"),
+        _run("networked", graph="ring"),
+    ),
+    Claim(
+        "2610.09409",
+        "the same where all four read all",
+        Said(0.1836734694),
+        lambda: _diversity("complete"),
+        _run("networked", graph="complete"),
+    ),
+    Claim(
+        "2610.09409",
+        "where only the middle one of three reads, and only the first, diversity rises by",
+        Said(13 / 12),
+        _raised,
+        _run("networked", graph="one"),
+    ),
+    Claim(
+        "2605.20151",
+        "how many collapse of five of whom two read nothing but each other, and two read these",
+        Said(4.0),
+        _collapsing,
+        _run("collapse") + " --replicates 40",
+    ),
+    Claim(
+        "2002.06673",
+        "a learner whose world answers by -.9 settles at",
+        Said(1 / 1.9),
+        lambda: _settled(-0.9),
+        _run("performative", effect=-0.9, rounds=400),
+    ),
+    Claim(
+        "2510.16657",
+        "a model on its own verified output alone ends at the verifier's centre, 1, whatever the radius (here 3)",
+        Said(1.0),
+        lambda: _verified(3.0),
+        _run("verified", radius=3, rounds=1000),
+    ),
+    *(
+        Claim(
+            "2511.12804",
+            "the owner, who curates first, alone decides what survives: mass of its favourite in the end, "
+            + ("2 candidates" if k else "infinitely many"),
+            Said(1.0),
+            lambda k=k: _owners_mass(k),
+            _run("alignment_game", k=k),
+        )
+        for k in (2, 0)
+    ),
+    Claim(
+        "2404.01413",
+        "a regression on 20 of its own labels, of 5 inputs: squared error of the weights after 5 rounds, data replaced",
+        Said(5 * 5 / 14),
+        lambda: _labels(keep=False, fresh=True),
+        _run("accumulate", keep="false") + " --replicates 4000",
+    ),
+    Claim(
+        "2404.01413",
+        "the same where data accumulate, fresh rows every round",
+        Said(sum(5 / (i * (20 * i - 6)) for i in range(1, 6))),
+        lambda: _labels(keep=True, fresh=True),
+        _run("accumulate") + " --replicates 4000",
+    ),
+    Claim(
+        "2404.01413",
+        "the same where labels of the same rows accumulate, over 300 designs",
+        Said(5 / 14 * sum(1 / i**2 for i in range(1, 6))),
+        lambda: _labels(keep=True, fresh=False),
+        _run("accumulate", fresh="false", design=3) + " --replicates 40",
+    ),
+    Claim(
+        "2604.08554",
+        "a variant with 2 of a corpus's 8 tokens takes all of it in the end with this probability",
+        Said(0.25),
+        _taken,
+        _run("corpus", regenerated=1) + " --replicates 1000",
+    ),
+    Claim(
+        "2503.08117",
+        "with a frozen image model the diversity of captions, 4/7 at first, is after 20 rounds of 200 draws",
+        Said(4 / 7 * (1 - 1 / 200) ** 20),
+        _captions,
+        _run("text_image", frozen="image") + " --replicates 400",
+    ),
+    Claim(
+        "2206.02667",
+        "two models and two groups of users who go to whoever serves them better: the total risk ends at",
+        Said(0.0),
+        _risk,
+        _run("market"),
+    ),
+)
