@@ -239,8 +239,8 @@ class refresh(fade):
             return [fresh]
         if len(kept[0]) != len(fresh):
             raise ValueError(f"{self} takes as many samples each round, got {len(fresh)} after {len(kept[0])}")
-        place = torch.arange(len(fresh))
-        new = rng.uniform(len(fresh)).cpu() < self.share
+        new = rng.uniform(len(fresh)) < self.share
+        place = torch.arange(len(fresh), device=new.device)
         return [concatenated([kept[0], fresh])[torch.where(new, place + len(fresh), place)]]
 
 

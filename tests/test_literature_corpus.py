@@ -13,6 +13,7 @@ from ecosystem import Flow, LinearMap, Location, Member, NoPopulationLaw, Scenar
 from ecosystem.influence import stability
 from ecosystem.retention import Retention
 from scenarios import corpus
+from tests.far import far
 
 
 def shares(s: Scenario, replicates: int, seed: int = 0) -> np.ndarray:
@@ -78,6 +79,12 @@ def test_on_the_population_both_are_one_average_and_stability_follows_it() -> No
         ends.append(s.run().parameters["a"]["mean"].flatten().tolist())
         assert stability(s).table["rate"][0] == pytest.approx(1 - 0.2 - 0.2 * 0.5)
     assert ends[0] == ends[1]
+
+
+def test_a_corpus_may_live_on_a_device() -> None:
+    s = corpus.scenario(rounds=4)
+    here, there = s.run(replicates=3), s.run(replicates=3, device=far())
+    assert there.rounds["alignment"].to_list() == pytest.approx(here.rounds["alignment"].to_list())
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, float("nan"), "much"])
