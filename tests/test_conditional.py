@@ -32,6 +32,7 @@ from ecosystem.core.laws import Moments
 from ecosystem.core.stacking import stack
 from ecosystem.influence import influence, stable_point
 from tests.drawn import covariance, normals, numbers, probabilities
+from tests.far import far
 
 RNG = Stream.root([(0, 0)])[0]
 
@@ -266,3 +267,12 @@ def test_a_taste_of_ones_own_that_looks_further_keeps_no_law() -> None:
 def test_refusals(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_tables_live_on_a_device_and_in_float32() -> None:
+    for s in (exchange(40), exchange()):
+        here = s.run().parameters
+        for there in (s.run(device=far()), s.run(dtype=torch.float32)):
+            for name, parts in here.items():
+                for key, value in parts.items():
+                    assert torch.allclose(there.parameters[name][key].double(), value, rtol=1e-3, atol=1e-4)

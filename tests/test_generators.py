@@ -303,3 +303,14 @@ def test_a_family_without_a_law_says_so() -> None:
     for ask in (model.law, lambda: model.statistic_of(Location([0.0]).law())):
         with pytest.raises(NoPopulationLaw, match="Bare has no population law; run it with finite samples"):
             ask()
+
+
+@pytest.mark.parametrize("family", ["location", "gaussian", "categorical", "mixture", "ridge"])
+def test_families_are_drawn_from_in_float32_too(family: str) -> None:
+    """Gaussians and their mixtures could not be: their noise is of float64, and no product takes both."""
+    s = Scenario("alone", rounds=2, samples=16)
+    s.add("a", Member(MAKE[family](2)))
+    s.connect("a", "a", Flow(raw=1.0))
+    exact, seen = s.run().parameters["a"], s.run(dtype=torch.float32).parameters["a"]
+    for name, value in exact.items():
+        torch.testing.assert_close(seen[name].double(), value.double(), rtol=1e-3, atol=1e-4)

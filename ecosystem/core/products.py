@@ -74,8 +74,10 @@ def safe_factor(covariance: Tensor) -> Tensor:
 def grouped_product(x: Tensor, group: Tensor, matrices: Tensor) -> Tensor:
     """Row ``i`` of the result is ``matrices[group[i]] @ x[i]``: ``x [m, d]``, ``group [m]``, ``matrices [G, e, d]``.
 
-    The rows of each group are brought together, so that a matrix is read once and not once for every row.
+    The rows of each group are brought together, so that a matrix is read once and not once for every row. The result
+    is of the type of the matrices.
     """
+    x = x.to(matrices.dtype)
     if x.shape[0] == 0:
         return x.new_zeros(0, matrices.shape[-2])
     present, group = torch.unique(group, return_inverse=True)
