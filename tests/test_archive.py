@@ -143,6 +143,33 @@ def test_crowds_shifts_and_maps_go_through() -> None:
     assert mean(split) == pytest.approx(0.5 + 0.25 * (chosen - 0.5))
 
 
+@pytest.mark.parametrize("samples", [None, 60])
+def test_variants_and_members_by_the_array_are_as_alone(samples: int | None) -> None:
+    """Side by side, or added by the array: the same shares to the last bit."""
+    many = [mixed_by(weight).replace(samples=samples) for weight in (0.25, 0.6)]
+    eco = Ecosystem(many, record=RECORD)
+    eco.run()
+    results = [eco.result(variant).survivors for variant in range(2)]
+    for variant, s in enumerate(many):
+        alone = s.run(record=RECORD).survivors
+        assert results[variant]["share"].tolist() == alone["share"].tolist()
+    array = Scenario("read", rounds=2, samples=samples)
+    array.add_many(["a", "b"], Location.many([[0.0], [1.0]]), schedule=never)
+    for name in ("web", "reader"):
+        array.add(name, many[0].member(name))
+    for u, v in many[0].graph.edges:
+        array.connect(u, v, many[0].flow(u, v))
+    assert (
+        array.run(record=RECORD).survivors["share"].tolist() == many[0].run(record=RECORD).survivors["share"].tolist()
+    )
+
+
+def mixed_by(weight: float) -> Scenario:
+    """With another weight of ``a``."""
+    s = read(Luce(2)).with_flow("b", "web", raw=0.0)
+    return s.with_flow("a", "web", raw=weight).with_flow("b", "web", raw=1 - weight)
+
+
 # -- influence ---------------------------------------------------------------------------------------------------------
 
 
@@ -256,20 +283,6 @@ def test_a_window_of_ones_own_does_not_inherit_what_its_memory_is() -> None:
     assert window(3).newest == 3 and fading(3).newest is None
     with pytest.raises(NoPopulationLaw, match="the archive 'web' of vectors"):
         read(Luce(2), retention=fading(3)).check()
-
-
-def test_a_member_that_is_called_real_takes_no_shelf_of_real_data() -> None:
-    """It writes elsewhere; what comes from real data is not lost."""
-    s = Scenario("called", rounds=1)
-    human = Location([2.0])
-    s.add("real", Member(Location([0.0]), schedule=never))
-    s.add("a", Member(Location([1.0]), schedule=never))
-    s.add("web", Member(Archive({"a": human, "real": human}), real=human, reward=Linear([1.0])))
-    s.connect("a", "web", Flow(raw=0.5))
-    assert s.run().rounds.query("member == 'web' and round == 1")["alignment"].item() == 1.5
-    s.connect("real", "web", Flow(raw=0.1))
-    with pytest.raises(ValueError, match="a member 'real' and real data write on one shelf of 'web'"):
-        s.check()
 
 
 @pytest.mark.parametrize(("retention", "kept"), [(None, 50), (accumulate(), 200), (window(3), 150)])

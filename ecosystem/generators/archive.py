@@ -158,10 +158,6 @@ class Archive(ClosedForm):
                 f"the archive {name!r} has no shelf for {unknown[0]!r}, who writes there; it has {known}: give it one, "
                 "Archive({..., " + repr(unknown[0]) + ": what is there first})"
             )
-        if len(set(writers)) < len(writers):
-            raise ValueError(
-                f"a member {HUMAN!r} and real data write on one shelf of {name!r}; call the member otherwise"
-            )
         if not population or self.symbols is not None:
             return
         both = [u for u, flow in written.items() if flow.raw and flow.curated]

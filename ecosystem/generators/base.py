@@ -59,8 +59,8 @@ class GenerativeModel(nn.Module, Claims, Drawing):
     memory_arguments: str = "Training(batch_size=...)"  # what to lower where memory runs out
     symbols: int | None = None  # how many there are where its samples are symbols ``0..n−1``, if it says so
     exact_mean: ClassVar[bool] = False  # see ``ClosedForm``
-    # what others write there stays apart by producer, on the shelves ``names``: see ``Archive``. With samples it is one
-    # of those gone through one by one; its fit gets a TrainingSet whose origin is each producer's place in ``names``
+    # what others write there stays apart by producer, on the shelves ``names``: see ``Archive``. With samples models
+    # are gone through one by one, and a fit gets a TrainingSet whose origin is each producer's place in ``names``
     stores: ClassVar[bool] = False
     proven: ClassVar[bool] = False  # its samples are vectors of ``event_shape``, nobody need try them
 
