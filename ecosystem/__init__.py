@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from ecosystem.curation import Within as Within
     from ecosystem.curation import Writing as Writing
     from ecosystem.curation import learned as learned
+    from ecosystem.decisions import attack as attack
+    from ecosystem.decisions import reward_influence as reward_influence
+    from ecosystem.decisions import taught as taught
     from ecosystem.generators import Archive as Archive
     from ecosystem.generators import Asking as Asking
     from ecosystem.generators import Categorical as Categorical
@@ -115,6 +118,7 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
+    "ecosystem.decisions": "attack reward_influence taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

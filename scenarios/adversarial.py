@@ -4,7 +4,8 @@ A fraction ``attackers`` of those who choose prefers what the others dislike (We
 infinitely many candidates (``k=0``) the expected ``e^r`` moves in a round by ``(1−φ) Var(e^r)/E[e^r] + φ Cov(e^r,
 e^{−r})/E[e^{−r}]``, so that there is a threshold ``φ*`` past which curation harms: 25/54, less than a half, on four
 options with ``e^r`` = 1, 2, 3, 4, all as likely. The threshold is one of the first round: which option wins in the end
-is decided by the crowd as it goes on choosing.
+is decided by the crowd as it goes on choosing. Attackers who flip labels that a reward is learned from, with a budget,
+are in ``poisoned.py``.
 
     ecosystem run scenarios/adversarial.py
     ecosystem run scenarios/adversarial.py --set attackers=0.6 --set k=4

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("running",),
     ("influence",),
     ("study",),
+    ("decisions",),
     ("plots", "report", "explore", "cli"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
