@@ -16,8 +16,9 @@ model that is attacked sees nothing but progress.
     ecosystem run scenarios/poisoned.py
     ecosystem run scenarios/poisoned.py --set target=critic --set by=gap
 
-``ecosystem.attack(network(), said(), "platform", "critic", budget=6).flips`` has the labels. Takes ten seconds; needs
-nothing more.
+``ecosystem.attack(network(), said(), "platform", "critic", budget=6).flips`` has the labels.
+
+Takes ten seconds; needs nothing more.
 """
 
 from ecosystem import Categorical, Comparisons, Flow, Luce, Member, Scenario, Tabular, attack, taught
