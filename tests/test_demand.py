@@ -276,6 +276,20 @@ def test_a_way_that_gives_no_weights_is_refused_in_its_round() -> None:
         market(Wrong()).run()
 
 
+def test_users_who_cannot_judge_stop_their_replicate_by_name() -> None:
+    """A NaN stopped nobody: weights would have stayed what they were without a word."""
+
+    def sometimes(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x[..., 0] > 0.5, torch.nan, x[..., 0])
+
+    s = market(Softmax(1.0), (0.9, 0.2), samples=20, rounds=3).with_member("g1", reward=sometimes)
+    with pytest.warns(RuntimeWarning):
+        run = s.run()
+    assert run.failures["member"].iloc[-1] == "g1" and run.demand["round"].max() >= 1
+    assert "the demand of 'g1' cannot judge 'm0' in round 1" in " ".join(run.failures["error"])
+    assert (run.demand["weight"] == 0.5).all()
+
+
 # -- who comes and goes, and what is kept ------------------------------------------------------------------------------
 
 

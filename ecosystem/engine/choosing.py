@@ -13,19 +13,43 @@ from ecosystem.engine.pools import Group, unused
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect, there
 
+Cell = tuple[int, int, int]  # member, variant, replicate
+
 _ROUNDING = 1e-6
 
 
-def chosen(program: Program, state: State) -> State:
-    """The state after users have chosen: weights, and the shares that these set.
+def chosen(program: Program, state: State) -> tuple[State, dict[Cell, str]]:
+    """The state after users have chosen: weights, and the shares that these set; and who could not, with the reason.
 
     Each group goes by ``J_j``, what its taste as it is now (of one without, that of the member's own users) expects of
     a member. Weights of those who are absent wait for them; in replicates that were stopped nobody chooses.
     """
     if not state.wiring.groups:
-        return state
-    new = state.changed(weights=torch.cat([_chosen(program, state, group) for group in state.wiring.groups]))
-    return new.changed(shares=in_effect(new))
+        return state, {}
+    weights, why = [], {}
+    for group in state.wiring.groups:
+        alignment = worth(program, state, group).to(state.weights)
+        weights.append(_chosen(state, group, alignment))
+        why |= {} if program.differentiable else _unjudged(state, group, alignment)
+    new = state.changed(weights=torch.cat(weights))
+    return new.changed(shares=in_effect(new)), why
+
+
+def _unjudged(state: State, group: Group, alignment: Tensor) -> dict[Cell, str]:
+    """Where a group cannot tell what a member that is there is worth to it, by (its member, variant, replicate)."""
+    wrong = ~alignment.isfinite() & (state.active & state.alive)[_members(state, group)]
+    if not bool(wrong.any()):
+        return {}
+    who = state.wiring.index[group.who]
+    return {
+        (who, variant, replicate): f"the demand of {group.who!r} cannot judge {group.demand.among[j]!r} in round "
+        f"{state.round + 1}: what its reward expects is {float(alignment[j, variant, replicate])}"
+        for j, variant, replicate in wrong.nonzero().tolist()
+    }
+
+
+def _members(state: State, group: Group) -> Tensor:
+    return torch.tensor([state.wiring.index[name] for name in group.demand.among], device=state.weights.device)
 
 
 def used(state: State, due: Tensor) -> Tensor:
@@ -52,11 +76,10 @@ def worth(program: Program, state: State, group: Group) -> Tensor:
     return torch.stack(many)
 
 
-def _chosen(program: Program, state: State, group: Group) -> Tensor:
+def _chosen(state: State, group: Group, alignment: Tensor) -> Tensor:
     """The weights of a group ``[n, variants, replicates]`` after it has chosen."""
-    old, alignment = state.weights[group.span], worth(program, state, group).to(state.weights)
-    index = torch.tensor([state.wiring.index[name] for name in group.demand.among], device=old.device)
-    here, known = state.active[index], state.alive & ~alignment.isnan().any(0)
+    old = state.weights[group.span]
+    here, known = state.active[_members(state, group)], state.alive & ~alignment.isnan().any(0)
     if bool(here.all()):
         new = _moved(group, old, alignment)
     else:

@@ -12,7 +12,7 @@ look              users who move look at what is new: :func:`~ecosystem.engine.l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
@@ -55,8 +55,8 @@ class Watch(Protocol):
 class Played:
     """What a round has done besides the next state; tensors ``[members, variants, replicates]``.
 
-    ``updated``: who retrained; ``losses``, NaN where there is none; ``lost``: whose parameters exploded, or whose data
-    nobody could judge: ``why`` says so by (member, variant, replicate).
+    ``updated``: who retrained; ``losses``, NaN where there is none; ``lost``: whose parameters exploded, whose data
+    nobody could judge, or who could not choose between members: ``why`` says so by (member, variant, replicate).
     """
 
     updated: Tensor
@@ -93,10 +93,11 @@ def step(
     """
     number, before = state.round + 1, state
     turn = turn or Turn(program.ranks(number), due(program, state, number))
-    state = chosen(program, state)
+    state, undecided = chosen(program, state)
     turn = replace(turn, due=used(state, turn.due))
     stacks, memories, spoilt, losses = _played(program, state, turn, own, watch)
-    stacks, lost, alive = _stopped(program, state, stacks, turn.due, spoilt)
+    spoilt |= undecided
+    stacks, lost, alive = _stopped(program, state, stacks, turn.due, spoilt, undecided)
     past = (tuple(stacks), *state.past)[: len(state.past)]
     new = state.changed(round=number, past=past, memories=tuple(memories), alive=alive)
     new = kept(new, before)
@@ -161,12 +162,17 @@ def play(now: Round, plan: Plan, asked: Tensor, own: Behaviour | None = None) ->
 
 
 def _stopped(
-    program: Program, state: State, stacks: list[Stack], asked: Tensor, spoilt: Iterable[tuple[int, int, int]]
+    program: Program,
+    state: State,
+    stacks: list[Stack],
+    asked: Tensor,
+    spoilt: Iterable[tuple[int, int, int]],
+    undecided: Container[tuple[int, int, int]],
 ) -> tuple[list[Stack], Tensor, Tensor]:
     """Take back the round in replicates that a parameter, NaN or enormous, or data have spoilt; where; who goes on."""
     lost = torch.zeros_like(asked)
     for cell in spoilt:
-        lost[cell] = asked[cell]
+        lost[cell] = asked[cell] | (cell in undecided)
     found = bool(spoilt)
     for cohort, new, old in zip(program.cohorts, stacks, state.now, strict=True):
         if new is old or not program.stops:

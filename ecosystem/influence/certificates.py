@@ -214,7 +214,8 @@ def _reading(resolvent: Resolvent) -> Reading:
     dynamics = resolvent.dynamics
     if dynamics.layout.minds:
         raise ValueError(
-            f"scenario {dynamics.scenario.name!r} has users whose taste moves, of which certificates know nothing: "
+            f"scenario {dynamics.scenario.name!r} has users whose taste moves or who choose between members, of "
+            "which certificates know nothing: "
             "look at it with users who stay as they are, or at stability(scenario)"
         )
     small = len(resolvent.point) <= DENSE

@@ -97,7 +97,7 @@ class Dynamics:
         )
         with any_bits():
             users = now.state.changed(
-                audience=looked(now.program, now.state).audience, weights=chosen(now.program, now.state).weights
+                audience=looked(now.program, now.state).audience, weights=chosen(now.program, now.state)[0].weights
             )
         return self.layout.pack(now.generators, users)
 
@@ -106,7 +106,7 @@ class Dynamics:
         if self.away is not None:
             return self.away.played(vector.to(self.away.shares.device)).to(vector.device)
         now = self.round_at(vector)
-        now = self._played(Round(now.program, chosen(now.program, now.state), 0, now.rng))
+        now = self._played(Round(now.program, chosen(now.program, now.state)[0], 0, now.rng))
         after = self.layout.pack(now.generators, now.state)
         with any_bits():
             audience = looked(now.program, self.state([after])).audience
