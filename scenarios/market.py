@@ -2,10 +2,10 @@
 
 Two groups of users write what their models are refitted on: ``few``, a ``minority``, at −1 and ``many`` at 1. Each goes
 to the model that serves it (squared loss): at ``temperature`` 0 to the best, above that by a softmax, with ``loyal``
-users by the replicator. After Dean, Curmei, Ratliff, Morgenstern, Fazel (arXiv 2206.02667): users choose, models refit
-on their users, and the total risk never rises on the way. ``curation`` is a part of each diet that is the model's own
-output, chosen by what the average user likes; with ``by_demand`` the capacity to curate goes where the users are.
-``served(run)`` says what each group gets: minus its expected loss.
+users by the replicator. After arXiv 2206.02667: users choose, models refit on their users, and the total risk never
+rises on the way. ``curation`` is a part of each diet that is the model's own output, chosen by what the average user
+likes; with ``by_demand`` the capacity to curate goes where the users are. ``served(run)`` says what each group gets:
+minus its expected loss.
 
 What comes out. One model stands at the average user: a minority of .2 loses 2.56, the majority .16. Two start at −.1
 and .2 and end at −1 and 1, each with one group: with groups of .5 the risk falls from .725 to 0 in one round. So
