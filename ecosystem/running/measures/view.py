@@ -251,7 +251,9 @@ class View:
             for row, member in enumerate(watched):
                 if (kind, row) in here:
                     out[member] = torch.maximum(out[member], taste[row])
-        for group in () if before is None else state.wiring.groups:
+        for group in state.wiring.groups:
+            if before is None:
+                break
             then = before.weights[group.span]
             shift = (state.weights[group.span] - then).norm(dim=0) / (1 + then.norm(dim=0))
             member = state.wiring.index[group.who]
