@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,15 +16,15 @@ from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.resolvent import Resolvent
 
 
-def alone(resolvent: Resolvent, b: Tensor) -> Tensor:
-    """``(I − B_ii)⁻¹ b_i`` of every member, everybody else frozen (but for users who look at it): ``[size]``.
+def alone(resolvent: Resolvent, b: Tensor, some: np.ndarray) -> Tensor:
+    """``(I − B_ii)⁻¹ b_i`` of ``some [members]``, everybody else frozen (but for users who look at it): ``[size]``.
 
-    NaN where a member has no answer.
+    NaN where a member has no answer, and for all others.
     """
     if not resolvent.dynamics.layout.minds:
-        return _through_flows(resolvent.flows, b)
-    out, owners = torch.zeros_like(b), resolvent.dynamics.layout.owners()
-    for member in owners.unique():
+        return _through_flows(resolvent.flows, b, some)
+    out, owners = torch.full_like(b, torch.nan), resolvent.dynamics.layout.owners()
+    for member in np.flatnonzero(some).tolist():
         own = (owners == member).nonzero().squeeze(-1)
         eye = torch.eye(len(b), dtype=b.dtype)[own]
         columns = torch.cat([resolvent.push(eye[part]) for part in resolvent.batches(len(own))])
@@ -32,30 +34,32 @@ def alone(resolvent: Resolvent, b: Tensor) -> Tensor:
     return out
 
 
-def _through_flows(flows: LinearFlows, b: Tensor) -> Tensor:
-    """``(I − B_ii)⁻¹ b_i`` of every member, everybody else frozen: ``[size]`` from ``b [size]``."""
-    out = torch.empty_like(b)
-    spans = {block.cohort: block for block in flows.dynamics.layout.blocks}
+def _through_flows(flows: LinearFlows, b: Tensor, some: np.ndarray) -> Tensor:
+    """``(I − B_ii)⁻¹ b_i`` of some members, everybody else frozen: ``[size]`` from ``b [size]``."""
+    out = torch.full_like(b, torch.nan)
     for fit in flows.fits:
-        block = spans[fit.task.cohort]
-        here = torch.isin(block.members, torch.from_numpy(fit.task.members))
-        part = b[block.span].unflatten(0, (len(block.rows), block.width))
-        solved = krylov.solve(partial(_own_answer, flows, fit, _own_flows(flows, fit)), part[here], 1e-13)
+        rows = np.flatnonzero(some[fit.task.members])
+        if not len(rows):
+            continue
+        few = fit if len(rows) == len(fit.task.members) else fit.of(torch.from_numpy(rows))
+        here = flows.dynamics.layout.numbers_of(fit.task.members[rows])
+        solved = krylov.solve(partial(_own_answer, flows, few, _own_flows(flows, fit, rows)), b[here], 1e-13)
         sound = solved.residual <= 1e-8  # else I − B_ii is singular, and there is no answer
-        known = torch.where(sound.unsqueeze(-1), solved.x, torch.nan)
-        out[block.span].unflatten(0, (len(block.rows), block.width))[here] = known
+        out[here] = torch.where(sound.unsqueeze(-1), solved.x, torch.nan)
     return out
 
 
-def _own_flows(flows: LinearFlows, fit: Fit) -> list[Bundle]:
-    """The self-loops of a task's members."""
-    members = torch.from_numpy(fit.task.members)
-    producer = torch.from_numpy(flows.dynamics.wiring.producer)
+def _own_flows(flows: LinearFlows, fit: Fit, rows: np.ndarray) -> list[Bundle]:
+    """The self-loops of some rows of a task, each owned by its place among them."""
+    members, place = torch.from_numpy(fit.task.members), np.full(len(fit.task.members), -1)
+    place[rows] = np.arange(len(rows))
+    producer, where = torch.from_numpy(flows.dynamics.wiring.producer), torch.from_numpy(place)
     found = []
     for bundle in fit.task.bundles:
-        own = (producer[bundle.component] == members[bundle.owner]).nonzero().squeeze(-1)
-        if len(own):
-            found.append(narrowed(bundle, own))
+        own = (producer[bundle.component] == members[bundle.owner]) & (where[bundle.owner] >= 0)
+        if bool(own.any()):
+            part = narrowed(bundle, own.nonzero().squeeze(-1))
+            found.append(replace(part, owner=where[part.owner]))
     return found
 
 

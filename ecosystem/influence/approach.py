@@ -16,7 +16,8 @@ from ecosystem.influence.rounds import Rounds
 
 _PLAYED = 500  # rounds played at most
 _NUMBERS = 1 << 26  # parameters of all rounds played, of very large networks
-_FEWEST = 200  # rounds that are played whatever the size
+_FEWEST, _FEW = 200, 20  # rounds that are played whatever the size, of so many numbers and of more
+_MANY = 1 << 20
 _LOOKED = 50  # rounds that an estimate of the law may look at, if the scenario has fewer
 _THERE = 1e-13  # a distance that is none
 _FAR = 1e12
@@ -74,7 +75,7 @@ def approached(dynamics: Dynamics, begin: Tensor, point: Tensor) -> Approach:
     """The rounds of a scenario from ``begin [size]``, seen from its stable ``point [size]``."""
     rounds, own = Rounds(dynamics), dynamics.scenario.rounds
     law = pace.worked_out(rounds, LinearFlows(dynamics, point))
-    most = min(_PLAYED, max(_FEWEST, _NUMBERS // len(point)))
+    most = min(_PLAYED, max(_FEWEST if len(point) <= _MANY else _FEW, _NUMBERS // len(point)))
     distances, rests = _distances(rounds, begin, point, min(most, max(own, _LOOKED) if law is None else own))
     law = law or pace.estimated(rounds, distances)
     played = min(own, len(distances) - 1)

@@ -61,17 +61,19 @@ def own_shares(scenario: Scenario, first: State, like: Like, arising: Set[Part])
     for name in like:
         for i in wiring.components_of(wiring.index[name]):  # undo :func:`curated_like`
             shares[i] = 0.0 if wiring.components[i].group == CURATED else shares[i] * 2
-    if arising:
-        for i, component in enumerate(wiring.components):
-            if component.flow is not None:
+    for name in {v for v, _, _ in arising}:  # the others have theirs
+        for i in wiring.components_of(wiring.index[name]):
+            if (component := wiring.components[i]).flow is not None:
                 flow = scenario.flow(*component.flow)
                 shares[i] = flow.curated if component.group == CURATED else flow.raw
-        shares = filled(wiring, shares)
-    return shares
+    return filled(wiring, shares) if arising else shares
 
 
 def arise(wiring: Wiring, like: Like, arising: Set[Part]) -> np.ndarray:
     """The components that have no share yet and would get one, ``[components]``."""
-    wanted = {(v, u, CURATED) for u, v in like.values()} | arising
-    names = [(wiring.names[c.target], c.flow and c.flow[0], c.group) for c in wiring.components]
-    return np.array([name in wanted for name in names], dtype=bool)
+    found = np.zeros(len(wiring.components), dtype=bool)
+    for v, u, group in {(v, u, CURATED) for u, v in like.values()} | arising:
+        for i in wiring.components_of(wiring.index[v]):
+            component = wiring.components[i]
+            found[i] |= component.group == group and (component.flow and component.flow[0]) == u
+    return found

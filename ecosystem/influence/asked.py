@@ -14,7 +14,9 @@ from ecosystem.scenario import Scenario
 def movable(scenario: Scenario, numbers: Numbers, asked: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
     """The sources whose number can be moved, and why others cannot; a name asked for must be one."""
     everybody = numbers.candidates(scenario)
-    reasons = {name: why for name in everybody if (why := numbers.refusal(scenario, name))}
+    known = set(everybody)
+    looked_at = everybody if asked is None else [name for name in asked if isinstance(name, str) and name in known]
+    reasons = {name: why for name in looked_at if (why := numbers.refusal(scenario, name))}
     return _asked(scenario, everybody, asked, reasons, "sources")
 
 

@@ -33,7 +33,7 @@ class Blocks:
         layout, found = self.dynamics.layout, {}
         wanted = self._pairs()
         for part in self.flows.parts():
-            place = (layout.place(int(part.targets[0])), layout.place(int(part.producers[0])))
+            place = (int(layout.place[part.targets[0]]), int(layout.place[part.producers[0]]))
             known = found.get(place)
             if known is None:
                 pairs = wanted[place]
@@ -53,8 +53,7 @@ class Blocks:
         kept = [fit.task.members for fit in self.flows.fits if fit.incomplete]
         own = np.repeat(np.concatenate([np.zeros(0, dtype=np.int64), *kept])[:, None], 2, axis=1)
         pairs = np.unique(np.concatenate([flows, own]), axis=0)
-        places = np.array([layout.place(i) if moves[i] else -1 for i in range(len(moves))])
-        keys = places[pairs]
+        keys = layout.place[pairs]
         return {tuple(key): pairs[(keys == key).all(1)] for key in np.unique(keys, axis=0).tolist()}
 
     def dense(self) -> Tensor:
@@ -86,7 +85,7 @@ class Blocks:
     def _inside(self, pair: tuple[int, int]) -> Tensor:
         """The block of a pair on changes that stay inside the producer's family."""
         layout = self.dynamics.layout
-        return layout.starts[layout.blocks[layout.place(pair[1])].cohort].tangent(self.by_pair[pair])
+        return layout.starts[layout.blocks[layout.place[pair[1]]].cohort].tangent(self.by_pair[pair])
 
     def norms(self) -> sparse.csr_array:
         """``K``, ``K_ij = ‖B_ij‖₂`` (largest singular value, inside the families), ``[members, members]``."""

@@ -17,6 +17,7 @@ from ecosystem.influence.cycles import dominant_cycle
 from ecosystem.influence.diversity import Diversity
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE
+from ecosystem.influence.links import coupling, edges
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.spectra import radius_of_sparse
 from ecosystem.influence.stable import StablePoint, find, prepared, vector_of
@@ -59,7 +60,7 @@ class Certificates:
         """
         index = self._dynamics.index
         known = self._dynamics.scenario.member
-        flows = [(index[u], index[v]) for u, v in self._dynamics.coupling.edges if known(v).real is not None]
+        flows = [(index[u], index[v]) for u, v in coupling(self._dynamics).edges if known(v).real is not None]
         rows = [(self._name(u), self._name(v), self._named(cured)) for u, v, cured in removed(self._reading, flows)]
         return pd.DataFrame(rows, columns=["source", "target", "cures"])
 
@@ -80,7 +81,7 @@ class Certificates:
             )
         real = self.members["real"].to_numpy()
         given = real if share is None else np.full(len(real), float(share))
-        there = {(self._dynamics.index[u], self._dynamics.index[v]) for u, v in self._dynamics.edges()}
+        there = {(self._dynamics.index[u], self._dynamics.index[v]) for u, v in edges(self._dynamics)}
         rows = [
             (self._name(u), self._name(v), given[v], self._named(worse))
             for u, v, worse in arrived(self._reading, there, given, real)
@@ -227,7 +228,7 @@ def _members(dynamics: Dynamics, reading: Reading, now: Collapse, real: np.ndarr
     """See :class:`Certificates`."""
     pattern, moves = reading.pattern, dynamics.moves
     still = np.zeros(len(real), dtype=bool)  # who reads somebody that never retrains: as good as real data
-    for u, v in dynamics.edges():
+    for u, v in edges(dynamics):
         still[dynamics.index[v]] |= not moves[dynamics.index[u]]
     after: list[tuple[str, ...]] = [()] * len(real)
     for part in np.flatnonzero(now.heap):

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,13 +27,14 @@ from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.step import play
 from ecosystem.engine.waves import Plan, Task, compile_plan
-from ecosystem.engine.wiring import CURATED, REAL
+from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.arising import Like, Part, arise, check_like, chosen_from, curated_like, own_shares
 from ecosystem.influence.layout import Layout
 from ecosystem.retention import Unsettled, settled
 from ecosystem.retention import replace as forgetful
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.network import said_of_all, standing_for_all
 
 _STILL = 1000  # rounds in which a memory may show that it leaves alone what stands still
 INSTEAD = "measure it by paired runs instead: measure_influence(scenario, ...) works with every generator and agent"
@@ -72,9 +72,8 @@ class Dynamics:
         self.wiring = self._wired.first.wiring
         self.cohorts = self._wired.cohorts
         self.names = list(self._wired.names)
-        self.words = self._wired.words
         self.index = self._wired.index
-        self.moves = np.array([not wired.member(name).schedule.is_never for name in self.names])
+        self.moves = said_of_all(self.scenario, lambda member: not member.schedule.is_never)
         self.layout = Layout(self.cohorts, self.moves, self._wired.first)
         self.shares = own_shares(self.scenario, self._wired.first, self.like, arising)
         self.live = (self.shares != 0).flatten(1).any(1).cpu().numpy() | arise(self.wiring, self.like, arising)
@@ -82,8 +81,10 @@ class Dynamics:
 
     # -- the map --------------------------------------------------------------------------------------------------
 
-    def retrained(self, vector: Tensor, shares: Tensor | None = None) -> Tensor:
+    def retrained(self, vector: Tensor, shares: Tensor | None = None, differentiable: bool = True) -> Tensor:
         """``T(Θ)``: everybody fitted to what all of them, at ``Θ [columns, size]``, produce.
+
+        The same to the bit, in less memory, where torch need not differentiate it.
 
         Users who move look at ``Θ`` too: one more block of the map, with the fixed points that rounds have (in which
         tastes look when models have retrained, and users choose between members before).
@@ -91,10 +92,9 @@ class Dynamics:
         if self.away is not None:
             there = self.away.shares.device
             moved = None if shares is None else shares.to(there)
-            return self.away.retrained(vector.to(there), moved).to(vector.device)
-        now = self._played(
-            self.round_at(vector, self.layout.minds.weighed(vector, self.shares if shares is None else shares))
-        )
+            return self.away.retrained(vector.to(there), moved, differentiable).to(vector.device)
+        taken = self.layout.minds.weighed(vector, self.shares if shares is None else shares)
+        now = self._played(self.round_at(vector, taken, differentiable))
         with any_bits():
             users = now.state.changed(
                 audience=looked(now.program, now.state).audience, weights=chosen(now.program, now.state)[0].weights
@@ -119,12 +119,12 @@ class Dynamics:
             play(now, self.plan, used(now.state, due))
         return now
 
-    def round_at(self, vector: Tensor, shares: Tensor | None = None) -> Round:
+    def round_at(self, vector: Tensor, shares: Tensor | None = None, differentiable: bool = True) -> Round:
         """A round about to begin at ``Θ``: everybody reads it, however delayed, and keeps only the newest data.
 
         ``shares`` are those that are taken, whatever users choose.
         """
-        program = self.program(len(vector), newest=True, differentiable=True)
+        program = self.program(len(vector), newest=True, differentiable=differentiable)
         return Round(program, self.state([vector], shares=shares), 0, program.rng)
 
     def state(
@@ -177,20 +177,6 @@ class Dynamics:
         """The tasks of a round in which all retrain at once, with the users of that round."""
         return [task.bind(now.state.audience) for wave in self.plan for task in wave]
 
-    def edges(self) -> list[tuple[str, str]]:
-        """The flows that carry anything, in the order of the components."""
-        parts = self.wiring.components
-        found = {c.flow: None for c, live in zip(parts, self.live, strict=True) if live and c.group != REAL}
-        return [flow for flow in found if flow is not None]
-
-    @cached_property
-    def coupling(self) -> nx.DiGraph:
-        """The members that retrain and the flows between them that carry anything."""
-        graph = nx.DiGraph()
-        graph.add_nodes_from(name for name, moves in zip(self.names, self.moves, strict=True) if moves)
-        graph.add_edges_from((u, v) for u, v in self.edges() if u in graph and v in graph)
-        return graph
-
 
 def _check(scenario: Scenario) -> None:
     """Refuse what has no fixed population dynamics, naming the place and what to use instead."""
@@ -205,11 +191,11 @@ def _check(scenario: Scenario) -> None:
             f"scenario {scenario.name!r} changes while it runs ({scenario.interventions[round][0]} in round {round}); "
             f"a stable point belongs to a network that stays: build the scenario as it is in the end, or {INSTEAD}"
         )
-    for retention in {id(m.retention): m.retention for m in map(scenario.member, scenario.names)}.values():
+    every = standing_for_all(scenario)
+    for retention in {id(member.retention): member.retention for _, member, _ in every}.values():
         with suppress(Unsettled):
             settled(retention, torch.ones(1, 1, 1, 1, dtype=torch.float64), rounds=_STILL)
-    for name in scenario.names:
-        member = scenario.member(name)
+    for name, member, _ in every:
         if member.agent is not None and member.agent is not ModelAgent:
             raise ValueError(f"{name!r} has an agent of its own, {member.agent.__name__}, which may act; {INSTEAD}")
         if member.schedule.ends:
@@ -217,5 +203,5 @@ def _check(scenario: Scenario) -> None:
                 f"{name!r} retrains {member.schedule}, then never again: where it ends depends on the way there; "
                 f"give it every(...) or never, or {INSTEAD}"
             )
-    if all(scenario.member(name).schedule.is_never for name in scenario.names):
+    if all(member.schedule.is_never for _, member, _ in every):
         raise ValueError(f"in scenario {scenario.name!r} nobody retrains (schedule=never): there is nothing to solve")

@@ -18,12 +18,11 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.door import Door, told_as
-from ecosystem.influence import after, judgement, propagation, traffic, verdicts, walks
+from ecosystem.influence import after, judgement, loops, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import judged, movable
 from ecosystem.influence.brief import small
@@ -88,7 +87,8 @@ class Influence(Response):
         is negative, whosever it is. A flow is no member: its rows are all cross. First columns ``of`` and ``measure``
         say what was moved and looked at, where that is not curation and alignment.
         """
-        return verdicts.table(self.matrix, self.isolated, self.dynamics.coupling, self.scale, self.of, self.measure)
+        alone = self.links.alone(self.sources)
+        return verdicts.table(self.matrix, self.isolated, alone, self.scale, self.of, self.measure)
 
     @property
     def welfare(self) -> pd.DataFrame:
@@ -120,45 +120,17 @@ class Influence(Response):
 
     # -- the paper's quantities ----------------------------------------------------------------------------------------
 
+    @told_as(loops.S)
     def S(self, target: str) -> Tensor:
-        """``S_q = R_qq``, ``R = (I − B)⁻¹``: what the loops through ``q`` make of a push, ``[width, width]``."""
-        return self._resolved_rows(target)[:, self._span(target)]
+        return loops.S(self, target)
 
+    @told_as(loops.C)
     def C(self, target: str, source: str) -> Tensor:
-        """``C = R_qq⁻¹ R_qp``: a change of ``p`` as it first arrives at ``q``, ``[width of q, width of p]``.
+        return loops.C(self, target, source)
 
-        For two models ``B_qp (I − B_pp)⁻¹`` (Theorem 4.5 of Zhang, Wei, Zhang 2026): ``R_qp = S_q C``.
-        """
-        rows = self._resolved_rows(target)
-        return torch.linalg.solve(rows[:, self._span(target)], rows[:, self._span(source)])
-
+    @told_as(loops.rho)
     def rho(self, target: str, source: str) -> float:
-        """The alignment proxy: ``cos(∇J_k, b_k)`` for a member itself, ``cos(∇J_j, C b_k)`` for another.
-
-        Is curation at the source locally aligned with the target's users? What moves several members arrives from all.
-        """
-        propagation.check_known(self.sources, [source], "source")
-        gradient = self.gradients[self._span(target)]
-        arriving = torch.zeros_like(gradient)
-        for member, push in self.pushed(source).items():
-            arriving = arriving + (push if target == member else self.C(target, member) @ push)
-        return float(torch.nn.functional.cosine_similarity(gradient, arriving, dim=0, eps=1e-300))
-
-    def _resolved_rows(self, target: str) -> Tensor:
-        """The rows of ``(I − B)⁻¹`` that belong to a member, ``[width, size]``."""
-        span, free = self._span(target), self.resolvent.continuum
-        eye = self.vector.new_zeros(span.stop - span.start, len(self.vector))
-        eye[:, span] = torch.eye(len(eye), dtype=eye.dtype)
-        if free is not None and bool(free.right[:, span].any()):
-            raise ValueError(f"{target!r} has neither S nor C, what arrives there has no end: {self.point.message}")
-        return self.resolvent.adjoint(eye)
-
-    def _span(self, name: str) -> slice:
-        span = self.dynamics.layout.span(self.dynamics.index[name]) if name in self.dynamics.index else None
-        if span is None:
-            moving = [n for i, n in enumerate(self.dynamics.names) if self.dynamics.moves[i]]
-            raise KeyError(f"{name!r} is no member that retrains; those are {', '.join(moving[:8])}")
-        return span
+        return loops.rho(self, target, source)
 
     @told_as(propagation.hops)
     def hops(self, most: int = 8) -> pd.DataFrame:

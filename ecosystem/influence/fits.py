@@ -25,6 +25,10 @@ class Fit:
     stack: ClosedForm  # the members before the fit, batch [rows, 1, 1]
     statistic: Tensor  # at the point, [rows, 1, 1, Q]
 
+    def of(self, rows: Tensor) -> Fit:
+        """That of some of the members."""
+        return Fit(self.task, self.stack.take(rows), self.statistic[rows])
+
     @cached_property
     def matrix(self) -> Tensor:
         """``F``: the new parameters by the statistic, ``[rows, width, Q]``."""

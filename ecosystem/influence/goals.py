@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from ecosystem.engine.judging import tastes
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.running.measures.archive import Archive, Group
+from ecosystem.scenario.network import said_of_all
 
 
 class OfStack(Protocol):
@@ -60,27 +63,29 @@ class Alignment:
     def __init__(self, dynamics: Dynamics) -> None:
         self.dynamics = dynamics
         self.reasons: dict[str, str] = {}
-        known = _known(dynamics)
-        self.targets = [name for name in dynamics.names if name in known]
-        for name in dynamics.names:
-            reward = dynamics.scenario.member(name).reward
-            if reward is None:
-                self.reasons[name] = "it has no reward; give it one: Member(..., reward=...)"
-            elif name not in known:
-                self.reasons[name] = f"the expectation of its reward {reward} is not known exactly; {INSTEAD}"
+        known, names = _known(dynamics), dynamics.names
+        self._known = torch.from_numpy(known)
+        self.targets = names if known.all() else [names[i] for i in np.flatnonzero(known)]
+        blank = said_of_all(dynamics.scenario, lambda member: member.reward is None)
+        self.reasons = dict.fromkeys((names[i] for i in np.flatnonzero(blank)), _BLANK)
+        for i in np.flatnonzero(~known & ~blank):
+            reward = dynamics.scenario.member(names[i]).reward
+            self.reasons[names[i]] = f"the expectation of its reward {reward} is not known exactly; {INSTEAD}"
 
     def values(self, vector: Tensor) -> Tensor:
-        state = self.dynamics.state([vector])
-        out: list[Tensor] = [torch.empty(0)] * len(self.targets)
-        place = {self.dynamics.index[name]: i for i, name in enumerate(self.targets)}
-        for c, cohort in enumerate(self.dynamics.cohorts):
-            for taste in tastes(self.dynamics.program(1), state, c) if place.keys() & set(cohort.ids) else ():
-                judged = cast(ClosedForm, taste.judged(state.now[c]))
-                values = judged.expect(taste.reward)[:, 0].expand(-1, len(vector))
-                for i, row in enumerate(taste.rows.tolist()):
-                    if cohort.ids[row] in place:
-                        out[place[cohort.ids[row]]] = values[i]
-        return torch.stack(out, -1) if out else vector.new_zeros(len(vector), 0)
+        state, program = self.dynamics.state([vector]), self.dynamics.program(1)
+        found, members = [], []
+        for c in range(len(self.dynamics.cohorts)):
+            for taste in tastes(program, state, c):
+                if bool(self._known[taste.members].any()):
+                    judged = cast(ClosedForm, taste.judged(state.now[c]))
+                    found.append(judged.expect(taste.reward)[:, 0].expand(-1, len(vector)))
+                    members.append(taste.members)
+        if not found:
+            return vector.new_zeros(len(vector), 0)
+        many = torch.cat(members)
+        where = many.new_zeros(len(self._known)).index_copy(0, many, torch.arange(len(many)))
+        return torch.cat(found).index_select(0, where[self._known]).T
 
     def at(self, vector: Tensor) -> pd.Series:
         """That of every target, by name, at parameters ``[size]``."""
@@ -91,16 +96,17 @@ class Alignment:
         return f"the reward of {target!r}, {self.dynamics.scenario.member(target).reward},"
 
 
-def _known(dynamics: Dynamics) -> set[str]:
-    """Members whose alignment is known exactly."""
-    found, state = set(), dynamics.state([dynamics.start])
-    for c, cohort in enumerate(dynamics.cohorts):
+_BLANK = "it has no reward; give it one: Member(..., reward=...)"
+
+
+def _known(dynamics: Dynamics) -> np.ndarray:
+    """Whose alignment is known exactly, ``[members]``."""
+    found, state = np.zeros(len(dynamics.names), dtype=bool), dynamics.state([dynamics.start])
+    for c in range(len(dynamics.cohorts)):
         for taste in tastes(dynamics.program(1), state, c):
-            try:
-                cast(ClosedForm, state.now[c]).take(taste.rows).expect(taste.reward)
-            except NoPopulationLaw:
-                continue
-            found |= {cohort.names[row] for row in taste.rows.tolist()}
+            with suppress(NoPopulationLaw):
+                cast(ClosedForm, taste.judged(state.now[c])).expect(taste.reward)
+                found[taste.members] = True
     return found
 
 

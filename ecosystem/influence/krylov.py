@@ -16,6 +16,7 @@ Operator = Callable[[Tensor], Tensor]  # [columns, size] to [columns, size], lin
 RESTART = 30  # basis vectors kept of each column
 PRODUCTS = 2000  # given up after so many
 _TRIED = 300  # the same where there is a cheap way besides
+_LEAST = 4  # basis vectors without which it would hardly get anywhere
 _MANY, _FEW = 150, 8  # basis vectors where these do not do, of so many columns at a time
 
 
@@ -67,16 +68,20 @@ def solve_surely(
     direct: Callable[[Tensor], Tensor | None],
     inner: torch.dtype = torch.float64,
     cheap: bool = False,
+    room: int = 1 << 40,
 ) -> Solution:
     """:func:`solve`, and where that does not come as near as ``tolerance`` with more vectors, then by ``direct``.
 
     ``direct`` solves for some columns by other means, or says None; where it is ``cheap``, it comes first. A column
-    keeps whatever came nearest.
+    keeps whatever came nearest. Vectors that are kept have ``room`` numbers.
     """
-    found = solve(operator, rhs, tolerance, inner=inner, most=_TRIED if cheap else PRODUCTS)
+    columns, numbers = rhs.shape
+    restart = max(_LEAST, min(RESTART, room // max(1, columns * numbers)))
+    many = max(_LEAST, min(_MANY, room // max(1, min(columns, _FEW) * numbers)))
+    found = solve(operator, rhs, tolerance, restart, inner=inner, most=_TRIED if cheap else PRODUCTS)
     x, residual, products = found.x.clone(), found.residual.clone(), found.products
     size = rhs.norm(dim=-1).clamp(min=1e-300)
-    others = [lambda b: solve(operator, b, tolerance, _MANY).x, direct]
+    others = [lambda b: solve(operator, b, tolerance, many).x, direct]
     for again in reversed(others) if cheap else others:
         left = (~(residual <= tolerance)).nonzero().squeeze(-1)
         if not len(left):  # split() has one part of nothing, too

@@ -51,23 +51,37 @@ class Layout:
                 self.size += len(rows) * width
         self.minds = Minds(state, self.size)
         self.size = self.minds.end
-        self._place = {m: (b, i) for b, block in enumerate(self.blocks) for i, m in enumerate(block.members.tolist())}
+        self.place = np.full(len(moves), -1)  # which block a member stands in, -1 if it does not move
+        self._row = np.zeros(len(moves), dtype=np.int64)
+        for b, block in enumerate(self.blocks):
+            members = block.members.cpu().numpy()
+            self.place[members], self._row[members] = b, np.arange(len(block.rows))
 
     def span(self, member: int) -> slice | None:
         """Where a member's parameters stand; None if it does not move."""
-        if member not in self._place:
+        if self.place[member] < 0:
             return None
-        b, row = self._place[member]
-        start = self.blocks[b].start + row * self.blocks[b].width
-        return slice(start, start + self.blocks[b].width)
+        block = self.blocks[self.place[member]]
+        start = block.start + int(self._row[member]) * block.width
+        return slice(start, start + block.width)
 
-    def place(self, member: int) -> int:
-        """Which block a member stands in."""
-        return self._place[member][0]
+    def spans(self, member: int) -> Iterator[slice]:
+        """Where its parameters stand, and the tastes of those who look at it."""
+        if (own := self.span(member)) is not None:
+            yield own
+        for mind in self.minds.parts:
+            for row in (mind.watched == member).nonzero().flatten().tolist():
+                yield slice(mind.start + row * mind.width, mind.start + (row + 1) * mind.width)
 
-    def rows_of(self, members: Tensor) -> np.ndarray:
+    def rows_of(self, members: Tensor | np.ndarray) -> np.ndarray:
         """The rows of some members in their blocks."""
-        return np.array([self._place[member][1] for member in members.tolist()], dtype=np.int64)
+        return self._row[np.asarray(members)]
+
+    def numbers_of(self, members: Tensor | np.ndarray) -> Tensor:
+        """Where the parameters of some members of one block stand, ``[members, width]``."""
+        block = self.blocks[self.place[int(members[0])]]
+        first = block.start + block.width * torch.from_numpy(self.rows_of(members))
+        return first.unsqueeze(-1) + torch.arange(block.width)
 
     def tangent(self, vector: Tensor) -> Tensor:
         """The part of changes ``[columns, size]`` that stays inside the families."""

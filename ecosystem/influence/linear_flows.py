@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.memory import Watch, fitting
+from ecosystem.core.products import add_rows
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.population import gather_population, statistic_sent
 from ecosystem.generators import ClosedForm
@@ -42,7 +43,7 @@ class LinearFlows:
     def __init__(self, dynamics: Dynamics, point: Tensor) -> None:
         self.dynamics = dynamics
         self.point = point
-        self.now = dynamics.round_at(point.unsqueeze(0))
+        self.now = dynamics.round_at(point.unsqueeze(0), differentiable=False)
         self.shares = dynamics.layout.minds.weighed(point.unsqueeze(0), dynamics.shares)[:, 0, 0]
 
     @cached_property
@@ -120,14 +121,23 @@ class LinearFlows:
 
         What members train on is linear in their shares.
         """
-        out = torch.zeros_like(self.point)
-        point = self.point.unsqueeze(0)
-        now = self.dynamics.round_at(point, self.dynamics.layout.minds.moved(point, self.dynamics.shares, shares))
+        out, layout = torch.zeros_like(self.point), self.dynamics.layout
+        shares = layout.minds.moved(self.point.unsqueeze(0), self.dynamics.shares, shares)
         for fit in self.fits:
-            moved = gather_population(now, fit.task)[:, 0, 0]
-            answers = fit.answer(moved, torch.zeros_like(fit.stack.vector()[:, 0, 0]))
-            for member, answer in zip(fit.task.members.tolist(), answers, strict=True):
-                out[self.dynamics.layout.span(member)] = answer
+            moved = torch.zeros_like(fit.statistic[:, 0, 0])
+            for bundle in fit.task.bundles:
+                share = shares[bundle.component, 0, 0]
+                some = share.nonzero().squeeze(-1)
+                if len(some):
+                    part = narrowed(bundle, some)
+                    sends = self.statistics(fit, part, self.producers(part).vector())[:, 0, 0]
+                    # bundle by bundle, as a round adds
+                    moved += add_rows(sends[part.origin] * share[some].unsqueeze(-1), part.owner, len(moved))
+            rows = moved.any(-1).nonzero().squeeze(-1)
+            if len(rows):
+                few = fit if len(rows) == len(moved) else fit.of(rows)
+                answers = few.answer(moved[rows], torch.zeros_like(few.stack.vector()[:, 0, 0]))
+                out[layout.numbers_of(fit.task.members[rows.numpy()])] = answers
         return out
 
     def total(self, numbers: Callable[[int, int], int]) -> int:

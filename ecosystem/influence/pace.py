@@ -18,6 +18,7 @@ from ecosystem.influence.operators import Dense
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.spectra import abscissa_of
 from ecosystem.retention import Unsettled
+from ecosystem.scenario.network import said_of_all
 
 _SMALL = 300  # numbers in the state of a round up to which its rate is worked out
 _LONG = 20_000  # numbers of all states of a hyper-period up to which it is
@@ -101,7 +102,7 @@ def estimated(rounds: Rounds, distances: Sequence[float]) -> Law:
 
 def averaging(dynamics: Dynamics) -> np.ndarray:
     """Which members train on everything they have ever seen, ``[members]``."""
-    return np.array([dynamics.scenario.member(name).retention.averages for name in dynamics.names]) & dynamics.moves
+    return said_of_all(dynamics.scenario, lambda member: member.retention.averages) & dynamics.moves
 
 
 def averaged(flows: LinearFlows, slow: np.ndarray) -> Law:

@@ -12,6 +12,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.links import coupling
 
 COLUMNS = 64  # pushed at a time
 
@@ -40,7 +41,7 @@ def parts_of_members(dynamics: Dynamics) -> Parts:
 
     (What such users are drawn to may depend on whom they look at, and their producers on them.)
     """
-    names, graph = dynamics.names, dynamics.coupling
+    names, graph = dynamics.names, coupling(dynamics)
     if dynamics.layout.minds:
         return Parts(torch.zeros(len(names), dtype=torch.int64), np.zeros(1, dtype=np.int64))
     parts = [[name] for name in names if name not in graph] + [

@@ -8,6 +8,7 @@ import torch
 
 from ecosystem.core.check import a_name
 from ecosystem.core.words import listed
+from ecosystem.influence.pushes import selected, summed
 from ecosystem.influence.response import Response
 
 _SOURCES = 64  # whose hops are followed for a report of a large network
@@ -30,7 +31,7 @@ def hops(response: Response, most: int = 8, sources: list[str] | None = None) ->
     for part in response.resolvent.batches(len(sources)):
         walkers = response.pushes.rows(sources[part])
         for hop in range(most + 1):
-            effects[hop, :, part] = response.summed(walkers, response.gradients, targets).T.numpy()
+            effects[hop, :, part] = summed(response.dynamics, walkers, response.gradients, targets).T.numpy()
             walkers = response.resolvent.push(walkers)
             remaining[hop, part] = walkers.norm(dim=-1).numpy()
     cumulative = effects.cumsum(0)
@@ -56,7 +57,7 @@ def _reach(response: Response) -> np.ndarray:
     """``‖(I − B)⁻ᵀ ∇J_j‖`` of every target: the most that a push of length 1 anywhere can do to it in the long run."""
     parts = [
         response.dynamics.layout.tangent(
-            response.resolvent.adjoint(response.selected(response.gradients, response.targets[part]))
+            response.resolvent.adjoint(selected(response.dynamics, response.gradients, response.targets[part]))
         ).norm(dim=-1)
         for part in response.resolvent.batches(len(response.targets))
     ]

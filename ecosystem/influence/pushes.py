@@ -118,8 +118,7 @@ class Spread:
         for fit in self.flows.fits:
             moved = gather_population(now, fit.task)[:, 0]  # [rows, names, Q]
             answers = moved if fit.plain else moved @ fit.matrix.mT
-            for member, answer in zip(fit.task.members.tolist(), answers, strict=True):
-                out[:, layout.span(member)] = answer
+            out[:, layout.numbers_of(fit.task.members)] = answers.transpose(0, 1)
         return out
 
 
@@ -128,8 +127,11 @@ class Spread:
 
 def selected(dynamics: Dynamics, blocks: Tensor, names: Sequence[str]) -> Tensor:
     """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
-    members = torch.tensor([dynamics.index[name] for name in names], dtype=torch.int64)
-    return torch.where(members.unsqueeze(-1) == dynamics.layout.owners(), blocks, 0.0)
+    out = blocks.new_zeros(len(names), len(blocks))
+    for row, name in zip(out, names, strict=True):
+        for here in dynamics.layout.spans(dynamics.index[name]):
+            row[here] = blocks[here]
+    return out
 
 
 def summed(dynamics: Dynamics, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ecosystem.core.memory import budget
 from ecosystem.influence import krylov
+from ecosystem.influence.alike import Alike
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.continuum import Continuum, continuum_of
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
@@ -18,6 +19,7 @@ from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.operators import WIDEST, Dense, Operator, Products, Sparse
 from ecosystem.influence.parts import COLUMNS, parts_of_members
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense
+from ecosystem.influence.terms import terms_of
 
 _SPARSE = 1 << 26  # numbers in the blocks of all flows up to which they are kept (12 bytes each)
 _SCRATCH = 1 << 25  # numbers in flight in one product with the map
@@ -43,6 +45,9 @@ class Resolvent:
             matrix = dense(function, self.point, max(1, columns))
             self._check(torch.isfinite(matrix).all(-1))
             return Dense(matrix)
+        terms = terms_of(self.flows)
+        if terms is not None:
+            return Alike(terms, self.accuracy)
         # raw and curated flows share a block; a number of one takes 16 bytes or so by the time it is in a matrix
         small = self.flows.total(lambda own, other: own * other) <= min(2 * _SPARSE, budget() // 16)
         if small and not self.dynamics.layout.minds:  # blocks are those of flows

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 import torch
@@ -16,12 +14,13 @@ from ecosystem.influence.alone import alone
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.endless import Endless, endless
 from ecosystem.influence.goals import Alignment, Goal
+from ecosystem.influence.links import Links
 from ecosystem.influence.numbers import Curation, Numbers
 from ecosystem.influence.pushes import lengths, pushes_of, selected, summed
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
 
-_TRACED = 2000  # members up to which it is looked up who can be reached
+_TRACED = 1 << 28  # members and flows, for each source, up to which it is looked up who can be reached
 
 
 class Response:
@@ -48,6 +47,7 @@ class Response:
         self.targets = targets
         self.numbers = Curation(dynamics.like) if numbers is None else numbers
         self.goal = Alignment(dynamics) if goal is None else goal
+        self.links = Links(dynamics)
         self.resolvent = Resolvent(dynamics, vector)
         check_smooth(dynamics, vector, self.resolvent.push, self.goal, targets)
         self.pushes = pushes_of(self.numbers, self.resolvent.flows, sources)
@@ -104,37 +104,27 @@ class Response:
             self.targets,
         )
 
-    def selected(self, blocks: Tensor, names: Sequence[str]) -> Tensor:
-        """One row for each name: ``blocks [size]`` with all but its own block 0, ``[names, size]``."""
-        return selected(self.dynamics, blocks, names)
-
-    def summed(self, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
-        """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
-        return summed(self.dynamics, rows, blocks, names)
-
     def _matrix(self) -> pd.DataFrame:
         """``M``, rows targets and columns sources."""
         effects = self._solved().numpy()
         effects = effects if self.endless is None else self.endless.on(effects)
-        matrix = _labelled(effects, self.targets, self.sources)
-        graph = self.dynamics.coupling
-        if not nx.is_strongly_connected(graph) and len(graph) <= _TRACED:  # no way, no effect: not even by rounding
-            for source in self.sources:
-                moved = self._readers(source)
-                reached = set(moved).union(*(nx.descendants(graph, name) for name in moved))
-                matrix.loc[[name not in reached for name in self.targets], source] = 0.0
-        return matrix
+        matrix = self.links.matrix
+        if not self.links.one and len(self.sources) * (matrix.nnz + matrix.shape[0]) <= _TRACED:
+            rows = [self.dynamics.index[name] for name in self.targets]
+            for k, source in enumerate(self.sources):  # no way, no effect: not even by rounding
+                effects[~self.links.reached(self._readers(source))[rows], k] = 0.0
+        return _labelled(effects, self.targets, self.sources)
 
     def _solved(self) -> Tensor:
         """``M [targets, sources]``, solving for whichever are fewer."""
         if len(self.targets) < len(self.sources):
             rows = [
-                self.pushes.against(self.resolvent.adjoint(self.selected(self.gradients, part)))
+                self.pushes.against(self.resolvent.adjoint(selected(self.dynamics, self.gradients, part)))
                 for part in (self.targets[s] for s in self.resolvent.batches(len(self.targets)))
             ]
             return torch.cat(rows) if rows else torch.zeros(0, len(self.sources), dtype=torch.float64)
         columns = [
-            self.summed(self.resolvent.forward(self.pushes.rows(part)), self.gradients, self.targets)
+            summed(self.dynamics, self.resolvent.forward(self.pushes.rows(part)), self.gradients, self.targets)
             for part in (self.sources[s] for s in self.resolvent.batches(len(self.sources)))
         ]
         return torch.cat(columns).T
@@ -145,13 +135,15 @@ class Response:
 
         Of sources that are members and retrain.
         """
-        moving = self.dynamics.coupling
-        asked = {name for name in self.targets if name in moving}
-        names = [name for name in self.sources if name in asked]
+        index, moves = self.dynamics.index, self.dynamics.moves
+        known, asked = [name for name in self.sources if name in index and moves[index[name]]], set(self.targets)
+        names = [name for name in known if name in asked]
         if not names:
             return pd.Series(dtype=float, index=pd.Index([], name="source"), name="isolated")
-        led = alone(self.resolvent, self.pushes.own()).unsqueeze(0)
-        values = self.summed(led, self.gradients, names)[0]
+        some = np.zeros(len(moves), dtype=bool)
+        some[[index[name] for name in names]] = True
+        led = alone(self.resolvent, self.pushes.own(), some).unsqueeze(0)
+        values = summed(self.dynamics, led, self.gradients, names)[0]
         return pd.Series(values.numpy(), index=pd.Index(names, name="source"), name="isolated")
 
 

@@ -20,6 +20,7 @@ from ecosystem.influence.trajectory import Trajectory
 
 _STEPS = 25  # Newton's, from where the dynamics have led
 _EXACT = 1e-15  # residual that no step can improve
+_NEAR, _MANY = 1e-11, 1 << 22  # the same of so many numbers that a step takes minutes
 _WARY = 1e-2  # nearness of I − B to a singular matrix from which on it is looked whether it is one at the point
 _SMALL = 300  # numbers in Θ up to which MINPACK's dense solver is the better one
 
@@ -51,7 +52,9 @@ def residual(dynamics: Dynamics, vector: Tensor) -> float:
     if not bool(torch.isfinite(vector).all()):
         return float("inf")
     point = vector.unsqueeze(0)
-    worst = float(((dynamics.retrained(point) - point).abs() / (1 + dynamics.layout.largest(point))).max())
+    worst = float(
+        ((dynamics.retrained(point, differentiable=False) - point).abs() / (1 + dynamics.layout.largest(point))).max()
+    )
     stacks = dynamics.layout.unpack(vector.unsqueeze(0))
     inside = all(
         bool(cast(ClosedForm, stacks[block.cohort]).take(block.rows).admissible().all())
@@ -64,9 +67,9 @@ def _newton(dynamics: Dynamics, vector: Tensor) -> tuple[Tensor, Resolvent | Non
     """Newton's method with the exact Jacobian, as long as every step improves by half; and that Jacobian, last."""
     best, resolvent, last = residual(dynamics, vector), None, None
     for _ in range(_STEPS):
-        if best <= _EXACT:
+        if best <= (_EXACT if len(vector) <= _MANY else _NEAR):
             break
-        gap = dynamics.retrained(vector.unsqueeze(0)) - vector
+        gap = dynamics.retrained(vector.unsqueeze(0), differentiable=False) - vector
         last = resolvent = resolvent or Resolvent(dynamics, vector)
         try:
             free = resolvent.continuum

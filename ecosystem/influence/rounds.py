@@ -7,7 +7,6 @@ has kept of past data is part of what the next fit sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from torch import Tensor
 
 from ecosystem.core.memory import Watch, fitting
 from ecosystem.core.products import any_bits
-from ecosystem.core.stacking import stack
 from ecosystem.core.streams import Stream
 from ecosystem.engine import step as engine
 from ecosystem.engine.population import gather_population
@@ -25,6 +23,7 @@ from ecosystem.engine.waves import Plan
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.orderings import Ordering, as_ordering
 from ecosystem.retention import settled
+from ecosystem.scenario.network import standing_for_all
 from ecosystem.schedules import Schedule
 
 Memories = list[dict[str, Any]]
@@ -64,12 +63,12 @@ class Rounds:
         self.ordering.check(dynamics.names)
         self.depth = int(dynamics.wiring.delay[dynamics.live].max(initial=0))
         self._rng = Stream.root([(seed, 0)])
-        draws = self._rng.at("schedule")[0].at(dynamics.words)
         self._plans: dict[tuple[bytes, bytes], Plan] = {}
         self._widths: dict[tuple[tuple[bytes, bytes], int], int] = {}
-        schedules = [dynamics.scenario.member(name).schedule for name in dynamics.names]
-        self._clocks = [(members, clock, draws[members]) for members, clock in _alike(schedules)]
-        cycles = [schedule.cycle() for schedule in schedules if not schedule.is_never]
+        alone = ((members, clock.take((slice(None), 0, 0))) for members, clock in dynamics.program(1).clocks)
+        self._clocks = [(members, clock, self._draws(clock, members)) for members, clock in alone]
+        schedules = {id(member.schedule): member.schedule for _, member, _ in standing_for_all(dynamics.scenario)}
+        cycles = [schedule.cycle() for schedule in schedules.values() if not schedule.is_never]
         known = [cycle for cycle in cycles if cycle is not None]
         self.period = math.lcm(*(period for _, period in known))
         # without a period, or with one too long to be looked at as one map, they are followed as random rounds are
@@ -178,6 +177,12 @@ class Rounds:
                     f"not like round {number + self.period}; mend it, or let it return None"
                 )
 
+    def _draws(self, clock: Schedule, members: Tensor) -> Stream:
+        """What some clocks draw from, ``[members]``; those that are not random draw nothing."""
+        if not clock.random:
+            return Stream(torch.zeros(1, dtype=torch.int64))
+        return self._rng.at("schedule")[0].at(self.dynamics.program(1).words[members])
+
     def _due(self, number: int) -> np.ndarray:
         """Who retrains in a round, ``[members]``."""
         due = torch.zeros(len(self.dynamics.names), dtype=torch.bool)
@@ -194,12 +199,3 @@ def _columns(state: State, index: slice) -> State:
 
 def _of(shares: Tensor | None, index: slice) -> Tensor | None:
     return shares if shares is None or shares.shape[2] == 1 else shares[:, :, index]
-
-
-def _alike(schedules: Sequence[Schedule]) -> list[tuple[Tensor, Schedule]]:
-    """Schedules of one kind stacked, with their members; without those that are never due."""
-    kinds: dict[Hashable, list[int]] = {}
-    for member, schedule in enumerate(schedules):
-        if not schedule.is_never:
-            kinds.setdefault(schedule.kind(), []).append(member)
-    return [(torch.tensor(many), stack([schedules[i] for i in many])) for many in kinds.values()]

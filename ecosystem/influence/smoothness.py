@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def check_smooth(
     asked = [i for i, name in enumerate(goal.targets) if name in wanted]
 
     def values(x: Tensor) -> Tensor:
-        return goal.values(x)[:, asked]
+        return goal.values(x) if len(asked) == len(goal.targets) else goal.values(x)[:, asked]
 
     value, slope = derivative(values, point, direction)
     column = _worst(values, value, slope, slope.abs() + _TOLERANCE * (1 + value.abs()), point, direction, step)
@@ -47,9 +48,10 @@ def check_smooth(
             f"one, leave it out of targets=, or {INSTEAD}"
         )
     slope = push(direction)
-    value = dynamics.retrained(point)
+    retrained = partial(dynamics.retrained, differentiable=False)
+    value = retrained(point)
     scale = layout.largest(slope) + _TOLERANCE * torch.minimum(1 + value.abs(), 10 * size)
-    column = _worst(dynamics.retrained, value, slope, scale, point, direction, step)
+    column = _worst(retrained, value, slope, scale, point, direction, step)
     if column is not None:
         name = dynamics.names[int(layout.owners()[column])]
         raise ValueError(
@@ -65,7 +67,8 @@ def _direction(dynamics: Dynamics, point: Tensor, size: Tensor) -> Tensor:
     away = dynamics.start - point
     far = layout.largest(away / size)
     away = torch.where(far > 0, away / far.clamp(min=1), size)
-    step = dynamics.retrained(point + 1e-3 * layout.tangent(wave * away)) - dynamics.retrained(point)
+    moved = dynamics.retrained(point + 1e-3 * layout.tangent(wave * away), differentiable=False)
+    step = moved - dynamics.retrained(point, differentiable=False)
     return step / layout.largest(step / size).clamp(min=1e-300)
 
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any, cast
 
-import pandas as pd
+import numpy as np
 import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
-from ecosystem.influence.approach import Approach, approached
 from ecosystem.influence.arising import Like, Part
-from ecosystem.influence.brief import beginnings, small
 from ecosystem.influence.choices import check_choices
-from ecosystem.influence.continuum import Continuum, Free
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Alignment
 from ecosystem.influence.led import polished
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.pace import averaging, worked_out
+from ecosystem.influence.point import ByName, Row, StablePoint
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.roots import residual, root
 from ecosystem.influence.rounds import Rounds
@@ -35,88 +31,6 @@ _FURTHER, _NUMBERS = 6400, 1 << 26  # rounds, and parameters of them all, that a
 _SMALL = 300  # numbers in Θ up to which it is worked out whether a point repels
 _ONE = 1e-9  # relative difference of two numbers that are one
 _OTHERS = 1e-7  # residual beyond which a point given cannot be this scenario's
-
-
-@dataclass(frozen=True)
-class StablePoint:
-    """A joint fixed point of the population dynamics, or what was seen instead.
-
-    ``found`` says whether there is one; then ``parameters[name]`` are each member's (the mean of a ``Location``, the
-    probabilities of a ``Categorical``, mean and covariance of a ``Gaussian`` one after the other), ``generators[name]``
-    the same as a generator, ``tastes[name]`` where users who move have come to rest (their taste, then the weights of a
-    group that chooses), ``alignment`` the exact ``J`` of every member with a reward, ``residual`` the largest ``|T(Θ) −
-    Θ|`` relative to ``1 + |θ_i|``. ``seen`` tells what the dynamics did when they were played for ``rounds`` rounds
-    from the start, in the scenario's own order: *settles*, *diverges*, *cycles with period p*, *wanders*. A stable
-    point may exist where the dynamics diverge. *When* they settle is another question: ``distance`` is the largest
-    ``|θ_i − θ*_i| / (1 + |θ*_i|)`` that the scenario's own number of rounds leaves, ``law`` how the rest shrinks,
-    ``approach`` both with the rounds.
-    ``others`` are different stable points, found from other starts. Where the point is one of a continuum (members that
-    only copy each other agree on something, whatever it is) ``free`` says who can move along it, in how many
-    directions, and who follows; the point is where the scenario's own rounds lead from its own start.
-    """
-
-    found: bool
-    seen: str
-    rounds: int
-    residual: float
-    alignment: pd.Series
-    parameters: dict[str, Tensor]
-    generators: dict[str, ClosedForm]
-    tastes: dict[str, Tensor] = field(default_factory=dict)
-    others: tuple[StablePoint, ...] = ()
-    own: bool = True  # whether it was found from the scenario's own start
-    vector: Tensor = field(default_factory=lambda: torch.empty(0))  # Θ as the solvers have it, [size]
-    dynamics: Dynamics | None = None  # the scenario made ready for solvers, so that what follows need not do it again
-    begin: Tensor = field(default_factory=lambda: torch.empty(0))  # where the rounds began that were played, [size]
-
-    @cached_property
-    def approach(self) -> Approach | None:
-        """How near the scenario's own rounds come, and how the rest shrinks; None where no point was found.
-
-        Those rounds are played when it is first asked for (500 at most; the rest by the law).
-        """
-        if not self.found or self.dynamics is None:
-            return None
-        return approached(self.dynamics, self.begin, self.vector)
-
-    @cached_property
-    def free(self) -> tuple[Free, ...]:
-        """The free directions of the continuum that the point is one of; empty where it is alone."""
-        if not self.found or self.dynamics is None:
-            return ()
-        return () if self.continuum is None else self.continuum.free(self.dynamics.layout, self.dynamics.names)
-
-    @cached_property
-    def continuum(self) -> Continuum | None:
-        """The continuum that the point is one of; None where it is alone."""
-        return None if self.dynamics is None else Resolvent(self.dynamics, self.vector).continuum
-
-    @property
-    def distance(self) -> float:
-        """The largest ``|θ_i − θ*_i| / (1 + |θ*_i|)`` after the scenario's own rounds; NaN where none was found."""
-        return self.approach.distance if self.approach else math.nan
-
-    @property
-    def law(self) -> str:
-        """How a small distance shrinks, as ``like 0.5^t`` or ``like t^-0.1``; empty where none was found."""
-        return str(self.approach.law) if self.approach else ""
-
-    @property
-    def message(self) -> str:
-        """One sentence for people."""
-        if not self.found:
-            return f"no stable point was found: the dynamics were played for {self.rounds} rounds, and it {self.seen}"
-        many = f"; {len(self.others)} more from other starts" if self.others else ""
-        where = "" if self.own else ", found from another start,"
-        start = f"from its own start the network {self.seen}"
-        if self.approach and self.seen in ("settles", "wanders"):
-            start += str(self.approach)
-        one = f", one of a continuum: {'; '.join(map(str, self.free))}" if self.free else ""
-        return f"a stable point{where} (residual {self.residual:.1e}){one}; {start}{many}"
-
-    def __repr__(self) -> str:
-        members = f"\n{small(beginnings(self.parameters, self.alignment))}" if self.found else ""
-        return f"StablePoint({self.message}){members}"
 
 
 @spelled
@@ -177,7 +91,7 @@ def _starts(dynamics: Dynamics, count: int) -> Tensor:
         stacks = dynamics.layout.unpack(dynamics.start)
         for c, stack in enumerate(stacks):
             ids = dynamics.cohorts[c].index
-            rng = Stream.root([(0, number)]).at("start").at(dynamics.words[ids].reshape(-1, 1, 1))
+            rng = Stream.root([(0, number)]).at("start").at(dynamics.program(1).words[ids].reshape(-1, 1, 1))
             stacks[c] = cast(ClosedForm, stack).scattered(rng) if len(ids) else stack
         vectors.append(dynamics.layout.pack(stacks, dynamics.layout.minds.begun)[0])
     return torch.stack(vectors)
@@ -190,18 +104,18 @@ def _described(goal: Alignment, way: Trajectory, vector: Tensor, tolerance: floa
     seen = way.seen(vector if found else None)
     shown = vector if found else way.last
     stacks = dynamics.layout.unpack(shown.unsqueeze(0))
-    generators: dict[str, ClosedForm] = {}
-    for cohort, stack in zip(dynamics.cohorts, stacks, strict=True):
-        for row, name in enumerate(cohort.names):
-            generators[name] = cast(ClosedForm, stack).take((row, 0, 0))
+    places = np.empty((len(dynamics.names), 2), dtype=np.int64)
+    for c, cohort in enumerate(dynamics.cohorts):
+        places[cohort.ids, 0], places[cohort.ids, 1] = c, np.arange(len(cohort.ids))
+    known = dynamics.names, dynamics.index
     return StablePoint(
         found,
         seen,
         way.rounds,
         worst,
         goal.at(shown),
-        {name: generators[name].vector() for name in dynamics.names},
-        {name: generators[name] for name in dynamics.names},
+        ByName(*known, Row(stacks, places, parameters=True)),
+        ByName(*known, Row(stacks, places, parameters=False)),
         dynamics.layout.minds.named(dynamics.names, shown),
         vector=shown,
         dynamics=dynamics,
@@ -290,6 +204,8 @@ def prepared(
 def vector_of(dynamics: Dynamics, point: StablePoint) -> Tensor:
     """``Θ [size]`` of a stable point of the same scenario."""
     parameters = point.parameters
+    if point.dynamics is dynamics and isinstance(parameters, ByName):  # as they were found
+        return point.vector
     vector = dynamics.start[0].clone()
     for name in dynamics.names:
         span = dynamics.layout.span(dynamics.index[name])

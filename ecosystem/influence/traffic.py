@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.func import vjp
 
 from ecosystem.core.memory import budget
+from ecosystem.influence import links
 from ecosystem.influence.knockout import knock_outs
 from ecosystem.influence.propagation import check_known
+from ecosystem.influence.pushes import selected
 from ecosystem.influence.response import Response
 
 _PAIRS = 1 << 33  # flows × pairs of members up to which gains and harms are told apart
@@ -42,11 +44,11 @@ def edges(
         raise ValueError(f"the traffic from {source!r} has no end: {without[source]}")
     sources = [name for name in sources if name not in without]
     push = response.pushes.rows(sources).sum(0, keepdim=True)
-    goal = response.selected(response.gradients, targets).sum(0, keepdim=True)
+    goal = selected(response.dynamics, response.gradients, targets).sum(0, keepdim=True)
     moved = response.resolvent.forward(push)[0]
     weight = response.resolvent.adjoint(goal)[0]
     traffic = _traffic(response, moved, weight)
-    flows = response.dynamics.edges()
+    flows = links.edges(response.dynamics)
     frame = pd.DataFrame(flows, columns=["source", "target"])
     frame["traffic"] = [traffic.get(flow, 0.0) for flow in flows]
     if len(sources) * len(targets) <= 1:
@@ -110,7 +112,8 @@ def _split(response: Response, sources: list[str], targets: list[str], flows: li
     resolvent, gradients = response.resolvent, response.gradients
     moved = [resolvent.forward(response.pushes.rows(sources[part])) for part in resolvent.batches(len(sources))]
     counts = [
-        resolvent.adjoint(response.selected(gradients, targets[part])) for part in resolvent.batches(len(targets))
+        resolvent.adjoint(selected(response.dynamics, gradients, targets[part]))
+        for part in resolvent.batches(len(targets))
     ]
     arrived = _arrived(response, torch.cat(moved))
     weights = torch.cat(counts)

@@ -13,6 +13,7 @@ from ecosystem.influence.rounds import Rounds
 
 _EXPLODED = 1e12
 _SETTLED = 1e-4  # relative change of a round that a solver can be left to finish
+_MANY, _NEARING = 1 << 22, 1e-2  # numbers beyond which it is left to finish from here
 _REMEMBERED = 1 << 24  # numbers of past states kept to recognise a cycle
 _PERIODS = 32
 _SHRINKING = 4  # rounds (hyper-periods) in a row in which steps must have become smaller
@@ -82,6 +83,7 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
     recent: deque[Tensor] = deque([begin], maxlen=length)
     exploded = torch.zeros(len(begin), dtype=torch.bool)
     number, changes = 0, []
+    settled = _SETTLED if begin.shape[1] <= _MANY else _NEARING
     while number < most:
         for _ in range(min(rounds.period, most - number)):
             number += 1
@@ -92,11 +94,13 @@ def follow(rounds: Rounds, begin: Tensor, most: int) -> list[Trajectory]:
             state = type(state)((kept, *state.past[1:]), state.memories)
         recent.append(state.now)
         changes.append(_relative(recent[-1] - recent[-2], state.now))
-        if len(changes) > _SHRINKING and bool((_fading(changes) | exploded).all()):
+        if len(changes) > _SHRINKING and bool((_fading(changes, settled) | exploded).all()):
             most = rounds.at_a_time(state, rounds.everybody)
-            retrained = torch.cat([rounds.dynamics.retrained(part) for part in state.now.split(most)])
+            retrained = torch.cat(
+                [rounds.dynamics.retrained(part, differentiable=False) for part in state.now.split(most)]
+            )
             gap = _relative(retrained - state.now, state.now)
-            if bool(((gap <= 10 * _SETTLED) | exploded).all()):
+            if bool(((gap <= 10 * settled) | exploded).all()):
                 break
     return [
         Trajectory(begin[i], state.now[i], tuple(s[i] for s in recent), number, bool(exploded[i]))
@@ -130,8 +134,8 @@ def _relative(change: Tensor, vector: Tensor) -> Tensor:
     return (change.abs() / (1 + vector.abs())).amax(-1)
 
 
-def _fading(changes: list[Tensor]) -> Tensor:
+def _fading(changes: list[Tensor], settled: float) -> Tensor:
     """Which columns hardly move any more, and less and less: near a point that repels, steps are small but grow."""
     last = torch.stack(changes[-_SHRINKING - 1 :])
     still = last[-1] <= 1e-12
-    return still | ((last[-1] <= _SETTLED) & (last[1:] <= last[:-1]).all(0))
+    return still | ((last[-1] <= settled) & (last[1:] <= last[:-1]).all(0))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -13,14 +13,14 @@ _SAME = 1e-7  # relative difference below which two effects are one
 
 
 def table(
-    matrix: pd.DataFrame, isolated: pd.Series, graph: nx.DiGraph, scale: pd.DataFrame, of: str, measure: str
+    matrix: pd.DataFrame, isolated: pd.Series, alone: Set[str], scale: pd.DataFrame, of: str, measure: str
 ) -> pd.DataFrame:
-    """The table ``influence`` from the matrix (targets × sources), the isolated effects and the coupling graph.
+    """The table ``influence`` from the matrix (targets × sources) and the isolated effects.
 
-    ``scale`` is how large each effect could be; what is nothing beside it is rounding. Where it is not curation that
-    is moved, or not alignment that is looked at, first columns ``of`` or ``measure`` say so.
+    ``alone`` are members on no cycle through others; ``scale`` is how large each effect could be: what is nothing
+    beside it is rounding. Where it is not curation that is moved, or not alignment that is looked at, first columns
+    ``of`` or ``measure`` say so.
     """
-    alone = _alone(graph)
     rows, columns = np.indices(matrix.shape).reshape(2, -1)
     pairs = {"target": matrix.index.take(rows), "source": matrix.columns.take(columns)}
     long = pd.DataFrame({**pairs, "effect": matrix.to_numpy().ravel()})
@@ -31,7 +31,7 @@ def table(
     effect = long["effect"].mask(long["effect"].abs() <= nothing, 0.0)
     finite = effect.where(np.isfinite(effect.astype(float)))
     long["amplification"] = finite / long["isolated"].where(long["isolated"].abs() > nothing)
-    untouched = own & long["source"].isin(alone)
+    untouched = own & long["source"].isin(list(alone))
     long.loc[untouched & long["amplification"].notna(), "amplification"] = 1.0  # exactly: nothing comes back to it
     long["network"] = ""
     long.loc[own, "network"] = [_verdict(ratio) for ratio in long.loc[own, "amplification"]]
@@ -54,11 +54,6 @@ def _verdict(amplification: float) -> str:
     if amplification > 1:
         return "amplified"
     return "dampened" if amplification >= 0 else "inverted"
-
-
-def _alone(graph: nx.DiGraph) -> set[str]:
-    """Members on no cycle through others: whatever they do never comes back to them."""
-    return {name for part in nx.strongly_connected_components(graph) if len(part) == 1 for name in part}
 
 
 def welfare(matrix: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import networkx as nx
@@ -124,6 +124,12 @@ def standing_for_all(network: Network) -> list[tuple[str, Member, int]]:
         rows = range(1 if whole else len(block.names))
         found += [(block.names[row], block.member(row), len(block.names) if whole else 1) for row in rows]
     return found
+
+
+def said_of_all(network: Network, said: Callable[[Member], Any]) -> np.ndarray:
+    """What is said of every member's description, ``[members]``; of a family added by the array it is asked once."""
+    every = standing_for_all(network)
+    return np.repeat(np.array([said(member) for _, member, _ in every]), [count for *_, count in every])
 
 
 def flows_of_all(network: Network) -> Iterator[tuple[str, str, Flow]]:

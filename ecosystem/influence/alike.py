@@ -1,0 +1,108 @@
+"""``B = Σ W ⊗ C`` of networks whose members answer alike: shares ``W`` between members, one block ``C`` for all flows.
+
+What a million members say to each other is then a sparse matrix of shares, and no block of any flow is written out.
+Where every ``C`` is the identity (copies of one family, whatever moves them) a system ``x − Bx = b`` falls apart into
+systems between members, one for each number of a member, or for each member that is pushed, whichever are fewer.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from ecosystem.core.memory import budget
+from ecosystem.influence import krylov
+from ecosystem.influence.certificate import Certificate
+from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed
+from ecosystem.influence.spectra import arnoldi, radius_of, radius_of_sparse
+from ecosystem.influence.terms import Terms
+
+WIDEST = 64  # right-hand sides solved together
+_PERRON = 100_000  # members up to which bounds of the radius are closed to the last digits
+
+
+class Alike:
+    """``B`` as such terms; right-hand sides go through GMRES as many at a time as the memory's budget has room for."""
+
+    def __init__(self, terms: Terms, accuracy: float) -> None:
+        self.terms, self.accuracy = terms, accuracy
+        length = terms.terms[0].weights.shape[0] if terms.copies else terms.size  # of a vector that is solved for
+        self._room = max(4 * length, min(1 << 26, budget() // 16))  # numbers of a basis, 8 bytes and a copy at most
+        self.columns = max(1, min(WIDEST, self._room // (krylov.RESTART * length)))
+
+    def times(self, v: Tensor, transposed: bool) -> Tensor:
+        return self.terms.times(v, transposed)
+
+    def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        if not self.terms.copies:
+            return self._solved(partial(self.terms.times, transposed=transposed), rhs, transposed)
+        members = self.terms.terms[0].weights.shape[0]
+        wide = rhs.unflatten(-1, (members, -1)).transpose(0, 1).reshape(members, -1)  # [members, numbers]
+        pushed = wide.any(1).nonzero().squeeze(-1)
+        few = len(pushed) < wide.shape[1]
+        apart = torch.zeros(len(pushed), members, dtype=rhs.dtype) if few else wide.T.contiguous()
+        if few:
+            apart[torch.arange(len(pushed)), pushed] = 1.0
+        x, worst = self._solved(partial(self.terms.between, transposed=transposed), apart, transposed)
+        x = x.T @ wide[pushed] if few else x.T
+        return x.unflatten(-1, (len(rhs), -1)).transpose(0, 1).reshape(len(rhs), -1), worst
+
+    def slack(self) -> float:
+        return 1.0 if self.certificate.bound < 1 - 1e-6 else probed(self, self.terms.size)
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """A weighted norm in which ``B`` is no larger than ``bound``, by ``K_ij = ‖B_ij‖₂``."""
+        return Certificate.of(self.terms.norms)
+
+    def radius(self) -> float:
+        one = self.terms.square
+        if one is not None:
+            return _radius(one.weights) * (1.0 if one.block is None else radius_of(one.block))
+        if 8 * self.terms.size * 64 > budget():
+            return float("nan")
+        return arnoldi(lambda v: self.times(torch.from_numpy(v).reshape(1, -1), False)[0].numpy(), self.terms.size)
+
+    def batch(self) -> int | None:
+        return self.columns
+
+    @property
+    def written(self) -> sparse.csr_array:
+        """``B``, written out."""
+        return self.terms.written
+
+    def diagonal(self) -> sparse.csr_array:
+        return self.written
+
+    def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
+        return Deflated(self, right, left)
+
+    @cached_property
+    def _factors(self) -> Factors | None:
+        """Of what is solved for: between members, or number by number."""
+        if self.terms.copies:
+            return Factors.of(self.terms.terms[0].weights)
+        return Factors.of(self.written) if self.terms.size <= _PERRON else None
+
+    def _solved(self, product: krylov.Operator, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+        """``x − product(x) = rhs``, some rows at a time, and the worst residual."""
+        if not len(rhs):
+            return rhs, 0.0
+        cheap = self.terms.copies and is_thin(self.terms.terms[0].weights)
+        direct = directly(lambda: self._factors, transposed)
+        found = [
+            krylov.solve_surely(product, part, self.accuracy, direct, torch.float32, cheap, self._room)
+            for part in rhs.split(self.columns)
+        ]
+        return torch.cat([s.x for s in found]), max(float(s.residual.max()) for s in found)
+
+
+def _radius(weights: sparse.csr_array) -> float:
+    """The spectral radius between very many members."""
+    sums = weights.sum(1)
+    if weights.data.min(initial=0.0) >= 0 and sums.max() - sums.min() <= 1e-12 * sums.max():
+        return float(sums.max())
+    return radius_of_sparse(weights) if len(sums) <= _PERRON else arnoldi(lambda v: weights @ v, len(sums))

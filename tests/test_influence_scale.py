@@ -1,0 +1,83 @@
+"""Influence of few sources on very many members: terms instead of blocks, no loop over members, errors with a bound."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecosystem import LinearMap, Location, Quadratic, Scenario, Shift
+from ecosystem.influence import influence, stable_point
+from ecosystem.influence.alike import Alike
+from ecosystem.influence.certificate import Certificate
+from ecosystem.influence.dynamics import Dynamics
+from ecosystem.influence.jacobian import dense
+from ecosystem.influence.resolvent import Resolvent
+
+TURN = LinearMap([[0.0, 0.6, 0.1], [-0.6, 0.0, 0.0], [0.0, 0.1, 0.5]])
+
+
+def network(n: int, width: int, transform: LinearMap | None = None, real: float = 0.1, seed: int = 0) -> Scenario:
+    """Members of one kind by the array, each reading three others; half of the flows may go through a transform."""
+    rng = np.random.default_rng(seed)
+    target = np.repeat(np.arange(n), 3)
+    keys = np.unique(target * n + rng.integers(0, n, len(target)))
+    target, source = keys // n, keys % n
+    share = (1 - real) / np.bincount(target, minlength=n)[target]
+    s = Scenario("many", rounds=5)
+    parts = {"reward": Quadratic(rng.normal(size=width), 0.2), "curator": Shift(rng.normal(size=width))}
+    means = rng.normal(size=(n, width))
+    s.add_many([f"m{i}" for i in range(n)], Location.many(means, 0.2), real=Location(np.zeros(width), 0.2), **parts)
+    cut = len(share) // 2 if transform else len(share)
+    for part, how in ((slice(None, cut), {}), (slice(cut, None), {"transform": transform})):
+        if len(share[part]):
+            ends = source[part], target[part]
+            s.connect_many(ends, raw=0.7 * share[part], curated=0.3 * share[part], chosen_by="consumer", **how)
+    return s
+
+
+@pytest.mark.parametrize("transform", [None, TURN])
+def test_terms_are_the_matrix(transform):
+    """Blocks of all flows were written out, or the map was played for each product."""
+    dynamics = Dynamics(network(450, 3, transform))
+    operator = Resolvent(dynamics, dynamics.start[0]).operator
+    assert isinstance(operator, Alike)
+    matrix = dense(dynamics.retrained, dynamics.start[0], 256)
+    eye = torch.eye(len(matrix), dtype=matrix.dtype)
+    v = torch.from_numpy(np.random.default_rng(1).normal(size=(5, len(matrix))))
+    one = torch.zeros(2, len(matrix), dtype=torch.float64)
+    one[0, 6:9], one[1, 30] = v[0, :3], 1.0
+    for rhs in (v, one):
+        for transposed, b in ((False, matrix), (True, matrix.T)):
+            assert torch.allclose(operator.times(rhs, transposed), rhs @ b.T, atol=1e-13)
+            exact = torch.linalg.solve(eye - b, rhs.T).T
+            assert torch.allclose(operator.solve(rhs, transposed)[0], exact, atol=1e-9)
+    assert np.allclose(operator.written.toarray(), matrix.numpy(), atol=1e-13)
+    radius = float(torch.linalg.eigvals(matrix).abs().max())
+    assert operator.radius() == pytest.approx(radius, rel=1e-8)
+    assert radius <= operator.certificate.bound + 1e-12
+
+
+def test_one_column_is_that_of_the_whole_matrix():
+    s = network(60, 2)
+    large = network(620, 2)
+    for scenario in (s, large):
+        point = stable_point(scenario, starts=1)
+        one = influence(scenario, sources=["m7"], at=point)
+        dynamics = one.dynamics
+        matrix = dense(dynamics.retrained, one.vector, 256)
+        x = torch.linalg.solve(torch.eye(len(matrix), dtype=matrix.dtype) - matrix, one.pushes.rows(["m7"])[0])
+        expected = (x * one.gradients).reshape(-1, 2).sum(-1)
+        assert np.allclose(one.matrix["m7"], expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_certificate_bounds_the_error():
+    dynamics = Dynamics(network(450, 3, real=0.02))
+    operator = Resolvent(dynamics, dynamics.start[0]).operator
+    assert isinstance(operator, Alike)
+    rng = np.random.default_rng(3)
+    x, off = (torch.from_numpy(rng.normal(size=(1, 1350))) for _ in range(2))
+    b = x - operator.times(x, False)
+    wrong = x + 1e-3 * off
+    gap = (b - wrong + operator.times(wrong, False)).reshape(-1, 3).norm(dim=-1)
+    error = (wrong - x).reshape(-1, 3).norm(dim=-1).max()
+    assert error <= operator.certificate.error(gap)
+    assert np.isinf(Certificate(torch.ones(1), 1.0).error(gap))
