@@ -1,5 +1,7 @@
 """Influence of few sources on very many members: terms instead of blocks, no loop over members, errors with a bound."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from ecosystem.influence.resolvent import Resolvent
 TURN = LinearMap([[0.0, 0.6, 0.1], [-0.6, 0.0, 0.0], [0.0, 0.1, 0.5]])
 
 
-def network(n: int, width: int, transform: LinearMap | None = None, real: float = 0.1, seed: int = 0) -> Scenario:
+def network(n: int, width: int, transform: Any = None, real: float = 0.1, seed: int = 0) -> Scenario:
     """Members of one kind by the array, each reading three others; half of the flows may go through a transform."""
     rng = np.random.default_rng(seed)
     target = np.repeat(np.arange(n), 3)
@@ -81,3 +83,42 @@ def test_a_certificate_bounds_the_error():
     error = (wrong - x).reshape(-1, 3).norm(dim=-1).max()
     assert error <= operator.certificate.error(gap)
     assert np.isinf(Certificate(torch.ones(1), 1.0).error(gap))
+
+
+@pytest.mark.parametrize("side", [{"sources": ["m7", "m9"]}, {"targets": ["m7"]}])
+def test_an_influence_says_how_it_was_solved_and_how_far_it_can_be_off(
+    side: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Residuals of iterations were looked at inside only, and memory nowhere."""
+    scenario = network(450, 3, real=0.05)
+    point = stable_point(scenario, starts=1)
+    exact = influence(scenario, at=point, **side)
+    assert exact.solved.residual <= 1e-10 and exact.solved.error <= 1e-7
+    solve = Alike.solve
+
+    def carelessly(self: Alike, rhs: torch.Tensor, transposed: bool) -> tuple[torch.Tensor, float]:
+        x, worst = solve(self, rhs, transposed)
+        return x * (1 + 1e-6), max(worst, 1e-6)
+
+    monkeypatch.setattr(Alike, "solve", carelessly)
+    with pytest.warns(RuntimeWarning, match="relative residual"):
+        found = influence(scenario, at=point, **side)
+    assert 0 < float((found.matrix - exact.matrix).abs().max().max()) <= found.solved.error < 1e-2
+    assert found.solved.way == "by GMRES on shares times blocks" and 1e5 < found.solved.scratch < 1e9
+    assert "no effect is off by more than" in str(found.solved)
+
+
+def test_a_matrix_that_no_memory_holds_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it was worked out before the memory ended; a million members have a million times a million effects."""
+    scenario = network(1500, 1)
+    for where in ("core.memory", "influence.asked"):
+        monkeypatch.setattr(f"ecosystem.{where}.free_memory", lambda: 10**6)
+    with pytest.raises(ValueError, match=r"of 1,500 sources on 1,500 targets needs about 0\.072 GB .*name some"):
+        influence(scenario)
+
+
+def test_nothing_pushed_leads_nowhere() -> None:
+    dynamics = Dynamics(network(450, 3))
+    operator = Resolvent(dynamics, dynamics.start[0]).operator
+    x, worst = operator.solve(torch.zeros(2, 1350, dtype=torch.float64), False)
+    assert not bool(x.any()) and worst == 0.0

@@ -27,11 +27,17 @@ _PERRON = 100_000  # members up to which bounds of the radius are closed to the 
 class Alike:
     """``B`` as such terms; right-hand sides go through GMRES as many at a time as the memory's budget has room for."""
 
+    way = "by GMRES on shares times blocks"
+
     def __init__(self, terms: Terms, accuracy: float) -> None:
         self.terms, self.accuracy = terms, accuracy
-        length = terms.terms[0].weights.shape[0] if terms.copies else terms.size  # of a vector that is solved for
+        # of a vector that is solved for
+        length = terms.terms[0].weights.shape[0] if terms.copies else terms.size
         self._room = max(4 * length, min(1 << 26, budget() // 16))  # numbers of a basis, 8 bytes and a copy at most
         self.columns = max(1, min(WIDEST, self._room // (krylov.RESTART * length)))
+        self._shrinks: Certificate | None = None
+        weights = 32 * sum(term.weights.nnz for term in terms.terms)
+        self.scratch = weights + krylov.basis(self.columns, length, self._room)
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
         return self.terms.times(v, transposed)
@@ -53,10 +59,11 @@ class Alike:
     def slack(self) -> float:
         return 1.0 if self.certificate.bound < 1 - 1e-6 else probed(self, self.terms.size)
 
-    @cached_property
+    @property
     def certificate(self) -> Certificate:
         """A weighted norm in which ``B`` is no larger than ``bound``, by ``K_ij = ‖B_ij‖₂``."""
-        return Certificate.of(self.terms.norms)
+        self._shrinks = self._shrinks or Certificate.of(self.terms.norms)
+        return self._shrinks
 
     def radius(self) -> float:
         one = self.terms.square

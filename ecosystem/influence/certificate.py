@@ -39,6 +39,15 @@ class Certificate:
             return cls(torch.ones(len(sums), dtype=torch.float64), float(sums.max()))
         return cls(found.x[0], float(np.max((norms @ weights) / weights)))
 
+    def against(self, gap: Tensor) -> float:
+        """The most that ``yᵀ b`` of a solution of ``y − Bᵀy = g`` can be off by, if no ``‖b_i‖₂`` is above 1.
+
+        ``gap [nodes]``: each ``‖(g − y + Bᵀy)_i‖₂``; by ``|gapᵀ (I − B)⁻¹ b| ≤ Σ gap_i w_i ‖b‖_w / (1 − bound)``.
+        """
+        if not self.bound < 1:
+            return float("inf")
+        return float((gap * self.weights).sum() / self.weights.min()) / (1 - self.bound)
+
     def error(self, gap: Tensor) -> float:
         """The most that a member's ``‖x_i − x*_i‖₂`` can be, of residuals ``gap [nodes]``, each member's 2-norm.
 

@@ -24,7 +24,7 @@ from ecosystem.core.arguments import spelled
 from ecosystem.core.door import Door, told_as
 from ecosystem.influence import after, judgement, loops, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
-from ecosystem.influence.asked import judged, movable
+from ecosystem.influence.asked import check_room, judged, movable
 from ecosystem.influence.brief import small
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.findings import Findings
@@ -45,7 +45,8 @@ class Influence(Response):
     sources; ``table`` the same as one row a pair, ``verdicts`` what that means, in a word and a sentence a pair;
     ``plot`` draws them; ``welfare`` adds up what each source does to itself and to others. ``hops``, ``edges`` and
     ``paths`` follow the effect through the network. ``formal`` is empty, or says why no dynamics leads there,
-    ``unbounded`` why effects are infinite or NaN, ``skipped`` and ``unjudged`` who has no column or row, and why.
+    ``unbounded`` why effects are infinite or NaN, ``solved`` how well the systems behind them were, ``skipped`` and
+    ``unjudged`` who has no column or row, and why.
     """
 
     verdicts = property(judgement.of_influence)
@@ -204,6 +205,7 @@ class Influence(Response):
                 "certificate": stability.certificate,
                 "tolerance": stability.tolerance,
                 "residual": self.point.residual,
+                "solved": str(self.solved),
                 "unbounded": self.unbounded,
                 "skipped": self.skipped,
                 "unjudged": self.unjudged,
@@ -289,6 +291,7 @@ def _solved(
     device: Any,
 ) -> Influence:
     """See :func:`influence`."""
+    check_room(scenario, numbers, sources, targets)
     dynamics, point = prepared(scenario, numbers.like, at, numbers.arising(scenario, sources), device)
     chosen, skipped = movable(scenario, numbers, sources)
     goal = as_goal(dynamics, measure)

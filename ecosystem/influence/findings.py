@@ -49,9 +49,9 @@ class Findings:
         ""), seen (what the dynamics did), rounds (the scenario's own), distance (how far they leave the network from
         the stable point, relative to ``1 + |θ*_i|``), law (how the rest shrinks), when (both in words), unplayed (why
         ``after`` is missing, or ""), radius ``ρ(B)``,
-        certificate ``ρ(‖B_ij‖)``, tolerance, residual, unbounded (why effects of a source are infinite or undefined),
-        skipped (why a member is no source), unjudged (why none is a target), promises (what the graph alone says, in
-        sentences), unpromised (why it says nothing, or "").
+        certificate ``ρ(‖B_ij‖)``, tolerance, residual, solved (by what, in how much memory, how well), unbounded (why
+        effects of a source are infinite or undefined), skipped (why a member is no source), unjudged (why none is a
+        target), promises (what the graph alone says, in sentences), unpromised (why it says nothing, or "").
     certificates, flips
         As :class:`ecosystem.influence.certificates.Certificates` has members, ``after`` as one text, with ``cure``: the
         least real data that make its part safe, NaN where it is; and the single flows that decide who collapses: what

@@ -61,6 +61,12 @@ def solve(
         products += used + 1
 
 
+def basis(columns: int, size: int, room: int = 1 << 40) -> int:
+    """The bytes that vectors of one solution hold, at 8 a number."""
+    kept = max(_LEAST, min(RESTART, room // max(1, columns * size)))
+    return 8 * columns * size * (kept + 6)
+
+
 def solve_surely(
     operator: Operator,
     rhs: Tensor,

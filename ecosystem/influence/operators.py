@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ecosystem.core.memory import budget
 from ecosystem.influence import krylov
+from ecosystem.influence.certificate import Certificate
 from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed, solved
 from ecosystem.influence.jacobian import Jacobian, Map
 from ecosystem.influence.parts import Parts, diagonal
@@ -30,6 +31,14 @@ _WRITTEN = 4000  # numbers up to which products are written out where GMRES stag
 
 class Operator(Protocol):
     """``B``, multiplied and solved with."""
+
+    way: str  # in words
+    scratch: int  # bytes that it holds, about
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """A norm of members in which ``B`` may be seen to shrink; None where that is not looked for."""
+        ...
 
     def slack(self) -> float:
         """How far ``I − B`` is from singular, about: ``1/‖(I − B)⁻¹‖``; 1 where it is plain that it is not."""
@@ -61,8 +70,11 @@ class Operator(Protocol):
 class Dense:
     """A matrix ``[size, size]``, factorised once."""
 
+    way, certificate = "by a matrix written out and factorised", None
+
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
+        self.scratch = 3 * 8 * matrix.numel()
 
     @cached_property
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,6 +116,8 @@ class Dense:
 class Sparse:
     """SciPy's compressed rows; batches of right-hand sides go through GMRES in as many threads as torch has."""
 
+    way, certificate = "by GMRES on a sparse matrix", None
+
     def __init__(self, matrix: sparse.csr_array, accuracy: float) -> None:
         self.matrix = matrix
         self.accuracy = accuracy
@@ -111,6 +125,7 @@ class Sparse:
         basis = min(_BASIS, budget() // (16 * self.threads))
         self.columns = max(1, min(WIDEST, basis // (krylov.RESTART * matrix.shape[0])))  # of each thread
         self._kept: dict[tuple[bool, torch.dtype], sparse.csr_array] = {(False, torch.float64): matrix}
+        self.scratch = 32 * matrix.nnz + self.threads * krylov.basis(self.columns, matrix.shape[0])
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
         columns = np.ascontiguousarray(v.numpy().T)
@@ -174,6 +189,8 @@ class Sparse:
 class Products:
     """Nothing but the map: each product goes through what one run of it has recorded."""
 
+    way, certificate = "by GMRES on products with the map (whose own memory is besides)", None
+
     def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts) -> None:
         self.accuracy = accuracy
         self.parts = parts
@@ -181,6 +198,7 @@ class Products:
         self._new: Callable[[int], Jacobian] = lambda count: Jacobian(function, point, count)
         self._last: Jacobian | None = None
         self.size = len(point)
+        self.scratch = krylov.basis(columns, self.size)
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
         parts = []

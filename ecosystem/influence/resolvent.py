@@ -35,6 +35,7 @@ class Resolvent:
         self.accuracy = accuracy
         self.flows = LinearFlows(dynamics, point)
         self.blocks = Blocks(self.flows)
+        self.worst = 0.0  # relative residual of all that was solved for
 
     @cached_property
     def operator(self) -> Operator:
@@ -107,6 +108,7 @@ class Resolvent:
     def _solved(self, rhs: Tensor, transposed: bool) -> Tensor:
         free = self.continuum
         x, worst = self.operator.solve(rhs, transposed) if free is None else free.within(rhs, transposed)
+        self.worst = max(self.worst, worst)
         if not worst <= 1e-3:
             raise ValueError(
                 f"I − B is singular, or too nearly so (relative residual {worst:.1e}): small pushes move the network "

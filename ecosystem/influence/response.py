@@ -19,6 +19,7 @@ from ecosystem.influence.numbers import Curation, Numbers
 from ecosystem.influence.pushes import lengths, pushes_of, selected, summed
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.smoothness import check_smooth
+from ecosystem.influence.solved import Account, Solved
 
 _TRACED = 1 << 28  # members and flows, for each source, up to which it is looked up who can be reached
 
@@ -53,6 +54,7 @@ class Response:
         self.pushes = pushes_of(self.numbers, self.resolvent.flows, sources)
         self.gradients = self._gradients()
         self.endless = self._endless(vector.new_zeros(0) if begin is None else begin)
+        self._account = Account(self.resolvent)
         self.matrix = self._matrix()
 
     # -- the ingredients, all members at once ----------------------------------------------------------------------
@@ -115,16 +117,23 @@ class Response:
                 effects[~self.links.reached(self._readers(source))[rows], k] = 0.0
         return _labelled(effects, self.targets, self.sources)
 
+    @property
+    def solved(self) -> Solved:
+        """How it was solved for: in what way, in how much memory, and how far effects can be off at most."""
+        if len(self.targets) < len(self.sources):
+            return self._account.told(float(self.pushes.sizes(self.sources).max()))
+        return self._account.told(float(lengths(self.dynamics, self.gradients.unsqueeze(0)).max()))
+
     def _solved(self) -> Tensor:
         """``M [targets, sources]``, solving for whichever are fewer."""
         if len(self.targets) < len(self.sources):
             rows = [
-                self.pushes.against(self.resolvent.adjoint(selected(self.dynamics, self.gradients, part)))
+                self.pushes.against(self._account.adjoint(selected(self.dynamics, self.gradients, part)))
                 for part in (self.targets[s] for s in self.resolvent.batches(len(self.targets)))
             ]
             return torch.cat(rows) if rows else torch.zeros(0, len(self.sources), dtype=torch.float64)
         columns = [
-            summed(self.dynamics, self.resolvent.forward(self.pushes.rows(part)), self.gradients, self.targets)
+            summed(self.dynamics, self._account.forward(self.pushes.rows(part)), self.gradients, self.targets)
             for part in (self.sources[s] for s in self.resolvent.batches(len(self.sources)))
         ]
         return torch.cat(columns).T
