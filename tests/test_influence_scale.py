@@ -87,7 +87,7 @@ def test_a_certificate_bounds_the_error():
 
 @pytest.mark.parametrize("side", [{"sources": ["m7", "m9"]}, {"targets": ["m7"]}])
 def test_an_influence_says_how_it_was_solved_and_how_far_it_can_be_off(
-    side: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    side: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Residuals of iterations were looked at inside only, and memory nowhere."""
     scenario = network(450, 3, real=0.05)
