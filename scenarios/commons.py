@@ -26,7 +26,7 @@ at all, and the users of ``a`` and ``b`` have half of what they had.
     ecosystem run scenarios/commons.py --set true_positive=0.9
     ecosystem run scenarios/commons.py --set true_positive=0.9 --set undetected=True
 
-Seconds each; with ``--samples 500`` the web keeps the samples themselves.
+Takes seconds; needs nothing more.
 """
 
 from ecosystem import Archive, Categorical, Flow, Luce, Member, Provenance, Scenario, Tabular

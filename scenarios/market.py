@@ -21,7 +21,7 @@ to it. Here curation by demand helps the minority, at the majority's cost, and t
     ecosystem run scenarios/market.py --set minority=0.2 --set temperature=1 --rounds 200
     ecosystem run scenarios/market.py --set minority=0.2 --set curation=0.6 --set spread=0.5 --set by_demand=true
 
-Each takes seconds; needs nothing more.
+Takes seconds; needs nothing more.
 """
 
 import pandas as pd

@@ -31,7 +31,7 @@ figures above are of the stand-in. ``like(organisations(file))`` makes one with 
     ecosystem study scenarios/supply_chain.py --out runs/supply_chain          # 896 points, twenty minutes
     python analysis/supply_chain.py --closed --size 1024                       # the same by linear algebra, a minute
 
-A run takes seconds; needs nothing more.
+Takes seconds; needs nothing more.
 """
 
 import ast

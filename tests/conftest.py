@@ -9,6 +9,8 @@ from ecosystem.influence import continuum, linear_round, resolvent, spectra
 
 torch.set_num_threads(1)
 
+collect_ignore = ["far.py"]  # it makes a device, which a process can do but once: by the name tests.far
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: nobody hears Ctrl-C,
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and what tests start would inherit that
 

@@ -412,3 +412,12 @@ def test_a_shelf_takes_one_normal_law() -> None:
     kept = s.with_member("a", curator=Luce(2)).with_flow("a", "web", raw=0.0, curated=0.5)
     with pytest.raises(NoPopulationLaw, match="not normal"):
         kept.check()
+
+
+def test_weights_have_all_their_digits() -> None:
+    """Lists, and the even spread over three, were read as short floats."""
+    law = Categorical([0.5, 0.5])
+    assert Archive(dict.fromkeys("abc", law)).survivors().tolist() == pytest.approx([1 / 3] * 3, abs=1e-15)
+    assert Archive(dict.fromkeys("ab", law), weights=[0.3, 0.7]).survivors().tolist() == pytest.approx(
+        [0.3, 0.7], abs=1e-15
+    )

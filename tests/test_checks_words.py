@@ -112,8 +112,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "with_member(rewards=)": (
         lambda: loop().with_member("a", rewards=1),
-        "with_member('a') changes generator, reward, curator, real, schedule, retention, agent, asked, learn, not "
-        "rewards; did you mean 'reward'?",
+        "with_member('a') changes generator, reward, curator, real, schedule, retention, agent, asked, learn, "
+        "demand, not rewards; did you mean 'reward'?",
     ),
     "run(record={})": (given(record={"every": 2}), "TypeError: record must be a Record, record=Record(every=1, "),
     "run(until=)": (given(until=3), "TypeError: run(until) must be a function of a View, or settled(), got 3"),

@@ -331,10 +331,14 @@ ROOMS = ("engine", "curation", "rewards", "running/measures")
 AT_HOME = {  # decided, or compiled, on the CPU
     "engine/duty.py": 2,  # nobody's stream; who is due
     "engine/looped.py": 2,  # bounds and parameters of models, gathered on the CPU
+    "engine/pools.py": 1,  # the weights that users begin with, sent when the state is made
     "engine/program.py": 1,  # sent when the state is made
     "engine/receiving.py": 1,  # the stream of curators who do not draw
     "engine/stacks.py": 1,  # whether rows follow, asked of rows on the CPU
+    "curation/bradley_terry.py": 3,  # learned before anything is played
     "curation/choices.py": 1,  # an integral, two floats
+    "curation/comparisons.py": 2,  # tables that people have
+    "curation/demand.py": 1,  # how a group is described
 }
 
 

@@ -210,7 +210,7 @@ def _spans(dynamics: Dynamics) -> list[slice]:
     """Where the taught weights stand in ``Θ``, once for each flow."""
     minds, found = dynamics.layout.minds, []
     for mind in minds.parts:
-        if isinstance(minds.audience.stacks[mind.kind].learn, _Held):
+        if mind.kind is not None and isinstance(minds.audience.stacks[mind.kind].learn, _Held):
             starts = range(mind.span.start, mind.span.stop, mind.width)
             found += [slice(start, start + mind.width) for start in starts]
     return found

@@ -12,7 +12,7 @@ from ecosystem.core.check import as_tensor, brief
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal, pick
 from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import TrainingSet
-from ecosystem.core.streams import Stream
+from ecosystem.core.streams import Stream, on_device
 from ecosystem.core.words import listed
 from ecosystem.generators.base import GenerativeModel
 from ecosystem.generators.closed_form import ClosedForm
@@ -80,8 +80,8 @@ class Archive(ClosedForm):
                 f"the shelves of an Archive hold samples of one kind, and those of {other[0]!r} are of another shape, "
                 f"{kinds[other[0]][0] or 'symbols'}, than {event or 'symbols'}; build an archive for each"
             )
-        numbers = torch.full((len(models),), 1 / len(models)) if weights is None else as_tensor(weights, "weights")
-        numbers = numbers.to(torch.float64)
+        even = torch.full((len(models),), 1 / len(models), dtype=torch.float64)
+        numbers = even if weights is None else as_tensor(weights, "weights", torch.float64).to(torch.float64)
         if numbers.shape != (len(models),) or not bool((numbers >= 0).all()) or abs(float(numbers.sum()) - 1) > 1e-6:
             raise ValueError(
                 f"Archive(weights) are at least 0 and add up to 1, one for each of {len(models)} shelves, got "
@@ -222,9 +222,11 @@ class _First:
 
     def sample(self, n: int, lots: Tensor, rng: Stream) -> Tensor:
         """``n`` samples by the shelves that ``lots [n]`` pick."""
-        shelf = pick(self.weights.expand(n, -1), lots)
-        drawn = torch.stack([model.sample(n, rng.at(number)) for number, model in enumerate(self.models)])
-        return drawn[shelf, torch.arange(n)]
+        shelf = pick(self.weights.to(lots.device).expand(n, -1), lots)
+        home = on_device(rng, self.weights.device)  # they never move
+        drawn = torch.stack([model.sample(n, home.at(number)) for number, model in enumerate(self.models)])
+        drawn = drawn.to(lots.device)
+        return drawn[shelf, torch.arange(n, device=shelf.device)]
 
 
 def two_laws(writer: str, name: str) -> NoPopulationLaw:

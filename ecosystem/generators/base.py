@@ -6,6 +6,7 @@ A *generator* is a torch module that can ``sample`` and ``fit``. The user's own 
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
@@ -66,8 +67,8 @@ class GenerativeModel(nn.Module, Claims, Drawing):
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters are."""
-        first = next(self.parameters(), None)
+        """Where its parameters are, or what it holds where it has none."""
+        first = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if first is None else first.device
 
     @property
