@@ -17,6 +17,7 @@ from ecosystem import (
     Location,
     Luce,
     Member,
+    Provenance,
     Record,
     Replicator,
     Scenario,
@@ -102,3 +103,23 @@ def test_writers_who_are_alike_still_have_shelves_of_their_own() -> None:
     found = influence(s, sources=["w1"], targets=["reader"]).matrix
     ends = [stable_point(s.with_curation("w1", 0.35 + by), starts=1).alignment["reader"] for by in (step, -step)]
     assert found.loc["reader", "w1"] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-6)
+
+
+def test_a_filter_that_demand_would_get_round_is_refused() -> None:
+    """Shares were filtered once, as declared, and demand went on dividing the total that an even spread had left."""
+    s = visited(Softmax(0.2))
+    with pytest.raises(ValueError, match=r"the demand of 'users' divides what 'web' reads, .*unequal parts pass"):
+        Provenance({"a": 0.9}, 0.05).on(s, "web")
+    run = Provenance(0.9, 0.05).on(s, "web").run(record=Record(measures=[survivors]))
+    used = run.demand.query("round == round.max()").set_index("member")["weight"]
+    held, passed = shares(run), 0.1 * 0.8 + 0.95 * 0.2
+    exact = {name: 0.1 * 0.8 * used[name] / passed for name in "ab"} | {"real": 0.95 * 0.2 / passed}
+    assert held == pytest.approx(exact, abs=1e-4)  # the weights are those at the start of the round
+
+
+def test_a_filter_of_an_archive_is_one_of_what_it_takes_in() -> None:
+    """On who reads an archive alone it changed nothing, in silence."""
+    with pytest.raises(
+        ValueError, match=r"'a' reads the archive 'web', .*filter what it takes in, .on\(scenario, 'web'\)"
+    ):
+        Provenance(0.9, 0.05).on(visited(Softmax(0.2)), "a")

@@ -21,7 +21,7 @@ from ecosystem.plots.network import network
 from ecosystem.plots.network.sheet import text_width
 from ecosystem.scenario.interventions import Curate
 
-SMALL: dict[str, dict] = {name: {} for name in ("adaptive", "families", "digits", "loop", "pair", "ring")}
+SMALL: dict[str, dict] = {name: {} for name in ("adaptive", "families", "digits", "ferbach", "pair", "ring")}
 SMALL |= {"scale_free": {"members": 60}}
 PAIRS = {  # scenarios that train large models, or need files, by their flows
     "cifar": [("theta", "theta"), ("theta", "phi")],
@@ -65,7 +65,7 @@ def test_nothing_overlaps_in_the_gallery(name: str, width: int) -> None:
     else:
         drawing = network(tables(nx.DiGraph(PAIRS[name]), curated=0.5, real=0.5), width=width)
     assert faults(drawing) == [] and over_loops(drawing) == []
-    if name in PAIRS or name in ("adaptive", "digits", "loop", "pair", "ring"):
+    if name in PAIRS or name in ("adaptive", "digits", "ferbach", "pair", "ring"):
         assert "No room" not in drawing.caption
 
 

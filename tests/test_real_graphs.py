@@ -128,7 +128,7 @@ BAD = {
     "real": (nx.DiGraph([(0, 1)]), {"real": 1.5}, ValueError, r"real is a share .*got 1\.5 at 0"),
     "negative": (
         PARALLEL,
-        {"real": 0, "merge": lambda w: -1.0},
+        {"real": 0, "weight": "weight", "merge": lambda w: -1.0},
         ValueError,
         r"30: merge gives -1\.0; weights",
     ),
@@ -157,3 +157,14 @@ def test_lists_of_shares_keep_all_their_digits() -> None:
     s.connect_many((["a"], ["b"]), raw=0.3, curated=0.0)
     s.connect_many((["a", "b"], ["c", "c"]), raw=[0.1, 0.7])
     assert [s.flow("a", "b").raw, s.flow("a", "c").raw, s.flow("b", "c").raw] == [0.3, 0.1, 0.7]
+
+
+def test_weights_that_nobody_asked_for_are_no_ones() -> None:
+    """A graph whose edges have weights was read as if all of them weighed 1."""
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from([("a", "c", 3.0), ("b", "c", 1.0)])
+    with pytest.raises(ValueError, match=r"edges have an attribute 'weight'.*weight=\"weight\" takes it"):
+        shares_of(graph, real=0.2)
+    taken = shares_of(graph, real=0.2, weight="weight")["a"]["c"]["share"]
+    alike = shares_of(graph, real=0.2, weight=lambda u, v, attributes: 1.0)["a"]["c"]["share"]
+    assert (taken, alike) == pytest.approx((0.6, 0.4))

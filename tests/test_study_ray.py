@@ -335,13 +335,13 @@ def most_together(found: pd.DataFrame, column: str) -> int:
 
 
 def test_fractions_are_kept_on_nodes_with_several_gpus(large: str, tmp_path: Path, begun: Path) -> None:
-    """Four share each GPU of three, never five; each sees one GPU, by the variable that CUDA reads."""
-    engine = Ray(num_cpus=0.1, num_gpus=0.25)
-    found = study(16, marked(begun, meeting(begun)), where).run(tmp_path / "ray", engine=engine).where
+    """Two share each GPU of three, never three; each sees one GPU, by the variable that CUDA reads."""
+    engine = Ray(num_cpus=0.1, num_gpus=0.5)
+    found = study(8, marked(begun, meeting(begun)), where).run(tmp_path / "ray", engine=engine).where
     assert set(found["visible"]) <= {"0", "1"}
     assert all(gpu in ids for gpu, ids in zip(found["visible"], found["gpus"], strict=True))
     found["gpu"] = found["node"] + found["visible"]
-    assert 1 <= most_together(found, "gpu") <= 4
+    assert 1 <= most_together(found, "gpu") <= 2
 
 
 def test_a_block_has_a_node_for_itself(large: str, connected: Any, tmp_path: Path, begun: Path) -> None:
@@ -360,9 +360,9 @@ def test_a_block_has_a_node_for_itself(large: str, connected: Any, tmp_path: Pat
     def progress(_: Progress) -> None:
         guests.append(guest.remote())
 
-    watched = study(9, marked(begun, meeting(begun)), where)
+    watched = study(5, marked(begun, meeting(begun)), where)
     found = watched.run(tmp_path / "ray", engine=Ray(node=True), progress=progress)
-    assert_same(found, alone(9, tmp_path / "alone"))
+    assert_same(found, alone(5, tmp_path / "alone"))
     table = found.where
     assert table["node"].nunique() >= 2 and most_together(table, "node") == 1
     seen = dict(zip(table["node"], table["visible"], strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ _TRIES = 100  # draws in which a model may show two different symbols
 class Comparisons:
     """A table of pairs with labels: what a reward is learned from (:func:`learned`).
 
-    Columns ``first``, ``second``: the two items, as numbers; ``preferred``: which of the two was liked better;
+    Columns ``first``, ``second``: the two items, by number; ``preferred``: which of the two, again by number;
     ``whose``: who said so (a name, "" where it was not given). ``items`` are all that could be compared: how many
     symbols there are, or samples ``[k, *event]`` whose rows the numbers are.
 
@@ -45,10 +46,10 @@ class Comparisons:
     items: Tensor
 
     def __init__(self, table: Any, items: Any) -> None:
-        if isinstance(items, int):
+        if isinstance(items, Integral):
             object.__setattr__(self, "items", torch.arange(whole_number(items, "Comparisons(items)", 2)))
         else:
-            object.__setattr__(self, "items", as_tensor(items, "Comparisons(items)"))
+            object.__setattr__(self, "items", as_tensor(items, "Comparisons(items)", torch.float64))
             if not self.items.ndim or len(self.items) < 2:
                 raise ValueError(
                     "Comparisons(items) is how many symbols there are, or at least two samples [k, *event], got "

@@ -232,10 +232,11 @@ def _reachable(comparisons: Comparisons, whose: Sequence[str] | None) -> list[in
     if isinstance(whose, str):
         raise TypeError(f"attack(whose) is a list of names, got the string {whose!r}; pass [{whose!r}]")
     said = comparisons.table["whose"]
-    unknown = sorted(set(map(str, whose)) - set(said))
+    asked = set(map(str, whose))
+    unknown = sorted(asked - set(said))
     if unknown:
         raise KeyError(f"attack(whose): {unknown[0]!r} compared nothing; those who did are {listed(sorted(set(said)))}")
-    return [i for i, name in enumerate(said) if name in set(whose)]
+    return [i for i, name in enumerate(said) if name in asked]
 
 
 def _flips(comparisons: Comparisons, chosen: list[tuple[int, float]]) -> pd.DataFrame:

@@ -54,6 +54,12 @@ class Cohort:
         return isinstance(self.start, ClosedForm)
 
     @property
+    def stores(self) -> bool:
+        """Whether producers stay apart in its members; all models of a cohort are of one kind."""
+        start = self.start
+        return bool(start.models.flat[0].stores if isinstance(start, Looped) else start.stores)  # type: ignore[union-attr]
+
+    @property
     def on_statistics(self) -> bool:
         """Whether the mean statistic is all that a fit needs."""
         return self.closed and not self.retention.on_data

@@ -100,10 +100,12 @@ def _pools(parts: Sequence[Part], many: list[tuple[Group, int]], index: dict[str
             said = group.demand.sets[number].weigh(part, group.who, among)
             if isinstance(said, str):
                 users.setdefault(i, []).append((group.first + among.index(said), group))
-            elif said is not None:
-                fixed[i] = float(said)
+            elif said is not None and fixed.setdefault(i, float(said)) != float(said):
+                raise ValueError(_unlike(part, group, f"{fixed[i]:g}", f"{float(said):g}"))
     if not users:
         return None
+    for i in fixed.keys() & users.keys():
+        raise ValueError(_unlike(parts[i], users[i][0][1], f"{fixed[i]:g}", "by use"))
     component = sorted(fixed.keys() | users.keys())
     targets = sorted({index[parts[i].target] for i in component})
     entries = [(row, choice, group, i) for row, i in enumerate(component) for choice, group in users.get(i, ())]
@@ -123,4 +125,13 @@ def _pools(parts: Sequence[Part], many: list[tuple[Group, int]], index: dict[str
         fixed=torch.tensor(base, dtype=torch.float64, device=factor.device),
         factor=factor,
         **{name: torch.tensor(many, dtype=torch.int64, device=factor.device) for name, many in ids.items()},
+    )
+
+
+def _unlike(part: Part, group: Group, one: str, other: str) -> str:
+    """The refusal of a part that groups weigh in two ways: which of them counts would hang on their order."""
+    source = "real data" if part.source is None else repr(part.source)
+    return (
+        f"the demand of {group.who!r} and that of another group weigh what {part.target!r} takes of {source} unlike, "
+        f"{one} and {other}; let their levers agree, or give them levers of two classes"
     )

@@ -112,7 +112,8 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
     number, ranks, asked = state.round + 1, turn.ranks, turn.due
     if ranks.ndim == 2 and (ranks == ranks[:, :1]).all():
         ranks = ranks[:, 0]
-    if ranks.ndim == 2 and (any(cohort.own_agent for cohort in program.cohorts) or are_few(ranks)):
+    asked_by_one = any(cohort.own_agent or cohort.stores for cohort in program.cohorts)  # lanes are not members
+    if ranks.ndim == 2 and (asked_by_one or are_few(ranks)):
         return _apart(program, state, turn, own, watch)
     told = (None, None) if watch is None else watch(torch.arange(program.cell[1], device=asked.device))
     now, known = Round(program, state, number, program.rng, *told), at_home(program, "due", asked)
@@ -287,6 +288,11 @@ def _refit_data(now: Round, task: Task, gathered: Sets, due: Tensor) -> Tensor:
 def _by_shelf(now: Round, model: Any, kept: TrainingSet) -> TrainingSet:
     """A set whose origin is the shelf of whoever made each sample."""
     origins, which = torch.unique(kept.origin, return_inverse=True)
+    if OWN in origins.tolist():
+        raise ValueError(
+            "the data that an agent brought an archive do not say who made them; let its gather return a TrainingSet, "
+            "as that of ModelAgent does"
+        )
     makers = [HUMAN if origin == REAL else now.program.names[origin // 2] for origin in origins.tolist()]
     shelves = torch.tensor([model.names.index(maker) for maker in makers], device=which.device)
     return TrainingSet(kept.data, shelves[which], kept.round)

@@ -14,8 +14,10 @@ from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import TrainingSet
 from ecosystem.core.streams import Stream, on_device
 from ecosystem.core.words import listed
+from ecosystem.curation.base import Curator
 from ecosystem.generators.base import GenerativeModel
 from ecosystem.generators.closed_form import ClosedForm
+from ecosystem.retention import Retention
 
 HUMAN = "real"  # the shelf of real data
 
@@ -158,6 +160,11 @@ class Archive(ClosedForm):
                 f"the archive {name!r} has no shelf for {unknown[0]!r}, who writes there; it has {known}: give it one, "
                 "Archive({..., " + repr(unknown[0]) + ": what is there first})"
             )
+        if not population and retention.remembers and type(retention).keep is Retention.keep:
+            raise ValueError(
+                f"the archive {name!r} keeps samples, and {retention} acts on statistics alone; use window(n), "
+                "accumulate(), or the population (samples=None)"
+            )
         if not population or self.symbols is not None:
             return
         both = [u for u, flow in written.items() if flow.raw and flow.curated]
@@ -190,7 +197,8 @@ class Archive(ClosedForm):
     def survivors(self, users: Any = None) -> Tensor:
         """Whose what ``users`` keep of it is, ``[*batch, C]`` in the order of ``names``: ``w_j E_j[h]``, exact.
 
-        With samples it is that of what the archive keeps now; NaN before its first round where shelves have no laws.
+        With samples it is that of what the archive keeps now; NaN before its first round where shelves have no laws,
+        and of crowds and quotas.
         Without users, or where they move or keep everything: its weights.
         """
         if users is not None and (users.curator.blind or users.curator.shift() is not None):
@@ -239,6 +247,8 @@ def _of_samples(archive: Archive, users: Any) -> Tensor:
     kept = archive.kept
     assert kept is not None and archive.writers is not None
     p = torch.full((len(kept),), 1 / len(kept), dtype=torch.float64, device=archive.writers.device)
+    if users is not None and type(users.curator).on_finite is Curator.on_finite:  # crowds, whose users differ; quotas
+        return p.new_full((len(archive.names),), torch.nan)
     if users is not None:
         rewards = None if users.reward is None else users.reward.judge(kept).detach().to(p)
         p = users.curator.on_finite(p, rewards, {})

@@ -70,11 +70,16 @@ class Acting(mesa.Agent):
         return self.model.grid[self.model.program.index[self.name]]
 
     def set_flow(self, source: str, *, raw: Any = None, curated: Any = None, where: Tensor | None = None) -> None:
-        """Change the shares it takes from a producer; what is given up becomes real data."""
+        """Change the shares it takes from a producer; what is given up becomes real data.
+
+        ValueError where users' demand divides its diet, for what it sees there is not what is declared.
+        """
+        _check_undivided(self, "set_flow")
         self.model.change(set_flow, source, self.name, raw, curated, where)
 
     def set_curation(self, level: Any, where: Tensor | None = None) -> None:
-        """Change its curation level ``λ``."""
+        """Change its curation level ``λ``; ValueError as of :meth:`set_flow`."""
+        _check_undivided(self, "set_curation")
         self.model.change(set_curation, self.name, level, where)
 
     def set_curator(self, curator: Curator | None = None, reward: Any = None, where: Tensor | None = None) -> None:
@@ -112,3 +117,14 @@ class Acting(mesa.Agent):
     def remove(self) -> None:
         """Leave the ecosystem, in every replicate, as :class:`~ecosystem.Leave` does; its shares become real data."""
         self.model.change(intervene, [Leave(self.name)])
+
+
+def _check_undivided(agent: Acting, verb: str) -> None:
+    """Refuse to write shares that users' demand divides."""
+    pools, place = agent.model.state.wiring.pools, agent.model.program.index[agent.name]
+    if any(place in pool.target.tolist() for pool in pools):
+        raise ValueError(
+            f"{agent.name!r} cannot {verb}: users' demand divides what it reads, and what it would write are the shares "
+            "that demand divides, not those that it sees; leave it to demand, or change the declared shares by an "
+            "intervention"
+        )

@@ -55,6 +55,16 @@ def _check_judged(name: str, other: str, scenario: Network, where: str) -> None:
             raise NoPopulationLaw(f"{where}, who judges {other!r} by {reward},") from error
 
 
+def weighed_parts(scenario: Network, name: str) -> Iterator[tuple[str | None, str]]:
+    """The parts of a member's diet that demand divides: producer (None: real data), and whose demand it is."""
+    for who in scenario.names:
+        demand = scenario.member(who).demand
+        for part in _parts(scenario) if demand is not None else ():
+            said = [lever.weigh(part, who, demand.among) for lever in demand.sets]
+            if part.target == name and any(isinstance(one, str) for one in said):
+                yield part.source, who
+
+
 def _parts(scenario: Network) -> Iterator[Part]:
     for v in scenario.names:
         for u, flow in scenario.incoming(v, dormant=True).items():

@@ -33,7 +33,8 @@ def shares_of(
     ----------
     graph: directed; a MultiDiGraph with ``merge``.
     real: the share that is left for real data, a number or a function of the node.
-    weight: the name of an edge attribute, or a function ``(u, v, attributes)``; by default every edge weighs 1.
+    weight: the name of an edge attribute, or a function ``(u, v, attributes)``; by default every edge weighs 1, if none
+        has an attribute ``weight``.
     merge: what parallel edges weigh together, a function of the list of their weights: ``sum``, ``max``, ``len``,
         ``statistics.mean``, ...
 
@@ -42,8 +43,8 @@ def shares_of(
     TypeError
         If it is no graph, or the rule no function.
     ValueError
-        If it is undirected, has parallel edges and no rule, a weight that is missing or no finite number from 0 on, or
-        a real share that does not lie between 0 and 1.
+        If it is undirected, has parallel edges and no rule, weights that nobody asked for, a weight that is missing or
+        no finite number from 0 on, or a real share that does not lie between 0 and 1.
 
     >>> many = nx.MultiDiGraph([("a", "c"), ("a", "c"), ("b", "c")])
     >>> [(u, round(share, 6)) for u, _, share in shares_of(many, real=0.1, merge=sum).edges(data="share")]
@@ -52,6 +53,11 @@ def shares_of(
     [0.45, 0.45]
     """
     check_graph(graph, "shares_of", merge)
+    if weight is None and any("weight" in attributes for _, _, attributes in graph.edges(data=True)):
+        raise ValueError(
+            "edges have an attribute 'weight', and nobody said what they weigh: weight=\"weight\" takes it, "
+            "weight=lambda u, v, attributes: 1.0 counts all alike"
+        )
     parallel: dict[tuple[Hashable, Hashable], list[float]] = {}
     for u, v, attributes in graph.edges(data=True):
         parallel.setdefault((u, v), []).append(_weight(u, v, attributes, weight))

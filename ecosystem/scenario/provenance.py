@@ -10,6 +10,8 @@ import pandas as pd
 from ecosystem.core.check import brief, real_number
 from ecosystem.core.words import listed
 from ecosystem.scenario import checks, copies
+from ecosystem.scenario.demands import weighed_parts
+from ecosystem.scenario.descriptions import Flow
 from ecosystem.scenario.scenario import Scenario
 from ecosystem.scenario.whole import check_shares
 
@@ -30,7 +32,9 @@ class Provenance:
     Raises
     ------
     ValueError
-        If a probability lies outside [0, 1], a producer does not write to the member, or nothing would be left.
+        If a probability lies outside [0, 1], a producer does not write to the member, or nothing would be left; where
+        one number for all meets an archive, parts of which may be human; and where users' demand divides a diet of
+        which flows pass unequally, for what is kept would change with it.
 
     >>> from ecosystem import Flow, Location, Member, Scenario
     >>> s = Scenario("web", rounds=1)
@@ -64,12 +68,32 @@ class Provenance:
     def on(self, scenario: Scenario, name: str) -> Scenario:
         """A copy of a scenario in which a member's data come through the filter."""
         flows, volume = scenario.incoming(name, dormant=True), self.volume(scenario, name)
+        self._check(scenario, name, flows)
         kept = {
             u: replace(flow, **{part: getattr(flow, part) * self.passing(u) / volume for part in ("raw", "curated")})
             for u, flow in flows.items()
         }
         new = copies.put_flows(scenario.replace(), name, kept)
         return copies.named(new, f"{name} filtered")
+
+    def _check(self, scenario: Scenario, name: str, flows: Mapping[str, Flow]) -> None:
+        """Refuse what shares alone do not tell."""
+        for u in flows:
+            named = isinstance(self.true_positive, Mapping)
+            if scenario.member(u).generator.stores and self.passing(u) < 1 and not named:
+                raise ValueError(
+                    f"Provenance: {name!r} reads the archive {u!r}, parts of which may be human; filter what it takes "
+                    f"in, .on(scenario, {u!r}), or say how much of it is recognised, Provenance({{{u!r}: rate}})"
+                )
+        divided = [u for u, _ in weighed_parts(scenario, name)]
+        rates = {self.passing(u) for u, flow in flows.items() if flow.raw + flow.curated}
+        rates |= {self.passing(None)} if None in divided else set()
+        if divided and len(rates) > 1:
+            who = next(who for _, who in weighed_parts(scenario, name))
+            raise ValueError(
+                f"Provenance: the demand of {who!r} divides what {name!r} reads, and of its producers unequal parts "
+                "pass: what is kept would change with demand; give all one true_positive, or filter another member"
+            )
 
     def volume(self, scenario: Scenario, name: str) -> float:
         """How much of what a member is offered passes the filter, of 1."""

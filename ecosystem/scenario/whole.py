@@ -66,9 +66,8 @@ def check_scenario(scenario: Network) -> None:
         member.generator.check_diet(v, flows, real, member.retention, population)  # type: ignore[operator]
     if scenario.samples is None:
         _check_laws(scenario)
-    if blocks_of(scenario.graph) is None:
-        for name in scenario.names:
-            check_demand(name, scenario)
+    for name in _choosing(scenario):
+        check_demand(name, scenario)
     stage = Stage(scenario)
     stage.check_diets(_unsure(scenario), "")
     for round in sorted(scenario.interventions):
@@ -79,6 +78,14 @@ def check_scenario(scenario: Network) -> None:
                 stage.change(effect, f"{intervention} in round {round}")
                 touched |= dict.fromkeys(stage.readers(effect.subject))
         stage.check_diets(touched, f" from round {round} on")
+
+
+def _choosing(scenario: Network) -> list[str]:
+    """The groups of users who choose between members."""
+    blocks = blocks_of(scenario.graph)
+    if blocks is None:
+        return [name for name in scenario.names if scenario.member(name).demand is not None]
+    return [name for block in blocks.members if block.one.demand is not None for name in block.names]
 
 
 def _archives(scenario: Network) -> list[str]:
