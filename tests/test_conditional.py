@@ -276,3 +276,22 @@ def test_tables_live_on_a_device_and_in_float32() -> None:
             for name, parts in here.items():
                 for key, value in parts.items():
                     assert torch.allclose(there.parameters[name][key].double(), value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("place", [0.0, 1e3, 1e6])
+def test_variances_far_from_the_origin_keep_their_digits(place: float) -> None:
+    """Moments were taken about 0: a variance of 1e-4 at 1e6 came out as 1.22e-4."""
+    model = ConditionalGaussian([0.6, 0.4], [[place], [-place]], [[[1e-4]], [[4e-4]]], floor=1e-12)
+    s = Scenario("far", rounds=3)
+    s.add("m", Member(model, reward=OfInput([0.0, 1.0]), real=model))
+    s.connect("m", "m", Flow(raw=0.7))
+    end = s.run().parameters["m"]
+    assert end["covariances"].flatten().tolist() == pytest.approx([1e-4, 4e-4], rel=1e-10)
+    assert end["means"].flatten().tolist() == pytest.approx([place, -place], rel=1e-12, abs=1e-12)
+    there = s.replace(samples=2000).run(seed=1).parameters["m"]["covariances"].flatten()
+    near = Scenario("near", rounds=3, samples=2000)
+    home = ConditionalGaussian([0.6, 0.4], [[0.0], [0.0]], [[[1e-4]], [[4e-4]]], floor=1e-12)
+    near.add("m", Member(home, reward=OfInput([0.0, 1.0]), real=home))
+    near.connect("m", "m", Flow(raw=0.7))
+    same = near.run(seed=1).parameters["m"]["covariances"].flatten()
+    torch.testing.assert_close(there, same, rtol=1e-5, atol=0)

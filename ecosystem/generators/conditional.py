@@ -7,6 +7,7 @@ is asked of it may be another member's to write: a flow that carries inputs alon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ecosystem.core.check import switch
 from ecosystem.core.labelled import Labelled
-from ecosystem.core.laws import Finite, Law, NoPopulationLaw, pick
+from ecosystem.core.laws import Finite, Law, NoPopulationLaw, far, pick
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
 from ecosystem.generators.categorical import known_symbols
@@ -120,10 +121,11 @@ class ConditionalGaussian(ClosedForm):
     """
 
     PARAMETERS: ClassVar[dict[str, int]] = {"inputs": 1, "means": 2, "covariances": 3}
-    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor", "learns")
+    SETTINGS: ClassVar[tuple[str, ...]] = ("event_shape", "floor", "learns", "origin")
     inputs: Tensor
     means: Tensor
     covariances: Tensor
+    origin: tuple[tuple[float, ...], ...] | None  # what moments of each input's outputs are about, where they are far
 
     def __init__(self, inputs: Any, means: Any, covariances: Any, floor: float = 1e-9, learns: bool = True) -> None:
         asked = _shares(parameter(inputs, 1, "ConditionalGaussian(inputs)"), "ConditionalGaussian(inputs)")
@@ -139,6 +141,23 @@ class ConditionalGaussian(ClosedForm):
             check_covariance(matrix, floor, f"ConditionalGaussian(covariances)[{c}]")
         super().__init__((1 + m.shape[-1],), inputs=asked, means=m, covariances=s)
         self.floor, self.learns = float(floor), switch(learns, "ConditionalGaussian(learns)")
+        self.origin = None
+
+    def about(self, data: Callable[[], Law | None]) -> Self:
+        means, variances, law = self.means, self.covariances.diagonal(dim1=-2, dim2=-1), data()
+        if isinstance(law, Labelled) and law.means is not None and law.means.shape == means.shape:
+            there, spread = law.given()
+            means, variances = there, torch.minimum(variances, spread.diagonal(dim1=-2, dim2=-1))
+        remote = far(means, variances)
+        if not bool(remote.any()):
+            return self
+        new = self.rebuild(self.tensors())
+        new.origin = tuple(map(tuple, torch.where(remote, means, 0.0).tolist()))
+        return new
+
+    def _origin(self, like: Tensor) -> Tensor:
+        """What moments are about, ``[C, d]``."""
+        return torch.tensor(self.origin, dtype=like.dtype, device=like.device)
 
     def moving(self) -> dict[str, Tensor]:
         return self.tensors() if self.learns else {"inputs": self.inputs}
@@ -161,7 +180,8 @@ class ConditionalGaussian(ClosedForm):
         rows, count = vectors(data, self.means), self.inputs.shape[-1]
         label = known_symbols(_whole(rows), count, "the inputs of what a ConditionalGaussian is fitted to")
         answered = ~rows[..., 1:].isnan().any(-1, keepdim=True)
-        x = torch.where(answered, rows[..., 1:], 0.0)
+        x = rows[..., 1:] if self.origin is None else rows[..., 1:] - self._origin(rows)[label]
+        x = torch.where(answered, x, 0.0)
         asked = torch.nn.functional.one_hot(label, count).to(x.dtype)  # [*batch, n, C]
         pairs = asked * answered
         weighted = pairs.mT.unsqueeze(-1) * x.unsqueeze(-3)  # [*batch, C, n, d]
@@ -175,6 +195,7 @@ class ConditionalGaussian(ClosedForm):
         if law.means is None:
             return torch.nn.functional.pad(p, (0, count * (1 + d + d * d)))
         means, covariances = law.given()
+        means = means if self.origin is None else means - self._origin(means)
         second = covariances + means.unsqueeze(-1) * means.unsqueeze(-2)
         moments = [p.unsqueeze(-1) * means, p.unsqueeze(-1).unsqueeze(-1) * second]
         return torch.cat([p, p, moments[0].flatten(-2), moments[1].flatten(-3)], -1)
@@ -185,10 +206,11 @@ class ConditionalGaussian(ClosedForm):
         new = self.tensors() | {"inputs": asked / asked.sum(-1, keepdim=True)}
         if not self.learns:
             return self.rebuild(new)
-        means = _kept(mass, first.unflatten(-1, (count, d)), self.means)
+        origin = 0.0 if self.origin is None else self._origin(self.means)
+        means = _kept(mass, first.unflatten(-1, (count, d)), self.means - origin)
         square = means.unsqueeze(-1) * means.unsqueeze(-2)
         seconds = _kept(mass, second.unflatten(-1, (count, d, d)), self.covariances + square)
-        return self.rebuild(new | {"means": means, "covariances": floored(seconds - square, self.floor)})
+        return self.rebuild(new | {"means": means + origin, "covariances": floored(seconds - square, self.floor)})
 
     def admissible(self) -> Tensor:
         low = (torch.linalg.cholesky_ex(self.covariances).info != 0).any(-1)

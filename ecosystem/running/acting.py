@@ -124,7 +124,7 @@ def _check_undivided(agent: Acting, verb: str) -> None:
     pools, place = agent.model.state.wiring.pools, agent.model.program.index[agent.name]
     if any(place in pool.target.tolist() for pool in pools):
         raise ValueError(
-            f"{agent.name!r} cannot {verb}: users' demand divides what it reads, and what it would write are the shares "
-            "that demand divides, not those that it sees; leave it to demand, or change the declared shares by an "
-            "intervention"
+            f"{agent.name!r} cannot {verb}: users' demand divides what it reads, and what it would write are the "
+            "shares that demand divides, not those that it sees; leave it to demand, or change the declared shares "
+            "by an intervention"
         )
