@@ -7,7 +7,8 @@ was chosen by its users among ``k`` candidates of all writers: those of ``a`` an
 is a mixture: weights of the web are the shares of what is kept, and of a choice ``w_j E_j[H_K]`` survives.
 
 Look at the web's ``effective_number`` of things (people's own is 5.31), its ``data_distance`` from people, and at
-``survivors``: whose what each model gets is. After 60 rounds, with a tenth from people:
+``survivors`` (of ``ecosystem.running.measures``): whose what each model gets is. After 60 rounds, with a tenth from
+people:
 
 =================  =============  ================  ===============  ===============  ========================
 filter             human on web   effective number  from people      ``c`` on web     alignment of a, b, c

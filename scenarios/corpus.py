@@ -12,7 +12,7 @@ of the variant. The corpus is what the first round draws.
     ecosystem run scenarios/corpus.py --replicates 100
     ecosystem run scenarios/corpus.py --set exact=true --replicates 1000 --set rounds=300
 
-Takes seconds where ``exact``, else ten of them; needs nothing more.
+Takes ten seconds; needs nothing more.
 """
 
 from ecosystem import Categorical, Flow, Member, Scenario, Tabular, fade, refresh

@@ -34,7 +34,7 @@ class Attack:
     ``second``, which was preferred ``before`` and is ``preferred`` now, ``whose`` label it was, and the ``score`` that
     it was chosen by. ``clean`` and ``poisoned`` are the fits, ``scenario`` the network whose member ``at`` is taught by
     the poisoned one (``taught(scenario, at, clean.reward)`` is the other). ``alignment`` has a row for each member:
-    ``before``, ``after``, ``change``, by everybody's own, true taste.
+    ``before``, ``after``, ``change``, by everybody's own, true taste; ``harm`` is what the target has lost.
     """
 
     at: str

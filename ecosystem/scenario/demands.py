@@ -59,7 +59,9 @@ def weighed_parts(scenario: Network, name: str) -> Iterator[tuple[str | None, st
     """The parts of a member's diet that demand divides: producer (None: real data), and whose demand it is."""
     for who in scenario.names:
         demand = scenario.member(who).demand
-        for part in _parts(scenario) if demand is not None else ():
+        if demand is None:
+            continue
+        for part in _parts(scenario):
             said = [lever.weigh(part, who, demand.among) for lever in demand.sets]
             if part.target == name and any(isinstance(one, str) for one in said):
                 yield part.source, who

@@ -53,7 +53,10 @@ def checked(given: Any, built_in: Sequence[Measure]) -> tuple[Measure, ...]:
     seen: dict[str, Measure] = {}
     for measure in measures:
         if not callable(measure):
-            raise TypeError(f"Record(measures) are functions of a View, got {brief(measure)}")
+            raise TypeError(
+                f"Record(measures) are functions of a View, got {brief(measure)}; those that come along are in "
+                "ecosystem.running.measures"
+            )
         name = name_of(measure)
         if not name.isidentifier():
             raise ValueError(
