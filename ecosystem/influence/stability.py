@@ -139,8 +139,8 @@ def _certificate(resolvent: Resolvent) -> float:
     inside = layout.tangent(resolvent.pull(torch.eye(size, dtype=resolvent.point.dtype)))
     nodes = layout.nodes()
     parts = [[inside[nodes == i][:, nodes == j] for j in nodes.unique()] for i in nodes.unique()]
-    norms = torch.tensor([[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts])
-    return radius_of_dense(norms.double())
+    norms = [[float(torch.linalg.matrix_norm(part, 2)) for part in row] for row in parts]
+    return radius_of_dense(torch.tensor(norms, dtype=torch.float64))
 
 
 def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from scenarios import (
     cifar,
     digits,
     families,
+    ferbach,
     language_tiny,
-    loop,
     moons,
     pair,
     ring,
@@ -76,7 +76,7 @@ def pairs_in_every_order() -> Tables:
 
 def loops() -> Tables:
     settings = {"alone": {}, "held back": {"share": 0.2}, "of two": {"k": 2, "share": 0.7}}
-    return stacked({name: both(loop.scenario(rounds=4, **s)) for name, s in settings.items()}, "setting")
+    return stacked({name: both(ferbach.scenario(rounds=4, **s)) for name, s in settings.items()}, "setting")
 
 
 def of_every_family() -> Tables:
