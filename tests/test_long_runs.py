@@ -76,7 +76,8 @@ def test_the_last_rounds_of_many_take_the_memory_of_few() -> None:
             held.append(sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(ours).traces))
     finally:
         tracemalloc.stop()
-    assert held[2] - held[0] < 10_000  # 800 rounds, each of which takes three kilobytes where it is recorded
+    # 400 rounds, each of which takes three kilobytes where it is recorded, and what happens once is in one of the two
+    assert min(held[1] - held[0], held[2] - held[1]) < 5_000
     eco.run()
     assert eco.result().rounds["round"].unique().tolist() == list(range(1_301, 1_306))
 
