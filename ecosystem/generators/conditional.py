@@ -155,10 +155,6 @@ class ConditionalGaussian(ClosedForm):
         new.origin = tuple(map(tuple, torch.where(remote, means, 0.0).tolist()))
         return new
 
-    def _origin(self, like: Tensor) -> Tensor:
-        """What moments are about, ``[C, d]``."""
-        return torch.tensor(self.origin, dtype=like.dtype, device=like.device)
-
     def moving(self) -> dict[str, Tensor]:
         return self.tensors() if self.learns else {"inputs": self.inputs}
 
@@ -180,7 +176,7 @@ class ConditionalGaussian(ClosedForm):
         rows, count = vectors(data, self.means), self.inputs.shape[-1]
         label = known_symbols(_whole(rows), count, "the inputs of what a ConditionalGaussian is fitted to")
         answered = ~rows[..., 1:].isnan().any(-1, keepdim=True)
-        x = rows[..., 1:] if self.origin is None else rows[..., 1:] - self._origin(rows)[label]
+        x = rows[..., 1:] if self.origin is None else rows[..., 1:] - _place(self.origin, rows)[label]
         x = torch.where(answered, x, 0.0)
         asked = torch.nn.functional.one_hot(label, count).to(x.dtype)  # [*batch, n, C]
         pairs = asked * answered
@@ -195,7 +191,7 @@ class ConditionalGaussian(ClosedForm):
         if law.means is None:
             return torch.nn.functional.pad(p, (0, count * (1 + d + d * d)))
         means, covariances = law.given()
-        means = means if self.origin is None else means - self._origin(means)
+        means = means if self.origin is None else means - _place(self.origin, means)
         second = covariances + means.unsqueeze(-1) * means.unsqueeze(-2)
         moments = [p.unsqueeze(-1) * means, p.unsqueeze(-1).unsqueeze(-1) * second]
         return torch.cat([p, p, moments[0].flatten(-2), moments[1].flatten(-3)], -1)
@@ -206,7 +202,7 @@ class ConditionalGaussian(ClosedForm):
         new = self.tensors() | {"inputs": asked / asked.sum(-1, keepdim=True)}
         if not self.learns:
             return self.rebuild(new)
-        origin = 0.0 if self.origin is None else self._origin(self.means)
+        origin = 0.0 if self.origin is None else _place(self.origin, self.means)
         means = _kept(mass, first.unflatten(-1, (count, d)), self.means - origin)
         square = means.unsqueeze(-1) * means.unsqueeze(-2)
         seconds = _kept(mass, second.unflatten(-1, (count, d, d)), self.covariances + square)
@@ -227,6 +223,11 @@ class ConditionalGaussian(ClosedForm):
 
     def law(self) -> Labelled:
         return Labelled(self.inputs, self.means, self.covariances)
+
+
+def _place(origin: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
+    """What moments are about, ``[C, d]``."""
+    return torch.tensor(origin, dtype=like.dtype, device=like.device)
 
 
 class Asking(Transform):

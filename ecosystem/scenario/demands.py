@@ -61,9 +61,8 @@ def weighed_parts(scenario: Network, name: str) -> Iterator[tuple[str | None, st
         demand = scenario.member(who).demand
         if demand is None:
             continue
-        for part in _parts(scenario):
-            said = [lever.weigh(part, who, demand.among) for lever in demand.sets]
-            if part.target == name and any(isinstance(one, str) for one in said):
+        for part in (part for part in _parts(scenario) if part.target == name):
+            if any(isinstance(lever.weigh(part, who, demand.among), str) for lever in demand.sets):
                 yield part.source, who
 
 

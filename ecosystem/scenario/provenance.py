@@ -78,18 +78,18 @@ class Provenance:
 
     def _check(self, scenario: Scenario, name: str, flows: Mapping[str, Flow]) -> None:
         """Refuse what shares alone do not tell."""
+        named = isinstance(self.true_positive, Mapping)
         for u in flows:
-            named = isinstance(self.true_positive, Mapping)
             if scenario.member(u).generator.stores and self.passing(u) < 1 and not named:
                 raise ValueError(
                     f"Provenance: {name!r} reads the archive {u!r}, parts of which may be human; filter what it takes "
                     f"in, .on(scenario, {u!r}), or say how much of it is recognised, Provenance({{{u!r}: rate}})"
                 )
-        divided = [u for u, _ in weighed_parts(scenario, name)]
+        divided = dict(weighed_parts(scenario, name))  # whose demand, by producer
         rates = {self.passing(u) for u, flow in flows.items() if flow.raw + flow.curated}
         rates |= {self.passing(None)} if None in divided else set()
         if divided and len(rates) > 1:
-            who = next(who for _, who in weighed_parts(scenario, name))
+            who = next(iter(divided.values()))
             raise ValueError(
                 f"Provenance: the demand of {who!r} divides what {name!r} reads, and of its producers unequal parts "
                 "pass: what is kept would change with demand; give all one true_positive, or filter another member"
