@@ -76,8 +76,10 @@ def test_the_last_rounds_of_many_take_the_memory_of_few() -> None:
             held.append(sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces(ours).traces))
     finally:
         tracemalloc.stop()
-    # 400 rounds, each of which takes three kilobytes where it is recorded, and what happens once is in one of the two
-    assert min(held[1] - held[0], held[2] - held[1]) < 5_000
+    # One object that every round leaves behind takes at least 24 bytes, so 400 of them more than this; a round that is
+    # recorded takes three kilobytes. Torch's constructors keep a string of their own now and then (a bare loop of
+    # `torch.zeros` grows as much), and what happens once is in one of the two.
+    assert min(held[1] - held[0], held[2] - held[1]) < 400 * 24
     eco.run()
     assert eco.result().rounds["round"].unique().tolist() == list(range(1_301, 1_306))
 
