@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -161,6 +162,17 @@ class Dynamics:
             keys = {"rng": on_device(lots, self._wired.home.device), "lots": lots}
             self._programs[key] = replace(self._wired, cohorts=cohorts, differentiable=differentiable, **keys)
         return self._programs[key]
+
+    def with_shares(self, shares: Tensor) -> Dynamics:
+        """The same map with other declared shares ``[components, 1, 1]``; nothing is compiled anew.
+
+        Components that have no share here, and did not arise, must have none there.
+        """
+        assert self.plan  # made once for all
+        other = copy(self)
+        other.shares = shares
+        other.away = None if self.away is None else self.away.with_shares(shares.to(self.away.shares.device))
+        return other
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of any round, ``ranks [members]``, ``due [members]``."""

@@ -32,7 +32,7 @@ def root(rounds: Rounds, way: Trajectory, tolerance: float) -> Tensor:
     """
     dynamics, best = rounds.dynamics, way.last
     for begin in [way.first] if way.exploded else [way.last, way.first]:
-        for improve in (_newton, lambda d, v: _newton(d, _scipy(d, v))):
+        for improve in (newton, lambda d, v: newton(d, _scipy(d, v))):
             candidate, near = improve(dynamics, begin)
             if residual(dynamics, candidate) < residual(dynamics, best):
                 best = candidate
@@ -63,7 +63,7 @@ def residual(dynamics: Dynamics, vector: Tensor) -> float:
     return worst if inside and np.isfinite(worst) else float("inf")
 
 
-def _newton(dynamics: Dynamics, vector: Tensor) -> tuple[Tensor, Resolvent | None]:
+def newton(dynamics: Dynamics, vector: Tensor) -> tuple[Tensor, Resolvent | None]:
     """Newton's method with the exact Jacobian, as long as every step improves by half; and that Jacobian, last."""
     best, resolvent, last = residual(dynamics, vector), None, None
     for _ in range(_STEPS):
