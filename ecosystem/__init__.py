@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ecosystem.decisions import Observations as Observations
     from ecosystem.decisions import attack as attack
     from ecosystem.decisions import reward_influence as reward_influence
+    from ecosystem.decisions import steer as steer
     from ecosystem.decisions import taught as taught
     from ecosystem.generators import Archive as Archive
     from ecosystem.generators import Asking as Asking
@@ -119,7 +120,7 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-    "ecosystem.decisions": "Observations attack reward_influence taught",
+    "ecosystem.decisions": "Observations attack reward_influence steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

@@ -5,6 +5,8 @@ from ecosystem.decisions.landscape import Landscape, Settled
 from ecosystem.decisions.levers import Lever, Levers
 from ecosystem.decisions.movable import as_levers
 from ecosystem.decisions.observed import Observations, as_observations
+from ecosystem.decisions.steer import steer
+from ecosystem.decisions.steering import Steering
 from ecosystem.decisions.taught import reward_influence, taught
 
 __all__ = [
@@ -14,9 +16,11 @@ __all__ = [
     "Levers",
     "Observations",
     "Settled",
+    "Steering",
     "as_levers",
     "as_observations",
     "attack",
     "reward_influence",
+    "steer",
     "taught",
 ]
