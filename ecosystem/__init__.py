@@ -40,7 +40,13 @@ if TYPE_CHECKING:
     from ecosystem.curation import Within as Within
     from ecosystem.curation import Writing as Writing
     from ecosystem.curation import learned as learned
+    from ecosystem.decisions import Level as Level
     from ecosystem.decisions import Observations as Observations
+    from ecosystem.decisions import Real as Real
+    from ecosystem.decisions import Share as Share
+    from ecosystem.decisions import Strength as Strength
+    from ecosystem.decisions import Taste as Taste
+    from ecosystem.decisions import Temperature as Temperature
     from ecosystem.decisions import attack as attack
     from ecosystem.decisions import reward_influence as reward_influence
     from ecosystem.decisions import steer as steer
@@ -120,7 +126,8 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-    "ecosystem.decisions": "Observations attack reward_influence steer taught",
+    "ecosystem.decisions": "Level Observations Real Share Strength Taste Temperature attack reward_influence steer "
+    "taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

@@ -8,7 +8,7 @@ treated in the way that is never wrong.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -85,6 +85,7 @@ class Curator(Stackable, Claims, Drawing):
         "pushes": ("curate",),
         "blind": ("curate", *_LAWS),
         "shift": ("curate", *_LAWS),
+        **dict.fromkeys(("free", "freed"), ("curate", *_LAWS)),
     }
     DRAWING = ("curate",)
     needs_reward: bool = True  # judges by the reward of the member whose users choose
@@ -101,6 +102,14 @@ class Curator(Stackable, Claims, Drawing):
     def shift(self) -> Tensor | None:
         """The vector ``[*batch, *event]`` that it adds to every sample; None if that is not all that it does."""
         return None
+
+    def free(self) -> dict[str, Tensor]:
+        """Positive numbers of it that can be fitted to observations, ``[*batch]`` each, by name; none by default."""
+        return {}
+
+    def freed(self, name: str, value: Tensor) -> Self:
+        """The same with one of its :meth:`free` numbers, ``value [*batch]`` as it is, so that derivatives pass."""
+        raise NotImplementedError(f"{type(self).__name__} has no method freed(name, value) that goes with free()")
 
     def check(self, event: tuple[int, ...]) -> None:
         """Refuse samples of the shape ``event`` that it cannot choose among: a ValueError or TypeError says why."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -73,6 +73,12 @@ class Luce(Curator):
         if direction is None or not isinstance(law.parts, Normal):
             raise unknown(self, reward, law)
         return luce_mixture(law, direction / self.temperature.unsqueeze(-1), self.k)
+
+    def free(self) -> dict[str, Tensor]:
+        return {"temperature": self.temperature}
+
+    def freed(self, name: str, value: Tensor) -> Self:
+        return self.rebuild({"temperature": value})
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         """Gumbel-max: the largest of ``r/τ + Gumbel`` is a Luce choice."""

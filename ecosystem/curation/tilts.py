@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -65,6 +65,12 @@ class Tilt(Curator):
             odds, parts = _tilted_parts(law.parts, (quadratic[0] / tau).unsqueeze(-2), eta)
         return Mixture(_tilted(law.weights, odds), parts)
 
+    def free(self) -> dict[str, Tensor]:
+        return {"temperature": self.temperature}
+
+    def freed(self, name: str, value: Tensor) -> Self:
+        return self.rebuild({"temperature": value})
+
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Tensor:
         """Samples of the tilted law, from the same noise as the raw ones."""
         return self.law(slate.law(), reward).push(slate.noise())
@@ -89,6 +95,14 @@ class Shift(Curator):
 
     def shift(self) -> Tensor:
         return self.vector
+
+    def free(self) -> dict[str, Tensor]:
+        """Its ``strength ‖a‖``; the direction stays."""
+        return {"strength": self.vector.flatten(self.vector.ndim - self.rank).norm(dim=-1)}
+
+    def freed(self, name: str, value: Tensor) -> Self:
+        factor = value / self.free()[name]
+        return self.rebuild({"vector": self.vector * factor.reshape(*factor.shape, *(1,) * self.rank)})
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         x = slate.candidate(0)

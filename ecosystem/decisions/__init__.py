@@ -1,22 +1,39 @@
-"""Decisions: what somebody who looks at a network would do, as an attacker of what its users' taste is learned from."""
+"""Decisions: what somebody who looks at a network would do: attack it, allocate in it, fit it to observations."""
 
 from ecosystem.decisions.attack import Attack, attack
+from ecosystem.decisions.diets import Level, Real, Share
+from ecosystem.decisions.free import Free
 from ecosystem.decisions.landscape import Landscape, Settled
 from ecosystem.decisions.levers import Lever, Levers
 from ecosystem.decisions.movable import as_levers
 from ecosystem.decisions.observed import Observations, as_observations
+from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.predicting import Predictor
+from ecosystem.decisions.spelling import as_free
 from ecosystem.decisions.steer import steer
 from ecosystem.decisions.steering import Steering
 from ecosystem.decisions.taught import reward_influence, taught
+from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 
 __all__ = [
     "Attack",
+    "Free",
     "Landscape",
+    "Level",
     "Lever",
     "Levers",
+    "Number",
     "Observations",
+    "Parameters",
+    "Predictor",
+    "Real",
     "Settled",
+    "Share",
     "Steering",
+    "Strength",
+    "Taste",
+    "Temperature",
+    "as_free",
     "as_levers",
     "as_observations",
     "attack",

@@ -66,6 +66,7 @@ class Reward(Named, Stackable, Claims):
         **dict.fromkeys(("state", "features"), _VALUES),
         **dict.fromkeys(("moments", "on_symbols", "linear", "quadratic", "of_texts"), ("__call__", "judge")),
         "of_inputs": ("__call__", "judge", "on_symbols"),
+        "scaled": _VALUES,
     }
     of_pairs: ClassVar[bool] = False
     of_inputs: ClassVar[bool] = False  # of rows (input, output) it looks at the input alone: ``on_symbols`` of these
@@ -121,6 +122,10 @@ class Reward(Named, Stackable, Claims):
     def with_state(self, state: Tensor) -> Self:
         """The same taste elsewhere: ``state [*batch, p]`` of any batch, as it is, so that gradients pass."""
         raise TypeError(f"the reward {self} has no with_state(state)")
+
+    def scaled(self, factor: Tensor) -> Self:
+        """``factor · r``, ``factor [*batch]`` as it is, so that gradients pass; TypeError where nobody says how."""
+        raise TypeError(f"the reward {self} has no scaled(factor), the same taste that many times as strong")
 
     def features(self) -> Features:
         """``φ`` of a taste that is linear in features, ``r(x) = ⟨w, φ(x)⟩`` with the state ``w``.

@@ -56,6 +56,9 @@ class Linear(Reward):
     def event_shape(self) -> tuple[int, ...]:
         return tuple(self.direction.shape[self.direction.ndim - self.rank :])
 
+    def scaled(self, factor: Tensor) -> Self:
+        return self.rebuild({"direction": self.direction * _spread(factor, self.rank)})
+
     def state(self) -> Tensor:
         """The direction as a vector."""
         return self.direction.reshape(*self.direction.shape[: self.direction.ndim - self.rank], -1)
@@ -104,6 +107,10 @@ class Quadratic(Reward):
 
     def event_shape(self) -> tuple[int, ...]:
         return tuple(self.direction.shape[self.direction.ndim - self.rank :])
+
+    def scaled(self, factor: Tensor) -> Self:
+        direction = self.direction * _spread(factor, self.rank)
+        return self.rebuild({"direction": direction, "curvature": self.curvature * factor})
 
     def __repr__(self) -> str:
         return f"Quadratic({_numbers(self.direction)}, η = {float(self.curvature.mean()):.4g})"
@@ -172,6 +179,9 @@ class Tabular(Reward):
     def with_state(self, state: Tensor) -> Self:
         return self.rebuild({"values": state})
 
+    def scaled(self, factor: Tensor) -> Self:
+        return self.rebuild({"values": self.values * _spread(factor, 1)})
+
     def features(self) -> Features:
         return torch.eye(self.values.shape[-1], dtype=self.values.dtype, device=self.values.device)
 
@@ -210,6 +220,11 @@ class OfInput(Tabular):
 
     def __repr__(self) -> str:
         return f"OfInput({_numbers(self.values)})"
+
+
+def _spread(factor: Tensor, rank: int) -> Tensor:
+    """``factor [*batch]`` as it multiplies numbers ``[*batch, *event]`` of so many event dimensions."""
+    return factor.reshape(*factor.shape, *(1,) * rank)
 
 
 def negated(reward: Reward) -> Reward:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -68,6 +68,10 @@ class WeightedSum(Reward):
 
     def on_symbols(self, law: Finite) -> Tensor:
         return _weighted([part.on_symbols(law) for part in self.rewards], self.weights.unsqueeze(-2))
+
+    def scaled(self, factor: Tensor) -> Self:
+        parts = {name: tensor for name, tensor in self.tensors().items() if name != "weights"}
+        return self.rebuild({**parts, "weights": self.weights * factor.unsqueeze(-1)})
 
     def event_shape(self) -> tuple[int, ...] | None:
         return next((shape for part in self.rewards if (shape := part.event_shape()) is not None), None)

@@ -1,0 +1,291 @@
+"""What a scenario predicts of its members, round by round, as a function of its free numbers, and how that moves.
+
+The engine's own population rounds are played, with a replicate for each free number: forward mode (dual numbers)
+carries the derivative by one number in each replicate, so one pass through the rounds gives the whole Jacobian. All
+that happens in the scenario happens: interventions, schedules, orders, delays, users who move.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from ecosystem.core.check import a_seed, brief, numbers, one_line
+from ecosystem.core.products import any_bits
+from ecosystem.core.words import listed
+from ecosystem.decisions.columns import checked_names, columns, no_value
+from ecosystem.decisions.free import Free
+from ecosystem.decisions.parameters import Parameters
+from ecosystem.engine.diets import intervene
+from ecosystem.engine.program import Program, compiled
+from ecosystem.engine.state import State
+from ecosystem.engine.step import step
+from ecosystem.running.agents import ModelAgent
+from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import check_known
+from ecosystem.scenario.network import standing_for_all
+
+PLACE = ("member", "round", "measure")
+_STEP = 1e-6  # of a number's own size: the step of central differences
+_DOUBT = 1e-4  # of the largest derivative: what differences and derivatives may differ by
+
+
+class Predictor:
+    """Predictions ``[rows]`` of a scenario for the rows of a table (member, round, measure), and their Jacobian.
+
+    ``free`` are the free numbers (:func:`~ecosystem.decisions.as_free`), in the order of ``names``; ``wanted`` a frame
+    with the columns ``member``, ``round`` and ``measure``: ``alignment``, ``mean[0]`` (a number of a parameter of the
+    generator), or an :class:`Exact` measure of ``measures`` by its name. Rounds are those of ``scenario.run().rounds``
+    on the population (``samples=None``), with the random orders and clocks of ``seed``.
+
+    The Jacobian is exact. Where derivatives do not pass through a part of the user's own it is by central differences:
+    ``differenced`` says by which numbers, and why.
+
+    Raises
+    ------
+    TypeError, KeyError, ValueError
+        For a table without these columns, members, rounds and measures that there are none of, a scenario without
+        population dynamics, agents of one's own, what :class:`Parameters` refuses; by name.
+
+    >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+    >>> s = Scenario("loop", rounds=2)
+    >>> s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([2.0]), real=Location([0.0])))
+    >>> s.connect("a", "a", Flow(curated=0.5))
+    >>> asked = pd.DataFrame({"member": "a", "round": [1, 2], "measure": "alignment"})
+    >>> p = Predictor(s, ["level(a)", "strength(a)"], asked)
+    >>> p([0.5, 2.0])  # θ₁ = λa, θ₂ = λ(θ₁ + a)
+    array([1. , 1.5])
+    >>> p.jacobian([0.5, 2.0])[1]
+    array([[2.  , 0.5 ],
+           [4.  , 0.75]])
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        free: Sequence[Free | str] | Parameters,
+        wanted: pd.DataFrame,
+        *,
+        measures: Sequence[Any] = (),
+        seed: int = 0,
+    ) -> None:
+        self.parameters = free if isinstance(free, Parameters) else Parameters(scenario.replace(samples=None), free)
+        self.scenario = self.parameters.scenario.replace(samples=None)
+        _check(self.scenario)
+        self.wanted = checked_wanted(self.scenario, wanted)
+        self.seed = a_seed(seed, "seed")
+        self.columns = columns(list(dict.fromkeys(self.wanted["measure"])), measures)
+        self._programs: dict[int, Program] = {}
+        self._places = _places(self.wanted, self._program(1).index)
+        self.last = max(self._places, default=0)
+        self.differenced: dict[str, str] = {}
+        self._check_values()
+        self._check_derivatives()
+
+    @property
+    def names(self) -> list[str]:
+        """The free numbers."""
+        return self.parameters.names
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+    # -- predictions -----------------------------------------------------------------------------------------------
+
+    def __call__(self, values: Any) -> np.ndarray:
+        """Predictions ``[rows]`` at ``values [P]``, or ``[n, rows]`` at ``values [n, P]``, side by side.
+
+        NaN where the rounds diverge before.
+        """
+        given = self._given(values)
+        with torch.no_grad():
+            found = self._played(given.reshape(-1, len(self.parameters))).T.numpy()
+        return found[0] if given.ndim == 1 else found
+
+    def jacobian(self, values: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions ``[rows]`` at ``values [P]``, and their derivatives ``[rows, P]``.
+
+        Of many rows of values, ``[n, P]``, side by side: ``[n, rows]`` and ``[n, rows, P]``.
+        """
+        given = self._given(values)
+        rows = given.reshape(-1, len(self.parameters))
+        value, slope = self._slopes(rows)
+        late = [i for i, name in enumerate(self.names) if name in self.differenced]
+        if late:
+            slope[:, :, late] = self._differences(rows, late)
+        return (value[0], slope[0]) if given.ndim == 1 else (value, slope)
+
+    def _given(self, values: Any) -> Tensor:
+        given = numbers(values, "values of free numbers")
+        if given.ndim not in (1, 2) or given.shape[-1] != len(self.parameters):
+            raise ValueError(
+                f"there are {len(self.parameters)} free numbers, {', '.join(self.names)}; got {brief(values)}"
+            )
+        return given
+
+    def _slopes(self, rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Values ``[n, rows]`` and derivatives ``[n, rows, P]`` by dual numbers, a replicate for each of ``n · P``."""
+        n, count = rows.shape
+        wide = rows.repeat_interleave(count, 0)
+        _load_rules()
+        with torch.no_grad(), forward_ad.dual_level():
+            played = self._played(forward_ad.make_dual(wide, torch.eye(count, dtype=rows.dtype).repeat(n, 1)))
+            primal, tangent = forward_ad.unpack_dual(played)
+            tangent = torch.zeros_like(primal) if tangent is None else tangent
+            values, slopes = (part.reshape(-1, n, count).numpy() for part in (primal, tangent))
+        return values[:, :, 0].T.copy(), slopes.transpose(1, 0, 2).copy()
+
+    def _differences(self, rows: Tensor, which: Sequence[int]) -> np.ndarray:
+        """Central differences ``[n, rows, which]``, one-sided at a bound."""
+        n, count = rows.shape
+        low, high = (torch.from_numpy(side) for side in (self.parameters.low, self.parameters.high))
+        step = _STEP * rows.abs().clamp(min=1e-3)
+        up, down = torch.minimum(rows + step, high), torch.maximum(rows - step, low)
+        sides = []
+        for side in (up, down):
+            moved = rows.unsqueeze(1).repeat(1, len(which), 1)
+            for k, i in enumerate(which):
+                moved[:, k, i] = side[:, i]
+            sides.append(self._played(moved.reshape(-1, count)).reshape(-1, n, len(which)).permute(1, 0, 2))
+        width = (up - down)[:, list(which)].unsqueeze(1)
+        return ((sides[0] - sides[1]) / width).numpy()
+
+    def _played(self, values: Tensor) -> Tensor:
+        """Predictions ``[rows, replicates]`` at ``values [replicates, P]``."""
+        parts: dict[int, Tensor] = {}
+        for state in self.states(values):
+            if state.round in self._places:
+                program, (order, members, measures) = self._program(len(values)), self._places[state.round]
+                known = {name: self.columns[name](program, state) for name in dict.fromkeys(measures)}
+                rows = torch.stack([known[name][i] for name, i in zip(measures, members, strict=True)])
+                there = (state.active[members] & state.alive)[:, 0]
+                parts |= dict(zip(order, torch.where(there, rows, torch.nan), strict=True))
+        return torch.stack([parts[row] for row in range(len(self.wanted))])
+
+    def states(self, values: Tensor) -> Iterator[State]:
+        """The states before the first round and after each, up to the last that is asked about.
+
+        ``values [replicates, P]``: a replicate for each row.
+        """
+        program = self._program(len(values))
+        with any_bits():
+            state = self.parameters.write(program, program.first, values)
+            yield state
+            for number in range(1, self.last + 1):
+                if interventions := self.scenario.interventions.get(number):
+                    state, _ = intervene(program, state, interventions)
+                state, _ = step(program, state)
+                yield state
+
+    def _program(self, replicates: int) -> Program:
+        if replicates not in self._programs:
+            made = compiled([self.scenario], [(self.seed, 0)] * replicates)  # the same luck in all of them
+            self._programs[replicates] = replace(made, differentiable=True)
+        return self._programs[replicates]
+
+    # -- checks ----------------------------------------------------------------------------------------------------
+
+    def _check_values(self) -> None:
+        """Refuse what has no value where the scenario stands."""
+        wrong = np.flatnonzero(~np.isfinite(self(self.parameters.values)))
+        if len(wrong):
+            row = self.wanted.iloc[int(wrong[0])]
+            raise ValueError(
+                f"in round {row['round']} {no_value(row['member'], row['measure'])}"
+                + (f"; so it is in {len(wrong)} rows" if len(wrong) > 1 else "")
+            )
+
+    def _check_derivatives(self) -> None:
+        """Find the numbers by which derivatives do not pass: differences tell, at the scenario's own values."""
+        rows = torch.from_numpy(self.parameters.values).unsqueeze(0)
+        every = list(range(len(self.parameters)))
+        differences = self._differences(rows, every)[0]
+        try:
+            _, slopes = self._slopes(rows)
+        except (NotImplementedError, RuntimeError) as error:
+            said = f"{_own_parts(self.scenario)} cannot be differentiated ({one_line(error)[:120]})"
+            self.differenced = dict.fromkeys(self.names, said)
+            return
+        for i, name in enumerate(self.names):
+            gap, size = np.abs(slopes[0, :, i] - differences[:, i]).max(), np.abs(differences[:, i]).max()
+            scale = max(abs(float(rows[0, i])), 1e-3)
+            if not gap <= _DOUBT * size + 1e-8 / scale * max(1.0, float(np.abs(self(rows)[0]).max())):
+                self.differenced[name] = (
+                    f"derivatives by {name} do not pass through {_own_parts(self.scenario)}: they are off by {gap:.3g}"
+                )
+
+
+@cache
+def _load_rules() -> None:
+    """Let torch load its rules of forward mode, by a compiler that it warns of itself."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
+
+
+def checked_wanted(scenario: Scenario, wanted: Any) -> pd.DataFrame:
+    """A table of what is asked: the columns member, round and measure, refused where it asks for what is not there."""
+    if not isinstance(wanted, pd.DataFrame) or any(name not in wanted for name in PLACE):
+        raise TypeError(f"what is observed is a frame with the columns {', '.join(PLACE)}, got {brief(wanted)}")
+    if not len(wanted):
+        raise ValueError("the frame of what is observed has no rows")
+    table = wanted[list(PLACE)].reset_index(drop=True)
+    for member in dict.fromkeys(table["member"]):
+        check_known(member, scenario.graph, "what is observed")
+    checked_names(list(dict.fromkeys(table["measure"])), "measures that are observed")
+    rounds = pd.to_numeric(table["round"], errors="coerce")
+    wrong = ~((rounds >= 0) & (rounds <= scenario.rounds) & (rounds % 1 == 0))
+    if wrong.any():
+        raise ValueError(
+            f"scenario {scenario.name!r} has rounds 0 to {scenario.rounds}, and round "
+            f"{brief(table['round'][wrong].iloc[0])} is observed (of {table['member'][wrong].iloc[0]!r}); give it as "
+            "many: replace(rounds=...)"
+        )
+    return table.assign(round=rounds.astype(int))
+
+
+def _places(wanted: pd.DataFrame, index: dict[str, int]) -> dict[int, tuple[list[int], list[int], list[str]]]:
+    """By round: which rows ask about it, about whom, and by what measure."""
+    found: dict[int, tuple[list[int], list[int], list[str]]] = {}
+    for row, (member, number, measure) in enumerate(wanted.itertuples(index=False, name=None)):
+        rows, members, names = found.setdefault(int(number), ([], [], []))
+        rows.append(row)
+        members.append(index[member])
+        names.append(measure)
+    return found
+
+
+def _check(scenario: Scenario) -> None:
+    """Refuse what has no population dynamics of its own."""
+    scenario.check()
+    for name, member, _ in standing_for_all(scenario):
+        if member.agent is not None and member.agent is not ModelAgent:
+            raise ValueError(
+                f"{name!r} has an agent of its own, {member.agent.__name__}, which may act in ways that no derivative "
+                "knows; say what it does by interventions instead"
+            )
+
+
+def _own_parts(scenario: Scenario) -> str:
+    """The parts of a scenario that are the user's own, for a sentence."""
+    found = []
+    for _, member, _ in standing_for_all(scenario):
+        found += [member.curator, member.reward, member.generator, member.learn, member.retention]
+    found += [part for u, v in scenario.graph.edges for part in _flow_parts(scenario, u, v)]
+    own = {type(p).__name__ for p in found if p is not None and not type(p).__module__.startswith("ecosystem.")}
+    return listed(sorted(own)) if own else "a part of the scenario (a kink, or a function of your own)"
+
+
+def _flow_parts(scenario: Scenario, u: str, v: str) -> list[Any]:
+    flow = scenario.flow(u, v)
+    users = [] if isinstance(flow.chosen_by, str) else [flow.chosen_by.reward, flow.chosen_by.curator]
+    return [flow.transform, *users]
