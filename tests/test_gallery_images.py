@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+import dataclasses
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +13,13 @@ import pytest
 import torch
 
 from analysis import image_response, image_settings
-from ecosystem import Record, Study
+from ecosystem import Record, Scenario, Study, never
 from ecosystem.influence import measure_influence
 from ecosystem.rewards.images import hue_saturation
 from scenarios import tinted_digits
 from tests.test_analysis import drawn
 
-SMALL = {"rounds": 2, "samples": 24, "steps": 2, "warm_up": 2, "candidates": 3, "hold": 1}
+SMALL: dict[str, Any] = {"rounds": 2, "samples": 24, "steps": 2, "warm_up": 2, "candidates": 3, "hold": 1}
 
 
 def test_paper_of_any_hue_is_what_the_standard_library_paints() -> None:
@@ -62,7 +64,7 @@ def test_settings_are_shares_of_diets(setting: str) -> None:
 
 
 def test_a_setting_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"scenario\(setting\) is one of A1, A2, A3, A4, A5, A6, got 'A7'"):
+    with pytest.raises(ValueError, match=r"scenario\(setting\) is one of A1, .*, A6, B1, B2, B3, got 'A7'"):
         tinted_digits.scenario("A7", **SMALL)
 
 
@@ -114,6 +116,8 @@ def test_the_analysis_draws_a_table_and_a_figure(tmp_path, monkeypatch) -> None:
     moved = study.run(tmp_path / "study").with_parameters("rounds", ["round", "member", "change"])
     last = moved.query("setting == 'A4' and member == 'phi' and round == 2")["change"].mean()
     assert row["last move"] == pytest.approx(last)
+    low, high = (tinted_digits.exact("A4", level, 2) for level in (0.5, 0.6))
+    assert row["population"] == pytest.approx(high["phi"] - low["phi"])
     assert drawn(tmp_path / "image_settings.png")
     assert len(pd.read_csv(tmp_path / "image_settings.csv")) == 4
 
@@ -124,3 +128,49 @@ def test_the_response_of_both_models_is_drawn(tmp_path) -> None:
     table = image_response.main([*given, "--out", str(tmp_path)])
     assert len(table) == 4 and (table["seeds"] == 2).all()
     assert drawn(tmp_path / "image_response.png") and len(pd.read_csv(tmp_path / "image_response.csv")) == 4
+
+
+def test_the_population_of_real_images_is_played_class_by_class() -> None:
+    """Against the same rounds in NumPy: of six independent images Luce keeps one by ``exp(reward)``, by quadrature."""
+    images = tinted_digits.tinted_digits()
+    found = tinted_digits.exact("A2", 0.6, rounds=3)
+    total = np.zeros(2)
+    for label in range(10):
+        mine = images[images.inputs == label].outputs
+        rewards = np.stack([taste(images)(mine).numpy() for taste in tinted_digits.TASTES.values()])
+        p = np.full(rewards.shape, 1 / rewards.shape[1])
+        for _ in range(3):
+            kept = np.stack([luce(law, reward) for law, reward in zip(p, rewards, strict=True)])
+            own_other = np.array([[0.6 * 0.8, 0.6 * 0.2], [0.5 * 0.2, 0.5 * 0.8]])
+            real = 1 / rewards.shape[1]
+            p = np.stack([0.4 * real + own_other[0] @ kept, 0.5 * real + own_other[1] @ kept[::-1]])
+        total += (p * rewards).sum(1) * rewards.shape[1] / len(images)
+    np.testing.assert_allclose(found.to_numpy(), total, atol=1e-9)
+
+
+def luce(p: np.ndarray, reward: np.ndarray, k: int = 6) -> np.ndarray:
+    """``p_i w_i k ∫_0^∞ e^{−t w_i} (Σ_j p_j e^{−t w_j})^{k−1} dt``: one of ``k`` draws is kept, by its weight ``w``."""
+    w = np.exp(reward)
+    nodes, weights = np.polynomial.laguerre.laggauss(60)
+    t = nodes / (k * w.mean())
+    decay = np.exp(-np.outer(t, w))
+    inner = (decay @ p) ** (k - 1)
+    return k * p * w * ((weights * np.exp(nodes) * inner) @ decay) / (k * w.mean())
+
+
+def test_where_the_paper_s_weights_say_nothing_its_figure_s_do() -> None:
+    """At (.3, .3) no change exceeds .003; at (2, .3) who curates more gains in A1 and loses in B1."""
+    for weights, setting, sign in (((2.0, 0.3), "A1", 1), ((2.0, 0.3), "B1", -1), ((0.3, 0.3), "A1", 0)):
+        low, high = (tinted_digits.exact(setting, level, 60, weights=weights)["theta"] for level in (0.5, 0.6))
+        assert sign * (high - low) > 0.015 or (not sign and abs(high - low) < 0.003)
+
+
+def test_both_models_start_as_one_and_noise_stays() -> None:
+    scenario = tinted_digits.scenario("A2", **SMALL)
+    theta, phi = (scenario.member(name).generator.state_dict() for name in ("theta", "phi"))
+    assert all(torch.equal(theta[name], phi[name]) for name in theta)
+    still = Scenario("still", rounds=3, samples=8)
+    still.add("a", dataclasses.replace(scenario.member("theta"), schedule=never))
+    values = still.run(record=Record(judged=16, same_noise=True)).rounds["alignment"]
+    assert values.nunique() == 1  # who does not retrain stays where it was, to the bit
+    assert still.run(record=Record(judged=16)).rounds["alignment"].nunique() == 4

@@ -159,31 +159,45 @@ def test_a_band_through_red_is_what_the_others_leave(seed: int, low: float, widt
     [
         (plain(GREY), 0.0),
         (plain(RED), -math.sqrt(0.75)),  # means (1, 0, 0): three distances of 1/2; deviations 0
-        (halves(RED, CYAN), -math.sqrt(0.75)),  # means 1/2; of each channel half the pixels 0, half 1: deviation 1/2
-        (halves(RED, BLACK), -math.sqrt(0.5) - 0.5),  # means (1/2, 0, 0), deviations (1/2, 0, 0)
+        # means 1/2; of each channel 8 of 16 pixels are 0 and 8 are 1: variance 16 · (1/4) / 15
+        (halves(RED, CYAN), -math.sqrt(3 * 4 / 15)),
+        (halves(RED, BLACK), -math.sqrt(0.5) - math.sqrt(4 / 15)),  # means (1/2, 0, 0), one such deviation
     ],
 )
 def test_realism_by_hand(image: Tensor, value: float) -> None:
     """Of a black and a white image the means are 1/2, and no image has a deviation."""
-    realism = Realism.of(torch.stack([plain(BLACK), plain(WHITE)]).float())
+    realism = Realism.of(torch.stack([plain(BLACK), plain(WHITE)]).float(), over="images")
     assert realism.means.tolist() == [0.5, 0.5, 0.5] and realism.deviations.tolist() == [0.0, 0.0, 0.0]
     assert float(realism(image)) == pytest.approx(value, abs=1e-15)
     assert float(realism(image.float())) == pytest.approx(value, abs=1e-7)
 
 
-def test_statistics_of_the_data_are_averages_over_images() -> None:
+def test_statistics_of_the_data_are_those_of_all_pixels_or_averages_over_images() -> None:
     images = drawn(0, 5, 3, 6, 7)
-    realism = Realism.of(images)
-    np.testing.assert_allclose(realism.means, images.numpy().mean((2, 3)).mean(0), rtol=1e-13)
-    np.testing.assert_allclose(realism.deviations, images.numpy().std((2, 3)).mean(0), rtol=1e-13)
-    assert torch.equal(Realism.of(Pairs(torch.arange(5), images)).means, realism.means)
+    pixels, averages = Realism.of(images), Realism.of(images, over="images")
+    for realism in (pixels, averages):
+        np.testing.assert_allclose(realism.means, images.numpy().mean((2, 3)).mean(0), rtol=1e-13)
+    np.testing.assert_allclose(pixels.deviations, images.numpy().std((0, 2, 3), ddof=1), rtol=1e-13)
+    np.testing.assert_allclose(averages.deviations, images.numpy().std((2, 3), ddof=1).mean(0), rtol=1e-13)
+    assert torch.equal(Realism.of(Pairs(torch.arange(5), images)).means, pixels.means)
+    with pytest.raises(ValueError, match="two pixels at least"):
+        pixels(torch.zeros(3, 1, 1))
+    with pytest.raises(ValueError, match=r"Realism.of\(over\) is 'pixels'"):
+        Realism.of(images, over="channels")
+
+
+def test_two_images_by_hand() -> None:
+    """A black and a white image of 16 pixels: of 32 pixels 16 are 1, so the variance over all pixels is 8/31."""
+    realism = Realism.of(torch.stack([plain(BLACK), plain(WHITE)]))
+    assert realism.deviations.tolist() == pytest.approx([math.sqrt(8 / 31)] * 3, abs=1e-15)
+    assert float(realism(plain(GREY))) == pytest.approx(-math.sqrt(3 * 8 / 31), abs=1e-15)
 
 
 def test_real_images_are_more_real_than_by_pooled_deviations() -> None:
     """Images of differing brightness: the deviation over all their pixels is none that an image has."""
     images = drawn(1, 200, 3, 8, 8) * 0.3 + 0.7 * drawn(2, 200, 1, 1, 1)
-    pooled = Realism(images.mean((0, 2, 3)), images.transpose(0, 1).flatten(1).std(1, correction=0))
-    assert float(Realism.of(images)(images).mean()) > float(pooled(images).mean()) + 0.1
+    own, pooled = (Realism.of(images, over=over)(images).mean() for over in ("images", "pixels"))
+    assert float(own) > float(pooled) + 0.1
 
 
 @_quick
@@ -195,16 +209,19 @@ def test_realism_is_at_most_zero(seed: int) -> None:
 
 
 def test_warm_and_cool_users() -> None:
-    """0.3 for the band, 0.3 for the realism; grey data, whose channels have mean 1/2 and deviation 0."""
+    """2 for the band and 0.3 for the realism, or as printed; grey data, with channels of mean 1/2 and deviation 0."""
     data = plain(GREY).unsqueeze(0)
-    likes_warm, likes_cool = warm(data), cool(data)
     x = torch.stack([plain(RED), halves(RED, CYAN), plain(GREY), plain(CYAN)])
-    far = math.sqrt(0.75)
-    assert likes_warm(x).tolist() == pytest.approx([0.3 - 0.3 * far, 0.15 - 0.3 * far, 0.0, -0.3 * far], abs=1e-15)
-    assert likes_cool(x).tolist() == pytest.approx([-0.3 * far, 0.15 - 0.3 * far, 0.0, 0.3 - 0.3 * far], abs=1e-15)
+    far, mixed = math.sqrt(0.75), math.sqrt(3 * 4 / 15)  # the second is of the deviations of an image of two halves
+    for likes, band in (({}, 2.0), ({"weights": (0.3, 0.3)}, 0.3)):
+        ours, theirs = warm(data, **likes), cool(data, **likes)
+        both = band / 2 - 0.3 * mixed
+        assert ours(x).tolist() == pytest.approx([band - 0.3 * far, both, 0.0, -0.3 * far], abs=1e-15)
+        assert theirs(x).tolist() == pytest.approx([-0.3 * far, both, 0.0, band - 0.3 * far], abs=1e-15)
+    likes_warm, likes_cool = warm(data), cool(data)
     assert (str(likes_warm), str(likes_cool)) == ("warm hues", "cool hues")
     assert repr(likes_warm) == (
-        "WeightedSum(0.3 HueBand(0.92, 0.17, power = 1.5), 0.3 Realism([0.5, 0.5, 0.5], [0, 0, 0]))"
+        "WeightedSum(2 HueBand(0.92, 0.17, power = 1.5), 0.3 Realism([0.5, 0.5, 0.5], [0, 0, 0]))"
     )
     assert likes_warm.kind() == likes_cool.kind()  # members of both tastes are one tensor program
 

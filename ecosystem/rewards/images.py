@@ -1,21 +1,27 @@
 """Rewards on colour images: how much of a hue they show, and how much their colours look like the data's.
 
 Images are float tensors ``[..., 3, height, width]`` with red, green and blue in [0, 1]. :func:`warm` and :func:`cool`
-are the users of the image experiment of Zhang, Wei, Zhang 2026 (arXiv 2605.29267): ``0.3·band + 0.3·realism``.
+are the users of the image experiment of Zhang, Wei, Zhang 2026 (arXiv 2605.29267): ``α·band + β·realism``.
+
+The paper prints ``α = β = 0.3``. With these no reward exceeds .3, and its own figure reaches .92; ``α = 2, β = .3``
+reproduce that figure (as a population of real images does, `scenarios/tinted_digits.py`), and are the defaults here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import one_number
+from ecosystem.core.check import brief, one_number
 from ecosystem.core.samples import Samples, outputs
 from ecosystem.rewards.base import Reward, aligned, as_numbers
 from ecosystem.rewards.sums import WeightedSum
+
+AS_RUN = (2.0, 0.3)  # weights of band and realism
 
 
 def hue_saturation(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,8 +98,9 @@ class HueBand(Reward):
 class Realism(Reward):
     """``−(‖m(x) − means‖ + ‖s(x) − deviations‖)``: how far the colours of an image are from those of the data.
 
-    ``m(x)`` and ``s(x)`` are the mean and the (population) standard deviation of each channel over the pixels of one
+    ``m(x)`` and ``s(x)`` are mean and standard deviation (divisor ``pixels − 1``) of each channel over the pixels of an
     image, ``means`` and ``deviations`` those of the data, ``[channels]``; the distances are Euclidean. At most 0.
+    ValueError for images of one pixel, which have no deviation.
 
     >>> Realism([0.5, 0.5, 0.5], [0.0, 0.0, 0.0])(torch.full((3, 4, 4), 0.5))
     tensor(-0., dtype=torch.float64)
@@ -115,13 +122,15 @@ class Realism(Reward):
         object.__setattr__(self, "deviations", s)
 
     @classmethod
-    def of(cls, data: Samples) -> Self:
+    def of(cls, data: Samples, over: str = "pixels") -> Self:
         """From real images ``[n, channels, height, width]`` (or pairs with such outputs).
 
-        The data's channel statistics are averages over images of each image's own mean and deviation: those of a
-        real image differ from them by nothing on average. (The deviation over the pixels of all images together is
-        larger than that of an ordinary image, because images differ in their means.)
+        ``over="pixels"`` takes the deviation over the pixels of all images together, as the experiment of Zhang, Wei,
+        Zhang 2026 does: it is larger than that of an ordinary image, because images differ in their means.
+        ``over="images"`` takes the mean of each image's own, from which a real image differs by nothing on average.
         """
+        if over not in ("pixels", "images"):
+            raise ValueError(f"Realism.of(over) is 'pixels' (of all images together) or 'images', got {brief(over)}")
         images = outputs(data)
         if images.ndim != 4 or not len(images):
             raise ValueError(
@@ -131,7 +140,10 @@ class Realism(Reward):
         low, high = float(images.min()), float(images.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(f"Realism.of(images) needs colours in [0, 1], got {low:.4g} to {high:.4g}; rescale them")
-        return cls(*(part.mean(0) for part in _colours(images.double())))
+        means, deviations = (part.mean(0) for part in _colours(images.double()))
+        if over == "pixels":
+            deviations = images.double().transpose(0, 1).flatten(1).std(-1)
+        return cls(means, deviations)
 
     def __call__(self, x: Tensor) -> Tensor:
         _check_images(x, self.means.shape[-1])
@@ -145,7 +157,9 @@ class Realism(Reward):
 
 def _colours(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each channel over the pixels of each image, ``[..., channels]``."""
-    return images.mean((-2, -1)), images.std((-2, -1), correction=0)
+    if images.shape[-2:].numel() < 2:
+        raise ValueError(f"images must have two pixels at least to deviate, got shape {tuple(images.shape)}")
+    return images.mean((-2, -1)), images.std((-2, -1))
 
 
 def _distance(colours: Tensor, target: Tensor) -> Tensor:
@@ -156,15 +170,18 @@ def _short(numbers: Tensor) -> str:
     return f"[{', '.join(f'{number:.3g}' for number in numbers.tolist())}]"
 
 
-def warm(data: Samples) -> WeightedSum:
-    """Users who like warm hues (at least 0.92 or at most 0.17) and colours like those of ``data [n, 3, h, w]``."""
-    return _liking("warm hues", HueBand(0.92, 0.17), data)
+def warm(data: Samples, weights: Sequence[float] = AS_RUN) -> WeightedSum:
+    """Users who like warm hues (at least 0.92 or at most 0.17) and colours like those of ``data [n, 3, h, w]``.
+
+    ``weights`` are those of band and realism, ``(2.0, 0.3)``; the paper prints ``(0.3, 0.3)``.
+    """
+    return _liking("warm hues", HueBand(0.92, 0.17), data, weights)
 
 
-def cool(data: Samples) -> WeightedSum:
-    """Users who like cool hues (0.50 to 0.72) and colours like those of ``data [n, 3, h, w]``."""
-    return _liking("cool hues", HueBand(0.50, 0.72), data)
+def cool(data: Samples, weights: Sequence[float] = AS_RUN) -> WeightedSum:
+    """Users who like cool hues (0.50 to 0.72) and colours like those of ``data [n, 3, h, w]``; ``weights`` as above."""
+    return _liking("cool hues", HueBand(0.50, 0.72), data, weights)
 
 
-def _liking(name: str, band: HueBand, data: Samples) -> WeightedSum:
-    return WeightedSum((band, Realism.of(data)), (0.3, 0.3)).named(name)
+def _liking(name: str, band: HueBand, data: Samples, weights: Sequence[float]) -> WeightedSum:
+    return WeightedSum((band, Realism.of(data)), tuple(weights)).named(name)

@@ -76,7 +76,8 @@ class ModelAgent(Acting):
     def taste(self, of: str) -> Tensor:
         """The expected reward of a member's output under this member's taste, ``[variants, replicates]``."""
         model = self.model
-        return opinion(model.program, model.turns.now, int(model.steps), model.recorder.record.judged, self.name, of)
+        judged, noise = model.recorder.record.jury(int(model.steps))
+        return opinion(model.program, model.turns.now, noise, judged, self.name, of)
 
     def users(self, variant: int = 0, replicate: int = 0) -> Users | None:
         """A copy of its users as they are now, in one variant and replicate; None where it has no taste."""

@@ -53,9 +53,10 @@ class Record:
     rewards of what users saw and of what they kept) say that those of the same name are.
 
     ``samples`` keeps so many samples of each member of the first replicate at ``sample_rounds`` (default: five, evenly
-    spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form. ``parameters`` is a
-    schedule, ``every(10)`` or ``at(1, 5)``: in its rounds the parameters of all members are kept, for ``run.history``
-    and ``run.generator(name, round=...)``.
+    spread). ``judged`` samples estimate an alignment, or another measure, that has no closed form; with ``same_noise``
+    every round is judged by the noise of the start, so that an alignment moves only where a model has. ``parameters``
+    is a schedule, ``every(10)`` or ``at(1, 5)``: in its rounds the parameters of all members are kept, for
+    ``run.history`` and ``run.generator(name, round=...)``.
 
     Raises
     ------
@@ -84,11 +85,12 @@ class Record:
     choices: bool = False
     measures: Sequence[Measure] = ()
     parameters: Any = None
+    same_noise: bool = False
 
     def __post_init__(self) -> None:
         for name, low in (("every", 1), ("samples", 0), ("judged", 1)):
             whole_number(getattr(self, name), f"Record({name})", low)
-        for name in ("start", "draws", "tastes", "sources", "choices"):
+        for name in ("start", "draws", "tastes", "sources", "choices", "same_noise"):
             switch(getattr(self, name), f"Record({name})")
         self._check_sample_rounds()
         if self.parameters is not None:
@@ -115,6 +117,10 @@ class Record:
         """All measures, each once."""
         named = [measure for measure in FLAGS if getattr(self, name_of(measure))]
         return tuple(dict.fromkeys((*ALWAYS, *named, *self.measures)))
+
+    def jury(self, round: int) -> tuple[int, int]:
+        """How many samples judge in a round, and the round whose noise they are drawn with."""
+        return self.judged, 0 if self.same_noise else round
 
     def wants(self, round: int, rounds: int) -> bool:
         """Whether a round of a run of ``rounds`` is kept."""
@@ -212,14 +218,14 @@ class Recorder:
 
     def view(self, state: State, before: State | None, played: Played | None) -> View:
         """What measures see of a round."""
-        return View(Stage(self.program, state, before, played, self.record.judged, self._archive))
+        return View(Stage(self.program, state, before, played, *self.record.jury(state.round), self._archive))
 
     def _keep_numbers(self, state: State, before: State | None, played: Played | None) -> None:
         if self.snapshots and not self.record.wants(self.snapshots[-1].round, self.rounds):
             self.snapshots.pop()  # the run was stopped there, and has gone on
             self.history = History(self.snapshots)
         watched, self._watched = self._watched, {}
-        stage = Stage(self.program, state, before, played, self.record.judged, self._archive, watched)
+        stage = Stage(self.program, state, before, played, *self.record.jury(state.round), self._archive, watched)
         updated, losses, present = (part.cpu().numpy() for part in stage.happened())
         snapshot = Snapshot(state.round, updated, losses, present, {})
         for measure in self._measures:

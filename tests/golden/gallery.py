@@ -35,7 +35,7 @@ DIFFUSION: dict[str, Any] = {
     "samples": 12,
     "steps": 2,
     "hold": 1,
-    "pretraining": 1,
+    "pretraining": 2,
     "candidates": 2,
     "images": 30,
     "batch_size": 4,

@@ -35,7 +35,8 @@ from ecosystem.scenario.checks import check_known
 class Stage:
     """What the views of all measures of one round show, and what they share; nothing here is a copy.
 
-    ``before`` and ``played`` are None at the start; ``seen`` is what measures that watch have kept of the round.
+    ``before`` and ``played`` are None at the start; ``seen`` is what measures that watch have kept of the round;
+    ``judged`` samples are drawn with the noise of round ``noise`` where there is no closed form.
     """
 
     program: Program
@@ -43,6 +44,7 @@ class Stage:
     before: State | None
     played: Played | None
     judged: int
+    noise: int
     archive: Archive
     seen: dict[int, list[Any]] = field(default_factory=dict)  # by the measure's id
     drawn: dict[tuple[str, int], Samples] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class Stage:
         """``n`` samples of a member, ``[variants, replicates, n, *event]``, drawn once; their address is their own."""
         if (name, n) not in self.drawn:
             (c, row), program = self.program.places[name], self.program
-            rng = program.rng.at("measured").at(self.state.round).at(name)
+            rng = program.rng.at("measured").at(self.noise).at(name)
             keys = Stream(rng.keys.reshape(1, 1, -1))
             questions = [program.questions[program.index[name]]]
             stack = self.state.now[c].take(slice(row, row + 1))
@@ -197,8 +199,8 @@ class View:
     def samples(self, n: int | None = None, names: Sequence[str] | None = None) -> dict[str, Any]:
         """Samples of members, ``[variants, replicates, n, *event]`` each; pairs of conditional models.
 
-        They are drawn once, whoever asks, and are other ones in every round; sample ``i`` is the same for every ``n``
-        where the model's draws are addressed.
+        They are drawn once, whoever asks, with noise of their own in every round (unless ``Record(same_noise)``);
+        sample ``i`` is the same for every ``n`` where the model's draws are addressed.
         """
         for name in names or ():
             self._place(name)
@@ -224,11 +226,11 @@ class View:
         ValueError where the judge has no reward.
         """
         stage = self._stage
-        return opinion(stage.program, stage.state, self.round, self.judged, judge, of).clone()
+        return opinion(stage.program, stage.state, stage.noise, self.judged, judge, of).clone()
 
     def alignment(self) -> Tensor:
         """Everybody's by the taste of its own users, ``[members, variants, replicates]``; NaN where there is none."""
-        return alignments(self._stage.program, self._stage.state, self.round, self.judged)
+        return alignments(self._stage.program, self._stage.state, self._stage.noise, self.judged)
 
     def change(self) -> Tensor:
         """Everybody's ``‖Δθ‖/‖θ‖`` over the round, ``[members, variants, replicates]``; NaN from 0 and at the start."""
