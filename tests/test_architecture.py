@@ -53,6 +53,8 @@ DOORS = {
     ("influence.measured", "_repr_html_", "plots.shown_influence"),
     ("influence.measured", "plot", "plots.influence"),
     ("study.results", "_repr_html_", "plots.shown_study"),
+    ("study.sensitivity.discovery", "plot", "plots.study_boxes"),
+    ("study.sensitivity.told", "plot", "plots.study_sensitivity"),
     ("study.results", "plot", "plots.study"),
 }
 

@@ -184,20 +184,22 @@ def test_sensitivity_holds_what_each_parameter_explains(folder: Path) -> None:
     mean = numbers(results, "alignment").sample.mean[0].reshape(4, 3)
     assert shares.loc["a", "pull"] == pytest.approx(mean.mean(1).var() / mean.var())
     drawn = data(results.plot.sensitivity())
-    bars = drawn[drawn["kind"] == "mean"].set_index("parameter")["share"]
+    bars = drawn[drawn["kind"] == "mean"].set_index("parameter")["value"]
     assert bars.to_dict() == pytest.approx(shares.mean().to_dict())
     assert f"pull explains {bars['pull']:.0%}" in results.plot.sensitivity().description
 
 
 def test_sensitivity_says_what_is_drawn_and_what_is_left() -> None:
     """Chance was called interaction, and beyond 200 names not each had the line that was promised."""
-    table = pd.DataFrame({"share": np.full(300, 0.5), "name": np.full(300, 0.25)}, index=[f"m{i}" for i in range(300)])
+    names = [f"m{i}" for i in range(300)]
+    parts = [pd.DataFrame({"name": names, "parameter": p, "value": v}) for p, v in (("share", 0.5), ("name", 0.25))]
+    table = pd.concat(parts).assign(index="first", low=np.nan, high=np.nan).sort_values("name", kind="stable")
     chart = plots.sensitivity(table, "alignment")
     assert "the other 25 % comes from combinations of them, and from chance." in chart.description
     assert "lines: the first 200 of 300;" in str(chart.to_dict()["title"]["subtitle"])
     drawn = data(chart).query("kind == 'name'").groupby("parameter")["name"]
     assert drawn.nunique().to_dict() == {"share": 200, "name": 200}
-    assert "lines: each;" in str(plots.sensitivity(table.head(2)).to_dict()["title"]["subtitle"])
+    assert "lines: each;" in str(plots.sensitivity(table.head(4)).to_dict()["title"]["subtitle"])
 
 
 def test_what_dynamics_do_has_a_sign_a_cell(folder: Path) -> None:

@@ -14,6 +14,7 @@ from ecosystem.plots.lines import alignment, change, losses, measured
 from ecosystem.plots.opinions import choices, tastes
 from ecosystem.plots.quality import sources
 from ecosystem.plots.samples import clouds, symbols
+from ecosystem.plots.study_boxes import boxes
 from ecosystem.plots.study_curves import curves, slices
 from ecosystem.plots.study_maps import heat_map, stable
 from ecosystem.plots.study_sensitivity import sensitivity
@@ -24,6 +25,7 @@ from ecosystem.plots.training import diets, draws
 __all__ = [
     "NothingToDraw",
     "alignment",
+    "boxes",
     "change",
     "choices",
     "clouds",

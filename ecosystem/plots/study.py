@@ -10,11 +10,12 @@ import numpy as np
 
 from ecosystem.core.words import listed
 from ecosystem.plots import study_curves, study_maps
-from ecosystem.plots.study_sensitivity import sensitivity
+from ecosystem.plots.study_sensitivity import of_result
 from ecosystem.study import Results
 from ecosystem.study.outcomes import tables
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
 from ecosystem.study.outcomes.sweep import Sweep
+from ecosystem.study.sensitivity.indices import analysed
 
 
 class StudyPlots:
@@ -91,9 +92,12 @@ class StudyPlots:
         return study_maps.heat_map(table, x, y, found.label, found.signed, grid, note)
 
     def sensitivity(self, measure: str | Numbers = "alignment", members: Sequence[str] | None = None) -> Any:
-        """See :func:`ecosystem.plots.sensitivity`: how much of a measure's variance each parameter explains alone."""
-        found = self._numbers(measure, members)
-        return sensitivity(explained(found, self._sweep), found.label, self._sweep.scattered)
+        """See :func:`ecosystem.plots.sensitivity`: how much each parameter explains, by the method of its design."""
+        return of_result(analysed(self._results, self._numbers(measure, members)))
+
+    def boxes(self, condition: Any, x: str | None = None, y: str | None = None) -> Any:
+        """See :func:`ecosystem.plots.boxes`: where a condition holds, and the boxes that tell."""
+        return self._results.discover(condition).plot(x, y)
 
     def stable(self, x: str | None = None, y: str | None = None) -> Any:
         """See :func:`ecosystem.plots.stable`: what dynamics do, over one parameter or two."""

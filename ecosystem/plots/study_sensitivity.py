@@ -1,73 +1,151 @@
-"""How much each parameter of a study explains."""
+"""How much each parameter of a study matters: bars with intervals, or Morris' plane."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import percent
+from ecosystem.core.words import percent, shortened
 from ecosystem.plots.chart import embedded, finish, needs
+from ecosystem.study.sensitivity.told import METHODS, Sensitivity
 
 LINES = 200  # names that have a line of their own
+WORDS = {"first": "alone", "total": "with others", "delta": "delta"}
+COLUMNS = ("name", "parameter", "index", "value", "low", "high")
 
 
-def sensitivity(table: pd.DataFrame, label: str = "the measure", scattered: bool = False) -> Any:
-    """How much of a measure's variance over the points each parameter explains alone: a bar, and a dot a name.
+def of_result(found: Sensitivity) -> Any:
+    """The chart of a sensitivity analysis: see :func:`sensitivity`."""
+    return sensitivity(found.table, found.measure, found.method, found.scattered, found.notes)
+
+
+def sensitivity(
+    table: pd.DataFrame,
+    label: str = "the measure",
+    method: str = "levels",
+    scattered: bool = False,
+    notes: Sequence[str] = (),
+) -> Any:
+    """How much of a measure each parameter explains: bars, with intervals or a line a name; of Morris a plane.
 
     Parameters
     ----------
     table
-        Shares, ``[names, parameters]`` (:func:`ecosystem.study.outcomes.measuring.explained`).
+        ``results.sensitivity(...).table``: name, parameter, index, value, low, high.
     label
         The measure in words.
+    method
+        ``"sobol"``, ``"delta"``, ``"levels"`` or ``"morris"``.
     scattered
-        Whether points were strewn, so that chance was taken off.
+        Whether points were strewn, so that chance was taken off what levels explain.
+    notes
+        What was left out, for those who look at it.
 
     Raises
     ------
     NothingToDraw
         If nothing moved, or nothing was varied.
     """
-    needs("sensitivity", "explained", table, (), f"{label} is the same at all points")
-    needs("sensitivity", "explained", table.T, (), "the study varies no parameter")
-    few, parameters = table.head(LINES), list(map(str, table.columns))  # which may be called like a column below
-    bars = pd.DataFrame({"parameter": parameters, "share": table.mean().to_numpy(), "name": "mean", "kind": "mean"})
-    ranked = bars.sort_values("share", ascending=False, kind="stable")
+    needs("sensitivity", "of sensitivity", table, COLUMNS, f"{label} is the same at all points")
+    rows = table.assign(parameter=table["parameter"].astype(str), name=table["name"].astype(str))
+    if method == "morris":
+        return _plane(rows, label, notes)
+    return _bars(rows[rows["index"].isin(list(WORDS))], label, method, scattered, notes)
+
+
+def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str]) -> Any:
+    """A bar for each parameter and index: the mean over names; one name's interval, or a line for each of several."""
+    names = list(dict.fromkeys(rows["name"]))
+    few = rows[rows["name"].isin(names[:LINES])]
+    indices = [index for index in WORDS if index in set(rows["index"])]
+    means = rows.groupby(["parameter", "index"], sort=False)[["value", "low", "high"]].mean().reset_index()
+    ranked = means[means["index"] == indices[-1]].sort_values("value", ascending=False, kind="stable")
     order = list(ranked["parameter"])
-    dots = pd.DataFrame({"parameter": np.repeat(parameters, len(few)), "share": few.to_numpy().T.ravel()})
-    dots = dots.assign(name=np.tile(few.index.astype(str), len(parameters)), kind="name")
-    data = embedded("sensitivity", pd.concat([bars, dots], ignore_index=True))
+    shown = pd.concat(
+        [means.assign(name="mean", kind="mean"), few[list(COLUMNS)].assign(kind="name")], ignore_index=True
+    )
+    data = embedded("sensitivity", shown.assign(what=shown["index"].map(WORDS)))
+    ends = [min(0.0, float(means["value"].min())), max(1.0, float(means["value"].max()))]
+    title = "delta" if method == "delta" else "share of the variance over points"
     x = alt.X(
-        "share:Q", title="share of the variance over points", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
+        "value:Q",
+        title=title,
+        scale=alt.Scale(domain=ends, nice=False),
+        axis=alt.Axis(format=".1f" if method == "delta" else "%"),
     )
-    y = alt.Y("parameter:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False))
-    base = alt.Chart(data).encode(x, y)
-    tips = [alt.Tooltip("parameter:N"), alt.Tooltip("name:N", title="of"), alt.Tooltip("share:Q", format=".1%")]
-    bar = (
-        base.transform_filter("datum.kind == 'mean'").mark_bar(height={"band": 0.55}, opacity=0.75).encode(tooltip=tips)
-    )
-    text = (
-        base.transform_filter("datum.kind == 'mean'")
-        .mark_text(align="left", dx=5)
-        .encode(alt.Text("share:Q", format=".0%"))
-    )
-    layers = [bar, text]
-    if len(table) > 1:
-        dot = base.transform_filter("datum.kind == 'name'").mark_tick(
-            thickness=1.5, style="frame", height={"band": 0.35}
+    axis = alt.Axis(labelLimit=220, ticks=False, domain=False)
+    y: dict[str, Any] = {"y": alt.Y("parameter:N", sort=order, title=None, axis=axis)}
+    colour: dict[str, Any] = {}
+    if len(indices) > 1:
+        sort = [WORDS[index] for index in indices]
+        y["yOffset"] = alt.YOffset("what:N", sort=sort)
+        colour["color"] = alt.Color("what:N", sort=sort, title=None, scale=alt.Scale(domain=sort))
+    base = alt.Chart(data).encode(x, **y)
+    each = base.transform_filter("datum.kind == 'name'")
+    mean = base.encode(**colour).transform_filter("datum.kind == 'mean'")
+    form = ".3f" if method == "delta" else ".1%"
+    tips = [alt.Tooltip("parameter:N"), alt.Tooltip("what:N", title="index"), alt.Tooltip("name:N", title="of")]
+    tips += [alt.Tooltip(f"{column}:Q", format=form) for column in ("value", "low", "high")]
+    layers: list[Any] = [mean.mark_bar(height={"band": 0.7}, opacity=0.75).encode(tooltip=tips)]
+    known = len(names) == 1 and np.isfinite(means["low"]).any()
+    if len(names) > 1:
+        layers.append(each.mark_tick(thickness=1.5, style="frame", height={"band": 0.4}).encode(tooltip=tips))
+    elif known:
+        span = each.mark_rule(strokeWidth=1.5, style="frame", clip=True)
+        layers.append(span.encode(alt.X("low:Q"), alt.X2("high:Q")))
+    if len(indices) == 1:
+        text = mean.mark_text(align="left", dx=5).encode(
+            alt.Text("value:Q", format=".2f" if method == "delta" else ".0%")
         )
-        layers.insert(1, dot.encode(tooltip=tips))
-        layers[-1] = text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08))
-    drawn = alt.layer(*layers).properties(height=alt.Step(34), width=420)
-    told = [f"{row['parameter']} explains {row['share']:.0%}" for row in ranked.to_dict("records")]
-    rest, words = 1 - float(bars["share"].sum()), f"{'; '.join(told)} of the differences in {label}"
+        layers.append(text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08)) if len(layers) > 1 else text)
+    drawn = alt.layer(*layers).properties(height=alt.Step(34 if len(indices) == 1 else 22), width=420)
+    words = _told(means, order, label, method, scattered)
+    key = "bars: the mean over names, lines: "
+    key += "each" if len(names) <= LINES else f"the first {LINES} of {len(names):,}"
+    what = METHODS[method] if method != "levels" else "alone, without what parameters do together"
+    key = f"{key}; {what}" if len(names) > 1 else f"{what}{'; lines: 95 % intervals of the bootstrap' if known else ''}"
+    return finish(drawn, f"What moves {label}", words, [key, *notes])
+
+
+def _told(means: pd.DataFrame, order: Sequence[str], label: str, method: str, scattered: bool) -> str:
+    """The bars in words."""
+    value = means.set_index(["parameter", "index"])["value"]
+    if method == "delta":
+        deltas = [f"{name}: delta {value[name, 'delta']:.2f}" for name in order]
+        return f"{'; '.join(deltas)}, of {label}."
+    told = [f"{name} explains {value[name, 'first']:.0%}" for name in order]
+    if method == "sobol":
+        told = [f"{said} alone, {value[name, 'total']:.0%} with others" for said, name in zip(told, order, strict=True)]
+        return f"{'; '.join(told)} of the differences in {label}."
+    rest, words = 1 - float(means["value"].sum()), f"{'; '.join(told)} of the differences in {label}"
     if rest > 0.02 and not scattered:
         words += f"; the other {percent(round(rest, 2))} comes from combinations of them, and from chance"
-    words += "."
-    each = "each" if len(few) == len(table) else f"the first {len(few)} of {len(table):,}"
-    key = f"bars: the mean over names, lines: {each}; alone, without what parameters do together"
-    key = key if len(table) > 1 else ""
+    return f"{words}."
+
+
+def _plane(rows: pd.DataFrame, label: str, notes: Sequence[str]) -> Any:
+    """Morris' plane: how much a parameter moves the measure, and how differently at different places."""
+    means = rows.groupby(["parameter", "index"], sort=False)[["value", "low", "high"]].mean().unstack("index")
+    wide = pd.DataFrame({name: means["value", name] for name in ("mu", "mu_star", "sigma")})
+    wide = wide.assign(low=means["low", "mu_star"], high=means["high", "mu_star"]).reset_index()
+    wide = wide.sort_values("mu_star", ascending=False, kind="stable")
+    data = embedded("sensitivity", wide)
+    tips = [
+        alt.Tooltip("parameter:N"),
+        *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mu_star", "mu", "sigma")),
+    ]
+    base = alt.Chart(data)
+    x = alt.X("mu_star:Q", title="mean size of the change over its range (μ*)", scale=alt.Scale(zero=True))
+    y = alt.Y("sigma:Q", title="deviation over places (σ)", scale=alt.Scale(zero=True))
+    dots = base.mark_circle(size=70, opacity=1).encode(x, y, tooltip=tips)
+    spans = base.mark_rule().encode(alt.X("low:Q"), y, alt.X2("high:Q"))
+    text = base.mark_text(align="left", dx=7, dy=-6).encode(x, y, alt.Text("parameter:N"))
+    drawn = alt.layer(spans, dots, text).properties(width=420, height=300)
+    told = [f"{shortened(row['parameter'])} {row['mu_star']:.3g}" for row in wide.to_dict("records")]
+    words = f"Over its whole range each parameter moves {label} by, on average: {'; '.join(told)}."
+    key = ["to the right: matters; high up: acts together with others, or not in proportion", *notes]
     return finish(drawn, f"What moves {label}", words, key)

@@ -90,6 +90,8 @@ def ask(
     numbers = known | {design.keys[i]: len(facts.keys) + n for n, i in enumerate(new)}
     asked = [numbers[key] for key in design.keys]
     facts.keys += [design.keys[i] for i in new]
+    if design.sampling is not None:
+        facts.sampled = design.sampling.kept([asked[row] for row in design.rows])
     facts.requests = dropping(facts.requests, store.finished(facts), asked, seeds)
     for part in missing(facts.requests, side_by_side(asked, _likeness(design)), seeds):
         points, runs = len(part.points), len(part.seeds)

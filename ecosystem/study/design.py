@@ -11,8 +11,9 @@ import pandas as pd
 
 from ecosystem.core.identity import digest, label
 from ecosystem.core.parameters import misfits
+from ecosystem.study.sampling import Sampling
 
-Grid = Mapping[str, Any] | pd.DataFrame
+Grid = Mapping[str, Any] | pd.DataFrame | Sampling
 _LISTS = (list, range, pd.Series, pd.Index)
 _SCALARS = (bool, int, float, str)
 
@@ -22,14 +23,19 @@ class Design:
 
     A dict stands for every combination of its *lists* (also ranges, one-dimensional arrays and series), the last one
     running fastest; anything else (a string, a tuple, a graph, a dict, a tensor) is one value. A DataFrame stands for
-    its rows.
+    its rows, and a :class:`~ecosystem.study.sampling.Sampling` for the points that its rows are: ``rows[i]`` is that of
+    the i-th.
 
     >>> Design({"coupling": [0.1, 0.9], "family": "ring"}).parameters
     [{'coupling': 0.1, 'family': 'ring'}, {'coupling': 0.9, 'family': 'ring'}]
     """
 
     def __init__(self, grid: Any) -> None:
-        if isinstance(grid, pd.DataFrame):
+        self.sampling: Sampling | None = None
+        self.rows: list[int] = []
+        if isinstance(grid, Sampling):
+            self.sampling, names, self.parameters = grid, list(grid.bounds), grid.parameters
+        elif isinstance(grid, pd.DataFrame):
             names, self.parameters = list(grid.columns), _rows(grid)
         elif grid is None or isinstance(grid, Mapping):
             given = dict(grid or {})
@@ -44,6 +50,8 @@ class Design:
                     "of a point `point` (drop that column)"
                 )
         self.keys = [digest({k: _number(v) for k, v in point.items()}) for point in self.parameters]
+        if self.sampling is not None:
+            self._share()
         first: dict[str, int] = {}
         for i, key in enumerate(self.keys):
             if first.setdefault(key, i) != i:
@@ -51,6 +59,15 @@ class Design:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def _share(self) -> None:
+        """Make rows that are the same one point."""
+        first: dict[str, int] = {}
+        for row, key in enumerate(self.keys):
+            first.setdefault(key, row)
+        place = {key: number for number, key in enumerate(first)}
+        self.rows = [place[key] for key in self.keys]
+        self.parameters, self.keys = [self.parameters[row] for row in first.values()], list(first)
 
     def check(self, build: Callable[..., Any], name: str) -> None:
         """Refuse parameters that ``build`` does not have, and a grid without those it needs."""

@@ -17,6 +17,9 @@ from ecosystem.study.outcomes.verdicts import of_study
 from ecosystem.study.plan import Seed, pending
 from ecosystem.study.progress import Progress
 from ecosystem.study.rows import Rows
+from ecosystem.study.sensitivity.discovery import discover
+from ecosystem.study.sensitivity.indices import sensitivity
+from ecosystem.study.sensitivity.precision import precision
 from ecosystem.study.store import TRACEBACK, Store
 
 
@@ -27,7 +30,9 @@ class Results:
     the parameters (:meth:`with_parameters` joins them). ``failures`` says what went wrong where. A table of the study
     is an attribute (``results.rounds``) and is read when it is first asked for. ``verdicts`` says which members gain
     and lose over the points (:func:`ecosystem.study.outcomes.verdicts.of_study`), ``plot`` draws charts; a notebook
-    shows what it found.
+    shows what it found. ``sensitivity(measure)`` says which parameters matter, ``discover(condition)`` in which boxes
+    of them something happens, ``precision(measure, wanted)`` how many seeds are enough
+    (:mod:`ecosystem.study.sensitivity`).
 
     ``name`` and ``folder`` are the study's, ``parameters`` the names of its parameters (columns of ``points``),
     ``tables`` those that were kept, without ``points``, and ``seeds`` every pair (seed, replicate) that was asked for.
@@ -39,6 +44,9 @@ class Results:
     points: pd.DataFrame  # tables like the others, of every study
     failures: pd.DataFrame
     verdicts = property(of_study)
+    sensitivity = sensitivity
+    discover = discover
+    precision = precision
     plot: Any = Door("ecosystem.plots.study", "StudyPlots")
     _repr_html_ = Door("ecosystem.plots.shown_study", "results")
 

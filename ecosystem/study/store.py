@@ -20,6 +20,7 @@ from ecosystem.core.journal import Journal
 from ecosystem.study.design import Labels
 from ecosystem.study.folder import FACTS, FULL, POINTS, TRACEBACKS, StudyFolderError, mended
 from ecosystem.study.plan import Block, Request, Seed
+from ecosystem.study.sampling import Sampled
 from ecosystem.study.tables import Tables, name_of, parts_of, read
 from ecosystem.study.work import Parcel, as_bytes, parquet
 
@@ -42,6 +43,7 @@ class Facts:
     accepted: list[dict[str, Any]] = field(default_factory=list)  # changes that were let pass
     forgotten: list[int] = field(default_factory=list)  # points that were taken out again
     labels: Labels = field(default_factory=dict)  # what stands in the table of points for what is no number or text
+    sampled: Sampled | None = None  # the design of SALib that was asked for last
 
     @property
     def seeds(self) -> list[Seed]:
@@ -55,12 +57,15 @@ class Facts:
         return asked - set(self.forgotten)
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": FORMAT, **vars(self), "requests": [request.to_json() for request in self.requests]}
+        told = {"format": FORMAT, **vars(self), "requests": [request.to_json() for request in self.requests]}
+        sampled = told.pop("sampled")
+        return told if sampled is None else told | {"sampled": sampled.to_json()}
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Facts:
         requests = [Request.from_json(request) for request in given["requests"]]
-        return cls(**{**given, "requests": requests})
+        sampled = Sampled.from_json(given["sampled"]) if "sampled" in given else None
+        return cls(**{**given, "requests": requests, "sampled": sampled})
 
 
 class Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,7 @@ from ecosystem.study.pacing import SECONDS, Pace
 from ecosystem.study.plan import Block, Seed, pending
 from ecosystem.study.progress import Clock, Progress, counted
 from ecosystem.study.results import Results
+from ecosystem.study.sampling import Sampling
 from ecosystem.study.store import Store
 from ecosystem.study.work import Job, lost
 
@@ -42,7 +43,8 @@ class Study:
     name: of the study, for reports.
     build: ``build(**parameters) -> Scenario``, a function.
     grid: a dict (every combination of its *lists*; a string, a tuple, a graph or a dict is one value) or a DataFrame
-        (its rows). None is one point with the defaults of ``build``.
+        (its rows). None is one point with the defaults of ``build``. :meth:`sobol` and :meth:`morris` strew points
+        between bounds instead.
     seeds: ``n`` for the seeds ``0..n−1``, or ints and pairs ``(seed, replicate)``; all points share them. A scenario
         on the population without random order has one replicate.
     measure: the tables to keep: ``"rounds"``, ``"draws"``, ``"tastes"``, ``"sources"``, ``"choices"``, ``"demand"``,
@@ -99,6 +101,68 @@ class Study:
         self.design.check(build, told(build))
         self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
         self.job = Job(build, *as_measures(measure, record or Record()), where=told_where(device, dtype))
+
+    @classmethod
+    def sobol(
+        cls,
+        name: str,
+        build: Callable[..., Scenario],
+        bounds: Mapping[str, Any],
+        *,
+        points: int = 1024,
+        second_order: bool = False,
+        seed: int = 0,
+        **options: Any,
+    ) -> Study:
+        """A study of Saltelli's design: how much of a measure each parameter explains, alone and with others.
+
+        ``results.sensitivity(measure)`` tells it. The design is SALib's, over independent parameters, and is kept with
+        the study; all of its points share the same ``seeds``, so that differences between them are not those of chance.
+
+        Parameters
+        ----------
+        bounds: by parameter ``(low, high)``, uniform between two numbers; a list or a range of choices, equally
+            probable (whole numbers: ``range(2, 21)``); a frozen distribution of ``scipy.stats``; anything else is one
+            value that is held.
+        points: base points, a power of two; the study has ``points × (parameters + 2)`` rows, with ``second_order``
+            ``points × (2 × parameters + 2)``. More of them later go on with the same folder.
+        second_order: for indices of pairs of parameters too.
+        seed: of the design, not of the runs.
+        options: what :class:`Study` takes, ``seeds`` and ``measure`` among them.
+
+        >>> from ecosystem import Flow, Location, Member, Scenario
+        >>> def loop(share, fresh):
+        ...     s = Scenario("loop", rounds=2)
+        ...     s.add("a", Member(Location([1.0]), real=Location([0.0])))
+        ...     s.connect("a", "a", Flow(raw=share * (1 - fresh)))
+        ...     return s
+        >>> Study.sobol("what matters", loop, {"share": (0.1, 0.9), "fresh": (0.0, 0.5)}, points=256)
+        Study('what matters': 1024 points × 1 seeds, rounds)
+        """
+        return cls(name, build, grid=Sampling("sobol", bounds, points, second_order, seed), **options)
+
+    @classmethod
+    def morris(
+        cls,
+        name: str,
+        build: Callable[..., Scenario],
+        bounds: Mapping[str, Any],
+        *,
+        points: int = 32,
+        levels: int = 4,
+        seed: int = 0,
+        **options: Any,
+    ) -> Study:
+        """A study of Morris' trajectories: which of many parameters matter at all, with few runs.
+
+        Parameters
+        ----------
+        bounds: as of :meth:`sobol`, but no choices: a step between them has no size.
+        points: trajectories; each has ``parameters + 1`` rows, of which one parameter after the other changes.
+        levels: of each parameter, an even number.
+        seed, options: as of :meth:`sobol`.
+        """
+        return cls(name, build, grid=Sampling("morris", bounds, points, False, seed, levels), **options)
 
     @property
     def points(self) -> pd.DataFrame:

@@ -208,10 +208,11 @@ def explained(found: Numbers, sweep: Sweep) -> pd.DataFrame:
     """The part of each name's variance over points that each parameter alone explains, ``[names, parameters]``.
 
     It is the variance of the means over its levels (a first-order index), for scattered designs without what as many
-    levels drawn by lot would explain. Names that do not move are left out; strongest parameters come first.
+    levels drawn by lot would explain; of SALib's designs the
+    points that were drawn apart are taken. Names that do not move are left out; strongest parameters come first.
     """
     mean = found.sample.mean
-    seen = np.isfinite(mean)
+    seen = np.isfinite(mean) if sweep.alone is None else np.isfinite(mean) & sweep.alone
     centre = np.where(seen, mean, 0.0).sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
     off = np.where(seen, mean - centre, 0.0)
     whole = (off**2).sum(1)

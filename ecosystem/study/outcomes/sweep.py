@@ -76,22 +76,32 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The design of a study: how many ``points``, what is ``swept``, what is ``fixed`` (name, value)."""
+    """The design of a study: how many ``points``, what is ``swept``, what is ``fixed`` (name, value).
+
+    ``alone [points]`` says which were drawn apart from all others, where the design is one of SALib: in Saltelli's and
+    Morris' some differ from others in one parameter only, and count as new where they are none.
+    """
 
     points: int
     swept: list[Parameter]
     fixed: list[tuple[str, str]]
+    alone: np.ndarray | None = None
 
     @classmethod
     def of(cls, results: Contents) -> Sweep:
         """The parameters of a study's points."""
         found = [parameter(name, results.points[name]) for name in results.parameters]
         fixed = [(p.name, p.labels[0]) for p in found if len(p) == 1]
-        return cls(len(results.points), [p for p in found if len(p) > 1], fixed)
+        kept, alone = results.facts.sampled, None
+        if kept is not None:
+            alone = results.points["point"].isin(kept.apart).to_numpy()
+        return cls(len(results.points), [p for p in found if len(p) > 1], fixed, alone)
 
     @property
     def scattered(self) -> bool:
         """Whether points are strewn (such as a Latin hypercube) and not a grid: most values come up once."""
+        if self.alone is not None:
+            return True
         numbers = [p for p in self.swept if p.number]
         return len(self.swept) > 1 and any(len(p) > max(10, self.points / 2) for p in numbers)
 
@@ -99,8 +109,9 @@ class Sweep:
         """A parameter with levels that hold enough points to take means of."""
         if len(self.swept) == 1:
             return parameter.bundled(MOST)
-        sparse = len(parameter) > max(10, self.points / 2)
-        return parameter.bundled(max(2, min(most, self.points // 3)) if sparse else MOST)
+        points = self.points if self.alone is None else int(self.alone.sum())
+        sparse = len(parameter) > max(10, points / 2)
+        return parameter.bundled(max(2, min(most, points // 3)) if sparse else MOST)
 
     def told(self, point: int) -> str:
         """The swept parameters of a point in words."""
