@@ -12,6 +12,7 @@ from ecosystem.core.check import brief
 from ecosystem.core.laws import Law
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
+from ecosystem.curation.around import Through, of_inner
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.rewards import Reward
 
@@ -37,6 +38,7 @@ class Preferences(Curator):
     """
 
     curator: Curator
+    needs_reward, pools, needs_law, looks = map(of_inner, ("needs_reward", "pools", "needs_law", "looks"))
     of_pairs = True
 
     def __post_init__(self) -> None:
@@ -47,22 +49,6 @@ class Preferences(Curator):
                 f"Preferences(curator) wants users who choose among several candidates for each sample, such as "
                 f"Luce(2), got {self.curator}; one of your own says so by pools = False and looks = (how many)"
             )
-
-    @property
-    def needs_reward(self) -> bool:  # type: ignore[override]
-        return self.curator.needs_reward
-
-    @property
-    def pools(self) -> bool | None:  # type: ignore[override]
-        return self.curator.pools
-
-    @property
-    def needs_law(self) -> bool:  # type: ignore[override]
-        return self.curator.needs_law
-
-    @property
-    def looks(self) -> int:  # type: ignore[override]
-        return self.curator.looks
 
     def check(self, event: tuple[int, ...]) -> None:
         self.curator.check(event)
@@ -89,11 +75,12 @@ class Preferences(Curator):
         return f"Preferences({self.curator})"
 
 
-class _Shown(Slate):
+class _Shown(Through):
     """A slate that remembers which candidates were looked at: ``seen``, with the rows they were shown for."""
 
     def __init__(self, slate: Slate, seen: list[tuple[Tensor | None, Any]], rows: Tensor | None) -> None:
-        self.slate, self.seen, self.rows = slate, seen, rows
+        super().__init__(slate)
+        self.seen, self.rows = seen, rows
 
     def candidate(self, k: int) -> Any:
         x = self.slate.candidate(k)
@@ -103,15 +90,3 @@ class _Shown(Slate):
     def take(self, index: Tensor) -> _Shown:
         index = index.nonzero().squeeze(-1) if index.dtype == torch.bool else index
         return _Shown(self.slate.take(index), self.seen, index if self.rows is None else self.rows[index])
-
-    def law(self) -> Law:
-        return self.slate.law()
-
-    def noise(self) -> Tensor:
-        return self.slate.noise()
-
-    def pool(self) -> Tensor:
-        return self.slate.pool()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.slate, name)

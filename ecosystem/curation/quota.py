@@ -13,6 +13,7 @@ from ecosystem.core.check import brief, returned, users_code
 from ecosystem.core.laws import Finite, Law, mix, pick, unknown
 from ecosystem.core.samples import Samples, outputs, placed
 from ecosystem.core.streams import Stream
+from ecosystem.curation.around import Through, of_inner
 from ecosystem.curation.base import Curator, Slate
 from ecosystem.curation.tilts import Blind
 from ecosystem.rewards import Reward, as_numbers
@@ -52,6 +53,7 @@ class Quota(Curator):
     by: Tensor | Callable[[Tensor], Tensor]
     shares: Tensor
     curator: Curator
+    needs_reward, pools, needs_law, of_pairs = map(of_inner, ("needs_reward", "pools", "needs_law", "of_pairs"))
 
     def __init__(self, by: Any, shares: Any, curator: Curator = Blind()) -> None:  # noqa: B008 - frozen
         if not isinstance(curator, Curator):
@@ -62,22 +64,6 @@ class Quota(Curator):
         object.__setattr__(self, "by", by if callable(by) else _groups(by, parts))
         object.__setattr__(self, "shares", parts)
         object.__setattr__(self, "curator", curator)
-
-    @property
-    def needs_reward(self) -> bool:  # type: ignore[override]
-        return self.curator.needs_reward
-
-    @property
-    def pools(self) -> bool | None:  # type: ignore[override]
-        return self.curator.pools
-
-    @property
-    def needs_law(self) -> bool:  # type: ignore[override]
-        return self.curator.needs_law
-
-    @property
-    def of_pairs(self) -> bool:  # type: ignore[override]
-        return self.curator.of_pairs
 
     @property
     def looks(self) -> int:  # type: ignore[override]
@@ -148,11 +134,12 @@ def _part(p: Tensor, mine: Tensor, share: Tensor) -> Tensor:
     return torch.where(mass > 0, part, torch.where(share > 0, torch.nan, p))
 
 
-class _Group(Slate):
+class _Group(Through):
     """For each place the candidates of its own group, in the order in which they come."""
 
     def __init__(self, slate: Slate, quota: Quota, place: Tensor) -> None:
-        self.slate, self.quota, self.place = slate, quota, place
+        super().__init__(slate)
+        self.quota, self.place = quota, place
         self.seen = torch.zeros_like(place)  # how many candidates of each place were looked at: its own alone count
         self.found: list[Any] = []
 
@@ -188,15 +175,9 @@ class _Group(Slate):
         mine = self.quota.group(law.symbols, law) == self.place.unsqueeze(-1)
         return Finite(_part(law.probabilities, mine, torch.ones_like(law.probabilities[..., :1])))
 
-    def noise(self) -> Tensor:
-        return self.slate.noise()
-
     def pool(self) -> Tensor:
         return self.slate.pool() * self.quota.shares.shape[-1] + self.place
 
     def take(self, index: Tensor) -> _Group:
         index = index.nonzero().squeeze(-1) if index.dtype == torch.bool else index
         return _Group(self.slate.take(index), self.quota.take(index), self.place[index])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.slate, name)
