@@ -183,7 +183,7 @@ def test_curators_of_ones_own_fill_places() -> None:
     assert float(exact[4]) == pytest.approx(0.2 * 0.05 + 0.8 * 0.5)
 
 
-def test_refusals(monkeypatch) -> None:
+def test_refusals() -> None:
     for wrong in ([0.5, 0.6], [1.5, -0.5], 1.0):
         with pytest.raises(ValueError, match=r"Quota\(shares\) are one for each group"):
             Quota([0, 1], wrong)
@@ -205,12 +205,17 @@ def test_refusals(monkeypatch) -> None:
     s.add("a", Member(Location([0.0]), curator=Quota([0, 1], [0.5, 0.5])))
     with pytest.raises(TypeError, match="this flow carries vectors; give it a function"):
         s.connect("a", "a", Flow(curated=1.0))
+
+
+@pytest.mark.filterwarnings("ignore:1 of 1 replicates diverged")
+def test_who_makes_nothing_of_a_group_is_a_failure_of_that_replicate(monkeypatch) -> None:
     monkeypatch.setattr(quota, "_MOST", 30)
     far = Scenario("far", rounds=1, samples=4)
     far.add("a", Member(Location([-50.0]), curator=Quota(lambda x: (x[:, 0] > 0).long(), [0.0, 1.0])))
     far.connect("a", "a", Flow(curated=1.0))
-    with pytest.raises(ValueError, match="none of 30 candidates belongs to group 1"):
-        far.run()
+    (error,) = far.run().failures["error"]
+    assert error.startswith("none of 30 candidates belongs to group 1 of Quota(")
+    assert error.endswith("which has a share, of what 'a' was to train on in round 1")
 
 
 # -- communities -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from scipy import stats
 
 from ecosystem import (
     Categorical,
+    Crowd,
     Curator,
     Flow,
     Gaussian,
@@ -25,7 +26,8 @@ from ecosystem import (
     Within,
 )
 from ecosystem.core.laws import Moments, Normal
-from ecosystem.curation import verifiers
+from ecosystem.curation import Slate, verifiers
+from ecosystem.curation.base import hopeless
 from ecosystem.influence import influence, stable_point
 from ecosystem.rewards import Reward
 
@@ -161,14 +163,34 @@ def test_influence_goes_through_verifiers() -> None:
         assert matrix[name].to_list() == pytest.approx(slope[matrix.index].to_list(), rel=1e-5)
 
 
-def test_refusals(monkeypatch) -> None:
+@pytest.mark.filterwarnings("ignore:.* replicates diverged")
+@pytest.mark.parametrize("curator", [Within([0.0], 0.9), Threshold(0.5), Crowd.noisy(Within([0.0], 0.9), 0.2)])
+def test_who_finds_nothing_that_passes_is_a_failure_of_that_replicate_alone(curator: Curator, monkeypatch) -> None:
+    """It ended the whole run."""
+    monkeypatch.setattr(verifiers, "_MOST", 4)
+    s = loop(curator, 0.0, samples=3, rounds=3, reward=Linear([1.0]))
+    run = s.run(replicates=30)
+    lost = set(run.failures["replicate"])
+    assert 0 < len(lost) < 30
+    said = run.failures["error"].str
+    assert said.fullmatch(
+        r"none of 4 candidates for .* passes (Within|Threshold)\(.*\), of what 'a' was to train on .*"
+    ).all()
+    first = set(range(30)) - lost
+    alone = {r: s.run(replicates=r + 1).parameters["a"]["mean"][r] for r in sorted(first)[:3]}
+    assert all(torch.equal(run.parameters["a"]["mean"][r], mean) for r, mean in alone.items())
+
+
+def test_a_slate_that_cannot_be_told_makes_it_an_error() -> None:
+    with pytest.raises(ValueError, match="nothing passes; verify less"):
+        hopeless(Slate, torch.tensor([0]), "nothing passes", "verify less")  # type: ignore[arg-type]
+
+
+def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"Within\(radius\) must be a positive number"):
         Within([0.0], 0.0)
     with pytest.raises(ValueError, match=r"centre of shape \(2,\), but samples have \(1,\)"):
         loop(Within([0.0, 1.0], 1.0), 0.0).check()
-    monkeypatch.setattr(verifiers, "_MOST", 50)
-    with pytest.raises(ValueError, match=r"none of 50 candidates for each of .* passes Within"):
-        loop(Within([60.0], 0.1), 0.0, samples=2).run()
     s = Scenario("wide", rounds=1)
     s.add("a", Member(Gaussian([0.0, 0.0], [[1.0, 0.2], [0.2, 1.0]]), curator=Within([0.0, 0.0], 1.0)))
     s.connect("a", "a", Flow(curated=0.5))

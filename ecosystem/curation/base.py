@@ -178,6 +178,19 @@ def positive(value: Any, what: str) -> Tensor:
     return tensor
 
 
+def hopeless(slate: Slate, rows: Tensor, why: str, mend: str) -> None:
+    """Say of some samples, ``rows`` of a slate, that nothing can be kept for them: those replicates are stopped.
+
+    A slate that cannot be told makes it a ValueError, with what to do.
+    """
+    tell = getattr(slate, "hopeless", None)
+    if tell is None:
+        raise ValueError(f"{why}; {mend}")
+    wrong = torch.zeros(len(slate.pool()), dtype=torch.bool, device=rows.device)
+    wrong[rows] = True
+    tell(wrong, why)
+
+
 def judged(reward: Reward, x: Samples, slate: Slate | None = None) -> Tensor:
     """The rewards of one candidate of every sample, ``[m]``; what is NaN is worse than everything.
 

@@ -14,7 +14,7 @@ from ecosystem.core.laws import Finite, Law, mix, pick, unknown
 from ecosystem.core.samples import Samples, outputs, placed
 from ecosystem.core.streams import Stream
 from ecosystem.curation.around import Through, of_inner
-from ecosystem.curation.base import Curator, Slate
+from ecosystem.curation.base import Curator, Slate, hopeless
 from ecosystem.curation.tilts import Blind
 from ecosystem.rewards import Reward, as_numbers
 
@@ -32,8 +32,8 @@ class Quota(Curator):
         ``p⁺ = Σ_g shares[g] · H(p_g)``, ``p_g = p 1[by = g] / p(by = g)``
 
     so every group has its share exactly. Where a model makes nothing of a group that has a share there is nothing to
-    fill its places with: NaN on the population, which the run records as its end; of samples a ValueError when none of
-    10,000 candidates belongs to it. Normal laws are cut by no group: samples only.
+    fill its places with: NaN on the population, none of 10,000 candidates in samples; the run records it as the end of
+    that replicate. Normal laws are cut by no group: samples only.
 
     Raises
     ------
@@ -155,10 +155,10 @@ class _Group(Through):
             number = int(self.seen[left].min())
             rows = left[self.seen[left] == number]
             if number >= _MOST:
-                raise ValueError(
-                    f"none of {_MOST:,} candidates belongs to group {int(self.place[rows[0]])} of {self.quota}, which "
-                    "has a share; give it none, or let models begin where they make something of it"
-                )
+                empty = f"group {int(self.place[rows[0]])} of {self.quota}, which has a share"
+                why = f"none of {_MOST:,} candidates belongs to {empty}"
+                hopeless(self.slate, left, why, "give it none, or let models begin where they make something of it")
+                return kept
             whole = len(rows) == len(self.place)
             x = (self.slate if whole else self.slate.take(rows)).candidate(number)
             kept = placed(kept, rows, x)

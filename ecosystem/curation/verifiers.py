@@ -14,7 +14,7 @@ from ecosystem.core.check import one_number
 from ecosystem.core.laws import Finite, Law, Moments, Normal, unknown
 from ecosystem.core.samples import Samples, outputs, placed
 from ecosystem.core.streams import Stream
-from ecosystem.curation.base import Curator, Slate, judged, positive
+from ecosystem.curation.base import Curator, Slate, hopeless, judged, positive
 from ecosystem.rewards import Reward, as_numbers
 
 _MOST = 10_000  # candidates for one sample
@@ -32,7 +32,8 @@ class Threshold(Curator):
 
     On symbols ``p_i 1[r_i ≥ least] / Σ``; of a normal law with a linear reward the part above a hyperplane, ``c =
     (least − E r)/sd(r)`` deviations up: ``u = (r − E r)/sd(r)`` has mean ``λ = φ(c)/Φ(−c)``, variance ``1 + cλ − λ²``.
-    Where nothing passes there is nothing to train on: NaN on the population, which the run records as its end.
+    Where nothing passes there is nothing to train on: NaN on the population, none of 10,000 candidates in samples; the
+    run records it as the end of that replicate.
 
     >>> from ecosystem.rewards import Tabular
     >>> law = Finite(torch.tensor([0.2, 0.3, 0.5]).double())
@@ -79,7 +80,7 @@ class Within(Curator):
         mean ``μ + (g − 1) m``, covariance ``g σ²I + (h − g²) m mᵀ``, ``g = F_{d+2}/F_d``, ``h = F_{d+4}/F_d``
 
     (derivatives of ``P(‖x − centre‖ ≤ radius)`` by ``μ``). No reward is asked. Of other laws only samples are known;
-    there it is a ValueError if none of 10,000 candidates passes.
+    a replicate in which none of 10,000 candidates passes is stopped, as one whose parameters explode.
 
     >>> law = Normal(torch.tensor([3.0]).double(), scale=torch.tensor(1.0).double())
     >>> Within([0.0], radius=1.0).law(law).mean                    # the truncated normal of that interval
@@ -166,10 +167,8 @@ def _first(
         mine = None if reward is None else reward.take(left)
         left = left[~passes(curator.take(left), mine, part, x)]
     if len(left):
-        raise ValueError(
-            f"none of {_MOST:,} candidates for each of {len(left):,} samples passes {curator}; verify less "
-            "strictly, or let models begin where something passes"
-        )
+        why = f"none of {_MOST:,} candidates for each of {len(left):,} samples passes {curator}"
+        hopeless(slate, left, why, "verify less strictly, or let models begin where something passes")
     return kept
 
 

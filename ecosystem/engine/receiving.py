@@ -19,7 +19,6 @@ from ecosystem.engine.round import Round
 from ecosystem.engine.slates import FlowSlate, Positions, draw, transformed
 from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm
-from ecosystem.rewards import Reward
 
 _NOTHING = Stream(torch.zeros(0, dtype=torch.int64))  # for curators who do not draw
 _NUMBERS = 1 << 24  # of laws that are kept while a task is played
@@ -138,9 +137,13 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
     def unjudged(wrong: Tensor) -> None:
         asked.append(True)
         if bool(wrong.any()):
-            _spoil(now, task, users.reward, where, wrong)
+            taste = users.reward and users.reward.take(0)
+            _spoil(now, task, where, wrong, f"the reward {taste} is NaN or infinite for")
 
-    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort), unjudged)
+    def hopeless(wrong: Tensor, why: str) -> None:
+        _spoil(now, task, where, wrong, f"{why}, of")
+
+    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort), unjudged, hopeless)
     users = bundle.users.take((origin, where.variant, where.replicate if is_wide(bundle.users) else 0 * origin))
     with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
         x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else _NOTHING)
@@ -159,17 +162,13 @@ def _cells(now: Round, task: Task, where: Positions) -> tuple[Tensor, Tensor, Te
     return source, target, where.variant, where.replicate + beside
 
 
-def _spoil(now: Round, task: Task, reward: Reward | None, where: Positions, wrong: Tensor) -> None:
-    """Note whose samples could not be judged: these replicates are stopped when the round is over."""
+def _spoil(now: Round, task: Task, where: Positions, wrong: Tensor, why: str) -> None:
+    """Note whose samples could not be judged or kept: these replicates are stopped when the round is over."""
     members = task.places[where.rows][where.row[wrong]]
-    taste = reward and reward.take(0)
     cells = torch.stack([members, where.variant[wrong], where.replicate[wrong]], 1)
     for i, variant, replicate in torch.unique(cells, dim=0).tolist():
-        now.spoilt.setdefault(
-            (i, variant, replicate),
-            f"the reward {taste} is NaN or infinite for what {now.program.names[i]!r} was to train on in round "
-            f"{now.number}",
-        )
+        what = f"what {now.program.names[i]!r} was to train on in round {now.number}"
+        now.spoilt.setdefault((i, variant, replicate), f"{why} {what}")
 
 
 def _chosen(users: Users, slate: FlowSlate, rng: Stream) -> Samples:

@@ -200,6 +200,7 @@ class FlowSlate:
     raw: Samples
     names: Sequence[str]  # of the producers' cohort
     unjudged: Callable[[Tensor], None] | None = None  # told of which samples ``[m]`` a reward is no finite number
+    hopeless: Callable[[Tensor, str], None] | None = None  # told for which samples nothing can be kept, and why
 
     def candidate(self, k: int) -> Samples:
         x = self.raw if k == 0 else draw_again(self.stack, self.source, self.where, k, self.raw)
@@ -233,7 +234,10 @@ class FlowSlate:
             self.origin[index],
             self.raw[index],
             self.names,
-            None if self.unjudged is None else partial(_told_of_some, self.unjudged, index, len(self.where)),
+            *(
+                None if tell is None else partial(_told_of_some, tell, index, len(self.where))
+                for tell in (self.unjudged, self.hopeless)
+            ),
         )
 
     def _closed(self) -> ClosedForm:
@@ -249,8 +253,8 @@ class FlowSlate:
         return ValueError(lawless(self.bundle.users.curator, who, kind))
 
 
-def _told_of_some(tell: Callable[[Tensor], None], index: Tensor, size: int, wrong: Tensor) -> None:
+def _told_of_some(tell: Callable[..., None], index: Tensor, size: int, wrong: Tensor, *why: str) -> None:
     """Tell a slate of ``size`` samples what was found in those at ``index``."""
     everywhere = torch.zeros(size, dtype=torch.bool, device=wrong.device)
     everywhere[index] = wrong
-    tell(everywhere)
+    tell(everywhere, *why)
