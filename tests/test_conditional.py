@@ -97,6 +97,27 @@ def test_a_fit_is_maximum_likelihood_by_input_and_inputs_alone_say_what_is_asked
     assert torch.equal(still.inputs, new.inputs) and torch.equal(still.covariances, model.covariances)
 
 
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_used_directly_a_fit_to_what_is_far_away_keeps_its_variance(batch: tuple[int, ...]) -> None:
+    """Moments were about 0, and the variance of 1 at 1e8 was lost; so was that of an input that nobody asked."""
+    far = torch.tensor([1e8, -3e9, 2.0]).double().reshape(3, 1)
+    known = torch.tensor([[[0.5]], [[1.0]], [[2.0]]]).double()
+    model = ConditionalGaussian([0.25, 0.25, 0.5], far, known).map(lambda t: t.expand(*batch, *t.shape))
+    label = torch.tensor([0, 2]).repeat_interleave(30)
+    x = torch.stack([normals(i, 1, 60, 1)[0] for i in range(4)]) + far[label]
+    data = torch.cat([label.double().reshape(60, 1).expand(4, 60, 1), x], -1)
+    model.fit(data if batch else data[0])
+    for i in range(4 if batch else 1):
+        mine = model.take(i) if batch else model
+        for c, rows in ((0, slice(0, 30)), (2, slice(30, 60))):
+            torch.testing.assert_close(
+                mine.covariances[c], x[i, rows].T.cov(correction=0).reshape(1, 1), rtol=1e-6, atol=0
+            )
+            torch.testing.assert_close(mine.means[c], x[i, rows].mean(0))
+        assert mine.means[1].item() == -3e9 and mine.covariances[1].item() == pytest.approx(1.0, rel=1e-9)
+        assert mine.inputs.tolist() == [0.5, 0.0, 0.5]
+
+
 def test_frequencies_by_input_of_symbols() -> None:
     """Pairs ``i·2 + j``, and inputs alone, 6 + i."""
     model = words()

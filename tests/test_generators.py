@@ -183,6 +183,19 @@ def test_the_floor_raises_low_variances_only(seed: int, d: int, n: int, floor: f
     assert torch.isfinite(model.sample(5, RNG)).all()
 
 
+@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize("place", [1e4, 1e8, -1e10])
+def test_data_that_are_far_away_keep_their_variance(place: float, batch: tuple[int, ...]) -> None:
+    """Of moments about 0 nothing was left of it from 1e8 on."""
+    x = place * torch.arange(1.0, 3.0) + normals(0, *(batch or (1,)), 40, 2).reshape(*batch, 40, 2)
+    model = Gaussian([0.0, 0.0], np.eye(2)).map(lambda t: t.expand(*batch, *t.shape))
+    model.fit(x)
+    torch.testing.assert_close(model.mean, x.mean(-2))
+    centred = x - x.mean(-2, keepdim=True)
+    torch.testing.assert_close(model.covariance, centred.mT @ centred / 40, rtol=1e-5, atol=1e-5)
+    assert model.origin is None
+
+
 def test_only_the_member_that_collapses_is_touched() -> None:
     healthy, dead = covariance(3, d=3), torch.zeros(3, 3, dtype=torch.float64)
     statistic = torch.stack([torch.cat([torch.zeros(3).double(), c.flatten()]) for c in (healthy, dead, healthy)])

@@ -1,10 +1,11 @@
 """Generators: what a member is made of."""
 
 from ecosystem.generators.archive import Archive
+from ecosystem.generators.asking import Asking, InputOf
 from ecosystem.generators.base import ConditionalModel, GenerativeModel
 from ecosystem.generators.categorical import Categorical
 from ecosystem.generators.closed_form import ClosedForm
-from ecosystem.generators.conditional import Asking, ConditionalCategorical, ConditionalGaussian, InputOf
+from ecosystem.generators.conditional import ConditionalCategorical, ConditionalGaussian
 from ecosystem.generators.flow_matching import FlowMatching
 from ecosystem.generators.gaussian import Gaussian
 from ecosystem.generators.image_flow import ImageFlow

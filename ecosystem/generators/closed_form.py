@@ -171,7 +171,12 @@ class ClosedForm(GenerativeModel, Stackable):
 
     def fit(self, data: Tensor, rng: Stream | None = None) -> None:
         """Fit in place to ``data [*batch, n, *event]``."""
-        self._buffers.update(self.refit(self.statistic(data)).tensors())
+        new = self.refit(self.statistic(data))
+        near = new.about(lambda: None)
+        if near is not new:  # powers of what is far lose their digits: once more, about what was found
+            near = near.rebuild(self.tensors())
+            new = near.refit(near.statistic(data))
+        self._buffers.update(new.tensors())
 
     # -- as unknowns of an equation ------------------------------------------------------------------------------
 

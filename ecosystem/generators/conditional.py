@@ -18,10 +18,10 @@ from ecosystem.core.labelled import Labelled
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw, far, pick
 from ecosystem.core.products import grouped_product, moment, safe_factor
 from ecosystem.core.streams import Stream
+from ecosystem.generators.asking import whole_inputs
 from ecosystem.generators.categorical import known_symbols
 from ecosystem.generators.closed_form import ClosedForm, parameter, vectors
 from ecosystem.generators.gaussian import check_covariance, floored
-from ecosystem.transforms import Transform
 
 _SEEN = 1e-9  # part of the data below which nothing was seen of an input
 _ROUNDING = 1e-12  # by which a probability may miss 0
@@ -105,11 +105,12 @@ class ConditionalGaussian(ClosedForm):
     """Vectors given inputs ``c < C``: ``inputs [C]``, ``means [C, d]``, ``covariances [C, d, d]``.
 
     A sample is the row ``(c, x)`` of ``1 + d`` numbers, with NaN in the place of ``x`` the input ``c`` without an
-    output, which it never makes and may be trained on (:class:`Asking`). Every fit is by maximum likelihood (divisor
-    ``n``): the inputs are those of all that came, mean and covariance of each those of its outputs, and an input
-    without outputs keeps its own. ``floor`` is the smallest variance in any direction. With ``learns=False`` it answers
-    as ever, whatever it is asked. Its law is known to other tables (:class:`~ecosystem.core.labelled.Labelled`), and
-    choices by a reward of inputs alone (:class:`OfInput`); on any other population law its fit is refused by name.
+    output, which it never makes and may be trained on (:class:`~ecosystem.generators.Asking`). Every fit is by maximum
+    likelihood (divisor ``n``): the inputs are those of all that came, mean and covariance of each those of its outputs,
+    and an input without outputs keeps its own. ``floor`` is the smallest variance in any direction. With
+    ``learns=False`` it answers as ever, whatever it is asked. Its law is known to other tables
+    (:class:`~ecosystem.core.labelled.Labelled`), and choices by a reward of inputs alone (:class:`OfInput`); on any
+    other population law its fit is refused by name.
 
     Raises
     ------
@@ -170,13 +171,16 @@ class ConditionalGaussian(ClosedForm):
         return torch.cat([label.unsqueeze(-1).to(x.dtype), x], -1)
 
     def validate(self, data: Any) -> None:
-        known_symbols(_whole(data), self.inputs.shape[-1], "the first numbers of rows (input, output)")
+        known_symbols(whole_inputs(data), self.inputs.shape[-1], "the first numbers of rows (input, output)")
 
     def statistic(self, data: Tensor) -> Tensor:
         rows, count = vectors(data, self.means), self.inputs.shape[-1]
-        label = known_symbols(_whole(rows), count, "the inputs of what a ConditionalGaussian is fitted to")
+        label = known_symbols(whole_inputs(rows), count, "the inputs of what a ConditionalGaussian is fitted to")
         answered = ~rows[..., 1:].isnan().any(-1, keepdim=True)
-        x = rows[..., 1:] if self.origin is None else rows[..., 1:] - _place(self.origin, rows)[label]
+        x = rows[..., 1:]
+        if self.origin is not None:
+            here = label.unsqueeze(-1).expand_as(x)
+            x = x - _place(self.origin, rows).expand(*label.shape[:-1], *self.means.shape[-2:]).gather(-2, here)
         x = torch.where(answered, x, 0.0)
         asked = torch.nn.functional.one_hot(label, count).to(x.dtype)  # [*batch, n, C]
         pairs = asked * answered
@@ -226,46 +230,8 @@ class ConditionalGaussian(ClosedForm):
 
 
 def _place(origin: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
-    """What moments are about, ``[C, d]``."""
+    """What moments are about, ``[*batch, C, d]``."""
     return torch.tensor(origin, dtype=like.dtype, device=like.device)
-
-
-class Asking(Transform):
-    """What a ConditionalGaussian with outputs of ``dimension`` numbers is asked: symbols ``c`` as rows ``(c, NaN)``.
-
-    >>> Asking(2)(torch.tensor([3]))
-    tensor([[3., nan, nan]], dtype=torch.float64)
-    """
-
-    def __init__(self, dimension: int) -> None:
-        self.dimension = dimension
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.nn.functional.pad(x.double().unsqueeze(-1), (0, self.dimension), value=torch.nan)
-
-    def law(self, law: Law) -> Law:
-        if not isinstance(law, Finite):
-            raise TypeError("Asking makes inputs of symbols, this flow carries vectors")
-        return Labelled(law.probabilities)
-
-    def __repr__(self) -> str:
-        return f"Asking({self.dimension})"
-
-
-class InputOf(Transform):
-    """The inputs of a ConditionalGaussian's rows, as symbols: the captions of pictures, say.
-
-    >>> InputOf()(torch.tensor([[3.0, 0.2, 0.1]]))
-    tensor([3])
-    """
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return _whole(x)
-
-    def law(self, law: Law) -> Law:
-        if not isinstance(law, Labelled):
-            raise NoPopulationLaw("InputOf() on a law that does not tell inputs")
-        return Finite(law.inputs)
 
 
 def _shares(p: Tensor, what: str) -> Tensor:
@@ -276,14 +242,6 @@ def _shares(p: Tensor, what: str) -> Tensor:
             f"{what} must be at least 0 and add up to 1, got sums {total.tolist()} and {float(p.min()):.3g}"
         )
     return p / total.unsqueeze(-1)
-
-
-def _whole(rows: Tensor) -> Tensor:
-    """The inputs of rows as symbols; ValueError where they are no whole numbers."""
-    label = rows[..., 0].long()
-    if not torch.equal(label.to(rows.dtype), rows[..., 0]):
-        raise ValueError("the first number of a row (input, output) is its input, a whole number, and here it is not")
-    return label
 
 
 def _one_each(table: Tensor, inputs: Tensor, what: str) -> None:

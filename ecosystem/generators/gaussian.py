@@ -44,9 +44,9 @@ class Gaussian(ClosedForm):
         self.origin = None
 
     def about(self, data: Callable[[], Law | None]) -> Self:
-        mean, variance, law = self.mean, self.covariance.diagonal(), data()
+        mean, variance, law = self.mean, self.covariance.diagonal(dim1=-2, dim2=-1), data()
         if isinstance(law, Moments):
-            mean, variance = law.mean, torch.minimum(variance, law.covariance.diagonal())
+            mean, variance = law.mean, torch.minimum(variance, law.covariance.diagonal(dim1=-2, dim2=-1))
         remote = far(mean, variance)
         if not bool(remote.any()):
             return self
@@ -63,7 +63,7 @@ class Gaussian(ClosedForm):
         return self.mean.reshape(-1, d)[index] + grouped_product(noise, index, factor)
 
     def statistic(self, data: Tensor) -> Tensor:
-        data = self._from_origin(vectors(data, self.mean))
+        data = self._from_origin(vectors(data, self.mean), of_samples=True)
         mean = data.mean(-2)
         centred = data - mean.unsqueeze(-2)
         second = moment(centred, centred) + mean.unsqueeze(-1) * mean.unsqueeze(-2)
@@ -75,8 +75,11 @@ class Gaussian(ClosedForm):
         seen = Moments(self._from_origin(law.mean), lambda: law.covariance)
         return torch.cat([seen.mean, second_moment(seen).flatten(-2)], -1)
 
-    def _from_origin(self, x: Tensor) -> Tensor:
-        return x if self.origin is None else x - torch.tensor(self.origin, dtype=x.dtype, device=x.device)
+    def _from_origin(self, x: Tensor, of_samples: bool = False) -> Tensor:
+        if self.origin is None:
+            return x
+        origin = torch.tensor(self.origin, dtype=x.dtype, device=x.device)
+        return x - (origin.unsqueeze(-2) if of_samples else origin)
 
     def refit(self, statistic: Tensor) -> Self:
         d = self.event_shape[0]
