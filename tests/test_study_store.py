@@ -61,6 +61,12 @@ def damaged_at(path: Path, place: int) -> None:
     path.write_bytes(data)
 
 
+def last_byte(column: pq.ColumnChunkMetaData) -> int:
+    """Where the last page of a column ends: its numbers have a checksum, what stands before them in a page has none."""
+    first = column.data_page_offset if column.dictionary_page_offset is None else column.dictionary_page_offset
+    return first + column.total_compressed_size - 1
+
+
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +129,7 @@ def test_only_what_is_asked_for_is_read(copied: Path) -> None:
     assert some.equals(rounds.query("point == 2").reset_index(drop=True))
     file = copied / "tables" / "rounds" / "000002.parquet"
     column = pq.ParquetFile(file).metadata.row_group(0).column(rounds.columns.get_loc("change"))
-    damaged_at(file, column.data_page_offset + column.total_compressed_size // 2)
+    damaged_at(file, last_byte(column))
     with pytest.raises(StudyFolderError, match="SHA-256"):
         whole.read("rounds", columns=["round", "alignment"], points=[2])
     whole = Study.load(copied, check=False)  # pages have checksums of their own
@@ -238,10 +244,7 @@ def test_a_bit_that_flipped_in_a_page(done: Results, copied: Path) -> None:
     whole, group = file.read_bytes(), pq.ParquetFile(file).metadata.row_group(0)
     for i in range(group.num_columns):
         column = group.column(i)
-        last = column.data_page_offset + column.total_compressed_size - 1
-        if column.dictionary_page_offset is not None:
-            last -= column.data_page_offset - column.dictionary_page_offset
-        damaged_at(file, last)
+        damaged_at(file, last_byte(column))
         with pytest.raises(StudyFolderError, match=f"{file} is damaged"):
             Study.load(copied)["rounds"]
         file.write_bytes(whole)
