@@ -46,6 +46,7 @@ DOORS = {
     ("running.run", "_repr_html_", "plots.shown"),
     ("running.run", "plot", "plots.runs"),
     ("scenario.scenario", "_repr_html_", "plots.shown"),
+    ("decisions.fitted", "_repr_html_", "plots.shown_fit"),
     ("influence.exact", "_repr_html_", "plots.shown_influence"),
     ("influence.exact", "plot", "plots.influence"),
     ("influence.findings", "_repr_html_", "plots.shown_influence"),

@@ -2,13 +2,17 @@
 
 from ecosystem.decisions.attack import Attack, attack
 from ecosystem.decisions.diets import Level, Real, Share
+from ecosystem.decisions.fitted import Fit
+from ecosystem.decisions.fitting import fit
 from ecosystem.decisions.free import Free
+from ecosystem.decisions.identifiability import Direction
 from ecosystem.decisions.landscape import Landscape, Settled
 from ecosystem.decisions.levers import Lever, Levers
 from ecosystem.decisions.movable import as_levers
 from ecosystem.decisions.observed import Observations, as_observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
+from ecosystem.decisions.profiling import Profile
 from ecosystem.decisions.spelling import as_free
 from ecosystem.decisions.steer import steer
 from ecosystem.decisions.steering import Steering
@@ -17,6 +21,8 @@ from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 
 __all__ = [
     "Attack",
+    "Direction",
+    "Fit",
     "Free",
     "Landscape",
     "Level",
@@ -26,6 +32,7 @@ __all__ = [
     "Observations",
     "Parameters",
     "Predictor",
+    "Profile",
     "Real",
     "Settled",
     "Share",
@@ -37,6 +44,7 @@ __all__ = [
     "as_levers",
     "as_observations",
     "attack",
+    "fit",
     "reward_influence",
     "steer",
     "taught",

@@ -40,6 +40,10 @@ class Level(Free):
         return f"level({self.member})"
 
     @property
+    def remedy(self) -> str:
+        return f"step the level (Curate({self.member!r}, ...) in some round)"
+
+    @property
     def diet(self) -> str:
         return self.member
 

@@ -50,6 +50,11 @@ class Free(ABC):
         """What it is called in tables, as it is spelled (:func:`~ecosystem.decisions.as_free`)."""
 
     @property
+    def remedy(self) -> str:
+        """What would tell it from others that it trades off with."""
+        return "observe something that only one of them moves"
+
+    @property
     def diet(self) -> str | None:
         """The member whose diet it moves; None where it moves none."""
         return None

@@ -115,6 +115,11 @@ class Parameters:
         state = state.changed(declared=state.declared.expand(-1, -1, len(values)))
         return state.changed(shares=in_effect(state))
 
+    @property
+    def diets(self) -> list[list[int]]:
+        """Which of the free numbers are shares of one diet, diet by diet."""
+        return [[self.free.index(one) for one in shares] for shares, _, _ in self._diets.values()]
+
     # -- the box ---------------------------------------------------------------------------------------------------
 
     @property

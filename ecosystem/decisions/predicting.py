@@ -7,6 +7,7 @@ that happens in the scenario happens: interventions, schedules, orders, delays, 
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -78,7 +79,7 @@ class Predictor:
         measures: Sequence[Any] = (),
         seed: int = 0,
     ) -> None:
-        self.parameters = free if isinstance(free, Parameters) else Parameters(scenario.replace(samples=None), free)
+        self.parameters = free if isinstance(free, Parameters) else Parameters(scenario, free)
         self.scenario = self.parameters.scenario.replace(samples=None)
         _check(self.scenario)
         self.wanted = checked_wanted(self.scenario, wanted)
@@ -98,6 +99,13 @@ class Predictor:
 
     def __len__(self) -> int:
         return len(self.wanted)
+
+    def freed(self, parameters: Parameters) -> Predictor:
+        """The same predictions as a function of the same free numbers in another order, as ``parameters`` has them."""
+        new = copy.copy(self)
+        new.parameters, new.scenario = parameters, parameters.scenario.replace(samples=None)
+        new._programs = {}
+        return new
 
     # -- predictions -----------------------------------------------------------------------------------------------
 

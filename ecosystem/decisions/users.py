@@ -40,6 +40,10 @@ class Number(Free):
     def name(self) -> str:
         return f"{self.number}({_at(self.at)})"
 
+    @property
+    def remedy(self) -> str:
+        return "record what users choose"
+
     def value(self, scenario: Scenario) -> float:
         curator = _users(self, scenario)[1]
         known = {} if curator is None else curator.free()
