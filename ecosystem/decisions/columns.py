@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
@@ -68,8 +69,16 @@ def alignment(program: Program, state: State) -> Tensor:
         for taste in tastes(program, state, c):
             with suppress(NoPopulationLaw):
                 stack = cast(ClosedForm, taste.judged(state.now[c]))
-                out = _put(out, taste.members, stack.expect(taste.reward))
+                moves = any(forward_ad.unpack_dual(t).tangent is not None for t in stack.tensors().values())
+                reward = taste.reward.map(carried) if moves else taste.reward
+                out = _put(out, taste.members, stack.expect(reward))
     return out
+
+
+def carried(tensor: Tensor) -> Tensor:
+    """A dual number; one that stands still with a derivative of 0, which torch multiplies faster than none at all."""
+    still = tensor.is_floating_point() and forward_ad.unpack_dual(tensor).tangent is None
+    return forward_ad.make_dual(tensor, torch.zeros_like(tensor)) if still else tensor
 
 
 def _component(name: str, index: tuple[int, ...]) -> Column:

@@ -30,7 +30,7 @@ def fit(
     *,
     noise: Any = None,
     measures: Sequence[Any] = (),
-    starts: int = 6,
+    starts: int = 4,
     seed: int = 0,
 ) -> Fit:
     """The free numbers of a scenario with which its population rounds come nearest to what was observed.

@@ -23,7 +23,7 @@ from torch.autograd import forward_ad
 from ecosystem.core.check import a_seed, brief, numbers, one_line
 from ecosystem.core.products import any_bits
 from ecosystem.core.words import listed
-from ecosystem.decisions.columns import checked_names, columns, no_value
+from ecosystem.decisions.columns import carried, checked_names, columns, no_value
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.engine.diets import intervene
@@ -185,6 +185,8 @@ class Predictor:
         ``values [replicates, P]``: a replicate for each row.
         """
         program = self._program(len(values))
+        if forward_ad.unpack_dual(values).tangent is not None:
+            program = replace(program, sources=tuple(source.map(carried) for source in program.sources))
         with any_bits():
             state = self.parameters.write(program, program.first, values)
             yield state

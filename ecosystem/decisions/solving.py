@@ -14,9 +14,9 @@ from scipy.stats import qmc
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
 
-_TOLERANCE = 1e-12  # relative changes of the sum of squares, and of the numbers, at which a search ends
+_TOLERANCE = 1e-10  # relative changes of the sum of squares, and of the numbers, at which a search ends
 _MOST = 200  # evaluations of one search
-_LOOKED = 32  # places that are looked at, for each start that is searched from
+_LOOKED = 16  # places that are looked at, for each start that is searched from
 _WIDE = 1.0  # numbers without an upper bound start within so many powers of e of what they are
 
 
