@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from ecosystem.generators import Location as Location
     from ecosystem.generators import Ridge as Ridge
     from ecosystem.generators import Training as Training
+    from ecosystem.generators import WarmUpCosine as WarmUpCosine
     from ecosystem.generators.diffusion import Diffusion as Diffusion
     from ecosystem.generators.language import LanguageModel as LanguageModel
     from ecosystem.generators.language import load_base as load_base
@@ -134,7 +135,8 @@ _HOMES = {
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",
     "ecosystem.running.ecosystem": "Ecosystem",
     "ecosystem.generators": "Archive Asking Categorical ConditionalCategorical ConditionalGaussian ConditionalModel "
-    "FlowMatching Gaussian GaussianMixture GenerativeModel HoldThenDecay ImageFlow InputOf Location Ridge Training",
+    "FlowMatching Gaussian GaussianMixture GenerativeModel HoldThenDecay ImageFlow InputOf Location Ridge Training "
+    "WarmUpCosine",
     "ecosystem.generators.diffusion": "Diffusion",
     "ecosystem.generators.language": "LanguageModel load_base",
     "ecosystem.core.laws": "NoPopulationLaw",

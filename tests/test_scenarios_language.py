@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecosystem import Ecosystem, Pairs, Record, Scenario
+from ecosystem import Ecosystem, Pairs, Record, Scenario, Stream
 from ecosystem.data import read_pairs
 from ecosystem.generators.language import LanguageModel
 from ecosystem.rewards import paraphrase_reward, summary_reward
@@ -17,6 +18,7 @@ from scenarios import summarise_paraphrase as experiment
 SMALL: dict[str, Any] = {
     "base": "tiny",
     "rounds": 1,
+    "pretraining": 1,
     "samples": 6,
     "steps": 1,
     "limit": 8,
@@ -55,24 +57,68 @@ def test_every_sentence_fits() -> None:
     assert s.member("Herald").generator.base is s.member("Poet").generator.base  # type: ignore[attr-defined]
 
 
+def texts_of(s: Scenario, name: str) -> list[str]:
+    """What the real prompts of a member are about."""
+    member: Any = s.member(name)
+    return [experiment.content(prompt) for prompt, _ in member.generator.texts(member.real)]
+
+
 def test_the_experiment_runs() -> None:
-    """Half of each diet is real, half comes from the other: then prompts of both trades come; users ask their own."""
+    """All of a diet is the other's; a consumer learns it under its own instruction, and users ask their own trade."""
     s = experiment.scenario(**SMALL)
     eco = Ecosystem(s, record=Record(judged=4, samples=3, tastes=True, sources=True, choices=True))
     eco.run()
     run = eco.result()
     assert run.failures.empty and run.rounds["alignment"].between(0, 1).all()
     assert run.rounds.query("round == 1")["loss"].gt(0).all() and len(run.tastes) == 8
-    assert s.curation("theta") == s.curation("phi") == 0.5
-    for name, own in (("theta", experiment.SUMMARISE), ("phi", experiment.PARAPHRASE)):
+    assert s.curation("theta") == s.curation("phi") == pytest.approx(0.2)
+    told = {name: texts_of(s, name) for name in experiment.OTHER}
+    for name, other in experiment.OTHER.items():
         model = eco[name].generator
-        learnt = model.texts(Pairs(model.prompts, model.prompts))
-        assert {text.startswith(own) for text, _ in learnt} == {True, False}
-        assert run.texts[run.texts["member"] == name]["input"].str.startswith(own).all() and len(run.texts) == 12
+        learnt = [text for text, _ in model.texts(Pairs(model.prompts, model.prompts))]
+        assert all(text.startswith(experiment.INSTRUCTIONS[name]) for text in learnt)
+        theirs = set(told[other])
+        assert len(set(learnt)) == 6 and {experiment.content(text) for text in learnt} <= theirs  # each asked once
+        assert run.texts[run.texts["member"] == name]["input"].str.startswith(experiment.INSTRUCTIONS[name]).all()
+
+
+def test_without_an_instruction_of_one_s_own_prompts_of_both_trades_come() -> None:
+    eco = Ecosystem(experiment.scenario(**SMALL, real=0.5, cross=0.5, own_instruction=False))
+    eco.run()
+    for name in experiment.OTHER:
+        model = eco[name].generator
+        learnt = [text for text, _ in model.texts(Pairs(model.prompts, model.prompts))]
+        assert {text.startswith(experiment.INSTRUCTIONS[name]) for text in learnt} == {True, False}
+
+
+def test_the_likeliest_answers_are_judged_on_both_trades() -> None:
+    """In every round the same texts, under the own instruction; by hand for one member."""
+    s = experiment.scenario(**SMALL)
+    eco = Ecosystem(s, record=Record(judged=2, measures=[experiment.greedy]))
+    eco.run()
+    table = eco.result().greedy
+    assert len(table) == 2 * 2 * 2 and table["reward"].between(0, 1).all()
+    start = table.query("round == 0 and member == 'phi' and task == 'cross'")["reward"].item()
+    model: Any = copy.deepcopy(s.member("phi").generator)
+    model.temperature = 0.0
+    texts = sorted(set(texts_of(s, "theta")))
+    prompts = [experiment.PARAPHRASE + text for text in texts]
+    answers = model.respond(model.codec.prompts(prompts), Stream.root([(5, 0)])[0])
+    said = model.codec.texts(Pairs(answers, answers))
+    worth = [min(max(paraphrase_reward(t, a), 0), 1) for t, (_, a) in zip(texts, said, strict=True)]
+    assert min(worth) <= start <= max(worth)
+
+
+def test_the_study_compares_nobody_with_a_fifth(tmp_path: Path) -> None:
+    """Both points start from the same models, judged by the same noise."""
+    results = experiment.study(seeds=1, **SMALL).run(tmp_path / "study", workers=0)
+    table = results.with_parameters("greedy")
+    start = table.query("round == 0").pivot(index=["member", "task"], columns="curated_of_cross", values="reward")
+    assert (start[0.0] == start[0.2]).all() and len(start) == 4
 
 
 def test_shares_are_arguments() -> None:
-    s = experiment.scenario(**SMALL, real=0.2, cross=0.3)
+    s = experiment.scenario(**SMALL, real=0.2, cross=0.3, curated_of_cross=1.0)
     flows = s.describe()["flows"].set_index(["source", "target"])["curated"]
     assert flows.to_dict() == {
         ("phi", "theta"): 0.3,

@@ -142,6 +142,11 @@ class Stream:
         """Standard Gumbel numbers ``-log(-log u)``, ``[*batch, n, *event]``; float64 unless told otherwise."""
         return _drawn(self, n, event, _gumbel_, False).to(self.dtype if dtype is None else dtype)
 
+    def numbers(self, n: int) -> Tensor:
+        """Which rows its rows 0, 1, ... are of those at its address, int64 ``[n]``, of one key."""
+        rows = torch.arange(n) if self.rows is None else self.rows[:n].cpu()
+        return rows + torch.as_tensor(self.first).cpu()
+
     def _starts(self, n: int) -> np.ndarray | Tensor:
         """The counters at which ``n`` rows of each key begin, uint64 ``[keys · n, 1]``; int64 on an accelerator."""
         if not self.keys.is_cpu:

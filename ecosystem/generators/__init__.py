@@ -11,9 +11,10 @@ from ecosystem.generators.gaussian import Gaussian
 from ecosystem.generators.image_flow import ImageFlow
 from ecosystem.generators.location import Location
 from ecosystem.generators.mixture import GaussianMixture
+from ecosystem.generators.rates import HoldThenDecay, WarmUpCosine
 from ecosystem.generators.ridge import Ridge
 from ecosystem.generators.sources import Empirical
-from ecosystem.generators.training import HoldThenDecay, Training
+from ecosystem.generators.training import Training
 
 __all__ = [
     "Archive",
@@ -34,4 +35,5 @@ __all__ = [
     "Location",
     "Ridge",
     "Training",
+    "WarmUpCosine",
 ]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ecosystem.core.check import method
 from ecosystem.core.claims import Claims
-from ecosystem.core.drawing import Drawing
+from ecosystem.core.drawing import Drawing, addressed
 from ecosystem.core.samples import Pairs, TokenCodec
-from ecosystem.core.streams import Stream
+from ecosystem.core.streams import Stream, with_parts
 from ecosystem.generators.training import Training, trained
 
 
@@ -123,16 +123,19 @@ class ConditionalModel(GenerativeModel):
     from it: those of its last training set, which an ecosystem keeps up to date; until its first they are what is
     given here, or the inputs of its member's real data. Training goes over pairs. Prompts are drawn with replacement:
     where no real data come in, fewer and fewer different ones stay (of 100, about 10 after 20 rounds of itself alone).
+    With ``replacement = False`` each consumer's samples ask every prompt once, in an order of their own, before any is
+    asked again.
     """
 
     prompts: Tensor | None = None
+    replacement: bool = True
 
     def respond(self, inputs: Tensor, rng: Stream) -> Tensor:
         """One output for each of ``inputs [n, *input]``, ``[n, *event]``; row ``i`` of ``rng`` is the ``i``-th's."""
         raise NotImplementedError(f"{type(self).__name__} needs a method respond(inputs, rng)")
 
     def sample(self, n: int, rng: Stream) -> Pairs:
-        """``n`` prompts, uniformly with replacement, and its outputs."""
+        """``n`` of its prompts and its outputs."""
         inputs = self.ask(n, rng)
         return Pairs(inputs, self.respond(inputs.clone(), rng), codec=codec_of(self))
 
@@ -143,7 +146,7 @@ class ConditionalModel(GenerativeModel):
                 f"{type(self).__name__} has no prompts to answer yet; give its member real data with inputs, "
                 "real=Pairs(inputs, outputs), or set its prompts"
             )
-        return asked(self.prompts, n, rng)
+        return asked(self.prompts, n, rng) if self.replacement else each_once(self.prompts, n, rng)
 
 
 def check_training(model: GenerativeModel) -> None:
@@ -190,3 +193,13 @@ def asked(prompts: Tensor, n: int, rng: Stream) -> Tensor:
     """``n`` of ``prompts [m, *input]``, uniformly with replacement."""
     lots = rng.at("input").uniform(n, dtype=torch.float64)
     return prompts[(lots * len(prompts)).long().clamp_(max=len(prompts) - 1).to(prompts.device)]
+
+
+def each_once(prompts: Tensor, n: int, rng: Stream) -> Tensor:
+    """``n`` of ``prompts [m, *input]``, each once in a random order, and then all again in that order.
+
+    Which one sample ``i`` asks depends on its row in the stream and on nothing else.
+    """
+    rng = addressed(rng)
+    order = with_parts(rng.at("input"), first=0, rows=None).uniform(len(prompts), dtype=torch.float64).argsort()
+    return prompts[order[rng.numbers(n) % len(prompts)].to(prompts.device)]

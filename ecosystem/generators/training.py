@@ -18,34 +18,10 @@ from ecosystem.core.check import brief, function, real_number, returned, switch,
 from ecosystem.core.drawing import addressed
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
+from ecosystem.generators.rates import scaled
 
 _MOST = 100_000_000  # steps of one retraining, and samples of one batch
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-
-
-@dataclass(frozen=True)
-class HoldThenDecay:
-    """The learning rate stays for ``hold`` retrainings, then falls by ``factor`` at each, with weight decay off.
-
-    So parameters are forced to stop. ``factor ** (t − hold + 1)`` at retraining ``t = hold, hold + 1, ...`` (0 the
-    first); ``keep_weight_decay`` leaves the optimizer's weight decay on.
-
-    >>> [HoldThenDecay(hold=2)(t) for t in range(5)]
-    [1.0, 1.0, 0.5, 0.25, 0.125]
-    """
-
-    hold: int
-    factor: float = 0.5
-    keep_weight_decay: bool = False
-
-    def __post_init__(self) -> None:
-        whole_number(self.hold, "HoldThenDecay(hold)", 0, of="retrainings")
-        switch(self.keep_weight_decay, "HoldThenDecay(keep_weight_decay)")
-        if not 0 < real_number(self.factor) <= 1:
-            raise ValueError(f"HoldThenDecay(factor) must lie in (0, 1], got {brief(self.factor)}")
-
-    def __call__(self, retraining: int) -> float:
-        return 1.0 if retraining < self.hold else float(self.factor ** (retraining - self.hold + 1))
 
 
 @spelled
@@ -55,7 +31,9 @@ class Training:
 
     Training goes on from the current weights. The optimizer starts afresh unless ``keep_optimizer``, which keeps its
     state (momenta) from one retraining to the next; ``decay`` scales its learning rate by the number of earlier
-    retrainings of this object (to leave pre-training out, load the weights into a new one);
+    retrainings of this object (to leave pre-training out, load the weights into a new one), ``schedule(step, steps)``
+    within a retraining (:class:`WarmUpCosine`). Gradients longer than ``clip`` are shortened to it (their norm over
+    all parameters).
     ``precision=torch.bfloat16`` computes the loss in mixed precision (autocast), and so do image and language models
     their samples. Models train in torch's training mode and sample in evaluation mode.
     """
@@ -66,6 +44,8 @@ class Training:
     decay: Callable[[int], float] | None = None
     keep_optimizer: bool = False
     precision: torch.dtype | None = None
+    schedule: Callable[[int, int], float] | None = None
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size"):
@@ -73,6 +53,10 @@ class Training:
         switch(self.keep_optimizer, "Training(keep_optimizer)")
         if self.decay is not None:
             function(self.decay, "Training(decay) is a function of the number of earlier retrainings, or None")
+        if self.schedule is not None:
+            function(self.schedule, "Training(schedule) is a function of step and steps, or None")
+        if self.clip is not None and not 0 < real_number(self.clip) < math.inf:
+            raise ValueError(f"Training(clip) is a positive norm, or None, got {brief(self.clip)}")
         if self.optimizer is not Training.optimizer:  # the first optimizer that is made takes torch a second
             _check_optimizer(self.optimizer)
         if not any(self.precision is known for known in (None, torch.float32, torch.bfloat16)):
@@ -136,6 +120,7 @@ def trained(model: Trainable, data: Samples, rng: Stream) -> float:
     """Train a model in place as its plan says; returns the mean loss of the last tenth of the steps."""
     plan, rng = model.training_plan, addressed(rng)
     optimizer = _optimizer(model)
+    rates = [group["lr"] for group in optimizer.param_groups]
     last: deque[torch.Tensor] = deque(maxlen=max(1, plan.steps // 10))
     model.train()
     with torch.enable_grad():
@@ -148,6 +133,12 @@ def trained(model: Trainable, data: Samples, rng: Stream) -> float:
             check_loss(model, loss)
             optimizer.zero_grad()
             loss.backward()
+            if plan.clip is not None:
+                nn.utils.clip_grad_norm_((p for group in optimizer.param_groups for p in group["params"]), plan.clip)
+            if plan.schedule is not None:
+                factor = scaled(plan.schedule, "Training(schedule)", step, plan.steps)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor
             optimizer.step()
             last.append(loss.detach())  # as a number it would make a GPU wait
     if plan.keep_optimizer:
@@ -163,12 +154,7 @@ def _optimizer(model: Trainable) -> torch.optim.Optimizer:
     fresh = [dict(group) for group in optimizer.param_groups]
     if plan.keep_optimizer and model.optimizer_state is not None:
         optimizer.load_state_dict(model.optimizer_state)
-    factor = 1.0 if plan.decay is None else plan.decay(model.retrainings)
-    if not 0 <= real_number(factor) < math.inf:
-        raise ValueError(
-            f"Training(decay) must return by what to scale the learning rate, a number from 0 on, got {brief(factor)} "
-            f"at retraining {model.retrainings}"
-        )
+    factor = 1.0 if plan.decay is None else scaled(plan.decay, "Training(decay)", model.retrainings)
     for group, start in zip(optimizer.param_groups, fresh, strict=True):
         group["lr"] = start["lr"] * factor
         if "weight_decay" in group:

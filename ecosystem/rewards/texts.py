@@ -1,8 +1,9 @@
 """Rewards on texts: plain functions on strings, and one reward that judges pairs of prompt and answer by them.
 
 :func:`summary_reward` and :func:`paraphrase_reward` are those of the language experiment of Zhang, Wei, Zhang 2026
-(arXiv 2605.29267). What its formulas leave open is settled here: what a word and a contraction are, and what texts
-without words are worth.
+(arXiv 2605.29267) as its authors compute them: words are of ASCII letters and digits, 4-grams are counted as sets,
+``n't`` words that are listed count twice as contractions, an answer without words is worth 0. What is open there is
+settled here: which contractions there are, and that a typographic apostrophe is an apostrophe.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from ecosystem.core.check import as_tensor, brief, returned, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.rewards.base import Reward
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")  # letters and digits, with apostrophes between them
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")  # letters and digits, with apostrophes between them
 _CONTRACTION = re.compile(
     r".+n't|.+'(?:re|ve|ll|d|m)|(?:it|he|she|that|this|there|here|what|who|where|when|why|how|let)'s"
 )
+_NOT = "don't doesn't didn't can't couldn't won't wouldn't shouldn't isn't aren't wasn't weren't haven't hasn't hadn't"
+_TWICE = frozenset(_NOT.split())
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text in lower case: runs of letters and digits, apostrophes between them included.
+    """The words of a text in lower case: runs of ASCII letters and digits, apostrophes between them included.
 
-    A typographic apostrophe is an apostrophe; a hyphen, a point or a space ends a word.
+    A typographic apostrophe is an apostrophe; a hyphen, a point, a space or an accented letter ends a word.
 
     >>> tokens("“Don’t!” said Mr. O'Neill, well-read at 82.")
     ["don't", 'said', 'mr', "o'neill", 'well', 'read', 'at', '82']
@@ -39,25 +42,26 @@ def tokens(text: str) -> list[str]:
 
 
 def contractions(words: Sequence[str]) -> int:
-    """How many of these words (see :func:`tokens`) are contractions: don't, we're, I've, she'll, they'd, I'm, it's.
+    """How many contractions there are among these words (see :func:`tokens`): we're, I've, she'll, they'd, I'm, it's.
 
-    An ``'s`` counts after pronouns, question words, there, here and let; after any other word it is a genitive.
+    An ``'s`` counts after pronouns, question words, there, here and let; after any other word it is a genitive. The
+    usual ``n't`` words (don't, doesn't, didn't, can't, couldn't, won't, wouldn't, shouldn't, isn't, aren't, wasn't,
+    weren't, haven't, hasn't, hadn't) count twice, as the experiment counts them; others (ain't) once.
 
     >>> contractions(tokens("It's the dog's bone, and he won't share it."))
-    2
+    3
     """
-    return sum(_CONTRACTION.fullmatch(word) is not None for word in words)
+    return sum((_CONTRACTION.fullmatch(word) is not None) + (word in _TWICE) for word in words)
 
 
 def copied(source: Sequence[str], answer: Sequence[str], n: int = 4) -> float:
-    """The share of the answer's n-grams, each occurrence counted, that occur in the source; 0 where it has none.
+    """The share of the answer's different n-grams that occur in the source; 0 where it has none.
 
     >>> copied(tokens("the cat sat on the mat"), tokens("so the cat sat on it"))       # one of three
     0.3333333333333333
     """
     grams = _grams(answer, n)
-    known = set(_grams(source, n))
-    return sum(gram in known for gram in grams) / len(grams) if grams else 0.0
+    return len(grams & _grams(source, n)) / len(grams) if grams else 0.0
 
 
 def coverage(document: Sequence[str], summary: Sequence[str], top: int = 20) -> float:
@@ -77,12 +81,14 @@ def summary_reward(document: str, summary: str) -> float:
     """``0.55·exp(−|len − 12|/2) + 0.55·coverage − 0.60·copied``: short, telling, in words of its own.
 
     ``len`` counts the words of the summary, ``coverage`` is that of the document's 20 most frequent words and
-    ``copied`` the share of the summary's 4-grams that the document has. From −0.60 to 1.10.
+    ``copied`` the share of the summary's 4-grams that the document has. From −0.60 to 1.10; 0 for no words at all.
 
     >>> round(summary_reward("a b c d", "a b c d"), 6) == round(0.55 * math.exp(-4) + 0.55 - 0.60, 6)
     True
     """
     source, answer = tokens(document), tokens(summary)
+    if not answer:
+        return 0.0
     length = math.exp(-abs(len(answer) - 12) / 2)
     return 0.55 * length + 0.55 * coverage(source, answer) - 0.60 * copied(source, answer)
 
@@ -91,21 +97,23 @@ def paraphrase_reward(source: str, paraphrase: str) -> float:
     """``0.45·exp(−|ratio − 1|/0.25) + 0.35·formality + 0.30·exp(−|copied − 0.20|/0.10)``: as long, formal, reworded.
 
     ``ratio`` is the paraphrase's number of words to the source's (the term is 0 where the source has none),
-    ``formality`` is 1 − contractions per word (1 for a paraphrase without words), ``copied`` the share of the
-    paraphrase's 4-grams that the source has. From 0 to 1.10.
+    ``formality`` is 1 − contractions per word (where some count twice: it may be negative), ``copied`` the share of the
+    paraphrase's 4-grams that the source has. At most 1.10; 0 for a paraphrase without words.
 
-    >>> round(paraphrase_reward("I can't", "I can't"), 6) == round(0.45 + 0.35 / 2 + 0.30 * math.exp(-2), 6)
+    >>> round(paraphrase_reward("I can't", "I can't"), 6) == round(0.45 + 0.30 * math.exp(-2), 6)
     True
     """
     old, new = tokens(source), tokens(paraphrase)
+    if not new:
+        return 0.0
     ratio = len(new) / len(old) if old else math.inf
-    formality = 1 - contractions(new) / max(len(new), 1)
+    formality = 1 - contractions(new) / len(new)
     echo = math.exp(-abs(copied(old, new) - 0.20) / 0.10)
     return 0.45 * math.exp(-abs(ratio - 1) / 0.25) + 0.35 * formality + 0.30 * echo
 
 
-def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+def _grams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
+    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
 
 
 @dataclass(frozen=True, repr=False)

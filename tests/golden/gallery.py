@@ -119,7 +119,10 @@ NEURAL = {
     ),
     "moons": lambda: played(moons.scenario(rounds=2, samples=30, steps=3, warm_up=3), 2),
     "summarise_paraphrase": lambda: played(
-        summarise_paraphrase.scenario(**SUMMARIES, real=0.4, cross=0.4), 1, Record(judged=4, **_FULL), entries=FEW
+        summarise_paraphrase.scenario(**SUMMARIES, real=0.4, cross=0.4, curated_of_cross=0.5),
+        1,
+        Record(judged=4, **_FULL),
+        entries=FEW,
     ),
     "tinted_digits": lambda: played(tinted_digits.scenario("A2", **TINTED), 1, entries=FEW),
 }

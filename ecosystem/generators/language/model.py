@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ecosystem.core import storage
-from ecosystem.core.check import brief, whole_number
+from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
@@ -34,7 +34,8 @@ class LanguageModel(ConditionalModel):
     other model on it. The loss is the cross entropy of the answer's tokens given the prompt in the base's template,
     the mean over tokens. Answers are sampled ``sampling_batch`` at a time, at a ``temperature`` (0: the likeliest
     token) from the likeliest tokens that have ``top_p`` together. ``precision=torch.bfloat16`` trains and samples in
-    mixed precision, whatever the plan says; ``seed`` fixes the first weights.
+    mixed precision, whatever the plan says; ``seed`` fixes the first weights. Without ``replacement`` every prompt is
+    asked once before any is asked again.
 
     >>> from ecosystem.generators.language.tiny import tiny_base
     >>> model = LanguageModel(tiny_base(["red", "rose"]), prompt_length=8, answer_length=4, rank=2)
@@ -60,6 +61,7 @@ class LanguageModel(ConditionalModel):
         seed: int = 0,
         device: torch.device | str = "cpu",
         precision: torch.dtype | None = None,
+        replacement: bool = True,
     ) -> None:
         super().__init__()
         if not isinstance(base, Base):
@@ -74,6 +76,7 @@ class LanguageModel(ConditionalModel):
         self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
         self.lora = Lora(rank, alpha, dropout, _names(target_modules))
         self.temperature, self.top_p, self.sampling_batch = temperature, top_p, sampling_batch
+        self.replacement = switch(replacement, "LanguageModel(replacement)")
         plan = training_plan or Training(512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
         self.training_plan = plan if precision is None else replace(plan, precision=precision)
         network = base.adapted(device, self.lora)
