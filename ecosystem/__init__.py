@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from ecosystem.decisions import Taste as Taste
     from ecosystem.decisions import Temperature as Temperature
     from ecosystem.decisions import attack as attack
+    from ecosystem.decisions import coalition as coalition
+    from ecosystem.decisions import equilibrium as equilibrium
     from ecosystem.decisions import fit as fit
     from ecosystem.decisions import reward_influence as reward_influence
     from ecosystem.decisions import steer as steer
@@ -128,8 +130,8 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-    "ecosystem.decisions": "Level Observations Real Share Strength Taste Temperature attack fit reward_influence "
-    "steer taught",
+    "ecosystem.decisions": "Level Observations Real Share Strength Taste Temperature attack coalition equilibrium "
+    "fit reward_influence steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

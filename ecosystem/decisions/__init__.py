@@ -1,7 +1,10 @@
 """Decisions: what somebody who looks at a network would do: attack it, allocate in it, fit it to observations."""
 
 from ecosystem.decisions.attack import Attack, attack
+from ecosystem.decisions.coalition import Coalition, coalition
 from ecosystem.decisions.diets import Level, Real, Share
+from ecosystem.decisions.equilibria import Equilibrium
+from ecosystem.decisions.equilibrium import equilibrium
 from ecosystem.decisions.fitted import Fit
 from ecosystem.decisions.fitting import fit
 from ecosystem.decisions.free import Free
@@ -21,7 +24,9 @@ from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 
 __all__ = [
     "Attack",
+    "Coalition",
     "Direction",
+    "Equilibrium",
     "Fit",
     "Free",
     "Landscape",
@@ -44,6 +49,8 @@ __all__ = [
     "as_levers",
     "as_observations",
     "attack",
+    "coalition",
+    "equilibrium",
     "fit",
     "reward_influence",
     "steer",

@@ -49,6 +49,8 @@ class Dynamics:
     there; vectors, and the solvers that work on them, stay on the CPU.
     """
 
+    original: Dynamics | None = None  # whose map this is, with other shares
+
     def __init__(
         self,
         scenario: Scenario,
@@ -170,7 +172,7 @@ class Dynamics:
         """
         assert self.plan  # made once for all
         other = copy(self)
-        other.shares = shares
+        other.shares, other.original = shares, self.original or self
         other.away = None if self.away is None else self.away.with_shares(shares.to(self.away.shares.device))
         return other
 

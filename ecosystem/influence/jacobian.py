@@ -59,6 +59,7 @@ def columns_that_fit(function: Map, point: Tensor, most: int) -> int:
     """
     method, over = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
     owner = getattr(method, "__self__", None)
+    owner = getattr(owner, "original", None) or owner  # other shares cost as much
     known = {} if owner is None else _KNOWN.setdefault(owner, {})
     key = (getattr(method, "__func__", None), len(point), *(len(many) for many in over.values()))  # rounds, say
     if known.get(key, math.inf) * max(1, most) * _SPARE <= budget():
