@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ecosystem.decisions import coalition as coalition
     from ecosystem.decisions import equilibrium as equilibrium
     from ecosystem.decisions import fit as fit
+    from ecosystem.decisions import posterior as posterior
     from ecosystem.decisions import reward_influence as reward_influence
     from ecosystem.decisions import steer as steer
     from ecosystem.decisions import taught as taught
@@ -131,7 +132,7 @@ _HOMES = {
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
     "ecosystem.decisions": "Level Observations Real Share Strength Taste Temperature attack coalition equilibrium "
-    "fit reward_influence steer taught",
+    "fit posterior reward_influence steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

@@ -14,6 +14,7 @@ from ecosystem.decisions.levers import Lever, Levers
 from ecosystem.decisions.movable import as_levers
 from ecosystem.decisions.observed import Observations, as_observations
 from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.posterior import Calibration, Posterior, posterior
 from ecosystem.decisions.predicting import Predictor
 from ecosystem.decisions.profiling import Profile
 from ecosystem.decisions.spelling import as_free
@@ -24,6 +25,7 @@ from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 
 __all__ = [
     "Attack",
+    "Calibration",
     "Coalition",
     "Direction",
     "Equilibrium",
@@ -36,6 +38,7 @@ __all__ = [
     "Number",
     "Observations",
     "Parameters",
+    "Posterior",
     "Predictor",
     "Profile",
     "Real",
@@ -52,6 +55,7 @@ __all__ = [
     "coalition",
     "equilibrium",
     "fit",
+    "posterior",
     "reward_influence",
     "steer",
     "taught",

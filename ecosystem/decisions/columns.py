@@ -17,18 +17,22 @@ from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
+from ecosystem.engine.wiring import CURATED
 from ecosystem.generators import ClosedForm
 from ecosystem.running.measures import Exact
 from ecosystem.running.measures.archive import Archive
 
 Column = Callable[[Program, State], Tensor]  # [members, replicates]; NaN of members that have none
 _PART = re.compile(r"(\w+)\[(\d+(?:,\s*\d+)*)\]")
-KNOWN = "alignment, and numbers of a generator's parameters: mean[0], probabilities[2], covariance[0,1]"
+KNOWN = (
+    "alignment, curated (a level), and numbers of a generator's parameters: mean[0], probabilities[2], covariance[0,1]"
+)
 
 
 def columns(names: Sequence[str], measures: Sequence[Any] = ()) -> dict[str, Column]:
-    """The measures of these names: ``alignment``, ``mean[0]`` (a number of a parameter of the generator, which members
-    without it do not have), and any :class:`Exact` measure, given in ``measures``, by its name.
+    """The measures of these names: ``alignment``, ``curated`` (the level of a diet: the share that users chose),
+    ``mean[0]`` (a number of a parameter of the generator, which members without it do not have), and any :class:`Exact`
+    measure, given in ``measures``, by its name.
 
     Raises
     ------
@@ -52,6 +56,8 @@ def _column(name: str, own: Mapping[str, Exact]) -> Column:
     part = _PART.fullmatch(name)
     if name == "alignment":
         return alignment
+    if name == "curated":
+        return curated
     if part is not None:
         return _component(part[1], tuple(map(int, part[2].split(","))))
     if name in own:
@@ -79,6 +85,17 @@ def carried(tensor: Tensor) -> Tensor:
     """A dual number; one that stands still with a derivative of 0, which torch multiplies faster than none at all."""
     still = tensor.is_floating_point() and forward_ad.unpack_dual(tensor).tangent is None
     return forward_ad.make_dual(tensor, torch.zeros_like(tensor)) if still else tensor
+
+
+def curated(program: Program, state: State) -> Tensor:
+    """The level ``λ`` of everybody's diet as it stands; 0 of members that read nobody."""
+    wiring, out = state.wiring, torch.zeros_like(_blank(state))
+    mine = [(i, c) for i in range(len(wiring.names)) for c in wiring.components_of(i)]
+    chosen = [(i, c) for i, c in mine if wiring.components[c].group == CURATED]
+    if not chosen:
+        return out
+    members, places = (torch.tensor(side) for side in zip(*chosen, strict=True))
+    return out.index_add(0, members, state.shares[places, 0].expand(-1, out.shape[1]).to(out.dtype))
 
 
 def _component(name: str, index: tuple[int, ...]) -> Column:

@@ -1,0 +1,273 @@
+"""What is known of a scenario's free numbers where no likelihood can be written down: learned from simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ecosystem.core.arguments import spelled
+from ecosystem.core.chance import most_by_chance
+from ecosystem.core.check import a_seed, real_number, whole_number
+from ecosystem.core.streams import Stream
+from ecosystem.core.words import capital, counted, joined, listed, number, percent
+from ecosystem.decisions.learned import Learned
+from ecosystem.decisions.observed import as_observations
+from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.simulating import Simulator
+from ecosystem.scenario import Scenario
+
+_FEWEST = 100  # simulations that anything is learned from
+_TRIES = 1000  # draws of a diet's shares for each that is one
+_BY_CHANCE = 0.99
+_BLIND = 0.9  # of its spread before: a number of which no more is known
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How a posterior does where the truth is known; made by :meth:`Posterior.calibration`.
+
+    ``ranks`` has a row for each simulated truth and a column for each free number: how many of ``draws`` posterior
+    draws lie below it. If posteriors are right these are uniform on ``0..draws`` (simulation-based calibration: Talts,
+    Betancourt, Simpson, Vehtari, Gelman 2018). ``table`` has a row for each number: ``chance`` of ranks so uneven if
+    they are (Kolmogorov and Smirnov), and how often the central 50, 80 and 95 % intervals held the truth.
+    """
+
+    ranks: pd.DataFrame
+    draws: int
+
+    @property
+    def table(self) -> pd.DataFrame:
+        from scipy.stats import kstest
+
+        rows = {}
+        for name, ranks in self.ranks.items():
+            place = (ranks.to_numpy() + 0.5) / (self.draws + 1)
+            within = {f"within {100 * p:.0f} %": float((np.abs(place - 0.5) <= p / 2).mean()) for p in (0.5, 0.8, 0.95)}
+            rows[name] = {"chance": float(kstest(place, "uniform").pvalue), **within}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter").reset_index()
+
+    @property
+    def even(self) -> bool:
+        """Whether no number's ranks are more uneven than chance makes one in a hundred, for their number."""
+        return bool((self.table["chance"] * len(self.table) > 0.01).all())
+
+    def __repr__(self) -> str:
+        said = "even" if self.even else "uneven"
+        return f"Calibration({len(self.ranks)} simulated truths, ranks {said}: 95 % intervals held {self._held})"
+
+    @property
+    def _held(self) -> str:
+        table = self.table
+        return listed([f"{n} {percent(x)}" for n, x in zip(table["parameter"], table["within 95 %"], strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """What observations say of free numbers; made by :func:`posterior`.
+
+    ``samples`` has a column for each number and a row for each draw; ``intervals()`` are the central ones, and
+    ``verdicts`` what to mind. ``simulations`` is how many there were, ``lost`` how many of them diverged: the posterior
+    is that of numbers with which nothing diverges.
+    """
+
+    names: list[str]
+    samples: pd.DataFrame
+    simulations: int
+    lost: int
+    outside: int
+    seed: int
+    parameters: Parameters = field(repr=False)
+    simulator: Simulator = field(repr=False)
+    learned: Learned = field(repr=False)
+
+    def intervals(self, level: float = 0.95) -> pd.DataFrame:
+        """A row for each number: posterior ``mean``, ``sd``, and the central interval from ``low`` to ``high``.
+
+        Raises
+        ------
+        ValueError
+            If ``level`` is no number between 0 and 1.
+        """
+        if not 0 < real_number(level) < 1:
+            raise ValueError(f"intervals(level) is a number between 0 and 1, got {level!r}")
+        tail = (1 - level) / 2
+        low, high = self.samples.quantile(tail), self.samples.quantile(1 - tail)
+        columns = {"mean": self.samples.mean(), "sd": self.samples.std(), "low": low, "high": high}
+        return pd.DataFrame(columns).rename_axis("parameter").reset_index()
+
+    def calibration(self, count: int = 200, draws: int = 199) -> Calibration:
+        """Ranks of ``count`` truths, drawn from the prior and simulated anew, among ``draws`` of their posteriors.
+
+        Raises
+        ------
+        ValueError
+            If these are no whole numbers, or hardly a simulation does not diverge.
+        """
+        whole_number(count, "calibration(count)", 2)
+        whole_number(draws, "calibration(draws)", 1)
+        values, seen, _ = _simulated(self.parameters, self.simulator, self.seed, count, self.simulations)
+        found = self.learned.sample(seen, draws, Stream.root([(self.seed, 0)])[0].at("calibration").seed())
+        ranks = (_values(self.parameters, found) < values[:, None]).sum(1)
+        return Calibration(pd.DataFrame(ranks, columns=self.names), draws)
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """What to mind, a row each: verdict and a sentence; none where there is nothing.
+
+        *outside* (observations that no simulation reached), *lost* (simulations that diverged), *blind* (numbers that
+        are as uncertain as before).
+        """
+        said = []
+        if self.outside > most_by_chance(len(self.simulator), 2 / (self.simulations - self.lost + 1), _BY_CHANCE):
+            where = f"{counted(self.outside, 'observation')} of {len(self.simulator)}"
+            said.append(
+                (
+                    "outside",
+                    f"{capital(where)} lie outside of all that was simulated: the scenario did not make them, or its "
+                    "bounds are too narrow; do not believe the samples.",
+                )
+            )
+        if self.lost:
+            share = percent(self.lost / self.simulations)
+            said.append(
+                ("lost", f"{share} of the simulations diverged: the posterior is of numbers with which nothing does.")
+            )
+        spread = self.samples.std() / _prior_spread(self.parameters)
+        if blind := [name for name in self.names if spread[name] > _BLIND]:
+            said.append(("blind", f"The observations hardly say anything of {joined(blind)}: as uncertain as before."))
+        return pd.DataFrame(said, columns=["verdict", "sentence"])
+
+    @property
+    def sentence(self) -> str:
+        """The intervals in words."""
+        rows = self.intervals().itertuples(index=False)
+        known = [
+            f"{r.parameter} {number(r.mean, r.sd)} ({number(r.low, r.sd)} to {number(r.high, r.sd)})" for r in rows
+        ]  # type: ignore[attr-defined]
+        return f"posterior means, and 95 % intervals: {listed(known)}"
+
+    def __repr__(self) -> str:
+        return f"Posterior({self.sentence}; {self.simulations} simulations)"
+
+
+@spelled
+def posterior(
+    scenario: Scenario,
+    observed: Any,
+    free: Sequence[Any],
+    *,
+    noise: Any = None,
+    measures: Sequence[Any] = (),
+    simulations: int = 2000,
+    samples: int = 2000,
+    seed: int = 0,
+) -> Posterior:
+    """The posterior of free numbers by simulation, where chance is not Gaussian or members are neural.
+
+    Numbers are drawn from the prior, uniform within their bounds (shares of a diet: on those that are a diet), the
+    scenario is run with them, and a conditional density ``q(numbers | observations)`` is fitted to the pairs: neural
+    posterior estimation (Papamakarios and Murray 2016; the package ``sbi``, extra ``inference``). Of the observations
+    it sees one summary for each free number: a regression of it on all of them (semi-automatic summaries: Fearnhead
+    and Prangle 2012). So the posterior is that given the summaries, no narrower than that given everything;
+    :meth:`Posterior.calibration` checks it by simulation. The same seed gives the same samples.
+
+    Parameters
+    ----------
+    scenario: as it would be run, on ``samples=n``: its own chance is the likelihood.
+    observed: :class:`Observations`, or a table, run or file of such; missing values are not looked at.
+    free: as of :func:`fit`; each needs both bounds.
+    noise: the standard deviation of errors of reading, on top of that chance: a number, a dict by measure, or
+        ``"column"`` for their column sd. By default none; the column, if the scenario leaves nothing to chance.
+    measures: measures of your own that are observed, as of :class:`Record`.
+    simulations: how many runs (a diverging one is left out).
+    samples: how many posterior draws.
+
+    Raises
+    ------
+    ImportError
+        If ``sbi`` is not installed.
+    ValueError
+        If a bound is missing, nothing is left to chance, an observation is of an unknown member, round or measure, or
+        too few simulations do not diverge; what ``free`` refuses.
+    """
+    seen = as_observations(observed)
+    parameters = Parameters(scenario, free)
+    _refuse_unbounded(parameters)
+    whole_number(simulations, "posterior(simulations)", _FEWEST)
+    whole_number(samples, "posterior(samples)", 1)
+    a_seed(seed, "posterior(seed)")
+    simulator = Simulator(scenario, parameters, seen, noise, measures)
+    values, made, lost = _simulated(parameters, simulator, seed, simulations, 0)
+    units = np.stack([_unit(parameters, row) for row in values])
+    learned = Learned(units, made, Stream.root([(seed, 0)])[0].at("posterior").seed())
+    row = simulator.wanted["value"].to_numpy(float)
+    outside = int(((row < made.min(0)) | (row > made.max(0))).sum())
+    drawn = learned.sample(row[None], samples, Stream.root([(seed, 0)])[0].at("samples").seed())
+    table = pd.DataFrame(_values(parameters, drawn)[0], columns=parameters.names)
+    return Posterior(parameters.names, table, simulations, lost, outside, seed, parameters, simulator, learned)
+
+
+def _simulated(
+    parameters: Parameters, simulator: Simulator, seed: int, count: int, first: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Draws of the prior ``[n, P]`` and what is observed then ``[n, rows]``; how many of ``count`` diverged."""
+    values = prior_draws(parameters, count, Stream.root([(seed, first)])[0].at("prior"))
+    made = simulator(values, seed, first)
+    kept = np.isfinite(made).all(1)
+    if kept.sum() < min(_FEWEST, count) / 2:
+        wrong = simulator.wanted.iloc[int(np.isfinite(made).sum(0).argmin())]
+        raise ValueError(
+            f"{count - kept.sum()} of {count} simulations have no {wrong['measure']!r} of {wrong['member']!r} after "
+            f"round {wrong['round']}: they diverge, or it is not known there; narrow the bounds, or leave it out"
+        )
+    return values[kept], made[kept], int(count - kept.sum())
+
+
+def prior_draws(parameters: Parameters, count: int, rng: Stream) -> np.ndarray:
+    """Free numbers ``[count, P]``, uniform within their bounds, shares on the diets that there are."""
+    low, high = parameters.low, parameters.high
+    found: list[np.ndarray] = []
+    for attempt in range(_TRIES):
+        some = low + (high - low) * rng.at(attempt).uniform(count * len(low)).reshape(count, -1).numpy()
+        found += [row for row in some if _allowed(parameters, row)]
+        if len(found) >= count:
+            return np.stack(found[:count])
+    raise ValueError(
+        f"of {_TRIES * count} draws within the bounds of {listed(parameters.names)} only {len(found)} are diets; "
+        "narrow the bounds"
+    )
+
+
+def _allowed(parameters: Parameters, row: np.ndarray) -> bool:
+    """Whether shares add up to a diet: then they come back from the box."""
+    return bool(np.allclose(parameters.box(torch.from_numpy(parameters.unbox(row))).numpy(), row, atol=1e-9))
+
+
+def _unit(parameters: Parameters, row: np.ndarray) -> np.ndarray:
+    """Values as numbers without bounds, ``[P]``: the logit of their place in the box."""
+    low, high = parameters.box_bounds
+    place = np.clip((parameters.unbox(row) - low) / (high - low), 1e-9, 1 - 1e-9)
+    return np.log(place) - np.log1p(-place)
+
+
+def _values(parameters: Parameters, units: np.ndarray) -> np.ndarray:
+    """The way back, ``[..., P]``."""
+    low, high = parameters.box_bounds
+    place = torch.sigmoid(torch.from_numpy(np.asarray(units, dtype=float))).numpy()
+    return parameters.box(torch.from_numpy(low + (high - low) * place)).numpy()
+
+
+def _prior_spread(parameters: Parameters) -> pd.Series:
+    draws = prior_draws(parameters, 400, Stream.root([(0, 0)])[0].at("spread"))
+    return pd.Series(draws.std(0, ddof=1), index=parameters.names)
+
+
+def _refuse_unbounded(parameters: Parameters) -> None:
+    for name, low, high in zip(parameters.names, parameters.low, parameters.high, strict=True):
+        if not np.isfinite([low, high]).all():
+            raise ValueError(f"{name} has no upper bound, and a prior needs one: {name!r} with high=..., '{name}::5'")
