@@ -21,7 +21,7 @@ other weights. ``(2, 0.3)`` reproduce it, ``weights=(0.3, 0.3)`` are as printed.
 first order a level of 0.6 in place of 0.5 moves a model by half of ``(5/6)·Var r``.
 
 :func:`exact` is the same network on the population: the real images are symbols, each model a categorical of them, and
-what users keep is known in closed form (`python -m scenarios.tinted_digits` prints it for all settings, in seconds).
+what users keep is known in closed form: `analysis/image_population.py` shows all settings in seconds.
 
     ecosystem run scenarios/tinted_digits.py --set setting=A4 --replicates 1 --out runs/tinted
 
@@ -180,19 +180,6 @@ def _judged(name: str, weights: tuple[float, float]) -> Tensor:
     return TASTES[name](images, weights)(images.outputs)
 
 
-def main() -> None:
-    """Print what the population does in every setting, after 24 rounds and after 300."""
-    rows = []
-    for setting, (c_theta, c_phi) in SETTINGS.items():
-        row = {"setting": setting, "c_theta": c_theta, "c_phi": c_phi}
-        for rounds in (24, 300):
-            low, high = (exact(setting, level, rounds) for level in (0.5, 0.6))
-            for name, model in zip(("J_p", "J_q"), TASTES, strict=True):
-                row |= {f"{name} at 0.5, {rounds}": low[model], f"change, {rounds} {name}": high[model] - low[model]}
-        rows.append(row)
-    print(pd.DataFrame(rows).to_string(index=False, float_format="%.4f"))
-
-
 # -- data and the start ------------------------------------------------------------------------------------------------
 
 
@@ -226,7 +213,3 @@ def painted(hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
     k = (shift + 6 * hue.unsqueeze(-3)) % 6
     dim = torch.minimum(k, 4 - k).clamp(0, 1)
     return brightness.unsqueeze(-3) * (1 - saturation.unsqueeze(-3) * dim)
-
-
-if __name__ == "__main__":
-    main()

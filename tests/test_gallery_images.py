@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import image_response, image_settings
+from analysis import image_population, image_response, image_settings
 from ecosystem import Record, Scenario, Study, never
 from ecosystem.influence import measure_influence
 from ecosystem.rewards.images import hue_saturation
@@ -163,6 +163,15 @@ def test_where_the_paper_s_weights_say_nothing_its_figure_s_do() -> None:
     for weights, setting, sign in (((2.0, 0.3), "A1", 1), ((2.0, 0.3), "B1", -1), ((0.3, 0.3), "A1", 0)):
         low, high = (tinted_digits.exact(setting, level, 60, weights=weights)["theta"] for level in (0.5, 0.6))
         assert sign * (high - low) > 0.015 or (not sign and abs(high - low) < 0.003)
+
+
+def test_the_population_of_settings_is_drawn(tmp_path) -> None:
+    table = image_population.main(["--settings", "A1", "B3", "--rounds", "2", "5", "--out", str(tmp_path)])
+    assert len(table) == 2 * 2 * 2 * 2 and drawn(tmp_path / "image_population.png")
+    still = table.query("setting == 'B3' and member == 'phi'")["change"]
+    assert (still == 0).all()  # phi reads nobody there
+    row = table.query("setting == 'A1' and member == 'theta' and rounds == 5 and band == 2").iloc[0]
+    assert row["J at 0.6"] == pytest.approx(tinted_digits.exact("A1", 0.6, 5)["theta"])
 
 
 def test_both_models_start_as_one_and_noise_stays() -> None:
