@@ -1,5 +1,6 @@
 """What every test runs under: one torch thread (bits are promised for one thread count, and tests run side by side)."""
 
+import os
 import signal
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from ecosystem.influence import continuum, linear_round, resolvent, spectra
 
 torch.set_num_threads(1)
+
+os.fsync = os.fstat  # nobody pulls the plug of a test: to wait for the disk 10 ms a file proves nothing
 
 collect_ignore = ["far.py"]  # it makes a device, which a process can do but once: by the name tests.far
 

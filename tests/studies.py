@@ -196,7 +196,7 @@ class Nursery:
     """
 
     def __init__(self, module: str = "tests.studies") -> None:
-        program = [sys.executable, "-c", f"from {module} import nurse; nurse()"]
+        program = [sys.executable, "-c", f"import os; os.fsync = os.fstat; from {module} import nurse; nurse()"]
         root, env = Path(__file__).parents[1], {**os.environ, "OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(program, stdin=pipe, stdout=pipe, text=True, cwd=root, env=env)

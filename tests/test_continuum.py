@@ -99,7 +99,7 @@ def influence_of_nothing(s: Scenario) -> str:
 
 
 @pytest.mark.parametrize("family", ["location", "categorical"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_copies_agree_on_the_stationary_mean(way: str, family: str, seed: int) -> None:
     """``πᵀθ_0`` for every primitive ``W`` (19 of 20 were wrong), and those down the stream follow."""
     s, agreed = copying(seed, family)
@@ -109,7 +109,7 @@ def test_random_copies_agree_on_the_stationary_mean(way: str, family: str, seed:
         np.testing.assert_allclose(point.parameters[f"m{i}"].numpy().ravel(), agreed, atol=1e-9)
     (free,) = point.free
     assert free.members == tuple(f"m{i}" for i in range(5)) and free.followers == ("m5", "m6") and free.dimension == 2
-    np.testing.assert_allclose(point.vector, played(point, 300), atol=1e-9)
+    np.testing.assert_allclose(point.vector, played(point, 100), atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_scenarios_own_rounds_decide_where(more: dict) -> None:
     s, agreed = copying(7, **more)
     point = stable_point(s, starts=1)
     assert point.found
-    np.testing.assert_allclose(point.vector, played(point, 600), atol=1e-9)
+    np.testing.assert_allclose(point.vector, played(point, 200), atol=1e-9)
     if "ordering" in more and more.get("family") != "gaussian":
         assert np.abs(point.parameters["m0"].numpy().ravel() - agreed).max() > 1e-3
 

@@ -141,7 +141,6 @@ def test_killed_with_its_workers(nursery: Nursery, unharmed: Results, tmp_path: 
 
     stopped(True, lambda process: os.kill(process, signal.SIGKILL))
     stopped(False, lambda process: os.kill(process, signal.SIGKILL))
-    stopped(False, lambda process: os.kill(process, signal.SIGKILL))
     assert not Study.load(folder).finished
     (gate / "open").touch()
     assert nursery.wait(nursery.start(folder, workers=2, gate=gate)) == 0
