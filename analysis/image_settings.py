@@ -7,8 +7,8 @@ more; the change from 0.5 to 0.6 is taken seed by seed and comes with Student's 
 population does in the same rounds (``tinted_digits.exact``: a diamond). The figure's lower panels show how much the
 parameters still move from round to round.
 
-`analysis/image_population.py` is the population's part alone, in half a minute. (With the weights that the paper prints,
-``--set weights=[0.3,0.3]``, three seeds showed nothing that can be told from chance, as the population says.)
+`analysis/image_population.py` is the population's part alone, in half a minute. With the weights that the paper
+prints, ``--set weights=[0.3,0.3]``, three seeds showed nothing that can be told from chance, as the population says.
 
     .venv/bin/python analysis/image_settings.py --set seeds=6   # two and a half hours of one core; goes on if stopped
 """

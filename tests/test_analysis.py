@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import backfire_map, edges, figure3, orderings, propagation
+from analysis import backfire_map, edges, figure3, figure3_levels, orderings, propagation
 from ecosystem.influence import lyapunov
 from scenarios import pair
 
@@ -107,3 +107,12 @@ def test_orders_have_the_rates_of_their_formula(tmp_path: Path, monkeypatch: pyt
     ends = paths.groupby(["network", "ordering"]).tail(1).set_index(["network", "ordering"])["middle"]
     assert ((ends < 0.1) == settles[ends.index]).all()  # the engine's own rounds agree
     assert drawn(tmp_path / "orderings.png")
+
+
+def test_levels_of_curation_are_played_and_expected(tmp_path: Path) -> None:
+    small = ["--couplings", "0.9", "--samples", "32", "--levels", "3", "--seeds", "4", "--out", str(tmp_path)]
+    table = figure3_levels.main(small).set_index(["target", "level"])
+    assert table["exact"].xs("phi").tolist() == sorted(table["exact"].xs("phi"), reverse=True)
+    assert ((table["alignment"] - table["expected"]).abs() < 0.1).all()
+    assert (table["expected"] < table["exact"]).all()  # a quadratic reward counts chance as a loss
+    assert drawn(tmp_path / "figure3_levels.png") and len(pd.read_csv(tmp_path / "figure3_levels.csv")) == 6
