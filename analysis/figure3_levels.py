@@ -5,10 +5,10 @@ goes from 0 to 0.8 at a weak and a strong coupling, t = .2 and .9, with 4 and 32
 are mean alignments over the rounds 81 to 100 with Student's 95 % interval, lines those of the stable point, dotted what
 so few samples should make of them (:func:`analysis.plane.theory`).
 
-What came out: weakly coupled, both gain up to the end of the range. Strongly coupled, theta is best served at λ = .55 and
-phi at .15: from there on theta's curation harms phi, and past .55 itself. Of the intervals at t = .2 all of theta's and
-71 % of phi's hold what is expected, at t = .9 all of theta's, and 100 % (4 samples) and 82 % (32) of phi's. These are no
-17 experiments: all levels share their draws, so that intervals tend to hold or to miss together.
+What came out: weakly coupled, both gain up to the end of the range. Strongly coupled, theta is best served at λ = .55
+and phi at .15: from there on theta's curation harms phi, and past .55 itself. Of the intervals at t = .2 all of theta's
+and 71 % of phi's hold what is expected; at t = .9 all of theta's, and of phi's 100 % (4 samples) and 82 % (32). These
+are no 17 experiments: all levels share their draws, so that intervals tend to hold or to miss together.
 
     .venv/bin/python analysis/figure3_levels.py              # a minute
 """

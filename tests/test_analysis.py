@@ -110,9 +110,10 @@ def test_orders_have_the_rates_of_their_formula(tmp_path: Path, monkeypatch: pyt
 
 
 def test_levels_of_curation_are_played_and_expected(tmp_path: Path) -> None:
-    small = ["--couplings", "0.9", "--samples", "32", "--levels", "3", "--seeds", "4", "--out", str(tmp_path)]
+    small = ["--couplings", "0.9", "--samples", "32", "--levels", "3", "--seeds", "8", "--out", str(tmp_path)]
     table = figure3_levels.main(small).set_index(["target", "level"])
     assert table["exact"].xs("phi").tolist() == sorted(table["exact"].xs("phi"), reverse=True)
-    assert ((table["alignment"] - table["expected"]).abs() < 0.1).all()
+    half = table["alignment high"] - table["alignment"]  # 95 %, by Student's t of 7
+    assert ((table["alignment"] - table["expected"]).abs() < 2.5 * half).all() and half.max() < 0.3
     assert (table["expected"] < table["exact"]).all()  # a quadratic reward counts chance as a loss
     assert drawn(tmp_path / "figure3_levels.png") and len(pd.read_csv(tmp_path / "figure3_levels.csv")) == 6
