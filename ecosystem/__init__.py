@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Within as Within
     from ecosystem.curation import Writing as Writing
     from ecosystem.curation import learned as learned
+    from ecosystem.decisions import Candidate as Candidate
     from ecosystem.decisions import Level as Level
     from ecosystem.decisions import Observations as Observations
     from ecosystem.decisions import Real as Real
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from ecosystem.decisions import coalition as coalition
     from ecosystem.decisions import equilibrium as equilibrium
     from ecosystem.decisions import fit as fit
+    from ecosystem.decisions import next_experiment as next_experiment
     from ecosystem.decisions import posterior as posterior
     from ecosystem.decisions import reward_influence as reward_influence
     from ecosystem.decisions import steer as steer
@@ -131,8 +133,8 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-    "ecosystem.decisions": "Level Observations Real Share Strength Taste Temperature attack coalition equilibrium "
-    "fit posterior reward_influence steer taught",
+    "ecosystem.decisions": "Candidate Level Observations Real Share Strength Taste Temperature attack coalition "
+    "equilibrium fit next_experiment posterior reward_influence steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

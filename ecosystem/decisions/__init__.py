@@ -1,10 +1,12 @@
 """Decisions: what somebody who looks at a network would do: attack it, allocate in it, fit it to observations."""
 
 from ecosystem.decisions.attack import Attack, attack
+from ecosystem.decisions.candidates import Candidate
 from ecosystem.decisions.coalition import Coalition, coalition
 from ecosystem.decisions.diets import Level, Real, Share
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.equilibrium import equilibrium
+from ecosystem.decisions.experiments import NextExperiment, next_experiment
 from ecosystem.decisions.fitted import Fit
 from ecosystem.decisions.fitting import fit
 from ecosystem.decisions.free import Free
@@ -26,6 +28,7 @@ from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 __all__ = [
     "Attack",
     "Calibration",
+    "Candidate",
     "Coalition",
     "Direction",
     "Equilibrium",
@@ -35,6 +38,7 @@ __all__ = [
     "Level",
     "Lever",
     "Levers",
+    "NextExperiment",
     "Number",
     "Observations",
     "Parameters",
@@ -55,6 +59,7 @@ __all__ = [
     "coalition",
     "equilibrium",
     "fit",
+    "next_experiment",
     "posterior",
     "reward_influence",
     "steer",

@@ -1,0 +1,140 @@
+"""Candidates: what could be done to an ecosystem, and looked at, to learn more of its free numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecosystem.core.arguments import spelled
+from ecosystem.core.check import brief, real_number, whole_number
+from ecosystem.core.words import listed
+from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.predicting import Predictor
+from ecosystem.scenario import Scenario
+from ecosystem.scenario.interventions import Intervention
+
+
+@spelled
+@dataclass(frozen=True)
+class Candidate:
+    """An experiment that could be made: another run of the scenario, with what is done and what is recorded in it.
+
+    Parameters
+    ----------
+    name: what it is called.
+    interventions: what happens in it, lists by round, ``{10: [Curate("hub", 0.6)]}``; added to those of the scenario.
+    rounds: how long it is; by default as the scenario.
+    measures: what is recorded; by default what was observed.
+    members: of whom; by default all of whom the measure was observed (of a new measure: all members).
+    at: after which rounds; by default after each, from 1 on.
+    noise: the standard deviation of a value's error, a number or one by measure; by default that of the observations of
+        the same measure and member, or of the same measure.
+    replicates: how many times it is run; errors of means shrink by the root of that.
+
+    Raises
+    ------
+    ValueError
+        If a name is empty, a number is no number, or an error not above 0.
+
+    >>> from ecosystem import Curate
+    >>> Candidate("step", interventions={10: [Curate("hub", 0.6)]}, rounds=20).name
+    'step'
+    """
+
+    name: str
+    interventions: Mapping[int, Sequence[Intervention]] = field(default_factory=dict)
+    rounds: int | None = None
+    measures: Sequence[str] | None = None
+    members: Sequence[str] | None = None
+    at: Sequence[int] | None = None
+    noise: Any = None
+    replicates: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"Candidate(name) is a text, got {brief(self.name)}")
+        whole_number(self.replicates, f"Candidate({self.name!r}, replicates)", 1)
+        if self.rounds is not None:
+            whole_number(self.rounds, f"Candidate({self.name!r}, rounds)", 1)
+        for size in self.noise.values() if isinstance(self.noise, dict) else [self.noise]:
+            if self.noise is not None and not 0 < real_number(size) < np.inf:
+                raise ValueError(f"Candidate({self.name!r}, noise) is a number above 0, got {brief(size)}")
+
+    def scenario(self, fitted: Scenario) -> Scenario:
+        """The scenario in which it is done.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If something cannot be done in it, as :meth:`Scenario.at`.
+        """
+        new = fitted if self.rounds is None else fitted.replace(rounds=self.rounds)
+        many = {round: list(new.interventions.get(round, [])) for round in {*new.interventions, *self.interventions}}
+        for round, more in self.interventions.items():
+            many[round] += [more] if isinstance(more, Intervention) else list(more)
+        try:
+            return new.replace(interventions=dict(sorted(many.items())))
+        except (KeyError, ValueError) as error:
+            raise type(error)(f"candidate {self.name!r}: {error.args[0]}") from error
+
+    def planned(self, fitted: Scenario, parameters: Parameters, observed: pd.DataFrame, own: Sequence[Any]) -> Plan:
+        """What it would show, as a function of the free numbers; ``observed`` are rows with their ``sd``."""
+        scenario = self.scenario(fitted)
+        wanted = self._wanted(scenario, observed)
+        free = Parameters(scenario.replace(samples=None), [*parameters.free, *parameters.remainder])
+        try:
+            return Plan(
+                Predictor(scenario, free, wanted, measures=own), self._errors(wanted, observed), np.arange(len(wanted))
+            )
+        except (KeyError, ValueError) as error:
+            raise type(error)(f"candidate {self.name!r}: {error.args[0]}") from error
+
+    def _wanted(self, scenario: Scenario, observed: pd.DataFrame) -> pd.DataFrame:
+        measures = list(dict.fromkeys(observed["measure"] if self.measures is None else self.measures))
+        rounds = range(1, scenario.rounds + 1) if self.at is None else self.at
+        rows = []
+        for measure in measures:
+            seen = list(dict.fromkeys(observed["member"][observed["measure"] == measure]))
+            members = self.members or seen or list(scenario.graph.nodes)
+            rows += [(member, round, measure) for round in rounds for member in members]
+        return pd.DataFrame(rows, columns=["member", "round", "measure"])
+
+    def _errors(self, wanted: pd.DataFrame, observed: pd.DataFrame) -> np.ndarray:
+        """Standard deviations ``[rows]`` of a mean over the replicates."""
+        known = observed.assign(square=observed["sd"] ** 2)
+        by_both = known.groupby(["measure", "member"])["square"].mean()
+        by_measure = known.groupby("measure")["square"].mean()
+        found = []
+        for member, measure in zip(wanted["member"], wanted["measure"], strict=True):
+            said = self.noise.get(measure) if isinstance(self.noise, dict) else self.noise
+            if said is not None:
+                found.append(float(said) ** 2)
+            elif measure in by_measure.index:
+                found.append(float(by_both.get((measure, member), by_measure[measure])))
+            else:
+                raise ValueError(
+                    f"candidate {self.name!r}: nobody knows the error of {measure!r}, which was not observed; known "
+                    f"are {listed(by_measure.index)}; give it noise={{{measure!r}: 0.1}}"
+                )
+        return np.sqrt(np.array(found) / self.replicates)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Rows that a run shows, as a function of the free numbers, and their errors ``sd [rows]``.
+
+    ``rows``: which of those of the predictor, where several observations are of one fact.
+    """
+
+    predictor: Predictor
+    sd: np.ndarray
+    rows: np.ndarray
+
+    def whitened(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions ``[..., rows]`` and their Jacobian ``[..., rows, P]``, in units of the errors."""
+        value, slope = self.predictor.jacobian(values)
+        return value[..., self.rows] / self.sd, slope[..., self.rows, :] / self.sd[:, None]

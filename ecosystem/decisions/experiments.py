@@ -1,0 +1,219 @@
+"""The next experiment: which of several candidates says most of a quantity that one wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from ecosystem.core.arguments import spelled
+from ecosystem.core.check import a_seed, brief, whole_number
+from ecosystem.core.streams import Stream
+from ecosystem.core.words import capital, joined, listed, number, percent
+from ecosystem.decisions.candidates import Candidate, Plan
+from ecosystem.decisions.fitted import Fit
+from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.quantities import Quantity, as_quantity
+from ecosystem.decisions.refits import refits
+
+_FLAT = 1e-9  # of the largest singular value: nothing is seen in such a direction
+_SMALL = 1e-3  # free numbers below are compared by this
+_MOVES = 1e-6  # of a gradient: what of it lies in flat directions and still is nothing
+_TIE = 1.05  # times the best: a standard deviation that is as good
+_SETTLED = 0.95  # of the fits must come to rest, or what they say is not what all would
+_AGREE = 0.999  # of simulated variances lie this near to the expected one, if that is right
+
+
+@dataclass(frozen=True, eq=False)
+class NextExperiment:
+    """Candidates ranked by what they would say of a target; made by :func:`next_experiment`.
+
+    ``table`` has a row for each candidate, the best first: the standard deviation of the target's estimate ``before``
+    and ``after`` (infinite: the observations do not tell it), and ``drop``, the share of the variance that goes (1 from
+    infinite to finite; NaN where it stays infinite). ``value`` is what the fit says of the target.
+    """
+
+    target: str
+    value: float
+    table: pd.DataFrame
+    quantity: Quantity = field(repr=False)
+    gradient: np.ndarray = field(repr=False)
+    fitted: np.ndarray = field(repr=False)
+    parameters: Parameters = field(repr=False)
+    seen: Plan = field(repr=False)
+    plans: dict[str, Plan] = field(repr=False)
+
+    @property
+    def best(self) -> str:
+        """The candidate that leaves the target least uncertain."""
+        return str(self.table["candidate"].iloc[0])
+
+    @property
+    def sentence(self) -> str:
+        """The best in words."""
+        row = self.table.iloc[0]
+        if not np.isfinite(row["after"]):
+            return f"none of the candidates tells {self.target}"
+        if row["before"] == 0:
+            return f"{self.target} depends on no free number: there is nothing to learn of it"
+        now = f"the standard deviation of {self.target} would be {number(row['after'])}"
+        if not np.isfinite(row["before"]):
+            return f"{row['candidate']} is best: {now}; what was observed does not tell it"
+        return (
+            f"{row['candidate']} is best: {now} and is {number(row['before'])} ({percent(row['drop'])} less variance)"
+        )
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """What to mind, a row each: verdict and a sentence.
+
+        *untold* (candidates after which the target is still not told), *tie* (the second is as good as the best),
+        *nothing* (the target depends on no free number).
+        """
+        after, said = self.table["after"].to_numpy(), []
+        if blind := self.table["candidate"][~np.isfinite(after)].tolist():
+            said.append(("untold", f"After {joined(blind)} {self.target} would still not be told."))
+        if not self.gradient.any():
+            said.append(("nothing", f"{capital(self.target)} depends on no free number: there is nothing to learn."))
+        elif len(after) > 1 and np.isfinite(after[1]) and after[1] < _TIE * after[0]:
+            second = self.table["candidate"].iloc[1]
+            said.append(
+                ("tie", f"{second} is as good as {self.best}: the standard deviations differ by less than 5 %.")
+            )
+        return pd.DataFrame(said, columns=["verdict", "sentence"])
+
+    def check(self, count: int = 200, seed: int = 0) -> pd.DataFrame:
+        """The ranking by simulation: at the fitted numbers, observe with new errors, and fit again.
+
+        For each candidate, observations of what was seen and of the candidate are made ``count`` times, with Gaussian
+        errors, and all free numbers are estimated from both. ``simulated`` is the standard deviation of the target over
+        these, ``low`` and ``high`` its 95 % interval, ``expected`` that of :attr:`table`, ``settled`` the share of fits
+        that came to rest, ``agrees`` whether nearly all did and the two differ by no more than chance (99.9 %). NaN
+        where the target would not be told: there is nothing to fit.
+
+        Raises
+        ------
+        ValueError
+            If ``count`` is no whole number from 10 on.
+        """
+        whole_number(count, "check(count)", 10)
+        a_seed(seed, "check(seed)")
+        rows = [self._checked(row.candidate, row.after, count, seed) for row in self.table.itertuples()]  # type: ignore[arg-type]
+        names = ["candidate", "expected", "simulated", "low", "high", "agrees", "settled"]
+        return pd.DataFrame(rows, columns=names)
+
+    def _checked(self, name: str, expected: float, count: int, seed: int) -> tuple[Any, ...]:
+        if not np.isfinite(expected):
+            return (name, expected, np.nan, np.nan, np.nan, False, np.nan)
+        free = self.parameters
+        rng = Stream.root([(seed, 0)])[0].at("check").at(name).numpy()
+        found, done = refits([self.seen, self.plans[name]], self.fitted, free.low, free.high, count, rng)
+        kept = found[done]
+        if len(kept) < 2:
+            return (name, expected, np.nan, np.nan, np.nan, False, float(done.mean()))
+        spread = float(np.std([self.quantity.at(free, row) for row in kept], ddof=1))
+        low, high = (spread * np.sqrt((len(kept) - 1) / chi2.ppf(p, len(kept) - 1)) for p in (0.975, 0.025))
+        tail = (1 - _AGREE) / 2
+        band = [expected * np.sqrt(chi2.ppf(p, len(kept) - 1) / (len(kept) - 1)) for p in (tail, 1 - tail)]
+        return (
+            name,
+            expected,
+            spread,
+            low,
+            high,
+            bool(band[0] <= spread <= band[1] and done.mean() >= _SETTLED),
+            float(done.mean()),
+        )
+
+    def __repr__(self) -> str:
+        return f"NextExperiment({self.sentence})"
+
+
+@spelled
+def next_experiment(
+    fit: Fit, candidates: Sequence[Candidate], target: Any, *, measures: Sequence[Any] = ()
+) -> NextExperiment:
+    """Rank experiments by how much less uncertain they would leave a quantity.
+
+    A candidate's rows are predicted at the fitted numbers ``p``, with their exact Jacobian; with those that were
+    observed they give the information ``F = Σ JᵀW J`` (``W``: one over the variances of errors). The variance of a
+    target ``q(p)`` is ``∇qᵀ F⁻¹ ∇q`` (delta method), infinite where ``∇q`` has a part in a direction of which ``F``
+    sees nothing. It holds near ``p``, for small errors; :meth:`NextExperiment.check` simulates it.
+
+    Parameters
+    ----------
+    fit: what is known now.
+    candidates: other runs that could be made (:class:`Candidate`).
+    target: the name of a free number (``"level(hub)"``), an influence ``"M[target,source]"``, or a function of a
+        scenario that returns a number, such as ``lambda s: stable_point(s).alignment["hub"]``. Gradients are exact of
+        free numbers, else by central differences of the fourth order.
+    measures: :class:`Exact` measures of your own that candidates record.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If there is no candidate or two have one name, something cannot be done or is not known in it, or the target is
+        no quantity of the scenario; by name.
+
+    >>> from ecosystem import Curate, Flow, Linear, Location, Member, Scenario, Shift, fit
+    >>> s = Scenario("loop", rounds=20)
+    >>> s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    >>> s.connect("a", "a", Flow(curated=0.3))
+    >>> found = fit(s, s.run(), ["level(a)", "strength(a)"], noise=0.05)
+    >>> again, step = Candidate("the same again"), Candidate("step the level", {10: [Curate("a", 0.6)]})
+    >>> next_experiment(found, [again, step], "level(a)").best
+    'step the level'
+    """
+    many = _checked_candidates(candidates)
+    free, at = fit.parameters, fit.values
+    quantity = as_quantity(target, free)
+    gradient, value = quantity.gradient(free, at), quantity.at(free, at)
+    seen = Plan(fit.predictor, fit.problem.sd, fit.problem.rows)
+    now = seen.whitened(at)[1]
+    plans = {one.name: one.planned(fit.scenario, free, fit.residuals, measures) for one in many}
+    before = spread(now, gradient, at)
+    after = {name: spread(np.concatenate([now, plan.whitened(at)[1]]), gradient, at) for name, plan in plans.items()}
+    rows = [(name, before, sd, _drop(before, sd)) for name, sd in sorted(after.items(), key=lambda pair: pair[1])]
+    table = pd.DataFrame(rows, columns=["candidate", "before", "after", "drop"])
+    return NextExperiment(quantity.name, value, table, quantity, gradient, at, free, seen, plans)
+
+
+def spread(slopes: np.ndarray, gradient: np.ndarray, values: np.ndarray) -> float:
+    """``√(∇qᵀ (JᵀJ)⁻¹ ∇q)`` of ``slopes J [rows, P]`` in units of errors; infinite if part of ``∇q`` is flat.
+
+    Free numbers are scaled by their sizes.
+
+    >>> spread(np.array([[1.0, 1.0]]), np.array([1.0, 1.0]), np.ones(2)).round(9)
+    np.float64(1.0)
+    >>> spread(np.array([[1.0, 1.0]]), np.array([1.0, 0.0]), np.ones(2))
+    inf
+    """
+    size = np.maximum(np.abs(values), _SMALL)
+    scaled, wanted = slopes * size, gradient * size
+    _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
+    singular = np.concatenate([singular, np.zeros(len(size) - len(singular))])
+    parts, flat = rows @ wanted, singular <= _FLAT * max(singular.max(), np.finfo(float).tiny)
+    if np.linalg.norm(parts[flat]) > _MOVES * np.linalg.norm(wanted):
+        return np.inf
+    return np.sqrt(np.sum((parts[~flat] / singular[~flat]) ** 2))
+
+
+def _drop(before: float, after: float) -> float:
+    if not np.isfinite(before):
+        return 1.0 if np.isfinite(after) else np.nan
+    return 1 - (after / before) ** 2 if before > 0 else 0.0
+
+
+def _checked_candidates(candidates: Any) -> list[Candidate]:
+    many = [candidates] if isinstance(candidates, Candidate) else list(candidates)
+    for one in many:
+        if not isinstance(one, Candidate):
+            raise TypeError(f'candidates are Candidate("name", ...), got {brief(one)}')
+    names = [one.name for one in many]
+    if not many or len(set(names)) < len(names):
+        raise ValueError(f"candidates need names of their own, at least one; got {listed(names) or 'none'}")
+    return many

@@ -1,0 +1,149 @@
+"""The next experiment: variances as the closed form has them, flat directions, and the ranking by simulation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecosystem import Candidate, Curate, Flow, Linear, Location, Member, Scenario, Shift, fit, never, next_experiment
+from ecosystem.decisions import Fit
+from ecosystem.decisions.experiments import spread
+
+NOISE = 0.05
+
+
+def loop(rounds: int = 20) -> Scenario:
+    """``θ' = λ(θ + a)``: the level and the strength of curation are both seen, weakly apart."""
+    s = Scenario("loop", rounds=rounds)
+    s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(curated=0.3))
+    return s
+
+
+def chain() -> Scenario:
+    """``b`` reads what users of ``b`` chose of the still ``a``: only ``λa`` is ever seen."""
+    s = Scenario("chain", rounds=10)
+    s.add("a", Member(Location([0.0]), schedule=never))
+    s.add("b", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "b", Flow(curated=0.3, chosen_by="consumer"))
+    return s
+
+
+@pytest.fixture(scope="module")
+def known() -> Fit:
+    return fit(loop(), loop().run(), ["level(a)", "strength(a)"], noise=NOISE)
+
+
+@pytest.fixture(scope="module")
+def flat() -> Fit:
+    return fit(chain(), chain().run(), ["level(b)", "strength(b)"], noise=NOISE)
+
+
+def by_hand(rounds: int, level: float = 0.3, strength: float = 1.0) -> np.ndarray:
+    """``dθ_t/d(λ, a)`` by ``θ_{t+1} = λ(θ_t + a)``, in units of the noise."""
+    theta, slope, rows = 0.0, np.zeros(2), []
+    for _ in range(rounds):
+        slope = level * slope + np.array([theta + strength, level])
+        theta = level * (theta + strength)
+        rows.append(slope)
+    return np.array(rows) / NOISE
+
+
+def test_variances_are_those_of_the_closed_form(known: Fit) -> None:
+    """``∇qᵀ (Σ JᵀJ)⁻¹ ∇q`` with derivatives by hand: the start is observed too, and moves with nothing."""
+    now = by_hand(20)
+    told = next_experiment(known, [Candidate("short", rounds=5), Candidate("twice", replicates=2)], "strength(a)")
+    table = told.table.set_index("candidate")
+    covariance = np.linalg.inv(now.T @ now)
+    assert table["before"].to_numpy() == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-6)
+    short = np.linalg.inv(now.T @ now + by_hand(5).T @ by_hand(5))
+    assert table.at["short", "after"] == pytest.approx(np.sqrt(short[1, 1]), rel=1e-6)
+    assert table.at["twice", "after"] == pytest.approx(np.sqrt(covariance[1, 1] / 3), rel=1e-6)
+    assert table.at["twice", "drop"] == pytest.approx(2 / 3, rel=1e-6)
+    assert told.best == "twice" and "66.7 % less variance" in told.sentence
+
+
+def test_an_influence_and_a_function_move_as_their_closed_forms(known: Fit) -> None:
+    """``M = dJ/dλ = a/(1−λ)²`` at ``θ* = λa/(1−λ)``; its gradient is ``(2a/(1−λ)³, 1/(1−λ)²)``."""
+    told = next_experiment(known, [Candidate("again")], "M[a,a]")
+    assert told.value == pytest.approx(1 / 0.7**2, rel=1e-9)
+    assert told.gradient == pytest.approx([2 / 0.7**3, 1 / 0.7**2], rel=1e-7)
+    square = next_experiment(known, [Candidate("again")], lambda s: s.curation("a") ** 2)
+    assert square.gradient == pytest.approx([0.6, 0.0], abs=1e-9)
+
+
+def test_of_what_is_flat_that_which_tells_it_is_best(flat: Fit) -> None:
+    """Only ``λa`` is seen: again it would not tell ``λ``, a step or recorded choices do, and rank by how well."""
+    step = Candidate("step", {5: [Curate("b", 0.6)]})
+    chosen = Candidate("choices", measures=["curated"], members=["b"], noise=0.1)
+    told = next_experiment(flat, [Candidate("again"), chosen, step], "level(b)")
+    assert np.isinf(told.table["before"]).all()
+    assert told.table["candidate"].tolist() == ["step", "choices", "again"]
+    assert told.table["drop"].tolist()[:2] == [1.0, 1.0] and np.isnan(told.table["drop"].iloc[2])
+    # choices are seen in ten rounds, each with an error of .1
+    assert told.table["after"].iloc[1] == pytest.approx(0.1 / np.sqrt(10), rel=1e-6)
+    assert told.verdicts["verdict"].tolist() == ["untold"] and "again" in told.verdicts["sentence"].iloc[0]
+    product = next_experiment(
+        flat, [Candidate("again")], lambda s: s.curation("b") * float(s.member("b").curator.vector)
+    )
+    assert product.table["drop"].iloc[0] == pytest.approx(0.5, rel=1e-6)
+    checked = told.check(20)
+    assert checked["agrees"].tolist() == [True, True, False] and np.isnan(checked["simulated"].iloc[2])
+
+
+def test_what_depends_on_nothing_is_known_already(known: Fit) -> None:
+    told = next_experiment(known, [Candidate("again")], lambda s: 3.0)
+    assert told.value == 3.0 and told.verdicts["verdict"].tolist() == ["nothing"]
+    assert "nothing to learn" in told.sentence
+
+
+def test_simulated_variances_are_as_expected(known: Fit) -> None:
+    """Standard deviations over 300 fits: within what chance does to them with 99.9 %."""
+    step = Candidate("step", {10: [Curate("a", 0.6)]})
+    told = next_experiment(known, [step, Candidate("ten more", replicates=10)], "level(a)")
+    checked = told.check(300)
+    assert checked["agrees"].all() and (checked["settled"] == 1).all()
+    assert (checked["low"] < checked["simulated"]).all() and (checked["simulated"] < checked["high"]).all()
+
+
+def test_a_spread_is_that_of_the_inverse() -> None:
+    rng = np.random.default_rng(0)
+    slopes, gradient = rng.normal(size=(9, 3)), rng.normal(size=3)
+    expected = np.sqrt(gradient @ np.linalg.inv(slopes.T @ slopes) @ gradient)
+    for values in (np.ones(3), np.array([1e-2, 5.0, 300.0])):
+        assert spread(slopes, gradient, values) == pytest.approx(expected, rel=1e-9)
+    assert spread(slopes[:2], gradient, np.ones(3)) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("candidates", "target", "words"),
+    [
+        ([], "level(a)", "candidates need names of their own, at least one; got none"),
+        ([Candidate("x"), Candidate("x")], "level(a)", "names of their own"),
+        ([Candidate("x")], "level(b)", r"no free number 'level\(b\)'; did you mean 'level\(a\)'"),
+        ([Candidate("x", measures=["mean[0]"])], "level(a)", "nobody knows the error of 'mean.0.'"),
+        ([Candidate("x", measures=["entropy"], noise=1.0)], "level(a)", "candidate 'x': there is no measure 'entropy'"),
+        ([Candidate("x", {30: [Curate("a", 0.5)]})], "level(a)", "candidate 'x': .*30"),
+        ([Candidate("x", at=[25])], "level(a)", "candidate 'x': .*rounds 0 to 20, and round .*25"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(known: Fit, candidates: list[Candidate], target: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        next_experiment(known, candidates, target)
+
+
+def test_members_that_there_are_none_of(known: Fit) -> None:
+    with pytest.raises(KeyError, match="'b'"):
+        next_experiment(known, [Candidate("x")], "M[b,a]")
+    with pytest.raises(KeyError, match="candidate 'x'"):
+        next_experiment(known, [Candidate("x", {3: [Curate("b", 0.5)]})], "level(a)")
+    with pytest.raises(TypeError, match="candidates are"):
+        next_experiment(known, ["step"], "level(a)")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("given", [{"noise": 0.0}, {"replicates": 0}, {"rounds": 0}, {"noise": {"alignment": "x"}}])
+def test_candidates_are_checked_when_they_are_made(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Candidate"):
+        Candidate("x", **given)
