@@ -21,6 +21,7 @@ from ecosystem.plots.study_sensitivity import sensitivity
 from ecosystem.plots.theme import theme
 from ecosystem.plots.together import welfare
 from ecosystem.plots.training import diets, draws
+from ecosystem.plots.usage import demand
 
 __all__ = [
     "NothingToDraw",
@@ -32,6 +33,7 @@ __all__ = [
     "compared",
     "curves",
     "degrees",
+    "demand",
     "diets",
     "draws",
     "heat_map",

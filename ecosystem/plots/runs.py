@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecosystem.plots import degree, lines, opinions, quality, samples, together, training
+from ecosystem.plots import degree, lines, opinions, quality, samples, together, training, usage
 from ecosystem.running.run import Run
 
 
@@ -56,6 +56,10 @@ class RunPlots(SamplePlots):
     def draws(self) -> Any:
         """See :func:`ecosystem.plots.draws`."""
         return training.draws(self._run.draws, self._run.members, self._run.failures)
+
+    def demand(self) -> Any:
+        """See :func:`ecosystem.plots.demand`."""
+        return usage.demand(self._run.demand, self._run.members, self._run.failures)
 
     def sources(self) -> Any:
         """See :func:`ecosystem.plots.sources`."""

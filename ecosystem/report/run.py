@@ -147,6 +147,7 @@ def _charts(run: Run, told: pd.DataFrame) -> list[Section]:
         ("choices", "What users’ choices change", charted("choices-chart", plot.choices, captions.choices(run))),
         ("sources", "What users think of training data", charted("sources-chart", plot.sources, captions.sources(run))),
         ("draws", "What was drawn to train on", charted("draws-chart", plot.draws)),
+        ("demand", "Who uses whom", charted("demand-chart", plot.demand)),
         ("change", "How much the models still move", charted("change-chart", plot.change, captions.CHANGE)),
         ("losses", "How training went", [*charted("losses-chart", plot.losses), *again.training(run)]),
     ]
