@@ -152,3 +152,46 @@ def test_ctrl_c_ends_after_the_blocks_under_way(file: Path, tmp_path: Path) -> N
     whole = Study.load(out).rounds
     assert whole["point"].nunique() == 16
     pd.testing.assert_frame_equal(done.rounds, whole[whole["point"].isin(done.rounds["point"])].reset_index(drop=True))
+
+
+SWEPT = '''
+"""A loop."""
+from ecosystem import Flow, Linear, Location, Member, Scenario, Study
+
+def scenario(share=0.5, start=1.0):
+    s = Scenario("loop", rounds=2)
+    s.add("a", Member(Location([start]), reward=Linear([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=share))
+    return s
+
+def study():
+    return Study.sobol("shares", scenario, {"share": (0.1, 0.9), "start": (-1.0, 1.0)}, points=8)
+'''
+
+
+def test_sensitivity_is_said_and_stands_on_the_page(tmp_path: Path, capsys) -> None:
+    file, out = tmp_path / "swept.py", tmp_path / "out"
+    file.write_text(SWEPT)
+    when = "alignment[a] > 0 and share > 0.1"
+    assert run("study", file, "--out", out, "--workers", 0, "--sensitivity", "--when", when) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    found = Study.load(out).sensitivity("alignment")
+    total = found.table.query("parameter == 'start' and index == 'total'")
+    assert f"{total['value'].item():.3f}" in said and found.sentence in said
+    assert f"{when} holds in " in said and "is exact at all points" in said
+    page = (out / "report.html").read_text()
+    assert "Which settings matter" in page and "alignment-indices" in page
+    assert run("study", out, "--sensitivity", "--no-report") == 0  # of what is there
+    again = " ".join(capsys.readouterr().out.split())
+    assert found.sentence in again and "points done" not in again
+
+
+def test_what_goes_with_sensitivity_is_said(file: Path, tmp_path: Path, capsys) -> None:
+    assert run("study", file) == 2
+    assert "where is the study to be kept? give --out FOLDER" in capsys.readouterr().err
+    assert study(file, tmp_path / "out", "--when", "share > 1") == 2
+    assert "--when goes with --sensitivity" in capsys.readouterr().err
+    assert run("study", tmp_path, "--sensitivity", "--out", tmp_path / "other") == 2
+    assert "leave out --out, --set and --grid" in capsys.readouterr().err
+    assert study(file, tmp_path / "out", "--sensitivity", "--of", "alignmen") == 2
+    assert "this study has no such numbers; there are alignment" in capsys.readouterr().err

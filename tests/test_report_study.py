@@ -21,6 +21,7 @@ from scipy.stats import t as student
 from synthetic_studies import HOSTILE, PLANE, SCATTERED, STUDIES, duo, made_up
 
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
+from ecosystem.core.words import number
 from ecosystem.report import assembly, render_study, study_tables, write_study
 from ecosystem.report import blocks as parts
 from ecosystem.study import Results, Study
@@ -566,3 +567,27 @@ def test_what_is_chosen_is_shown_whatever_it_is_called(tmp_path: Path) -> None:
         assert browser.run(shown) == [True, False]
     finally:
         browser.open.close()
+
+
+def test_a_design_made_for_it_has_a_section_on_what_matters(tmp_path: Path) -> None:
+    bounds = {"pull": (0.1, 0.9), "curation": (0.1, 0.6)}
+    study = Study.sobol("swept", free, bounds, points=8, seeds=3, measure=("rounds", "influence"))
+    results = study.run(tmp_path, workers=0)
+    page = render_study(results)
+    found = results.sensitivity("alignment")
+    drawn = rows(page, "alignment-sensitivity").query("kind == 'mean' and index == 'total'").set_index("parameter")
+    mean = found.table[found.table["index"] == "total"].groupby("parameter")["value"].mean()
+    assert drawn["value"].to_dict() == pytest.approx(mean.to_dict())
+    said = text(page)
+    assert "Which settings matter" in said and said.count("What moves alignment") <= 1  # not once more elsewhere
+    assert results.precision("alignment").sentence.partition(" (")[0] in said
+    row = found.table.query("name == 'b' and parameter == 'pull' and index == 'total'").iloc[0]
+    assert f"({number(row['low'], 1.0)} to {number(row['high'], 1.0)})" in said
+
+
+def test_a_grid_has_that_section_when_it_is_asked_for(tmp_path: Path) -> None:
+    grid = {"pull": [0.1, 0.3, 0.5, 0.7, 0.9], "curation": [0.1, 0.2, 0.4, 0.6], "samples": [None]}
+    results = Study("grid", duo, grid=grid, measure=("rounds", "influence")).run(tmp_path, workers=0)
+    assert "Which settings matter" not in text(render_study(results))
+    page = render_study(results, sensitivity=True)
+    assert "Which settings matter" in text(page) and len(rows(page, "alignment-sensitivity"))

@@ -48,8 +48,11 @@ def _check_page(page: Path) -> None:
         raise FileExistsError(f"{page} exists and is no report, so it is not overwritten; choose another file")
 
 
-def rewrite(folder: Path, path: Path) -> None:
-    """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both."""
+def rewrite(folder: Path, path: Path, sensitivity: bool = False) -> None:
+    """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both.
+
+    ``sensitivity``: of a study with a section about which settings matter.
+    """
     from ecosystem.core.locks import awaited
     from ecosystem.core.storage import found
     from ecosystem.influence.findings import Findings, saved_in
@@ -57,7 +60,7 @@ def rewrite(folder: Path, path: Path) -> None:
     from ecosystem.running.run import Run, is_run
 
     if any(os.path.lexists(folder / name) for name in ("study.json", "points.parquet", "tables")):
-        _write_study(folder, path)
+        _write_study(folder, path, sensitivity)
         return
 
     if has_rounds(folder) or is_held(folder):
@@ -73,11 +76,11 @@ def rewrite(folder: Path, path: Path) -> None:
     write(path, None if alone else Run.load(folder), findings)
 
 
-def _write_study(folder: Path, path: Path) -> None:
+def _write_study(folder: Path, path: Path, sensitivity: bool) -> None:
     from ecosystem.report import write_study
     from ecosystem.study import Study
 
-    write_study(Study.load(folder), path)
+    write_study(Study.load(folder), path, sensitivity)
     say(f"report in {path}")
 
 

@@ -13,6 +13,7 @@ from ecosystem.cli.given import Debug, Device
 from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
+from ecosystem.cli.settings import analyse
 from ecosystem.cli.terminal import cell, console, say, table
 from ecosystem.core.progress import metered
 
@@ -25,9 +26,15 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a 
 
 def study(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Python file with study(); with --grid its scenario() is swept.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Python file with study(); with --grid its scenario() is swept. With --sensitivity also a FOLDER.",
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the study is kept; again: go on with it.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the study is kept; again: go on with it.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Parameter of study() in FILE.")
     ] = None,
@@ -50,6 +57,13 @@ def study(
     forget: Annotated[
         bool, typer.Option("--forget", help="Take points out of FOLDER that are asked for no more.")
     ] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Say which settings matter, and how many seeds are enough.")
+    ] = False,
+    of: Annotated[str, typer.Option(metavar="MEASURE", help="With --sensitivity: of what.")] = "alignment",
+    when: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="With --sensitivity: boxes where it holds, 'M[a, b] < 0'.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
     device: Device = None,
     debug: Debug = False,
@@ -58,6 +72,16 @@ def study(
     with errors(debug):
         from ecosystem.study import Study
 
+        if when is not None and not sensitivity:
+            raise ValueError("--when goes with --sensitivity")
+        if sensitivity and file.is_dir():
+            _check_alone(out, settings, grid)
+            analyse(Study.load(file), of, when)
+            if report:
+                rewrite(file, file / "report.html", sensitivity=True)
+            return
+        if out is None:
+            raise ValueError("where is the study to be kept? give --out FOLDER")
         chosen, workers = _engine(engine, address, workers, gpus)
         asked = _asked(file, settings, grid, seeds, measure)
         asked = asked if device is None else asked.on(device)
@@ -80,8 +104,10 @@ def study(
         _sum_up(results)
         if (others := len(results.points) - len(asked.design)) > 0:
             typer.echo(f"{others} of them are not in this grid and stay: --forget takes them out")
+        if sensitivity:
+            analyse(results, of, when)
         if report:
-            rewrite(out, out / "report.html")
+            rewrite(out, out / "report.html", sensitivity)
         if not results.finished:
             raise typer.Exit(INTERRUPTED)
         if results.failed:
@@ -122,6 +148,11 @@ def failures(
         console().print(table(f"{results.name}: failures", columns, cells))
         for file in found["traceback"].dropna().unique() if traces else ():
             say(f"\n{traceback_of(results, file)}")
+
+
+def _check_alone(*given: object) -> None:
+    if any(option for option in given):
+        raise ValueError("of a study's folder --sensitivity reads what is there: leave out --out, --set and --grid")
 
 
 def _asked(

@@ -69,7 +69,7 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
         [means.assign(name="mean", kind="mean"), few[list(COLUMNS)].assign(kind="name")], ignore_index=True
     )
     data = embedded("sensitivity", shown.assign(what=shown["index"].map(WORDS)))
-    ends = [min(0.0, float(means["value"].min())), max(1.0, float(means["value"].max()))]
+    ends = [min(0.0, float(few["value"].min())), max(1.0, float(few["value"].max()))]
     title = "delta" if method == "delta" else "share of the variance over points"
     x = alt.X(
         "value:Q",

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ecosystem.core.words import shortened
-from ecosystem.report import assembly, study_charts, study_tables
+from ecosystem.report import assembly, study_charts, study_settings, study_tables
 from ecosystem.report.blocks import Code, Page, Section, Sentences, Words
 from ecosystem.report.glossary import EFFECTS, STUDY, glossary
 from ecosystem.report.tables import duration, pairs
@@ -25,22 +25,28 @@ from ecosystem.study.results import Results
 SEEDS = 12  # that are listed
 
 
-def write_study(results: Results, path: str | Path) -> Path:
-    """Write the report of a study, finished or not, as one HTML file; makes its folder; returns the path."""
-    return assembly.write(path, _page(results))
+def write_study(results: Results, path: str | Path, sensitivity: bool = False) -> Path:
+    """Write the report of a study, finished or not, as one HTML file; makes its folder; returns the path.
+
+    With ``sensitivity`` it has a section about which settings matter; where the design is made for it, always.
+    """
+    return assembly.write(path, _page(results, sensitivity))
 
 
-def render_study(results: Results) -> str:
+def render_study(results: Results, sensitivity: bool = False) -> str:
     """The report as HTML; everything that comes from the study is escaped."""
-    return assembly.render(_page(results))
+    return assembly.render(_page(results, sensitivity))
 
 
-def _page(results: Results) -> Page:
+def _page(results: Results, sensitivity: bool = False) -> Page:
     subject = Subject(results)
     found = effects.effects(subject)
+    sampled = sensitivity or results.facts.sampled is not None
+    settings = study_settings.settings(results, subject) if sampled else None
     sections = [
         _verdict(subject),
-        study_charts.alignment(results, subject),
+        settings,
+        study_charts.alignment(results, subject, shares=settings is None),
         None if found is None else _influence(results, subject, found),
         _stable(results, subject),
         study_charts.measures(results, subject),

@@ -25,8 +25,11 @@ ROWS = 1500  # of a map: what a page has room for several times
 OURS = ("baseline.", "influence.", "stable_point.", "members.", "flows.", "rounds.updated")  # told elsewhere
 
 
-def alignment(results: Results, subject: Subject) -> Section | None:
-    """Alignment over the parameters; maps also show how far it is from what members would be alone."""
+def alignment(results: Results, subject: Subject, shares: bool = True) -> Section | None:
+    """Alignment over the parameters; maps also show how far it is from what members would be alone.
+
+    ``shares``: also what each parameter explains, where no other section says it.
+    """
     found = subject.alignment
     if subject.final is None or found is None or not subject.sweep.swept:
         return None
@@ -34,7 +37,7 @@ def alignment(results: Results, subject: Subject) -> Section | None:
     drawn = {"gain": numbers(results, "gain")} if changed else {}
     drawn |= {"alignment": subject.final}
     blocks = over(results, subject, drawn, "alignment")
-    if len(subject.sweep.swept) > 1:
+    if shares and len(subject.sweep.swept) > 1:
         blocks.insert(0, chart("alignment-sensitivity", results.plot.sensitivity, subject.final))
     return Section("alignment", "Alignment over the parameters", blocks)
 

@@ -219,7 +219,8 @@ class Reader:
                 f"{self.text!r}: {error}{question}; its parameters are {listed(self.results.parameters)}"
             ) from None
         if whose is not None:
-            found = found.only([called_pair(*whose) if len(whose) == 2 else ", ".join(whose)])
+            pair = called_pair(*whose) if len(whose) == 2 else ""
+            found = found.only([pair if pair in found.names else ", ".join(whose)])
         return _Values(found.sample.mean, () if len(found.names) == 1 else tuple(found.names))
 
     def _dotted(self, node: ast.AST) -> str:

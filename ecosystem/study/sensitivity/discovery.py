@@ -116,7 +116,7 @@ def discover(
     condition: ``"alignment < 0"``, ``"M[theta, theta] < 0 and coupling > 0.5"``
         (:class:`~ecosystem.study.sensitivity.condition.Reader`); a series of yes and no by point, or a function of the
         results that returns one.
-    density: that a box should have at least.
+    density: that a box should have at least; where none has, the best one is given, and a note says so.
     boxes: how many at most.
     seed: of the tree's choice between equal splits.
 
@@ -164,6 +164,8 @@ def discover(
     )
     for note in notes:
         warn(f"{words}: {note}", RuntimeWarning)
+    if found and found[0].density < density:
+        notes.append(f"no box is as dense as {density:g}: this is the one with the best of both, density and coverage")
     return Discovery(words, method, found, count, hits, held, sweep.swept, notes)
 
 
