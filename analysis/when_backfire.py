@@ -8,12 +8,13 @@ and when phi's (it harms)?
 
 Curation backfires on theta in 27 % of the 1,792 networks, and its own level decides: it explains 57 % of the
 differences in the effect alone and 81 % with what it does together with others, above all with the push (7 % alone,
-36 % with others); the coupling, which the published experiment varies, 9 % with others. In a box, it backfires in 84 %
-of the networks with curation > .57 and push > 1.03, which are 85 % of all where it does. Harm to phi is rarer, 7 %, and
-another number decides it: the coupling, 66 % with others. It is harmed in 67 % of the networks with coupling > .81 and
-curation > .49, 83 % of all where it is; no box is as dense as 80 %. Real data of up to a fifth decide neither: 10 % with
-others at most. Intervals are wide with 256 base points, ± .21 and ± .28 on the strongest: that curation comes first for
-theta is clear, that coupling does for phi is likely (.38 to .94 against .11 to .60 for curation), other digits are not.
+36 % with others); the coupling, which the published experiment varies, 9 % with others. In a box, it backfires in 84
+% of the networks with curation > .57 and push > 1.03, which are 85 % of all where it does. Harm to phi is rarer, 7 %,
+and another number decides it: the coupling, 66 % with others. It is harmed in 67 % of the networks with coupling >
+.81 and curation > .49, 83 % of all where it is; no box is as dense as 80 %. Real data of up to a fifth decide little:
+10 % at most, with others. Intervals are wide with 256 base points, ± .21 and ± .28 on the strongest: that curation
+comes first for theta is clear, that coupling does for phi is likely (.38 to .94 against .11 to .60 for curation),
+other digits are not.
 
     .venv/bin/python analysis/when_backfire.py           # 1,792 networks, a quarter of an hour on two cores
 """
