@@ -273,8 +273,10 @@ def test_programs_are_the_same_component_for_component(n, seed, samples):
     assert [vars(c) for c in mine.components[::2]] == [vars(c) for c in theirs.components[::2]]
     assert [[j.place for j in many] for many in mine.judges] == [[j.place for j in many] for many in theirs.judges]
     assert (mine.direct == theirs.direct).all() and (mine.whole == theirs.whole).all()
-    for what in ("target", "group", "source", "producer", "delay", "treatment"):
+    for what in ("target", "group", "source", "producer", "delay"):
         assert np.array_equal(getattr(mine, what), getattr(theirs, what)), what
+    everything = np.arange(len(mine.target))
+    assert np.array_equal(mine.treated(everything), theirs.treated(everything))
     assert torch.equal(old.shares, new.shares) and old.audience.watched == new.audience.watched
     assert [digest(cohort.start) for cohort in programs[0].cohorts] == [digest(c.start) for c in programs[1].cohorts]
     assert [(c.names, list(c.ids)) for c in programs[0].cohorts] == [(c.names, c.ids) for c in programs[1].cohorts]

@@ -115,19 +115,22 @@ class BlockWiring:
         raw, curated = blocks.table.shares
         chosen, fed = np.flatnonzero(curated != 0), np.flatnonzero(real[:, 0] != NONE)
         flows = np.arange(len(source))
-        flow = np.concatenate([chosen, flows, np.full(len(fed), NONE)])
-        group = np.repeat([CURATED, RAW, REAL], [len(chosen), len(flows), len(fed)])
+        flow = np.concatenate([chosen, flows, np.full(len(fed), NONE)]).astype(np.int32)
+        kinds = np.array([CURATED, RAW, REAL], dtype=np.int8)
+        group = np.repeat(kinds, [len(chosen), len(flows), len(fed)])
         owner = np.concatenate([target[chosen], target, fed])
         producer = np.concatenate([source[chosen], source, np.full(len(fed), NONE)])
         order = np.lexsort((producer, group, owner))
         self.flow, self.group, self.target, self.producer = flow[order], group[order], owner[order], producer[order]
-        self.kind = np.where(self.flow == NONE, NONE, kind[self.flow] if len(kind) else NONE)
+        self.kind = np.where(self.flow == NONE, NONE, kind.astype(np.int32)[self.flow] if len(kind) else NONE)
         share = np.concatenate([curated[chosen], raw, np.zeros(len(fed))])
         self.shares = torch.from_numpy(np.ascontiguousarray(share[order])).reshape(-1, 1, 1)
-        place = np.zeros((len(blocks.names), 2), dtype=np.int64)
+        place = np.zeros((len(blocks.names), 2), dtype=np.int32)
         for c, cohort in enumerate(cohorts):
             place[cohort.ids, 0], place[cohort.ids, 1] = c, np.arange(len(cohort.ids))
-        self.source = np.where((self.group == REAL)[:, None], real[self.target], place[self.producer])
+        self.source = place[self.producer]
+        fed = self.group == REAL
+        self.source[fed] = real[self.target[fed]]
         sides = [b.one.chosen_by if isinstance(b.one.chosen_by, str) else "own" for b in blocks.table.flows]
         self.side = np.array(sides or [""], dtype=object)
 
@@ -148,7 +151,7 @@ class BlockWiring:
         """All that components say, with users and transforms registered as they come."""
         names, size = self.blocks.names, len(self.flow)
         choosing = np.flatnonzero(self.group == CURATED)
-        users, chooser = np.full((size, 2), NONE), np.full(size, NONE)
+        users, chooser = np.full((size, 2), NONE, dtype=np.int32), np.full(size, NONE, dtype=np.int32)
         side = self.side[self.kind[choosing]]
         of = np.where(side == "consumer", self.target[choosing], self.producer[choosing])
         chooser[choosing] = np.where(side == "own", NONE, of)
@@ -163,11 +166,12 @@ class BlockWiring:
         after[choosing] = side == "consumer"
         delays = np.array([block.one.delay for block in self.blocks.table.flows] or [0])
         is_flow = self.flow != NONE
-        transform = np.full((size, 2), NONE)
+        transform = np.broadcast_to(np.full((1, 2), NONE, dtype=np.int32), (size, 2))  # takes no memory
         for code, first in _as_they_come(self.kind[is_flow]):
             if (given := self.blocks.table.flows[code].one.transform) is not None:
                 i = np.flatnonzero(is_flow)[first]
                 where = f"the transform of flow {names[self.producer[i]]!r} → {names[self.target[i]]!r}"
+                transform = transform if transform.flags.writeable else transform.copy()
                 transform[self.kind == code] = transforms.add([given], where)
         return Columns(
             names=names,
@@ -179,7 +183,7 @@ class BlockWiring:
             chooser=chooser,
             after=after,
             transform=transform,
-            delay=np.where(is_flow, delays[self.kind], 0),
+            delay=np.where(is_flow, delays[self.kind], 0) if delays.any() else np.broadcast_to(delays[:1], size),
         )
 
     def direct(self) -> np.ndarray:

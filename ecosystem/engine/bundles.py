@@ -17,6 +17,8 @@ from ecosystem.engine.audience import NONE, Audience
 from ecosystem.engine.wiring import Wiring
 from ecosystem.transforms import CustomMap, LinearMap
 
+_TABLE = 1 << 12  # numbers of which a table is short anyway
+
 
 @dataclass
 class Bundle:
@@ -49,7 +51,7 @@ class Bundle:
             return self
         kind, rows = self.people
         stack = audience.stacks[kind]
-        return replace(self, stack=stack, users=stack.take(rows))
+        return replace(self, stack=stack, users=_whose(stack, rows))
 
     @cached_property
     def in_order(self) -> bool:
@@ -123,17 +125,17 @@ def bundles_of(
     """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort, ``transforms`` by kind."""
     if not len(components):
         return []
-    treatment, source, is_fresh = wiring.treatment[components], wiring.source[components], fresh[components]
-    keys = np.stack([source[:, 0], wiring.delay[components], treatment[:, 0], treatment[:, 2], treatment[:, 3]], axis=1)
-    distinct, which = _distinct(keys)
+    users, users_row, after, transform, transform_row = wiring.treated(components)
+    cohort_of, source = wiring.read(components)
+    is_fresh = fresh[components]
+    distinct, which = _distinct(cohort_of, wiring.delay[components], users, after, transform)
     bundles = []
-    for number, (cohort, delay, users_kind, after, transform_kind) in enumerate(distinct):
-        slot = np.flatnonzero(which.reshape(-1) == number)
+    for number, (cohort, delay, users_kind, after_it, transform_kind) in enumerate(distinct):
+        slot = np.flatnonzero(which == number)
         some, every = bool(is_fresh[slot].any()), bool(is_fresh[slot].all())
         # where both are read, the fresh rows stand behind the old ones
-        row = source[slot, 1] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
-        origins = np.stack([row, treatment[slot, 1], treatment[slot, 4]], axis=1)
-        unique, origin = _distinct(origins)
+        row = source[slot] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
+        unique, origin = _distinct(row, users_row[slot], transform_row[slot])
         rows = torch.from_numpy(np.ascontiguousarray(unique)).to(device)
         people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
         transform = transforms[transform_kind].take(rows[:, 2]) if transform_kind != NONE else None
@@ -141,11 +143,11 @@ def bundles_of(
             Bundle(
                 cohort=int(cohort),
                 delay=int(delay),
-                after=bool(after),
+                after=bool(after_it),
                 slot=slot,
                 owner=torch.from_numpy(owner[slot]).to(device),
                 component=torch.from_numpy(components[slot]).to(device),
-                origin=torch.from_numpy(origin.reshape(-1)).to(device),
+                origin=torch.from_numpy(origin).to(device),
                 source=rows[:, 0],
                 fresh=None if some and not every else every,
                 people=people,
@@ -155,18 +157,42 @@ def bundles_of(
     return bundles
 
 
-def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct rows ``[n, columns]`` of whole numbers, in lexical order, and which of them each row is.
+def _whose(stack: Users, rows: Tensor) -> Users:
+    """The users in some rows; where many look at what they all shift alike, once in memory for all of them."""
+    if len(rows) < _TABLE or stack.curator.shift() is None or not bool((rows == rows[0]).all()):
+        return stack.take(rows)
+    return stack.take(rows[:1]).map(lambda t: t.expand(len(rows), *t.shape[1:]))
 
-    What ``np.unique`` says along an axis, by one number for each row: far faster where there are many.
+
+def _distinct(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct rows of columns of whole numbers, ``[n, columns]`` in lexical order, and which each row is.
+
+    What ``np.unique`` says along an axis, by one number for each row, and by a table of these where that is short: of
+    millions of rows, in a tenth of the time and of the memory.
     """
-    low = rows.min(0)
-    sizes = (rows.max(0) - low + 1).tolist()
+    low = [int(column.min()) for column in columns]
+    sizes = [int(column.max()) - least + 1 for column, least in zip(columns, low, strict=True)]
     if math.prod(sizes) >= 2**63:
-        distinct, which = np.unique(rows, axis=0, return_inverse=True)
+        distinct, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
         return distinct, which.reshape(-1)
-    number = np.zeros(len(rows), dtype=np.int64)
-    for column, size in enumerate(sizes):
-        number = number * size + (rows[:, column] - low[column])
-    _, first, which = np.unique(number, return_index=True, return_inverse=True)
-    return rows[first], which.reshape(-1)
+    number = np.zeros(len(columns[0]), dtype=np.int64)
+    for column, least, size in zip(columns, low, sizes, strict=True):
+        if size > 1:
+            number *= size
+            number += column
+            number -= least
+    present, which = _numbered(number, math.prod(sizes))
+    rows = [part + least for part, least in zip(np.unravel_index(present, sizes), low, strict=True)]
+    return np.stack(rows, axis=1), which
+
+
+def _numbered(number: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ones of numbers below ``size``, ascending, and which of them each is."""
+    if size > max(_TABLE, len(number)):
+        present, which = np.unique(number, return_inverse=True)
+        return present, which.reshape(-1)
+    known = np.zeros(size, dtype=bool)
+    known[number] = True
+    place = np.cumsum(known)
+    place -= 1
+    return np.flatnonzero(known), place[number]

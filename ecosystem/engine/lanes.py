@@ -132,9 +132,10 @@ def _lanes(program: Program, width: int, wiring: Wiring, shares: Tensor, wide: t
     def lane(place: np.ndarray, apart: np.ndarray) -> np.ndarray:
         return np.where(apart, place * width + replicate, place)
 
-    producer, source, treatment = wiring.producer[component], wiring.source[component], wiring.treatment[component]
+    producer, source = wiring.producer[component], wiring.source[component]
+    kind, row, after, *transform = wiring.treated(component)
     is_wide = (*wide, False)  # the last: nobody chooses, whose kind is −1
-    users = np.stack([treatment[:, 0], lane(treatment[:, 1], np.array(is_wide)[treatment[:, 0]])], 1)
+    users = np.stack([kind, lane(row, np.array(is_wide)[kind])], 1)
     columns = Columns(
         names=program.names,
         target=target,
@@ -143,8 +144,8 @@ def _lanes(program: Program, width: int, wiring: Wiring, shares: Tensor, wide: t
         producer=lane(producer, producer != NONE),
         users=users,
         chooser=np.full(len(target), NONE),
-        after=treatment[:, 2],
-        transform=treatment[:, 3:],
+        after=after,
+        transform=np.stack(transform, 1),
         delay=wiring.delay[component],
     )
     direct, whole = wiring.direct.repeat(width), wiring.whole.repeat(width)

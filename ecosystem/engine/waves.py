@@ -33,23 +33,42 @@ class Task:
     components: np.ndarray  # ids, those of one member together
     first: np.ndarray  # where each member's components begin in ``components``; one longer than ``rows``
     owner: np.ndarray  # of each component, its row in the task
-    producer: np.ndarray  # of each component, a member or NONE for real data
-    flow: np.ndarray  # which components are parts of one flow: equal numbers
-    source: Tensor  # of each component, the row in what its bundle reads
+    producers: np.ndarray  # of all components there are
     curated: np.ndarray  # whether each component is
     whole: bool  # whether training sets are drawn in one piece
+    device: torch.device  # where it computes
     bundles: list[Bundle]
     memo: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def producer(self) -> np.ndarray:
+        """Of each component, a member or NONE for real data."""
+        return self.producers[self.components]
+
+    @cached_property
+    def flow(self) -> np.ndarray:
+        """Which components are parts of one flow: equal numbers."""
+        least = int(self.producer.min(initial=0))
+        keys = self.owner * (int(self.producer.max(initial=0)) - least + 1) + self.producer - least
+        return np.unique(keys, return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def source(self) -> Tensor:
+        """Of each component, the row in what its bundle reads."""
+        source = torch.empty(len(self.components), dtype=torch.int64, device=self.device)
+        for bundle in self.bundles:
+            source[bundle.slots] = bundle.source[bundle.origin]
+        return source
+
+    @cached_property
     def index(self) -> Tensor:
         """Its rows in the cohort, where it computes."""
-        return torch.from_numpy(self.rows).to(self.source.device)
+        return torch.from_numpy(self.rows).to(self.device)
 
     @cached_property
     def places(self) -> Tensor:
         """Its members in the scenario, where it computes."""
-        return torch.from_numpy(self.members).to(self.source.device)
+        return torch.from_numpy(self.members).to(self.device)
 
     def bind(self, audience: Audience) -> Task:
         """Let the users of now choose."""
@@ -64,7 +83,7 @@ class Task:
     @cached_property
     def bundle(self) -> Tensor:
         """The bundle of each component."""
-        out = torch.empty_like(self.source)
+        out = torch.empty(len(self.components), dtype=torch.int64, device=self.device)
         for number, bundle in enumerate(self.bundles):
             out[bundle.slots] = number
         return out
@@ -78,7 +97,7 @@ class Task:
     @cached_property
     def origin(self) -> Tensor:
         """The origin of each component within its bundle."""
-        out = torch.empty_like(self.source)
+        out = torch.empty(len(self.components), dtype=torch.int64, device=self.device)
         for bundle in self.bundles:
             out[bundle.slots] = bundle.origin
         return out
@@ -150,14 +169,7 @@ def make_tasks(
     keep = live[components]
     components, owner = components[keep], owner[keep]
     first = np.searchsorted(owner, np.arange(len(rows) + 1))
-    producer = wiring.producer[components]
     bundles = bundles_of(wiring, parts.transforms, components, owner, fresh, parts.sizes, parts.device)
-    _, flow = np.unique(owner * (len(wiring.names) + 1) + producer + 1, return_inverse=True)
-    source = torch.empty(len(components), dtype=torch.int64, device=parts.device)
-    for bundle in bundles:
-        source[bundle.slots] = bundle.source[bundle.origin]
     curated = wiring.group[components] == CURATED
     whole = bool(wiring.whole[members].any())
-    return [
-        Task(c, rows, members, components, first, owner, producer, flow.reshape(-1), source, curated, whole, bundles)
-    ]
+    return [Task(c, rows, members, components, first, owner, wiring.producer, curated, whole, parts.device, bundles)]

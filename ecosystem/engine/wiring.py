@@ -84,10 +84,10 @@ class Columns(Sequence[Component]):
             delay=int(self.delay[index]),
         )
 
-    @cached_property
-    def treatment(self) -> np.ndarray:
-        """See :class:`Wiring`."""
-        return np.concatenate([self.users, self.after[:, None], self.transform], axis=1).astype(np.int64)
+
+def _both(pairs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Some of ``pairs [n, 2]``, as two columns."""
+    return pairs[:, 0][rows], pairs[:, 1][rows]
 
 
 def _pair(values: np.ndarray) -> Place:
@@ -155,11 +155,20 @@ class Wiring:
             return self.components.delay
         return np.array([c.delay for c in self.components], dtype=np.int64)
 
-    @cached_property
-    def treatment(self) -> np.ndarray:
-        """Users kind, users row, after, transform kind, transform row."""
+    def treated(self, components: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What happens to some components on the way: users kind, users row, after, transform kind, transform row."""
         if isinstance(self.components, Columns):
-            return self.components.treatment
+            users, transform = self.components.users, self.components.transform
+            after = self.components.after[components]
+            return *_both(users, components), after.astype(np.int64), *_both(transform, components)
+        return tuple(self._treatment[components].T)
+
+    def read(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cohort and row that some components read."""
+        return _both(self.source, components)
+
+    @cached_property
+    def _treatment(self) -> np.ndarray:
         parts = [(*c.users, c.after, *c.transform) for c in self.components]
         return np.array(parts, dtype=np.int64).reshape(-1, 5)
 

@@ -14,20 +14,21 @@ from scipy import sparse
 from torch import Tensor
 
 from ecosystem.core.memory import budget
-from ecosystem.influence import krylov
+from ecosystem.influence import krylov, slow
 from ecosystem.influence.certificate import Certificate
 from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed
 from ecosystem.influence.spectra import arnoldi, radius_of, radius_of_sparse
 from ecosystem.influence.terms import Terms
 
 WIDEST = 64  # right-hand sides solved together
+_HELD = 8  # vectors that each of them holds where they are solved by a series
 _PERRON = 100_000  # members up to which bounds of the radius are closed to the last digits
 
 
 class Alike:
     """``B`` as such terms; right-hand sides go through GMRES as many at a time as the memory's budget has room for."""
 
-    way = "by GMRES on shares times blocks"
+    way, certified = "by GMRES on shares times blocks", True
 
     def __init__(self, terms: Terms, accuracy: float) -> None:
         self.terms, self.accuracy = terms, accuracy
@@ -48,13 +49,24 @@ class Alike:
         members = self.terms.terms[0].weights.shape[0]
         wide = rhs.unflatten(-1, (members, -1)).transpose(0, 1).reshape(members, -1)  # [members, numbers]
         pushed = wide.any(1).nonzero().squeeze(-1)
-        few = len(pushed) < wide.shape[1]
-        apart = torch.zeros(len(pushed), members, dtype=rhs.dtype) if few else wide.T.contiguous()
-        if few:
-            apart[torch.arange(len(pushed)), pushed] = 1.0
-        x, worst = self._solved(partial(self.terms.between, transposed=transposed), apart, transposed)
-        x = x.T @ wide[pushed] if few else x.T
-        return x.unflatten(-1, (len(rhs), -1)).transpose(0, 1).reshape(len(rhs), -1), worst
+        between, worst = partial(self.terms.between, transposed=transposed), 0.0
+        out, many = torch.zeros_like(wide), len(pushed) < wide.shape[1]
+        count = len(pushed) if many else wide.shape[1]
+        apart = self._slow if count >= slow.MANY else None
+        together = self.columns if apart is None else max(self.columns, min(WIDEST, self._room // (_HELD * members)))
+        for part in torch.arange(count).split(together):
+            if many:  # each member that is pushed alone
+                rows = rhs.new_zeros(len(part), members)
+                rows[torch.arange(len(part)), pushed[part]] = 1.0
+            else:
+                rows = wide[:, part].T.contiguous()
+            x, left = self._solved(between, rows, transposed, apart)
+            worst = max(worst, left)
+            if many:
+                out += x.T @ wide[pushed[part]]
+            else:
+                out[:, part] = x.T
+        return out.unflatten(-1, (len(rhs), -1)).transpose(0, 1).reshape(len(rhs), -1), worst
 
     def slack(self) -> float:
         return 1.0 if self.certificate.bound < 1 - 1e-6 else probed(self, self.terms.size)
@@ -94,10 +106,22 @@ class Alike:
             return Factors.of(self.terms.terms[0].weights)
         return Factors.of(self.written) if self.terms.size <= _PERRON else None
 
-    def _solved(self, product: krylov.Operator, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
+    @cached_property
+    def _slow(self) -> slow.Slow | None:
+        """What all members agree on, and what else between them fades slowly."""
+        between = partial(self.terms.between, transposed=False)
+        return slow.Slow.of(between, self.terms.terms[0].weights.shape[0], slow.FEW)
+
+    def _solved(
+        self, product: krylov.Operator, rhs: Tensor, transposed: bool, apart: slow.Slow | None = None
+    ) -> tuple[Tensor, float]:
         """``x − product(x) = rhs``, some rows at a time, and the worst residual."""
         if not len(rhs):
             return rhs, 0.0
+        if apart is not None:
+            series = slow.solve(apart, product, rhs, transposed, self.accuracy, torch.float32)
+            if bool((series.residual <= self.accuracy).all()):
+                return series.x, float(series.residual.max())
         cheap = self.terms.copies and is_thin(self.terms.terms[0].weights)
         direct = directly(lambda: self._factors, transposed)
         found = [

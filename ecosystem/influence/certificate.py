@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +13,32 @@ from torch import Tensor
 from ecosystem.influence import krylov
 
 _VECTORS = 20  # of GMRES, for the weights
+
+
+class Bound(Protocol):
+    """What says how far off a solution can be, by what is left of it at each member, ``gap [nodes]``."""
+
+    def error(self, gap: Tensor) -> float:
+        """The most that ``‖x_i − x*_i‖₂`` of a member can be."""
+        ...
+
+    def against(self, gap: Tensor) -> float:
+        """The most that ``yᵀ b`` of a solution of ``y − Bᵀy = g`` can be off by, if no ``‖b_i‖₂`` is above 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """``norm ≥ ‖(I − B)⁻¹‖₂``, of a matrix that is factorised: then an error is at most ``norm · ‖b − x + Bx‖₂``."""
+
+    norm: float
+
+    def error(self, gap: Tensor) -> float:
+        return self.norm * float(gap.norm())
+
+    def against(self, gap: Tensor) -> float:
+        """By ``|gapᵀ (I − B)⁻¹ b| ≤ ‖gap‖₂ norm ‖b‖₂``, where ``‖b‖₂ ≤ √nodes``."""
+        return self.norm * float(gap.norm()) * len(gap) ** 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.round import Round
 from ecosystem.engine.state import Memory, State
 from ecosystem.engine.step import play
-from ecosystem.engine.waves import Plan, Task, compile_plan
+from ecosystem.engine.waves import Plan, Task
 from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.arising import Like, Part, arise, check_like, chosen_from, curated_like, own_shares
 from ecosystem.influence.layout import Layout
@@ -178,14 +178,14 @@ class Dynamics:
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:
         """The waves of any round, ``ranks [members]``, ``due [members]``."""
-        live = torch.from_numpy(self.live).double().reshape(-1, 1, 1)  # also where curation would arise
+        live = torch.from_numpy(self.live).reshape(-1, 1, 1)  # also where curation would arise
         return self._wired.plan(self._wired.first.changed(shares=live), ranks, due)
 
     @cached_property
     def plan(self) -> Plan:
         """Who reads what from whom when all retrain at once."""
         ranks = np.zeros(len(self.names), dtype=np.int64)
-        return compile_plan(self._wired.parts, self.wiring, ranks, self.moves, self.live)
+        return self.compiled(ranks, torch.from_numpy(self.moves))
 
     def tasks(self, now: Round) -> list[Task]:
         """The tasks of a round in which all retrain at once, with the users of that round."""

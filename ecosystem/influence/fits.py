@@ -16,6 +16,8 @@ from ecosystem.generators import ClosedForm
 from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.layout import with_vector
 
+_AT_ONCE = 1 << 16  # members that are looked at together
+
 
 @dataclass
 class Fit:
@@ -49,6 +51,9 @@ class Fit:
     @cached_property
     def incomplete(self) -> bool:
         """Whether the fit starts from the old parameters and keeps something of them."""
+        rows = len(self.statistic)
+        if rows > _AT_ONCE:
+            return any(self.of(some).incomplete for some in torch.arange(rows).split(_AT_ONCE))
         vector = self.stack.vector()
         direction = torch.linspace(0.5, 1.5, vector.shape[-1], dtype=vector.dtype).expand_as(vector).contiguous()
         return bool(derivative(self.refitted, vector, direction)[1].any())

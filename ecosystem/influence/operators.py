@@ -17,13 +17,14 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from ecosystem.core.memory import budget
-from ecosystem.influence import krylov
-from ecosystem.influence.certificate import Certificate
+from ecosystem.influence import krylov, slow
+from ecosystem.influence.certificate import Bound, Certificate, Inverse
 from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed, solved
 from ecosystem.influence.jacobian import Jacobian, Map
 from ecosystem.influence.parts import Parts, diagonal
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense, radius_of_sparse
 
+Norms = Callable[[], sparse.csr_array]  # those of the blocks between members, [members, members]
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
 WIDEST = 64  # right-hand sides solved together
 _WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
@@ -34,9 +35,10 @@ class Operator(Protocol):
 
     way: str  # in words
     scratch: int  # bytes that it holds, about
+    certified: bool  # whether it looks for a certificate
 
     @property
-    def certificate(self) -> Certificate | None:
+    def certificate(self) -> Bound | None:
         """A norm of members in which ``B`` may be seen to shrink; None where that is not looked for."""
         ...
 
@@ -70,7 +72,7 @@ class Operator(Protocol):
 class Dense:
     """A matrix ``[size, size]``, factorised once."""
 
-    way, certificate = "by a matrix written out and factorised", None
+    way, certified = "by a matrix written out and factorised", True
 
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
@@ -100,6 +102,16 @@ class Dense:
         norm = float(self._gap.abs().sum(0).max())
         return norm * float(lapack.dgecon(lu.numpy(), norm)[0])
 
+    @property
+    def certificate(self) -> Bound | None:
+        return self._inverse
+
+    @cached_property
+    def _inverse(self) -> Inverse | None:
+        inverse = torch.linalg.lu_solve(*self._factors[:2], torch.eye(len(self.matrix), dtype=self.matrix.dtype))
+        norm = float(torch.linalg.matrix_norm(inverse))  # Frobenius': no smaller than the 2-norm
+        return Inverse(norm) if np.isfinite(norm) else None
+
     def radius(self) -> float:
         return radius_of_dense(self.matrix)
 
@@ -116,10 +128,10 @@ class Dense:
 class Sparse:
     """SciPy's compressed rows; batches of right-hand sides go through GMRES in as many threads as torch has."""
 
-    way, certificate = "by GMRES on a sparse matrix", None
+    way, certified = "by GMRES on a sparse matrix", True
 
-    def __init__(self, matrix: sparse.csr_array, accuracy: float) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: sparse.csr_array, accuracy: float, norms: Norms | None = None) -> None:
+        self.matrix, self._norms = matrix, norms
         self.accuracy = accuracy
         self.threads = torch.get_num_threads()
         basis = min(_BASIS, budget() // (16 * self.threads))
@@ -138,6 +150,10 @@ class Sparse:
         direct = directly(lambda: self._factors, transposed)
 
         def one(part: Tensor) -> krylov.Solution:
+            if apart is not None:
+                found = slow.solve(apart, product, part, transposed, self.accuracy, torch.float32)
+                if bool((found.residual <= self.accuracy).all()):
+                    return found
             return krylov.solve_surely(
                 product,
                 part,
@@ -148,14 +164,27 @@ class Sparse:
             )
 
         self._as(transposed, torch.float32)  # made before threads ask for it
+        apart = self._slow if len(rhs) >= slow.MANY else None
         parts = rhs.split(self.columns)
         with ThreadPoolExecutor(self.threads) as pool:
             solutions = list(pool.map(one, parts))
         return torch.cat([s.x for s in solutions]), max(float(s.residual.max()) for s in solutions)
 
+    @property
+    def certificate(self) -> Bound | None:
+        return self._shrinks
+
+    @cached_property
+    def _shrinks(self) -> Certificate | None:
+        return None if self._norms is None else Certificate.of(self._norms())
+
     @cached_property
     def _factors(self) -> Factors | None:
         return Factors.of(self.matrix)
+
+    @cached_property
+    def _slow(self) -> slow.Slow | None:
+        return slow.Slow.of(lambda v: self.times(v, False), self.matrix.shape[0])
 
     def slack(self) -> float:
         sums = abs(self.matrix).sum(1)
@@ -189,7 +218,8 @@ class Sparse:
 class Products:
     """Nothing but the map: each product goes through what one run of it has recorded."""
 
-    way, certificate = "by GMRES on products with the map (whose own memory is besides)", None
+    way, certified = "by GMRES on products with the map (whose own memory is besides)", False
+    certificate = None
 
     def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts) -> None:
         self.accuracy = accuracy

@@ -6,6 +6,7 @@ import warnings
 from functools import cached_property
 
 import torch
+from scipy import sparse
 from torch import Tensor
 
 from ecosystem.core.memory import budget
@@ -54,10 +55,15 @@ class Resolvent:
         if small and not self.dynamics.layout.minds:  # blocks are those of flows
             matrix = self.blocks.sparse()
             self._check(torch.isfinite(torch.from_numpy(matrix.sum(1))))
-            return Sparse(matrix, self.accuracy)
+            return Sparse(matrix, self.accuracy, self.norms_of_members)
         parts = parts_of_members(self.dynamics).of(self.dynamics.layout.owners())
         columns = columns_that_fit(function, self.point, max(1, min(WIDEST, columns)))
         return Products(function, self.point, columns, self.accuracy, parts)
+
+    def norms_of_members(self) -> sparse.csr_array:
+        """``‖B_ij‖₂`` between members that move, in their order in the vector."""
+        moving = self.dynamics.layout.owners().unique_consecutive().numpy()
+        return sparse.csr_array(self.blocks.norms()[moving][:, moving])
 
     @cached_property
     def slack(self) -> float:

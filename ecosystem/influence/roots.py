@@ -52,9 +52,8 @@ def residual(dynamics: Dynamics, vector: Tensor) -> float:
     if not bool(torch.isfinite(vector).all()):
         return float("inf")
     point = vector.unsqueeze(0)
-    worst = float(
-        ((dynamics.retrained(point, differentiable=False) - point).abs() / (1 + dynamics.layout.largest(point))).max()
-    )
+    gap = dynamics.retrained(point, differentiable=False).sub_(point).abs_()  # in place: it may be gigabytes
+    worst = float(gap.div_(dynamics.layout.largest(point).add_(1)).max())
     stacks = dynamics.layout.unpack(vector.unsqueeze(0))
     inside = all(
         bool(cast(ClosedForm, stacks[block.cohort]).take(block.rows).admissible().all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ecosystem.influence.resolvent import Resolvent
@@ -36,7 +37,8 @@ class Account:
     """Solves with a resolvent and keeps the worst that is left."""
 
     def __init__(self, resolvent: Resolvent) -> None:
-        self.resolvent, self._off = resolvent, 0.0
+        self.resolvent = resolvent
+        self._gaps: dict[bool, Tensor] = {}  # the worst 2-norm of what is left at each member, by direction
 
     def forward(self, b: Tensor) -> Tensor:
         """``(I − B)⁻¹ b``, ``[columns, size]``."""
@@ -48,17 +50,23 @@ class Account:
 
     def told(self, steepest: float) -> Solved:
         """What is known; ``steepest`` is the longest of what solutions were multiplied by: gradients, or pushes."""
-        operator = self.resolvent.operator
-        return Solved(operator.way, operator.scratch, self.resolvent.worst, self._off * steepest)
+        operator, off = self.resolvent.operator, 0.0
+        for transposed, gap in self._gaps.items():
+            certificate = operator.certificate if self.resolvent.continuum is None else None
+            if certificate is None:
+                off = math.inf
+            else:
+                off = max(off, certificate.against(gap) if transposed else certificate.error(gap))
+        return Solved(operator.way, operator.scratch, self.resolvent.worst, off * steepest)
 
     def _noted(self, rhs: Tensor, x: Tensor, transposed: bool) -> Tensor:
-        certificate = self.resolvent.operator.certificate
-        if certificate is None:
-            self._off = math.inf
-        else:
-            limit = certificate.against if transposed else certificate.error
-            left = rhs - x + self.resolvent.operator.times(x, transposed)
-            self._off = max([self._off, *map(limit, self._by_member(left))])
+        if not self.resolvent.operator.certified:
+            self._gaps[transposed] = rhs.new_full((1,), math.inf)
+            return x
+        left = self.resolvent.operator.times(x, transposed).add_(rhs).sub_(x)  # in place: it may be gigabytes
+        worst = self._by_member(left).amax(0)
+        known = self._gaps.get(transposed)
+        self._gaps[transposed] = worst if known is None else torch.maximum(known, worst)
         return x
 
     def _by_member(self, rows: Tensor) -> Tensor:

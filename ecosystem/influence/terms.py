@@ -94,6 +94,8 @@ class Terms:
     @property
     def norms(self) -> sparse.csr_array:
         """A bound of ``‖B_ij‖₂`` for each pair of members in their order in the vector (theirs, of one term)."""
+        if self.copies:
+            return abs(self.terms[0].weights)
         starts = np.flatnonzero(np.diff(self.places.numpy(), prepend=-1))
         total = sparse.csr_array((len(starts), len(starts)))
         for term in self.terms:
@@ -163,16 +165,16 @@ def terms_of(flows: LinearFlows) -> Terms | None:
 def _fits_alike(fit: Fit) -> tuple[Tensor, Tensor | None] | None:
     """``F`` and what is kept of old parameters (None: nothing), where all members of a task have the same."""
     one, numbers, width = fit.of(torch.tensor([0])), fit.statistic.shape[-1], fit.stack.vector().shape[-1]
-    nothing = fit.statistic.new_zeros(len(fit.statistic), width)
-    for probe in _probes(numbers):
-        moved = fit.answer(probe.expand(len(nothing), -1), nothing)
-        if not _one(moved, one.matrix[0] @ probe):
+    inert = fit.incomplete
+    for rows in torch.arange(len(fit.statistic)).split(max(1, _SENT // max(numbers, width))):
+        some = fit.of(rows)
+        still, nothing = (fit.statistic.new_zeros(len(rows), size) for size in (numbers, width))
+        same = [_one(some.answer(p.expand_as(still), nothing), one.matrix[0] @ p) for p in _probes(numbers)]
+        if inert:
+            same += [_one(some.answer(still, p.expand_as(nothing)), one.inertia[0] @ p) for p in _probes(width)]
+        if not all(same):
             return None
-    if not fit.incomplete:
-        return one.matrix[0], None
-    still = fit.statistic.new_zeros(len(nothing), numbers)
-    same = all(_one(fit.answer(still, p.expand(len(nothing), -1)), one.inertia[0] @ p) for p in _probes(width))
-    return (one.matrix[0], one.inertia[0]) if same else None
+    return one.matrix[0], one.inertia[0] if inert else None
 
 
 def _sent_alike(flows: LinearFlows, fit: Fit, bundle: Bundle) -> Tensor | None:

@@ -15,6 +15,7 @@ _EXPLODED = 1e12
 _SETTLED = 1e-4  # relative change of a round that a solver can be left to finish
 _MANY, _NEARING = 1 << 22, 1e-2  # numbers beyond which it is left to finish from here
 _REMEMBERED = 1 << 24  # numbers of past states kept to recognise a cycle
+_AT_ONCE = 1 << 20  # numbers that are looked at together
 _PERIODS = 32
 _SHRINKING = 4  # rounds (hyper-periods) in a row in which steps must have become smaller
 
@@ -131,7 +132,8 @@ def onwards(rounds: Rounds, begin: Tensor, played: int, most: int) -> Iterator[T
 
 def _relative(change: Tensor, vector: Tensor) -> Tensor:
     """The largest change of a number relative to ``1 + |number|``, by column."""
-    return (change.abs() / (1 + vector.abs())).amax(-1)
+    parts = zip(change.split(_AT_ONCE, -1), vector.split(_AT_ONCE, -1), strict=True)
+    return torch.stack([(c.abs() / (1 + v.abs())).amax(-1) for c, v in parts]).amax(0)
 
 
 def _fading(changes: list[Tensor], settled: float) -> Tensor:
