@@ -14,7 +14,7 @@ from ecosystem import Categorical, Flow, Member, Scenario
 from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory
 from ecosystem.curation import BestOf, Curator, Luce, TopFraction
 from ecosystem.curation.luce import normal_luce
-from ecosystem.influence import influence, krylov, stable_point
+from ecosystem.influence import influence, krylov, needs, stable_point
 from ecosystem.rewards import Tabular
 from tests.benchmarks.curated import apart
 
@@ -169,3 +169,13 @@ def test_nothing_is_factorised_where_iterations_have_come_to_the_end() -> None:
         found = krylov.solve_surely(lambda v: v @ b.T, rhs, 1e-10, direct, cheap=cheap)
         assert float(found.residual.max()) <= 1e-10
     assert not asked
+
+
+def test_what_an_analysis_needs_is_said_before_by_sizes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = symbols(Luce(2), members=5)
+    found = needs(scenario, sources=["m0", "m1"])
+    assert (found.members, found.numbers, found.shares, found.pairs) == (5, 5 * SYMBOLS, 2 * 15 + 5, 10)
+    assert found.fits and "10 effects: about" in str(found)
+    assert needs(scenario).bytes > found.bytes > 8 * found.numbers
+    monkeypatch.setattr("ecosystem.influence.room.free_memory", lambda: 10)
+    assert not found.fits

@@ -113,7 +113,7 @@ def test_a_matrix_that_no_memory_holds_is_refused_at_once(monkeypatch: pytest.Mo
     scenario = network(1500, 1)
     for where in ("core.memory", "influence.asked"):
         monkeypatch.setattr(f"ecosystem.{where}.free_memory", lambda: 10**6)
-    with pytest.raises(ValueError, match=r"of 1,500 sources on 1,500 targets needs about 0\.072 GB .*name some"):
+    with pytest.raises(ValueError, match=r"of 1,500 sources on 1,500 targets needs about 0\.0736 GB .*name some"):
         influence(scenario)
 
 

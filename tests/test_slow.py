@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import solvers
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Scenario, Shift
 from ecosystem.influence import influence, slow, stable_point
 from ecosystem.influence.jacobian import DENSE, dense
@@ -88,3 +90,13 @@ def test_of_a_small_network_the_error_of_its_factors_is_known() -> None:
     s.connect("a", "a", Flow(raw=0.3, curated=0.2))
     found = influence(s)
     assert abs(found.matrix.at["a", "a"] - 2.5) <= found.solved.error + 1e-15 < 1e-12
+
+
+@pytest.mark.parametrize("kind", ["random", "scale-free", "ring"])
+def test_all_ways_that_are_compared_come_to_one_answer(kind: str) -> None:
+    """A way that is fast and wrong would win; the ring's many slow modes are no case for a series."""
+    matrix = solvers.network(kind, 70)
+    sides = torch.from_numpy(np.random.default_rng(1).normal(size=(5, matrix.shape[0])))
+    exact = torch.from_numpy(np.linalg.solve(np.eye(matrix.shape[0]) - matrix.toarray(), sides.numpy().T).T)
+    for way in solvers.WAYS.values():
+        assert torch.allclose(way(matrix, sides), exact, rtol=0, atol=1e-8)

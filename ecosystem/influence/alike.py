@@ -21,7 +21,7 @@ from ecosystem.influence.spectra import arnoldi, radius_of, radius_of_sparse
 from ecosystem.influence.terms import Terms
 
 WIDEST = 64  # right-hand sides solved together
-_HELD = 8  # vectors that each of them holds where they are solved by a series
+_HELD = 16  # vectors that each of them holds where they are solved by a series, at most
 _PERRON = 100_000  # members up to which bounds of the radius are closed to the last digits
 
 

@@ -9,9 +9,8 @@ from ecosystem.core.memory import affordable, free_memory
 from ecosystem.core.words import listed
 from ecosystem.influence.goals import Goal
 from ecosystem.influence.numbers import Numbers
+from ecosystem.influence.room import PAIR, sizes_of
 from ecosystem.scenario import Scenario
-
-_PAIR = 32  # bytes that each pair of a source and a target takes while the matrix is solved for
 
 
 def check_room(
@@ -20,10 +19,10 @@ def check_room(
     """Refuse a matrix that the memory has no room for, before anything is worked out."""
     rows = len(scenario.names if targets is None else targets)
     columns = len(numbers.candidates(scenario) if sources is None else sources)
-    if _PAIR * rows * columns > free_memory():  # unless most of them cannot be moved
+    if PAIR * rows * columns > free_memory():  # unless most of them cannot be moved
         columns = len(movable(scenario, numbers, sources)[0])
     affordable(
-        _PAIR // 8 * rows * columns,
+        sizes_of(scenario, rows * columns).bytes // 8,
         f"the influence of {columns:,} sources on {rows:,} targets",
         "name some: influence(scenario, sources=[...], targets=[...])",
     )

@@ -73,7 +73,9 @@ def newton(dynamics: Dynamics, vector: Tensor) -> tuple[Tensor, Resolvent | None
         try:
             free = resolvent.continuum
             step = resolvent.operator.solve(gap, transposed=False) if free is None else free.within(gap)
-            candidate = vector + step[0][0]
+            del gap  # of a million members each of these is 200 MB
+            candidate = step[0][0].add_(vector)
+            del step
         except (ValueError, RuntimeError):  # no derivative there, or a singular one: no step to take
             break
         now = residual(dynamics, candidate)

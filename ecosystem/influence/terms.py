@@ -158,6 +158,7 @@ def terms_of(flows: LinearFlows) -> Terms | None:
             place = int(layout.place[theirs[0]])
             weights = _matrix(layout, own, place, share, rows[some.owner.numpy()], layout.rows_of(theirs))
             found.setdefault((own, place), []).append((weights, refit @ sent))
+    flows.__dict__.pop("fits", None)  # copies of all members; made anew where they are asked for again
     terms = [term for (own, place), many in found.items() for term in _joined(flows, own, place, many)]
     return Terms(terms, layout.owners()) if terms else None
 
