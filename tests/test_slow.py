@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from analysis import solvers
 from ecosystem import Flow, Linear, LinearMap, Location, Member, Scenario, Shift
 from ecosystem.influence import influence, slow, stable_point
+from ecosystem.influence.factors import is_narrow
 from ecosystem.influence.jacobian import DENSE, dense
+from ecosystem.influence.operators import Sparse
 
 MEMBERS, WIDTH = 160, 8
 
@@ -100,3 +102,15 @@ def test_all_ways_that_are_compared_come_to_one_answer(kind: str) -> None:
     exact = torch.from_numpy(np.linalg.solve(np.eye(matrix.shape[0]) - matrix.toarray(), sides.numpy().T).T)
     for way in solvers.WAYS.values():
         assert torch.allclose(way(matrix, sides), exact, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("kind", "narrow"), [("random", False), ("ring", True)])
+def test_whole_batches_are_solved_by_factors_where_these_hardly_fill(kind: str, narrow: bool) -> None:
+    matrix = solvers.network(kind, 130)
+    assert is_narrow(matrix) is narrow
+    sides = torch.from_numpy(np.random.default_rng(2).normal(size=(20, matrix.shape[0])))
+    for transposed in (False, True):
+        whole = np.eye(matrix.shape[0]) - (matrix.T if transposed else matrix).toarray()
+        exact = torch.from_numpy(np.linalg.solve(whole, sides.numpy().T).T)
+        x, residual = Sparse(matrix, 1e-10).solve(sides, transposed)
+        assert torch.allclose(x, exact, rtol=0, atol=1e-8) and residual <= 1e-10

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from ecosystem.influence import krylov
 _SOLVED = 1e-7  # relative residual of a system that is solved
 _FACTORISED = 12_000  # numbers beyond which factors might fill the memory
 _LONG, _THIN = 100_000, 4  # the same of a matrix with so few numbers a row
+_FILLS = 6  # times the numbers of a matrix that its band may have where its factors are the cheapest way
 
 
 class Solver(Protocol):
@@ -78,6 +80,19 @@ def directly(factors: Callable[[], Factors | None], transposed: bool) -> Callabl
         return None if made is None else made(b, transposed)
 
     return direct
+
+
+def is_narrow(matrix: sparse.csr_array) -> bool:
+    """Whether factors hardly fill: members who read those nearby, on a ring, in a grid of few columns.
+
+    By the band of an order that puts together who reads each other (Cuthill and McKee 1969).
+    """
+    if not matrix.nnz or matrix.shape[0] > _LONG:
+        return False
+    place = np.empty(matrix.shape[0], dtype=np.int64)
+    place[csgraph.reverse_cuthill_mckee(sparse.csr_matrix(matrix), symmetric_mode=False)] = np.arange(len(place))
+    rows = np.repeat(place, np.diff(matrix.indptr))
+    return 2 * int(np.abs(rows - place[matrix.indices]).max()) * len(place) <= _FILLS * matrix.nnz
 
 
 def is_thin(matrix: sparse.csr_array) -> bool:

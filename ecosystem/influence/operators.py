@@ -19,7 +19,7 @@ from torch import Tensor
 from ecosystem.core.memory import budget
 from ecosystem.influence import krylov, slow
 from ecosystem.influence.certificate import Bound, Certificate, Inverse
-from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_thin, probed, solved
+from ecosystem.influence.factors import Deflated, Factors, Solver, directly, is_narrow, is_thin, probed, solved
 from ecosystem.influence.jacobian import Jacobian, Map
 from ecosystem.influence.parts import Parts, diagonal
 from ecosystem.influence.spectra import radius_by_products, radius_of_dense, radius_of_sparse
@@ -147,6 +147,12 @@ class Sparse:
         def product(v: Tensor) -> Tensor:
             return self.times(v, transposed)
 
+        if len(rhs) >= slow.MANY and self._narrow is not None:
+            x = self._narrow(rhs, transposed)
+            left = (rhs - x + product(x)).norm(dim=-1) / rhs.norm(dim=-1).clamp(min=1e-300)
+            if float(left.max()) <= self.accuracy:
+                return x, float(left.max())
+
         direct = directly(lambda: self._factors, transposed)
 
         def one(part: Tensor) -> krylov.Solution:
@@ -181,6 +187,14 @@ class Sparse:
     @cached_property
     def _factors(self) -> Factors | None:
         return Factors.of(self.matrix)
+
+    @cached_property
+    def _narrow(self) -> Factors | None:
+        """Factors where they are the cheapest way."""
+        try:
+            return Factors(self.matrix, None, None) if is_narrow(self.matrix) else None
+        except (RuntimeError, MemoryError):  # singular
+            return None
 
     @cached_property
     def _slow(self) -> slow.Slow | None:

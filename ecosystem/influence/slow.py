@@ -53,10 +53,11 @@ class Slow:
         upper, turn, kept = linalg.schur(small, sort=lambda re, im: re * re + im * im >= _SLOW**2)
         if kept == vectors:
             return None
-        slow = cls(
-            torch.from_numpy(np.ascontiguousarray(basis @ turn[:, :kept])),
-            torch.from_numpy(np.linalg.inv(np.eye(kept) - upper[:kept, :kept]) - np.eye(kept)),
-        )
+        try:
+            more = np.linalg.inv(np.eye(kept) - upper[:kept, :kept]) - np.eye(kept)
+        except np.linalg.LinAlgError:  # an eigenvalue 1: others see to it
+            return None
+        slow = cls(torch.from_numpy(np.ascontiguousarray(basis @ turn[:, :kept])), torch.from_numpy(more))
         return slow if slow._rate(product, start) <= _PAYS else None
 
     def eased(self, v: Tensor, transposed: bool) -> Tensor:
