@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -404,6 +405,8 @@ def nurse() -> None:
     """What runs in the nursery: orders come as lines of JSON, and answers go."""
     for name in SCENARIOS:  # all is imported and pretrained before the first child is born
         ecosystem(name)
+    with tempfile.TemporaryDirectory() as folder:
+        finished(ecosystem("deciding", 2), Checkpoints(Path(folder, "saved"))).save(Path(folder, "run"))
     print('"ready"', flush=True)
     for line in sys.stdin:
         order = json.loads(line)

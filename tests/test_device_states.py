@@ -15,7 +15,7 @@ NEW = {  # states of their own: weights of users, shelves, slots of groups, tabl
     "demand of samples": market.scenario(temperature=1.0, loyal=True, samples=20, spread=0.5, rounds=3),
     "archive": commons.scenario(rounds=5),
     "archive of samples": commons.scenario(rounds=3, samples=40),
-    "quota": fairness.scenario(rounds=3, quota=0.2, samples=30),
+    "quota": fairness.scenario(rounds=2, quota=0.2, samples=10),
     "text and image": text_image.scenario(rounds=3, samples=30),
 }
 

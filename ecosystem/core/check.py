@@ -169,6 +169,23 @@ def spreads(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in zip(shape[::-1], whole[::-1], strict=False))
 
 
+def several(value: Any, what: str) -> tuple[Any, ...]:
+    """The values of a sequence; TypeError where it is none."""
+    try:
+        return tuple(value)
+    except Exception:
+        raise TypeError(f"{what}, got {brief(value)}") from None
+
+
+def a_shape(value: Any, whose: str) -> tuple[int, ...]:
+    """The value, which must be the shape of one sample; ValueError else."""
+    if not isinstance(value, tuple) or not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in value):
+        raise ValueError(
+            f"the event_shape of {whose} is a tuple of whole numbers, the shape of one sample, got {brief(value)}"
+        )
+    return value
+
+
 def a_name(value: Any, where: str) -> str:
     """The value, which must be a string: nodes of other kinds are named by their ``str``; TypeError else."""
     if not isinstance(value, str):

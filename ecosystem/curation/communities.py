@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecosystem.core.check import brief, real_number
+from ecosystem.core.check import brief, real_number, several, users_code
 from ecosystem.curation.base import Curator
 from ecosystem.curation.crowd import Crowd
 from ecosystem.rewards import Reward, WeightedSum, as_reward
@@ -51,8 +51,9 @@ class Community(Crowd):
         groups: Sequence[Any],
         shares: Mapping[Any, float] | None = None,
     ) -> None:
-        who = tuple(str(group) for group in groups)
-        many = [as_reward(taste) for taste in tastes]
+        with users_code("the str() of a group of a Community", passing=(TypeError,)):
+            who = tuple(str(group) for group in several(groups, "Community(groups) are one for each taste"))
+        many = [as_reward(taste) for taste in several(tastes, "Community(tastes) are rewards, one for each user")]
         if len(who) != len(many) or not many:
             raise ValueError(f"a Community needs a group for each taste, at least one, got {len(many)} and {len(who)}")
         weights = None if shares is None else _weights(who, shares)

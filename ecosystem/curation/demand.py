@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief, one_number, whole_number
+from ecosystem.core.check import a_name, brief, one_number, several, whole_number
 from ecosystem.core.check import numbers as as_numbers
 from ecosystem.core.claims import Claims
 from ecosystem.core.stacking import Stackable
@@ -168,6 +168,9 @@ class Intake(Lever):
 
     node: str
 
+    def __post_init__(self) -> None:
+        a_name(self.node, "Intake(node)")
+
     def weigh(self, part: Part, who: str, among: Sequence[str]) -> str | None:
         return part.source if part.target == self.node and part.source in among else None
 
@@ -229,12 +232,13 @@ class Demand(Stackable):
         start: Any = None,
         judged: int = 256,
     ) -> None:
-        names = (among,) if isinstance(among, str) else tuple(among)
-        if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"Demand(among) are the names of members, each once, got {brief(among)}")
+        what = "Demand(among) are the names of members, each once"
+        names = (among,) if isinstance(among, str) else several(among, what)
+        if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"{what}, got {brief(among)}")
         if not isinstance(choice, Switching):
             raise TypeError(f"Demand(choice) is a way to switch such as Softmax(0.1), got {brief(choice)}")
-        levers = (sets,) if isinstance(sets, Lever) else tuple(sets)
+        levers = (sets,) if isinstance(sets, Lever) else several(sets, "Demand(sets) are levers such as Writing()")
         wrong = [lever for lever in levers if not isinstance(lever, Lever)]
         if wrong or not levers:
             raise TypeError(f"Demand(sets) are levers such as Writing(), got {brief(wrong[0] if wrong else sets)}")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import as_tensor, brief
+from ecosystem.core.check import a_shape, as_tensor, brief
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw, Normal, pick
 from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import TrainingSet
@@ -70,6 +70,7 @@ class Archive(ClosedForm):
         for name, model in models.items():
             if not isinstance(name, str) or not isinstance(model, GenerativeModel):
                 raise TypeError(f"Archive(shelves): {brief(name)} must be a name, of a generator, got {brief(model)}")
+            a_shape(getattr(model, "event_shape", None), f"the generator of the shelf {name!r}")
         if asked := [name for name, model in models.items() if model.input_shape is not None]:
             raise ValueError(
                 f"an Archive keeps samples without inputs, and {asked[0]!r} answers some; let it keep the answers: a "

@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 from torch import Tensor
 
-from ecosystem.core.check import a_name, brief, whole_number
+from ecosystem.core.check import a_name, a_shape, brief, whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.words import listed
@@ -88,12 +88,7 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
         raise TypeError(f"member {name!r} must be a Member(generator, ...), got {brief(member)}")
     if not hasattr(member.generator, "event_shape"):
         raise ValueError(f"the generator of {name!r} has no event_shape; set it to the shape of one sample")
-    event = member.generator.event_shape
-    if not isinstance(event, tuple) or not all(isinstance(d, int) and not isinstance(d, bool) and d > 0 for d in event):
-        raise ValueError(
-            f"the event_shape of the generator of {name!r} is a tuple of whole numbers, the shape of one sample, got "
-            f"{brief(event)}"
-        )
+    event = a_shape(member.generator.event_shape, f"the generator of {name!r}")
     for what, model in (("generator", member.generator), ("real data", member.real)):
         if isinstance(model, ClosedForm) and model.PARAMETERS and model.batch_shape:
             raise ValueError(

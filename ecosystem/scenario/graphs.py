@@ -10,7 +10,7 @@ from typing import Any
 import networkx as nx
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import brief, real_number
+from ecosystem.core.check import brief, function, real_number, users_code
 from ecosystem.scenario.descriptions import Flow
 
 Weight = str | Callable[[Any, Any, dict[str, Any]], float] | None
@@ -53,6 +53,10 @@ def shares_of(
     [0.45, 0.45]
     """
     check_graph(graph, "shares_of", merge)
+    if weight is not None and not callable(weight) and not isinstance(weight, str):
+        raise TypeError(
+            f"weight is the name of an edge attribute, or a function of (u, v, attributes), got {brief(weight)}"
+        )
     if weight is None and any("weight" in attributes for _, _, attributes in graph.edges(data=True)):
         raise ValueError(
             "edges have an attribute 'weight', and nobody said what they weigh: weight=\"weight\" takes it, "
@@ -62,7 +66,9 @@ def shares_of(
     for u, v, attributes in graph.edges(data=True):
         parallel.setdefault((u, v), []).append(_weight(u, v, attributes, weight))
     rule = (lambda weights: weights[0]) if merge is None else merge
-    weights = {ends: _checked(rule(many), ends, "merge") for ends, many in parallel.items()}
+    with users_code("the function merge"):
+        merged = {ends: rule(many) for ends, many in parallel.items()}
+    weights = {ends: _checked(value, ends, "merge") for ends, value in merged.items()}
     whole: dict[Hashable, float] = {}
     for (u, v), value in weights.items():
         whole[v] = _checked(whole.get(v, 0.0) + value, (u, v), "the sum with those before it")
@@ -115,7 +121,7 @@ def edges_of(
         ends = [(u, v) for u, v in graph.edges()]
     else:
         ends = list(shares_of(graph, real=real, weight=weight, merge=merge).edges(data="share"))
-    make = _raw if flow is None else flow
+    make = _raw if flow is None else function(flow, "from_graph(flow) is a function of two nodes that makes a Flow")
     for given in ends:
         yield given[0], given[1], partial(make, *given)
 
@@ -137,7 +143,9 @@ def _weight(u: Any, v: Any, attributes: dict[str, Any], weight: Weight) -> float
     if weight is None:
         return 1.0
     if callable(weight):
-        return _checked(weight(u, v, attributes), (u, v), "weight")
+        with users_code("the function weight"):
+            value = weight(u, v, attributes)
+        return _checked(value, (u, v), "weight")
     if weight not in attributes:
         raise ValueError(f"the edge {u!r} → {v!r} has no attribute {weight!r}; give all edges a weight")
     return _checked(attributes[weight], (u, v), "weight")
@@ -152,7 +160,8 @@ def _checked(value: Any, ends: tuple[Any, Any], what: str) -> float:
 
 
 def _real(real: Any, node: Any) -> float:
-    value = real(node) if callable(real) else real
+    with users_code("the function real"):
+        value = real(node) if callable(real) else real
     if not 0 <= (number := real_number(value)) <= 1:
         raise ValueError(f"real is a share between 0 and 1, or a function of the node; got {brief(value)} at {node!r}")
     return float(number)

@@ -67,6 +67,7 @@ class Provenance:
 
     def on(self, scenario: Scenario, name: str) -> Scenario:
         """A copy of a scenario in which a member's data come through the filter."""
+        checks.check_known(name, scenario.graph, "Provenance")
         flows, volume = scenario.incoming(name, dormant=True), self.volume(scenario, name)
         self._check(scenario, name, flows)
         kept = {

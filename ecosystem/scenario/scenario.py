@@ -9,7 +9,7 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import a_seed, switch, whole_number
+from ecosystem.core.check import a_seed, function, switch, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
@@ -108,9 +108,12 @@ class Scenario(Built):
         >>> s.describe()["flows"][["source", "target", "raw"]].values.tolist()
         [['0', '2', 0.5], ['1', '2', 0.25]]
         """
+        function(member, "from_graph(member) is a function of a node that makes its Member")
         asked = list(graphs.edges_of(digraph, flow, real, weight, merge))
         label = graphs.named(digraph)
-        self = cls(name or digraph.name or "graph", rounds=rounds, samples=samples, ordering=ordering)
+        self = cls(
+            (digraph.name or "graph") if name is None else name, rounds=rounds, samples=samples, ordering=ordering
+        )
         for node in digraph:
             self.add(label[node], member(node))
             self._graph.nodes[label[node]]["label"] = node

@@ -17,7 +17,7 @@ from types import FrameType
 import torch._dynamo  # noqa: F401  # imported by torch when it is first needed: cut short, it would stay half there
 
 import ecosystem
-from tests.fuzzing.scenarios import play
+from tests.fuzzing.playing import play
 
 PACKAGE = Path(ecosystem.__file__).parent
 PATIENCE = 10.0  # seconds of the processor that one small scenario may take: a busy machine makes nobody slow
@@ -70,14 +70,14 @@ def outcome(number: int, seconds: float = PATIENCE) -> Outcome:
             " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in where[::-1]),
         )
     except Exception as error:
-        kind, text = _refused(error)
+        kind, text = refusal(error)
     return Outcome(number, kind, text, time.process_time() - begin)
 
 
 def _ended(run: ecosystem.Run) -> tuple[str, str]:
     """A run: whether a number that is none has a failure that says so."""
     failed = {(f.seed, f.replicate) for f in run.failures.itertuples()}
-    judged = set(run.members.loc[run.members["reward"] != "none", "member"])
+    judged = set(run.members.loc[~run.members["reward"].str.startswith("none"), "member"])
     rounds = run.rounds[run.rounds["member"].isin(judged)]
     for row in rounds[~rounds["alignment"].map(math.isfinite)].itertuples():
         if (row.seed, row.replicate) not in failed:
@@ -90,7 +90,7 @@ def _ended(run: ecosystem.Run) -> tuple[str, str]:
     return ("failed", run.failures["error"].iloc[0]) if failed else ("ran", "")
 
 
-def _refused(error: Exception) -> tuple[str, str]:
+def refusal(error: Exception) -> tuple[str, str]:
     """An error: whether the library says it itself, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
