@@ -86,6 +86,8 @@ def find(
 
 def _starts(dynamics: Dynamics, count: int) -> Tensor:
     """Starting vectors ``[count, size]``: the scenario's own first, then scattered ones (the same in every call)."""
+    if count == 1:
+        return dynamics.start
     vectors = [dynamics.start[0]]
     for number in range(1, count):
         stacks = dynamics.layout.unpack(dynamics.start)
