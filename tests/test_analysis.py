@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import backfire_map, edges, figure3, figure3_levels, orderings, propagation
+from analysis import backfire_map, controls, edges, figure3, figure3_levels, orderings, propagation
+from ecosystem import Record
 from ecosystem.influence import lyapunov
 from scenarios import pair
+from scenarios.controls import scenario as scenario_of_controls
 
 ROOT = Path(pair.__file__).parent.parent
 
@@ -117,3 +119,37 @@ def test_levels_of_curation_are_played_and_expected(tmp_path: Path) -> None:
     assert ((table["alignment"] - table["expected"]).abs() < 2.5 * half).all() and half.max() < 0.3
     assert (table["expected"] < table["exact"]).all()  # a quadratic reward counts chance as a loss
     assert drawn(tmp_path / "figure3_levels.png") and len(pd.read_csv(tmp_path / "figure3_levels.csv")) == 6
+
+
+def test_controls_keep_or_lose_the_sign(tmp_path: Path) -> None:
+    """Exact effects against differences of long runs; users who drift forget whether they agreed."""
+    table, cases = controls.main(["--agreements", "2", "--rounds", "60", "--out", str(tmp_path)])
+    effects = table.set_index(["control", "agreement"])
+    for agreement in (-0.9, 0.9):
+        ends = []
+        for level in (0.3 - 1e-4, 0.3 + 1e-4):
+            run = scenario_of_controls(curation=level, agreement=agreement, rounds=300).run(record=Record(last=1))
+            ends.append(run.rounds.set_index("member")["alignment"])
+        slope = (ends[1] - ends[0]) / 2e-4
+        assert effects.at[("none", agreement), "self"] == pytest.approx(slope["theta"], abs=1e-6)
+        assert effects.at[("none", agreement), "cross"] == pytest.approx(slope["phi"], abs=1e-6)
+    for control in ("none", "alternating", "filtered"):
+        assert effects.at[(control, -0.9), "cross"] < 0 < effects.at[(control, 0.9), "cross"]
+    drifting = effects.xs("drifting")
+    assert (
+        drifting["cross"].iloc[0] == pytest.approx(drifting["cross"].iloc[1], abs=1e-6)
+        and (drifting["cross"] > 0).all()
+    )
+    assert (cases["theta: phi"] * cases["agreement"] > 0).all() and (cases["both: mean"] > cases["theta: mean"]).all()
+    assert drawn(tmp_path / "controls.png") and len(pd.read_csv(tmp_path / "controls_who.csv")) == 2
+
+
+def test_users_who_take_turns_swing_and_do_not_fade() -> None:
+    values = (
+        scenario_of_controls("alternating", rounds=120)
+        .run()
+        .rounds.pivot(index="round", columns="member", values="alignment")
+    )
+    swing = values.diff().abs()
+    assert swing.iloc[-1].to_numpy() == pytest.approx(swing.iloc[-21].to_numpy(), abs=1e-7)
+    assert (swing.iloc[-1] > 0.05).all() and values.iloc[-1].to_numpy() == pytest.approx(values.iloc[-3].to_numpy())
