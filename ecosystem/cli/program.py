@@ -10,6 +10,7 @@ import typer
 
 from ecosystem.cli import gallery
 from ecosystem.cli.compare import compare
+from ecosystem.cli.decide import decide
 from ecosystem.cli.describe import describe
 from ecosystem.cli.errors import complain
 from ecosystem.cli.explore import explore
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, describe, influence, compare, explore, study, status, failures, report):
+for command in (run, describe, influence, decide, compare, explore, study, status, failures, report):
     app.command()(command)
 app.add_typer(gallery.program, name="gallery")
 

@@ -194,7 +194,8 @@ class Equilibrium:
         settle = sum(point.attracts < 1 for point in self.nash)
         words = "best responses lead to it" if settle else "best responses do not lead to it"
         if len(self.nash) > 1:
-            words = f"best responses lead to {counted(settle)} of them"
+            every = settle == len(self.nash)
+            words = f"best responses lead to {'each' if every else counted(settle) + ' of them'}"
         return f"{many} found from {tried}; {words}."
 
     def _price(self) -> tuple[str, str]:

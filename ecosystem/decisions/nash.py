@@ -56,10 +56,9 @@ class Try:
 
 
 def begun(game: Game, count: int, seed: int) -> Iterator[tuple[str, Array]]:
-    """Starts in the box: as it is, its ends, then scattered ones (every other at a corner, where few play corners)."""
-    yield "present", np.clip(game.levers.now, game.lower, game.upper)
-    yield "lower", game.lower.copy()
-    yield "upper", game.upper.copy()
+    """So many starts in the box: as it is, its ends, then scattered ones (every other at a corner)."""
+    known = (np.clip(game.levers.now, game.lower, game.upper), game.lower.copy(), game.upper.copy())
+    yield from list(zip(("present", "lower", "upper"), known, strict=True))[:count]
     rng = np.random.default_rng(seed)
     for number in range(max(count - 3, 0)):
         lots = rng.random(len(game.lower))

@@ -97,18 +97,18 @@ class Steering:
     @property
     def sentence(self) -> str:
         """What was found, in a sentence."""
-        many = counted(len(self.floors), "floor")
+        many = counted(len(self.floors), "floor").capitalize()
         if self.verdict == "met":
             spent = f"{number(self.price, digits=4)} a real sample, {number(self.cost, digits=4)} a sample of the diet"
             kinds = counted(int((self.reference.to_numpy() > 0).any(0).sum()), "symbol")
-            return capital(f"{many} kept whatever users choose: {self._shares()}, real data of {kinds} for {spent}.")
+            return f"{many} kept whatever users choose: {self._shares()}, real data of {kinds} for {spent}."
         worst = self.floors.loc[self.floors["missed"].idxmax()]
         most = f"most at {called(worst['member'])}, {worst['feature']} (by {number(worst['missed'])})"
         if self.verdict == "over budget":
             why = f"a budget of {number(cast(float, self.budget))} does not reach, {number(self.cheapest)} would"
         else:
             why = "no real data promise them"
-        return capital(f"{many}: {why}; {self._shares()}, they are missed by {number(self.violation)} in all, {most}.")
+        return f"{many}: {why}; {self._shares()}, they are missed by {number(self.violation)} in all, {most}."
 
     def _shares(self) -> str:
         low, high = float(self.real.min()), float(self.real.max())

@@ -1,0 +1,59 @@
+"""The page of decisions: what a budget is best spent on, where selfish play ends, what keeps floors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ecosystem.decisions.decided import TABLES, Decided
+from ecosystem.report.assembly import render, write
+from ecosystem.report.blocks import Code, Page, Section, Sentences, Words
+from ecosystem.report.tables import paragraphs, table
+
+TITLES = {
+    "allocation": "What a budget is best spent on",
+    "equilibrium": "Where selfish play ends",
+    "steering": "Real data that keep floors",
+}
+
+
+def render_decisions(decided: Decided) -> str:
+    """The page as HTML; everything that comes from the scenario is escaped."""
+    return render(_page(decided))
+
+
+def write_decisions(decided: Decided, path: str | Path) -> Path:
+    """Write the page as one HTML file; makes its folder; returns the path."""
+    return write(path, _page(decided))
+
+
+def sections(decided: Decided) -> list[Section]:
+    """A section for each part: what it means, then its tables."""
+    found, tables, sentences = [], decided.tables, decided.sentences
+    for part in decided.parts:
+        blocks: list[Any] = [Sentences(sentences[part])]
+        blocks += [
+            table(f"{part}-{name}", tables[part, name], caption, lift=name in ("starts", "levels"))
+            for name, caption in TABLES[part].items()
+            if (part, name) in tables
+        ]
+        found.append(Section(part, TITLES[part], blocks))
+    return found
+
+
+def _page(decided: Decided) -> Page:
+    settings = decided.settings
+    lead, *more = paragraphs(str(settings.get("description") or "")) or [""]
+    again = [Code(str(settings["command"]))] if settings.get("command") else []
+    words = "The same command, on the same machine with the same versions, gives the same tables."
+    last = [Section("again", "The same again", [Words(words), *again])] if again else []
+    about = [Words(text, laid_out=True) for text in more]
+    first = next(iter(decided.sentences.values()), [""])
+    return Page(
+        title=str(settings.get("scenario", "scenario")),
+        kind="decisions",
+        headline=first[0] if first else "",
+        sections=[*sections(decided), *([Section("about", "More about this scenario", about)] if about else []), *last],
+        lead=lead,
+        facts=[(str(name), str(value)) for name, value in settings.get("asked", {}).items()],
+    )

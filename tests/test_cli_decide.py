@@ -1,0 +1,85 @@
+"""``ecosystem decide``: what is shown, saved, reported and refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_cli import invoke, refused
+
+TWO = '''"""Two who read each other and people.
+
+The rest of the story.
+"""
+from ecosystem import Categorical, Flow, Luce, Member, Scenario, Tabular
+
+
+def scenario(share: float = 0.3) -> Scenario:
+    s = Scenario("two <b>", rounds=5)
+    even = Categorical([0.5, 0.5])
+    for name, taste in (("a", [1.0, 0.0]), ("b", [0.8, 0.0])):
+        s.add(name, Member(even, reward=Tabular(taste), curator=Luce(2), real=even))
+    for u, v in ("ab", "ba"):
+        s.connect(u, v, Flow(raw=0.3, curated=share, chosen_by="consumer"))
+    return s
+'''
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    file = tmp_path / "two.py"
+    file.write_text(TWO)
+    return file
+
+
+def test_selfish_play_is_shown_saved_and_reported(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ("decide", two, "--costs", "a=0.3,b=0.2", "--starts", 1, "--movable", "a,b", "--out", out)
+    done = invoke(*asked)
+    assert done.exit_code == 0, done.output
+    assert "found from one start" in done.output and "optimum" in done.output
+    points = pd.read_parquet(out / "decisions" / "equilibrium_points.parquet")
+    assert {"point", "nash", "residual", "gain"} <= set(points)
+    said = json.loads((out / "decisions" / "decisions.json").read_text())
+    assert said["scenario"] == "two <b>" and said["asked"]["costs"] == "a=0.3,b=0.2"
+    page = (out / "decisions.html").read_text()
+    assert "Where selfish play ends" in page and "two &lt;b&gt;" in page and "<b>: " not in page
+    assert said["sentences"]["equilibrium"][0] in page
+    quick = ("decide", two, "--floors", "1=0.2", "--prices", "1,3", "--out", out)
+    assert "exists already" in refused(invoke(*quick))
+    assert invoke(*quick, "--overwrite").exit_code == 0
+    assert not (out / "decisions" / "equilibrium_points.parquet").exists()
+
+
+def test_floors_are_steered_for(two: Path) -> None:
+    done = invoke("decide", two, "--floors", "1=0.2", "--prices", "1,3", "--real", "0.2:0.4", "--set", "share=0.2")
+    assert done.exit_code == 2 and "give those to be tried as a list" in done.output  # they read each other raw
+    done = invoke("decide", two, "--floors", "1=0.2", "--prices", "1,3")
+    assert done.exit_code == 0, done.output
+    assert "Two floors kept whatever users choose" in done.output and "marginal" in done.output
+    assert "equilibrium" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--prices", "1,2"), "belong to --floors"),
+        (("--floors", "1=0.2"), "--prices"),
+        (("--floors", "1", "--prices", "1,2"), "no NAME=NUMBER"),
+        (("--floors", "1=x", "--prices", "1,2"), "'x' is no number"),
+        (("--costs", "cheap"), "'cheap' is no number"),
+        (("--costs", "c=1"), "there is no lever 'c'"),
+        (("--movable", "c"), "there is no member 'c'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(two: Path, options: tuple[str, ...], words: str) -> None:
+    assert words in refused(invoke("decide", two, *options))
+
+
+def test_a_folder_of_somebody_else_is_left_alone(two: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years")
+    assert "holds nothing of an ecosystem" in refused(invoke("decide", two, "--out", tmp_path / "mine"))
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years"
