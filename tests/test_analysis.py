@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import backfire_map, controls, edges, figure3, figure3_levels, orderings, propagation
-from ecosystem import Record
+from analysis import backfire_map, controls, coordination, edges, figure3, figure3_levels, orderings, propagation, propagation from ecosystem import Record
 from ecosystem.influence import lyapunov
 from scenarios import pair
 from scenarios.controls import scenario as scenario_of_controls
@@ -31,7 +30,9 @@ def test_an_analysis_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(pd.read_csv(tmp_path / "edges.csv")) == 9
 
 
-@pytest.mark.parametrize("module", [backfire_map, edges, figure3, orderings, propagation], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [backfire_map, coordination, edges, figure3, orderings, propagation], ids=lambda m: m.__name__
+)
 def test_the_docstring_asks_and_names_the_command(module) -> None:
     question = module.__doc__.splitlines()[0]
     assert question.endswith("?") and f".venv/bin/python analysis/{Path(module.__file__).name}" in module.__doc__
@@ -153,3 +154,11 @@ def test_users_who_take_turns_swing_and_do_not_fade() -> None:
     swing = values.diff().abs()
     assert swing.iloc[-1].to_numpy() == pytest.approx(swing.iloc[-21].to_numpy(), abs=1e-7)
     assert (swing.iloc[-1] > 0.05).all() and values.iloc[-1].to_numpy() == pytest.approx(values.iloc[-3].to_numpy())
+
+
+def test_deciding_together_is_never_worse(tmp_path: Path) -> None:
+    table = coordination.main(["--steps", "1", "--starts", "1", "--out", str(tmp_path)])
+    wide = table.pivot(index="tastes", columns="plan", values="welfare")
+    assert (wide["optimum"] >= wide[["uniform", "selfish"]].max(axis=1) - 1e-9).all()
+    assert (table["lost"] >= -1e-9).all() and (table["equilibria"] == 1).all()
+    assert drawn(tmp_path / "coordination.png") and len(pd.read_csv(tmp_path / "coordination.csv")) == 6
