@@ -1,15 +1,15 @@
 """What is it worth that models decide together how much to curate?
 
 Three location models read each other: a share ``coupling`` of each diet comes from the two others, half from each, the
-rest is real data at 0. Curation shifts what a model reads along its own users' taste; the users want to be one unit out
-in that direction (quadratic reward ⟨g, x⟩ − ½‖x‖²), and curating costs .1 a unit of level. Welfare is everybody's
+rest is real data at 0. Curation shifts what a model reads along its own users' taste ``g``; their reward is
+⟨g, x⟩ − ¼‖x‖², so they would like to be two units out, and curating costs .1 a unit of level. Welfare is everybody's
 alignment less what they pay. ``optimum``: all levels chosen together; ``uniform``: one level for all, the best one;
 ``selfish``: the worst Nash point found, each level chosen for its own good. Two crowds: tastes ``alike`` (30 degrees
-apart) and ``at odds`` (120 degrees apart).
+from one to the next) and ``at odds`` (90 degrees, so that the first and the third are opposed).
 
 FINDINGS
 
-    .venv/bin/python analysis/coordination.py            # a minute or two
+    .venv/bin/python analysis/coordination.py            # a minute
 """
 
 import argparse
@@ -25,7 +25,7 @@ from analysis import look
 from ecosystem import Flow, Location, Member, Quadratic, Scenario, Shift, equilibrium
 from ecosystem.decisions import Equilibrium
 
-CROWDS = {"alike": 30.0, "at odds": 120.0}  # degrees between neighbouring tastes
+CROWDS = {"alike": 30.0, "at odds": 90.0}  # degrees from the first taste to the second, and on to the third
 PLANS = {"optimum": look.COLOURS[0], "uniform": look.COLOURS[2], "selfish": look.COLOURS[1]}
 COST, BOUNDS = 0.1, (0.0, 0.9)
 NAMES = "abc"
@@ -37,7 +37,7 @@ def scenario(coupling: float = 0.6, apart: float = 30.0) -> Scenario:
     for i, name in enumerate(NAMES):
         angle = np.radians(apart * i)
         taste = np.array([np.cos(angle), np.sin(angle)])
-        users = {"reward": Quadratic(taste, 1.0), "curator": Shift(taste)}
+        users = {"reward": Quadratic(taste, 0.5), "curator": Shift(taste)}
         s.add(name, Member(Location([0.0, 0.0], 0.1), real=Location([0.0, 0.0], 0.1), **users))
     for u in NAMES:
         for v in NAMES:
@@ -49,8 +49,8 @@ def scenario(coupling: float = 0.6, apart: float = 30.0) -> Scenario:
 
 def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--steps", type=int, default=9, help="couplings from .1 to .9")
-    parser.add_argument("--starts", type=int, default=3, help="of the search for equilibria")
+    parser.add_argument("--steps", type=int, default=5, help="couplings from .1 to .9")
+    parser.add_argument("--starts", type=int, default=2, help="of the search for equilibria")
     parser.add_argument("--out", type=Path, default=Path("analysis/results"), help="folder of the table and picture")
     asked = parser.parse_args(argv)
     rows = []

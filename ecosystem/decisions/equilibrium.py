@@ -53,8 +53,8 @@ def equilibrium(
     Raises
     ------
     KeyError, ValueError, TypeError
-        As :func:`as_levers`; for a player without an exact alignment, or with several levers; where no start is a
-        stable network.
+        As :func:`as_levers`; for a player, or anybody with a reward, whose alignment is not known exactly; for a player
+        with several levers; where no start is a stable network.
 
     >>> from ecosystem import Flow, Location, Member, Quadratic, Scenario, Shift, never
     >>> s = Scenario("two", rounds=1)
@@ -83,11 +83,14 @@ def game_of(
     if not 0 <= room < 1:
         raise ValueError(f"{what}(margin) is how far ρ(B) stays below 1, from 0 to less than 1, got {brief(margin)}")
     landscape = Landscape(levers)
+    for name, why in landscape.goal.reasons.items():
+        if scenario.member(name).reward is not None:
+            raise ValueError(f"{what} counts everybody with a reward for welfare, and of {name!r} {why}")
     owners: dict[str, int] = {}
     for k, reader in enumerate(levers.readers):
         if reader not in landscape.targets:
-            why = landscape.goal.reasons.get(reader, "its alignment is not known exactly")
-            raise ValueError(f"{what}: {reader!r} cannot play for its alignment: {why}; leave it out of movable")
+            why = landscape.goal.reasons[reader]
+            raise ValueError(f"{what}: {reader!r} cannot play for its alignment: {why}; or leave it out of movable")
         if reader in owners:
             first = levers.names[owners[reader]]
             raise ValueError(

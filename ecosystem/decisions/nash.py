@@ -14,7 +14,7 @@ from ecosystem.decisions.play import SAME, Array, Game, Play, answered
 _MET = 1e-6  # of marginal utilities, relative to the largest seen, by which first-order conditions may be missed
 _APART = 1e-4  # of the bounds' width: points nearer to each other are one
 _NEAR = 1e-2  # of the bounds' width: a critical point so near is the one that turns were coming to
-_STILL = 1e-8  # of the bounds' width: a step of less is none
+_STILL = 1e-6  # of the bounds' width: a step of less is none
 _STEP = 1e-4  # of the bounds' width, for differences of exact derivatives
 _GAIN = 1e-7  # relative gain of somebody who deviates that is none
 

@@ -167,7 +167,7 @@ def _along(game: Game, x: Array, k: int, points: int) -> list[Play]:
 def _top(at: Callable[[float], Play], k: int, low: float, high: float) -> Play | None:
     """Where the marginal utility falls through 0."""
     try:
-        value = optimize.brentq(lambda v: float(at(v).marginal[k]), low, high, xtol=1e-12, rtol=1e-12)
+        value = optimize.brentq(lambda v: float(at(v).marginal[k]), low, high, xtol=1e-9)
     except (ValueError, RuntimeError):  # between them the network is nowhere
         return None
     return at(float(value))  # type: ignore[arg-type]
