@@ -160,5 +160,5 @@ def test_deciding_together_is_never_worse(tmp_path: Path) -> None:
     table = coordination.main(["--steps", "1", "--starts", "1", "--out", str(tmp_path)])
     wide = table.pivot(index="tastes", columns="plan", values="welfare")
     assert (wide["optimum"] >= wide[["uniform", "selfish"]].max(axis=1) - 1e-9).all()
-    assert (table["lost"] >= -1e-9).all() and (table["equilibria"] == 1).all()
+    assert (table["lost"] >= -1e-9).all() and (table["equilibria"] >= 1).all()
     assert drawn(tmp_path / "coordination.png") and len(pd.read_csv(tmp_path / "coordination.csv")) == 6
