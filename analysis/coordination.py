@@ -7,11 +7,11 @@ alignment less what they pay. ``optimum``: all levels chosen together; ``uniform
 ``selfish``: the worst Nash point found, each level chosen for its own good. Two crowds: tastes ``alike`` (30 degrees
 from one to the next) and ``at odds`` (90 degrees, so that the first and the third are opposed).
 
-Little where tastes are alike, and more and more with coupling where they are at odds. Alike, selfish play falls short by
-.03 % of the optimum at a coupling of .1 and by 1 % at .9. At odds it falls short by 6 %, 26 % and 59 % at .1, .5 and .7,
-and at .9 nothing is left of 1.17 (−.02): each curates against the others. One level for all is nearly as good as the
-optimum up to .5, and loses a third at .9, where the optimum lets the two who are opposed curate as much as they can and
-the third hardly. (At .1 and .3 there are several equilibria; the worst one found counts.)
+Little where tastes are alike, more and more with coupling where they are at odds. Alike, selfish play falls short by
+.03 % of the optimum at a coupling of .1 and by 1 % at .9. At odds it falls short by 6 %, 26 % and 59 % at .1, .5 and
+.7, and at .9 nothing is left of 1.17 (−.02): each curates against the others. One level for all is nearly as good as
+the optimum up to .5, and loses a third at .9, where the optimum lets the two who are opposed curate as much as they can
+and the third hardly. (At .1 and .3 there are several equilibria; the worst one found counts.)
 
     .venv/bin/python analysis/coordination.py            # a minute
 """

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import backfire_map, controls, coordination, edges, figure3, figure3_levels, orderings, propagation, propagation from ecosystem import Record
+from analysis import backfire_map, controls, coordination, edges, figure3, figure3_levels, orderings, propagation
+from ecosystem import Record
 from ecosystem.influence import lyapunov
 from scenarios import pair
 from scenarios.controls import scenario as scenario_of_controls
