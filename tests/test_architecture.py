@@ -53,6 +53,7 @@ DOORS = {
     ("influence.findings", "plot", "plots.influence"),
     ("influence.measured", "_repr_html_", "plots.shown_influence"),
     ("influence.measured", "plot", "plots.influence"),
+    ("decisions.allocation", "_repr_html_", "plots.shown_decisions"),
     ("study.results", "_repr_html_", "plots.shown_study"),
     ("study.sensitivity.discovery", "plot", "plots.study_boxes"),
     ("study.sensitivity.told", "plot", "plots.study_sensitivity"),

@@ -1,9 +1,11 @@
 """Decisions: what somebody who looks at a network would do: attack it, allocate in it, fit it to observations."""
 
+from ecosystem.decisions.allocation import Allocation, allocate
 from ecosystem.decisions.attack import Attack, attack
 from ecosystem.decisions.candidates import Candidate
 from ecosystem.decisions.coalition import Coalition, coalition
 from ecosystem.decisions.diets import Level, Real, Share
+from ecosystem.decisions.ensemble import Ensemble
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.equilibrium import equilibrium
 from ecosystem.decisions.experiments import NextExperiment, next_experiment
@@ -14,6 +16,7 @@ from ecosystem.decisions.identifiability import Direction
 from ecosystem.decisions.landscape import Landscape, Settled
 from ecosystem.decisions.levers import Lever, Levers
 from ecosystem.decisions.movable import as_levers
+from ecosystem.decisions.objectives import Objective
 from ecosystem.decisions.observed import Observations, as_observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.posterior import Calibration, Posterior, posterior
@@ -26,11 +29,13 @@ from ecosystem.decisions.taught import reward_influence, taught
 from ecosystem.decisions.users import Number, Strength, Taste, Temperature
 
 __all__ = [
+    "Allocation",
     "Attack",
     "Calibration",
     "Candidate",
     "Coalition",
     "Direction",
+    "Ensemble",
     "Equilibrium",
     "Fit",
     "Free",
@@ -40,6 +45,7 @@ __all__ = [
     "Levers",
     "NextExperiment",
     "Number",
+    "Objective",
     "Observations",
     "Parameters",
     "Posterior",
@@ -52,6 +58,7 @@ __all__ = [
     "Strength",
     "Taste",
     "Temperature",
+    "allocate",
     "as_free",
     "as_levers",
     "as_observations",

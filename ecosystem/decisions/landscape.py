@@ -23,6 +23,7 @@ from ecosystem.influence.stable import find
 _TOLERANCE = 1e-10  # residual of a stable point
 _NUMBERS = 1 << 25  # in flight while many gradients are worked out
 _ROWS = 32  # right-hand sides that go through the map together, at most
+_KEPT = 32  # points from the own start that are kept
 _SAME = 1e-6  # relative difference of two points that are one
 
 
@@ -124,6 +125,7 @@ class Landscape:
         self.targets = self.goal.targets
         self.near: Tensor | None = None  # the stable point that was found last, [size]
         self._last: Settled | None = None
+        self._own: dict[bytes, Settled] = {}
         self.asked = 0  # how many points were worked out
 
     def goal_of(self, dynamics: Dynamics) -> Alignment:
@@ -151,7 +153,15 @@ class Landscape:
     def own(self, x: Sequence[float] | np.ndarray) -> Settled:
         """Where the scenario's own start leads at ``x``; ``why`` says what the dynamics did where that is nowhere."""
         x = np.asarray(x, dtype=np.float64)
-        return self._searched(x, self._moved(x))
+        if (key := x.tobytes()) not in self._own:
+            if len(self._own) >= _KEPT:
+                self._own.clear()
+            self._own[key] = self._searched(x, self._moved(x))
+        return self._own[key]
+
+    def begin(self, near: Settled) -> None:
+        """Let :meth:`at` go on from a point that was found."""
+        self.near, self._last = near.vector, None
 
     def same(self, a: Settled, b: Settled) -> bool:
         """Whether two are one point: not two branches at the same levers."""

@@ -1,0 +1,198 @@
+"""Looking for the best levers: SciPy's SLSQP with exact derivatives, from several starts, in epigraph form."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from ecosystem.decisions.optimality import optimality
+from ecosystem.decisions.problem import Looked, Problem
+
+_STEPS, _ROUNDS = 300, 8  # of SLSQP, and how often it begins anew where conditions are not met
+_GOOD = 1e-8  # residual at which nothing is begun anew
+_NOWHERE = 1e6  # how much worse than anything seen a network is that is nowhere
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What came of one start: its ``x``, welfare, residual of the conditions; ``why`` where nothing did."""
+
+    start: str
+    x: np.ndarray
+    welfare: float
+    residual: float
+    why: str = ""
+
+    @property
+    def better(self) -> tuple[float, float]:
+        """What is compared: welfare first."""
+        return (self.welfare if np.isfinite(self.welfare) else -np.inf, -self.residual)
+
+
+def solved(problem: Problem, starts: Iterable[tuple[str, np.ndarray]]) -> list[Candidate]:
+    """A candidate for every start, each judged by where the scenarios' own starts lead."""
+    return [_judged(problem, name, _from(problem, x)) for name, x in starts]
+
+
+def best(candidates: list[Candidate]) -> Candidate:
+    """The candidate with the most welfare; among equals the one whose conditions are met best."""
+    top = max(candidates, key=lambda c: c.better)
+    near = [c for c in candidates if c.welfare >= top.welfare - 1e-9 * (1 + abs(top.welfare))]
+    return min(near, key=lambda c: c.residual) if near else top
+
+
+def tried(problem: Problem, name: str, x: np.ndarray) -> Candidate:
+    """The candidate that is a point itself."""
+    return _judged(problem, name, x)
+
+
+def _judged(problem: Problem, name: str, x: np.ndarray) -> Candidate:
+    own, near = problem.judged(x), problem.look(x)
+    if not own.found:
+        return Candidate(name, x, np.nan, np.inf, next(one.why for one in own.settled if not one.found))
+    if not problem.steady(own):
+        return Candidate(name, x, np.nan, np.inf, f"its radius is {own.radius:.6g}")
+    if not near.found or any(
+        not land.same(a, b) for land, a, b in zip(problem.landscapes, near.settled, own.settled, strict=True)
+    ):  # another branch was followed: look from where the own start leads
+        for land, one in zip(problem.landscapes, own.settled, strict=True):
+            land.begin(one)
+        near = problem.again(x)
+    return Candidate(name, x, problem.welfare(own), optimality(problem, x, near).residual if near.found else np.inf)
+
+
+def _from(problem: Problem, start: np.ndarray) -> np.ndarray:
+    """Where SLSQP goes from a start; with stability as a constraint only once it was met with."""
+    x, wall = start, False
+    for _ in range(_ROUNDS):
+        search = _Search(problem, x, wall)
+        x, old = search.run(), x
+        wall = wall or search.met
+        looked = problem.look(x)
+        if looked.found and optimality(problem, x, looked).residual <= _GOOD:
+            break
+        if np.array_equal(x, old) and not search.met:
+            break
+    return x
+
+
+class _Search:
+    """One run of SLSQP on ``z = (x, t)``: ``t_g`` stands for the least piece of a group of several."""
+
+    def __init__(self, problem: Problem, start: np.ndarray, wall: bool) -> None:
+        self.problem, self.wall, self.count = problem, wall, len(start)
+        self.met = False  # whether a network was met that is nowhere, or not as stable as asked for
+        self.start, looked = start, problem.look(start)
+        self.groups = problem.groups(looked) if looked.found else []
+        self.several = [g for g, (_, pieces, _) in enumerate(self.groups) if len(pieces) > 1]
+        self.worst = 0.0
+        self.best: tuple[float, np.ndarray] = (-np.inf, start)
+
+    def run(self) -> np.ndarray:
+        if not self.groups:
+            self.met = True
+            return self.start
+        least = [self.groups[g][1].min() for g in self.several]
+        z = np.concatenate([self.start, least])
+        sizes = [float(np.abs(weight * slopes).max()) for weight, _, slopes in self.groups]
+        self.scale = max(*sizes, 1e-12) if len(sizes) > 1 else max(sizes[0], 1e-12)
+        levers = self.problem.levers
+        bounds = [*zip(levers.lower, levers.upper, strict=True), *[(None, None)] * len(least)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # values outside bounds by rounding are clipped by SciPy, and said so
+            found = optimize.minimize(
+                self.value,
+                z,
+                jac=self.slope,
+                method="SLSQP",
+                bounds=bounds,
+                constraints=self.constraints(),
+                options={"maxiter": _STEPS, "ftol": 1e-15},
+            )
+        last = self.problem.into(found.x[: self.count])
+        self._note(last, self._at(last))
+        return self.best[1]
+
+    def _at(self, x: np.ndarray) -> Looked | None:
+        """The problem there; None where a network is nowhere."""
+        looked = self.problem.look(np.clip(x, self.problem.levers.lower, self.problem.levers.upper))
+        if not looked.found:
+            self.met = True
+            return None
+        if not self.problem.steady(looked):
+            self.met = True
+            return looked if self.wall else None
+        return looked
+
+    def _note(self, x: np.ndarray, looked: Looked | None) -> None:
+        """Keep the best that is allowed."""
+        if looked is not None and self.problem.allowed(x) and self.problem.steady(looked):
+            value = sum(weight * float(pieces.min()) for weight, pieces, _ in self.problem.groups(looked))
+            if value >= self.best[0]:
+                self.best = value, x.copy()
+
+    def value(self, z: np.ndarray) -> float:
+        looked = self._at(z[: self.count])
+        if looked is None:
+            return self.worst + _NOWHERE
+        self._note(z[: self.count], looked)
+        total, t = 0.0, dict(zip(self.several, z[self.count :], strict=True))
+        for g, (weight, pieces, _) in enumerate(self.problem.groups(looked)):
+            total -= weight * float(t.get(g, pieces[0]))
+        self.worst = max(self.worst, abs(total) / self.scale)
+        return total / self.scale
+
+    def slope(self, z: np.ndarray) -> np.ndarray:
+        looked, out = self._at(z[: self.count]), np.zeros(len(z))
+        if looked is None:
+            return out
+        for g, (weight, _, slopes) in enumerate(self.problem.groups(looked)):
+            if g in self.several:
+                out[self.count + self.several.index(g)] = -weight / self.scale
+            else:
+                out[: self.count] -= weight * slopes[0] / self.scale
+        return out
+
+    def constraints(self) -> list[dict]:
+        levers, (_, matrix, most) = self.problem.levers, self.problem.diets
+        rows, tops = np.vstack([levers.costs, matrix]), np.concatenate([[self.problem.budget], most])
+        wide = np.hstack([rows, np.zeros((len(rows), len(self.several)))])
+        found = [{"type": "ineq", "fun": lambda z: tops - wide @ z, "jac": lambda z: -wide}]
+        if self.several:
+            found.append({"type": "ineq", "fun": self._above, "jac": self._above_slope})
+        if self.wall:
+            found.append({"type": "ineq", "fun": self._room, "jac": self._room_slope})
+        return found
+
+    def _above(self, z: np.ndarray) -> np.ndarray:
+        looked = self._at(z[: self.count])
+        groups = self.groups if looked is None else self.problem.groups(looked)
+        low = [groups[g][1] - z[self.count + i] for i, g in enumerate(self.several)]
+        return np.concatenate(low) / self.scale - (_NOWHERE if looked is None else 0.0)
+
+    def _above_slope(self, z: np.ndarray) -> np.ndarray:
+        looked = self._at(z[: self.count])
+        groups = self.groups if looked is None else self.problem.groups(looked)
+        rows = []
+        for i, g in enumerate(self.several):
+            t = np.zeros((len(groups[g][1]), len(self.several)))
+            t[:, i] = -1.0
+            rows.append(np.hstack([groups[g][2], t]) / self.scale)
+        return np.vstack(rows)
+
+    def _room(self, z: np.ndarray) -> np.ndarray:
+        looked = self._at(z[: self.count])
+        if looked is None:
+            return np.full(len(self.problem.landscapes), -1.0)
+        return np.array([1 - self.problem.margin - one.radius for one in looked.settled])
+
+    def _room_slope(self, z: np.ndarray) -> np.ndarray:
+        looked = self._at(z[: self.count])
+        if looked is None:
+            return np.zeros((len(self.problem.landscapes), len(z)))
+        slopes = np.stack([one.slope for one in looked.settled])
+        return np.hstack([-slopes, np.zeros((len(slopes), len(self.several)))])
