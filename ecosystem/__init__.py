@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from ecosystem.curation import Within as Within
     from ecosystem.curation import Writing as Writing
     from ecosystem.curation import learned as learned
-    "ecosystem.decisions": "Ensemble allocate",
+    from ecosystem.decisions import Candidate as Candidate
+    from ecosystem.decisions import Ensemble as Ensemble
     from ecosystem.decisions import Level as Level
     from ecosystem.decisions import Observations as Observations
     from ecosystem.decisions import Real as Real
@@ -134,13 +135,8 @@ _HOMES = {
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
     "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-<<<<<<< HEAD
-    "ecosystem.decisions": "Candidate Level Observations Real Share Strength Taste Temperature attack coalition "
-    "equilibrium fit next_experiment posterior reward_influence steer taught",
-=======
-    "ecosystem.decisions": "Ensemble Level Observations Real Share Strength Taste Temperature allocate attack coalition "
-    "equilibrium fit reward_influence steer taught",
->>>>>>> 66ec13b (Decisions: allocate, one budget over levels, real shares and flows, for one scenario or an ensemble)
+    "ecosystem.decisions": "Candidate Ensemble Level Observations Real Share Strength Taste Temperature allocate "
+    "attack coalition equilibrium fit next_experiment posterior reward_influence steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

@@ -166,7 +166,8 @@ def test_flows_and_real_shares_are_moved_alike() -> None:
     assert found.scenario.flow("b", "b").curated == pytest.approx(found.levels["after"][1])
     assert found.scenario.flow("a", "a").raw == pytest.approx(found.levels["after"][0])
     assert found.levels["after"][1] == pytest.approx(0.5, abs=1e-8)  # b earns 2 c / (0.8 − c), a 0.2 / (0.8 − r)
-    assert allocate(s, 1.0, movable="real").levels["after"].tolist() == pytest.approx([0.0, 0.0])  # curation pays
+    real = allocate(loops((1.0,)), 1.0, movable="real", margin=0.2)  # θ = (1 − real) / (2 real), B = 1 − real
+    assert real.levels["after"].tolist() == pytest.approx([0.2], abs=1e-8)
 
 
 def test_an_objective_of_ones_own() -> None:

@@ -12,8 +12,8 @@ from scipy import optimize
 from ecosystem.decisions.optimality import optimality
 from ecosystem.decisions.problem import Looked, Problem
 
-_STEPS, _ROUNDS = 300, 8  # of SLSQP, and how often it begins anew where conditions are not met
-_GOOD = 1e-8  # residual at which nothing is begun anew
+_STEPS, _ROUNDS = 100, 4  # of SLSQP, and how often it begins anew where conditions are not met
+_GOOD = 1e-7  # residual at which nothing is begun anew
 _NOWHERE = 1e6  # how much worse than anything seen a network is that is nowhere
 
 
