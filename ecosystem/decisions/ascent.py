@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,10 @@ def _from(problem: Problem, start: np.ndarray) -> np.ndarray:
     return x
 
 
+class _Wall(Exception):
+    """A network was met that is not as stable as is asked for, by a search that does not look out for it."""
+
+
 class _Search:
     """One run of SLSQP on ``z = (x, t)``: ``t_g`` stands for the least piece of a group of several."""
 
@@ -102,7 +107,7 @@ class _Search:
         self.scale = max(*sizes, 1e-12) if len(sizes) > 1 else max(sizes[0], 1e-12)
         levers = self.problem.levers
         bounds = [*zip(levers.lower, levers.upper, strict=True), *[(None, None)] * len(least)]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), suppress(_Wall):
             warnings.simplefilter("ignore")  # values outside bounds by rounding are clipped by SciPy, and said so
             found = optimize.minimize(
                 self.value,
@@ -113,20 +118,18 @@ class _Search:
                 constraints=self.constraints(),
                 options={"maxiter": _STEPS, "ftol": 1e-15},
             )
-        last = self.problem.into(found.x[: self.count])
-        self._note(last, self._at(last))
+            last = self.problem.into(found.x[: self.count])
+            self._note(last, self._at(last))
         return self.best[1]
 
     def _at(self, x: np.ndarray) -> Looked | None:
         """The problem there; None where a network is nowhere."""
         looked = self.problem.look(np.clip(x, self.problem.levers.lower, self.problem.levers.upper))
-        if not looked.found:
-            self.met = True
-            return None
         if not self.problem.steady(looked):
             self.met = True
-            return looked if self.wall else None
-        return looked
+            if not self.wall:  # line searches would only feel their way along it
+                raise _Wall
+        return looked if looked.found else None
 
     def _note(self, x: np.ndarray, looked: Looked | None) -> None:
         """Keep the best that is allowed."""
