@@ -205,7 +205,7 @@ def test_ensembles_are_as_a_grid_says() -> None:
     for over, values in wanted.items():
         found = allocate(ensemble, budget, over=over)
         assert found.welfare["after"] == pytest.approx(values.max(), abs=1e-5), over
-        assert found.welfare["after"] >= values.max() - 1e-9
+        assert found.welfare["after"] >= values.max() - 1e-7
         assert found.residual <= 1e-6
         assert found.over == over
         assert len(found.scenarios) == 2
@@ -226,7 +226,7 @@ def test_an_ensemble_of_one_is_its_scenario() -> None:
     [
         (ValueError, "the lower bounds alone cost 0.6", {"bounds": {"a": (0.6, 0.9)}}),
         (ValueError, "a unit of 'a' must cost more than 0, got 0", {"costs": {"a": 0}}),
-        (KeyError, "there is no lever 'A'; did you mean 'a'", {"costs": {"A": 1}}),
+        (KeyError, "there is no lever 'A'", {"costs": {"A": 1}}),
         (KeyError, "there is no member 'd'", {"movable": ["d"]}),
         (ValueError, "twice", {"movable": ["a", "a"]}),
         (ValueError, "both change what 'a' trains on", {"movable": ["a", ("a", "a")]}),
@@ -273,7 +273,7 @@ def test_it_is_told_in_words_and_shown() -> None:
     told = found.verdicts.set_index("subject")
     assert told.at["allocation", "verdict"] == "local optimum"
     assert told.at["budget", "verdict"] == "binds"
-    assert "b would lower welfare" in told.at["levels", "sentence"].replace("‘", "").replace("’", "")
+    assert "b would lower welfare" in told.at["levers", "sentence"].replace("‘", "").replace("’", "")
     page = found._repr_html_()
     assert "<table>" in page
     assert "Allocation" in page
