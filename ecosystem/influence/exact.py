@@ -152,8 +152,7 @@ class Influence(Response):
         settles. Orders and clocks that are random are those of seed 0. By differences of fourth order of the engine's
         own rounds, exact to about ten digits; ValueError where the slopes on both sides differ.
         """
-        rounds = self.scenario.rounds if rounds is None else rounds
-        return after.after(self, rounds)
+        return after.after(self, self.scenario.rounds if rounds is None else rounds)
 
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data).
@@ -178,7 +177,6 @@ class Influence(Response):
         :class:`~ecosystem.influence.findings.Findings` says what columns each table has.
         """
         tables, stability = self.scenario.describe(), self.stability
-        alignment = tables["members"]["member"].map(self.point.alignment)
         played, unplayed = after.of_pairs(self, self.table)
         approach = self.point.approach
         members, flips, promises = promised(self.scenario, self.point)
@@ -188,7 +186,7 @@ class Influence(Response):
             hops=propagation.strongest(self, hops),
             edges=self.edges(knock_out=knock_out),
             stability=stability.table,
-            members=tables["members"].assign(alignment=alignment),
+            members=tables["members"].assign(alignment=lambda table: table["member"].map(self.point.alignment)),
             flows=tables["flows"],
             settings={
                 "scenario": self.scenario.name,

@@ -14,10 +14,11 @@ from ecosystem.engine.diets import Changed
 from ecosystem.engine.looking import looked
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
+from ecosystem.engine.retraining import retrain
 from ecosystem.engine.round import Round
 from ecosystem.engine.stacks import columns, put, with_columns
 from ecosystem.engine.state import State
-from ecosystem.engine.step import Played, Watch, gather, retrain
+from ecosystem.engine.step import Played, Watch, gather
 from ecosystem.engine.waves import Task, make_tasks
 from ecosystem.generators import ClosedForm, GenerativeModel
 
