@@ -4,7 +4,7 @@
 choose            users who choose between members do so, which sets shares: :func:`~ecosystem.engine.choosing.chosen`
 due               schedules, clocks of agents' own, who is frozen, absent or has diverged
 gather, curate    samples (or laws) of every flow, chosen by users, through transforms: :func:`gather`
-retrain           members fitted to what they gathered and retention has kept: :func:`~ecosystem.engine.retraining.retrain`
+retrain           members fitted to what they have gathered and kept: :func:`~ecosystem.engine.retraining.retrain`
 stop              replicates whose parameters became NaN or enormous take the round back
 look              users who move look at what is new: :func:`~ecosystem.engine.looking.looked`
 ================  ==================================================================================================
