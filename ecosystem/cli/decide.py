@@ -91,7 +91,7 @@ def decided_on(
 
     parts: dict[str, Any] = {}
     if budget is not None:
-        from ecosystem.decisions import allocate  # pyright: ignore
+        from ecosystem.decisions import allocate
 
         paid = {} if costs is None else {"costs": costs}
         parts["allocation"] = allocate(scenario, budget, objective=objective, **paid, **moved)
