@@ -83,3 +83,15 @@ def test_a_folder_of_somebody_else_is_left_alone(two: Path, tmp_path: Path) -> N
     (tmp_path / "mine" / "thesis.tex").write_text("years")
     assert "holds nothing of an ecosystem" in refused(invoke("decide", two, "--out", tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years"
+
+
+def test_a_budget_is_allocated_beside_selfish_play(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = invoke("decide", two, "--budget", 0.6, "--objective", "minimum", "--starts", 1, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "Welfare (minimum)" in done.output and "of 0.600 is spent" in done.output
+    assert "found from one start" in done.output
+    levels = pd.read_parquet(out / "decisions" / "allocation_levels.parquet")
+    assert levels["after"].sum() <= 0.6 + 1e-6
+    page = (out / "decisions.html").read_text()
+    assert "What a budget is best spent on" in page and "Where selfish play ends" in page
