@@ -21,6 +21,7 @@ from ecosystem import (
     Shift,
     Tabular,
     Tilt,
+    allocate,
     coalition,
     equilibrium,
     never,
@@ -318,3 +319,11 @@ def test_who_cannot_play_is_refused_by_name() -> None:
         coalition(rivals().scenario, ["m0"])
     with pytest.raises(KeyError, match="nobody called 'people'"):
         coalition(rivals().scenario, ["m0", "people"])
+
+
+def test_the_optimum_is_what_an_allocation_without_a_limit_gives() -> None:
+    """Where levels cost nothing, and the budget is more than all of them: another search, the same welfare."""
+    made = net(4)
+    found = equilibrium(made.scenario, starts=1)
+    given = allocate(made.scenario, 4.0, starts=0)
+    assert np.isclose(given.welfare["after"], found.welfare["optimum"], rtol=0, atol=1e-7)
