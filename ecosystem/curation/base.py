@@ -202,7 +202,7 @@ def judged(reward: Reward, x: Samples, slate: Slate | None = None) -> Tensor:
         return value
     wrong = ~torch.isfinite(value)
     if bool(wrong.any()):
-        wrong &= torch.isfinite(outputs(x).flatten(1)).all(1)
+        wrong &= torch.isfinite(outputs(x).reshape(len(value), -1)).all(1)
     tell = getattr(slate, "unjudged", None)
     if tell is not None:
         tell(wrong)

@@ -46,14 +46,14 @@ def archived(h: Hand, kind: str) -> Any:
     s, writers = begun(h), ["a", "b"][: h.pick(1, 2, 2)]
     for name in writers:
         s.add(name, member(h, kind))
-    shelves = {h.maybe(name): generator(h, kind) for name in (*writers, *(["real"] * h.chance(0.3)))}
+    shelves = {name: generator(h, kind) for name in (*writers, *(["real"] * h.chance(0.3)))}
     web = eco.Archive(h.maybe(shelves), **optional(h, weights=h.shares(len(shelves))))
     keeps = {"real": real(h, kind)} if "real" in shelves or h.chance(0.1) else {}
     keeps |= {"retention": retention(h)} if h.chance(0.5) else {}
     keeps |= {"reward": reward(h, kind), "curator": choosing(h, kind)} if h.chance(0.6) else {}
     s.add("web", eco.Member(h.maybe(web), **keeps, **optional(h, schedule=schedule(h))))
     for name in writers:
-        s.connect(name, "web", eco.Flow(raw=h.maybe(0.8 if "real" in keeps else 1.0) / len(writers)))
+        s.connect(name, "web", eco.Flow(raw=h.maybe((0.8 if "real" in keeps else 1.0) / len(writers))))
         users = {"chosen_by": h.maybe("consumer", eco.Users(reward(h, kind), choosing(h, kind)))}
         s.connect("web", name, eco.Flow(raw=h.maybe(0.2), curated=h.maybe(0.4), **users))
     return s
@@ -77,7 +77,7 @@ def demanded(h: Hand, kind: str) -> Any:
     groups = s.names[len(models) :]
     for name in models:
         for group in groups:
-            s.connect(group, name, eco.Flow(raw=h.maybe(0.6) / len(groups)))
+            s.connect(group, name, eco.Flow(raw=h.maybe(0.6 / len(groups))))
         s.connect(name, name, eco.Flow(curated=h.maybe(0.2), raw=h.maybe(0.1)))
     return s
 
@@ -95,13 +95,13 @@ def governed(h: Hand, kind: str) -> Any:
                 settings = optional(h, ridge=mostly(h, 0.1, 0.0), flipped=mostly(h, 0.2, 1.5), temperature=h.maybe(1.0))
                 learn = {"learn": h.maybe(eco.Relearned(reward(h, kind), **settings))} if h.chance(0.5) else {}
                 users["chosen_by"] = eco.Users(h.maybe(form), choosing(h, kind), **learn)
-            s.connect(u, v, eco.Flow(raw=0.1, curated=h.maybe(0.6) / len(names), **users))
+            s.connect(u, v, eco.Flow(raw=0.1, curated=h.maybe(0.6 / len(names)), **users))
     return s
 
 
 def weighted(h: Hand, kind: str) -> Any:
     """What people have: a graph with weights of any scale."""
-    make = h.pick(nx.DiGraph, nx.DiGraph, nx.MultiDiGraph, mostly(h, nx.DiGraph, nx.Graph))
+    make = h.pick(nx.DiGraph, nx.DiGraph, nx.MultiDiGraph, nx.Graph if h.chance(h.odds) else nx.DiGraph)
     graph = make([(0, 1), (1, 2), (2, 0), (0, 2), *([(0, 1)] * h.chance(0.3))])
     for *_, attributes in graph.edges(data=True):
         attributes["weight"] = h.maybe(1.0, 3, 0.0, 250.5)
