@@ -48,8 +48,9 @@ class Box:
     Attributes
     ----------
     limits: by parameter; those without one do not matter here.
-    density: in which part of its points the condition holds. ``coverage``: which part of all points where it holds
-        lies here. ``mass``: which part of all points does. ``points``, ``hits``: how many.
+    density: in which part of its points the condition holds. Its ``coverage`` is the part of all points where it holds
+        that lie here, its ``mass`` the part of all points that do.
+    hits: at how many of its ``points`` it holds.
     chance: by parameter, how probable it is that points without this limit would be as dense by chance (the
         quasi-p-value of scenario discovery); limits above 5 % are left out.
     """

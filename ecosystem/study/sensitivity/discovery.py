@@ -33,8 +33,8 @@ class Discovery:
     ----------
     condition: in words. ``method``: ``"prim"`` or ``"tree"``.
     boxes: :class:`Box`, each with limits, density, coverage and mass; a point counts in the first one it lies in.
-    points, hits: how many points there are, and at how many of them it holds. ``share``: the part.
-    held: where it holds, ``[points]``, NaN where nobody knows.
+    hits: at how many points it holds, of how many (``points``). Their ``share`` is the part.
+    held: a number for each point: 1 where it holds, 0 where not, NaN where nobody knows.
     """
 
     condition: str
