@@ -14,6 +14,7 @@ from ecosystem.cli.decide import decide
 from ecosystem.cli.describe import describe
 from ecosystem.cli.errors import complain
 from ecosystem.cli.explore import explore
+from ecosystem.cli.fit import fit
 from ecosystem.cli.influence import influence
 from ecosystem.cli.report import report
 from ecosystem.cli.run import run
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, describe, influence, decide, compare, explore, study, status, failures, report):
+for command in (run, describe, influence, compare, decide, fit, explore, study, status, failures, report):
     app.command()(command)
 app.add_typer(gallery.program, name="gallery")
 

@@ -1,0 +1,118 @@
+"""A fit beside what it was fitted to: observations and predictions round by round, residuals, and estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from ecosystem.core.words import counted, number
+from ecosystem.plots.chart import embedded, finish, needs, panels
+from ecosystem.plots.palette import COLOURS
+
+FACTS = ("member", "round", "measure", "value", "predicted", "sd", "residual")
+
+
+def fitted(residuals: pd.DataFrame) -> Any:
+    """What was observed (points, and their errors) and what the fit predicts (lines), a panel for each measure.
+
+    Parameters
+    ----------
+    residuals
+        ``fit.residuals``: member, round, measure, value, predicted, sd, residual.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or there are no rows.
+
+    >>> rows = [("a", 1, "alignment", 0.5, 0.4, 0.1, 1.0), ("a", 2, "alignment", 0.6, 0.7, 0.1, -1.0)]
+    >>> print(fitted(pd.DataFrame(rows, columns=list(FACTS))).description)
+    Two observations of one member and the predictions of the fit; the largest residual is 1.00 standard deviations.
+    """
+    table = _table("fitted", residuals)
+    table = table.assign(low=table["value"] - table["sd"], high=table["value"] + table["sd"])
+    base = alt.Chart(table).encode(_rounds(), _members(table))
+    line = base.mark_line().encode(alt.Y("predicted:Q", title="value", scale=alt.Scale(zero=False)))
+    bar = base.mark_rule(opacity=0.4).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    tips = ["member:N", "round:Q", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("value", "predicted", "sd"))]
+    point = base.mark_circle(size=28, opacity=0.9).encode(alt.Y("value:Q"), tooltip=tips)
+    drawn = panels(alt.layer(line, bar, point), "measure", list(dict.fromkeys(table["measure"])), 2)
+    words = f"{_counts(table)} and the predictions of the fit; {_largest(table)}."
+    return finish(drawn, "Observed and fitted", words, "points: observed, ± a standard deviation; lines: fitted")
+
+
+def residuals(residuals: pd.DataFrame) -> Any:
+    """What the fit leaves over, ``(value − predicted)/sd``, round by round; it should look like noise of size one.
+
+    It reads the columns of ``fit.residuals`` as :func:`fitted` does.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or there are no rows.
+    """
+    table = _table("residuals", residuals)
+    tips = ["member:N", "measure:N", "round:Q", alt.Tooltip("residual:Q", format=".3~g")]
+    y = alt.Y("residual:Q", title="residual (standard deviations)")
+    points = alt.Chart(table).mark_circle(size=28, opacity=0.8).encode(_rounds(), y, _members(table), tooltip=tips)
+    band = alt.Chart(pd.DataFrame({"low": [-2], "high": [2]})).mark_rect(color="#888888", opacity=0.12)
+    drawn = alt.layer(band.encode(alt.Y("low:Q"), alt.Y2("high:Q")), points)
+    outside = float((table["residual"].abs() > 2).mean())
+    words = f"Residuals of {_counts(table).lower()}: {100 * outside:.0f} % beyond two standard deviations; "
+    return finish(drawn, "What is left over", f"{words}{_largest(table)}.", "within the band: two standard deviations")
+
+
+def estimates(estimates: pd.DataFrame) -> Any:
+    """Free numbers as they were estimated, with their 95 % intervals; numbers that nothing bounds are left out.
+
+    Parameters
+    ----------
+    estimates
+        ``fit.estimates``: parameter, estimate, low, high.
+
+    Raises
+    ------
+    NothingToDraw
+        If a column is missing, or no interval is finite.
+    """
+    needs("estimates", "estimates", estimates, ("parameter", "estimate", "low", "high"))
+    known = estimates[np.isfinite(estimates["low"]) & np.isfinite(estimates["high"])]
+    needs("estimates", "estimates", known, (), "nothing bounds any of the free numbers")
+    table = embedded("estimates", known[["parameter", "estimate", "low", "high"]])
+    y = alt.Y("parameter:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+    tips = ["parameter:N", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("estimate", "low", "high"))]
+    base = alt.Chart(table).encode(y, tooltip=tips)
+    rule = base.mark_rule(size=2, color=COLOURS[0]).encode(alt.X("low:Q", title="estimate"), alt.X2("high:Q"))
+    drawn = alt.layer(rule, base.mark_circle(size=60, opacity=1, color=COLOURS[0]).encode(alt.X("estimate:Q")))
+    told = "; ".join(
+        f"{row['parameter']} {number(row['estimate'])} ({number(row['low'])} to {number(row['high'])})"
+        for row in table.head(12).to_dict("records")
+    )
+    return finish(drawn, "Estimates", f"Estimates and 95 % intervals: {told}.", "with 95 % intervals")
+
+
+def _table(chart: str, residuals: pd.DataFrame) -> pd.DataFrame:
+    needs(chart, "residuals", residuals, FACTS)
+    return embedded(chart, residuals[list(FACTS)])
+
+
+def _rounds() -> alt.X:
+    return alt.X("round:Q", axis=alt.Axis(tickMinStep=1, format="d"))
+
+
+def _members(table: pd.DataFrame) -> alt.Color:
+    names = list(dict.fromkeys(table["member"]))
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
+    return alt.Color("member:N", title=None, scale=alt.Scale(domain=names, range=colours))
+
+
+def _counts(table: pd.DataFrame) -> str:
+    words = f"{counted(len(table), 'observation')} of {counted(table['member'].nunique(), 'member')}"
+    return words[0].upper() + words[1:]
+
+
+def _largest(table: pd.DataFrame) -> str:
+    return f"the largest residual is {number(float(table['residual'].abs().max()))} standard deviations"
