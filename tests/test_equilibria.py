@@ -238,7 +238,7 @@ def test_other_families_and_levers_play_too() -> None:
         s.add(name, Member(even, reward=Tabular(taste), curator=Tilt(), real=even))
     s.connect("a", "b", Flow(raw=0.2, curated=0.2, chosen_by="consumer"))
     s.connect("b", "a", Flow(raw=0.2, curated=0.2, chosen_by="consumer"))
-    found = equilibrium(s, costs=0.22, starts=2, bounds={"a": (0.0, 0.9), "b": (0.0, 0.9)})
+    found = equilibrium(s, costs=0.22, starts=4, bounds={"a": (0.0, 0.9), "b": (0.0, 0.9)})
     assert sorted(nash(found).tolist()) == [[0.0, 0.9], [0.9, 0.0]] and not found.points["nash"].all()
     grid = np.linspace(0, 0.9, 4)
 

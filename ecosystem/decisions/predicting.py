@@ -27,6 +27,7 @@ from ecosystem.decisions.columns import carried, checked_names, columns, no_valu
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.engine.diets import intervene
+from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
@@ -186,7 +187,8 @@ class Predictor:
         """
         program = self._program(len(values))
         if forward_ad.unpack_dual(values).tangent is not None:
-            program = replace(program, sources=tuple(source.map(carried) for source in program.sources))
+            known = (s if isinstance(s, Looped) else s.map(carried) for s in program.sources)
+            program = replace(program, sources=tuple(known))
         with any_bits():
             state = self.parameters.write(program, program.first, values)
             yield state
