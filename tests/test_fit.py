@@ -284,6 +284,25 @@ def test_a_linear_fit_has_the_closed_form_of_least_squares() -> None:
     assert np.isnan(estimated.p) and estimated.verdicts["verdict"].iloc[0] == "noise"
 
 
+def test_noise_of_each_measure_is_what_is_left_of_it_by_its_own_freedom() -> None:
+    """``σ²_m = Σ_m e²/(n_m − Σ_m h)``: the one of few rows is not a little too small for what the fit took of them."""
+    means = pd.DataFrame({"member": "a", "round": range(6), "measure": "mean[0]"})
+    predictor = Predictor(loop(), ["strength(a)"], means)
+    means["value"] = predictor(predictor.parameters.values)
+    both = pd.concat([rows(loop()), means], ignore_index=True)
+    chance = np.random.default_rng(1).normal(size=len(both))
+    seen = both.assign(value=both["value"] + chance * np.where(both["measure"] == "alignment", 0.05, 0.2))
+    found = fit(loop(), seen, ["strength(a)"])
+    slope = found.slopes[:, 0]
+    taken = slope**2 / (slope @ slope)
+    for name, sd in found.noise.items():
+        mine = (seen["measure"] == name).to_numpy()
+        left = (found.residuals["residual"] * sd)[mine]
+        assert sd == pytest.approx(np.sqrt(left @ left / (mine.sum() - taken[mine].sum())), rel=1e-3)
+    with pytest.raises(ValueError, match=r"2 of 22 observations are of 'mean\[0\]', too few to tell its noise while 1"):
+        fit(loop(), seen.drop(index=seen.index[-4:]).iloc[1:], ["strength(a)"])
+
+
 def test_level_and_strength_trade_off_until_the_level_is_stepped() -> None:
     free = ["level(a)", "strength(a)"]
     found = fit(loop(real=False), noisy(loop(real=False), 0.05), free)

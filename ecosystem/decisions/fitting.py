@@ -132,17 +132,21 @@ def _size(value: Any, what: str) -> float:
 def _estimated(problem: Problem, found: list[Solution], measures: np.ndarray) -> tuple[Problem, list[Solution]]:
     """The fit with noise as what is left over by measure tells it: fitted and estimated in turns until it stands.
 
-    ``σ²_m = Σ_m (value − predicted)²/n_m · n/(n − P)``.
+    ``σ²_m = Σ_m (value − predicted)²/(n_m − Σ_m h)`` with the leverages ``h`` of its rows: what the free numbers take.
     """
-    count, freedom = len(measures), len(measures) - len(problem.predictor.parameters)
-    if freedom < 1:
-        raise ValueError(
-            "fit(noise='estimated') needs more observations than free numbers; observe more, or give noise"
-        )
+    free = len(problem.predictor.parameters)
+    for name, rows in pd.Series(measures).value_counts(sort=False).items():
+        if rows < free + 2:  # the free numbers could meet them all, and their noise would come out as nothing
+            raise ValueError(
+                f"fit(noise='estimated'): {rows} of {len(measures)} observations are of {name!r}, too few to tell its "
+                f"noise while {free} numbers are free; observe {free + 2} at least, or give noise={{{name!r}: ...}}"
+            )
     for _ in range(_REFITS):
         left = np.square(problem.residuals(found[0].values) * problem.sd)
-        means = pd.Series(left).groupby(measures).transform("mean").to_numpy()
-        sd = np.maximum(np.sqrt(means * count / freedom), 1e-12 * np.maximum(np.abs(problem.values).max(), 1.0))
+        sums = pd.DataFrame({"left": left, "taken": problem.leverages(found[0].values), "rows": 1.0})
+        sums = sums.groupby(measures).transform("sum")
+        least = 1e-12 * np.maximum(np.abs(problem.values).max(), 1.0)
+        sd = np.maximum(np.sqrt(sums["left"] / (sums["rows"] - sums["taken"])).to_numpy(), least)
         moved = float(np.max(np.abs(sd / problem.sd - 1)))
         problem = problem.with_sd(sd)
         best = problem.solved(found[0].z)

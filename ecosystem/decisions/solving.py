@@ -50,6 +50,12 @@ class Problem:
         """Their derivatives by the free numbers, ``[n, P]``."""
         return self.predictor.jacobian(values)[1][self.rows] / self.sd[:, None]
 
+    def leverages(self, values: Any) -> np.ndarray:
+        """What of each row the free numbers take: the diagonal of the projection on the slopes, ``[n]``; it sums to
+        their rank."""
+        left, sizes, _ = np.linalg.svd(self.slopes(values), full_matrices=False)
+        return np.square(left[:, sizes > 1e-10 * sizes.max(initial=0.0)]).sum(1)
+
     def freed(self, parameters: Parameters) -> Problem:
         """The same with the same free numbers in another order."""
         return replace(self, predictor=self.predictor.freed(parameters))
