@@ -277,3 +277,8 @@ def test_it_is_told_in_words_and_shown() -> None:
     page = found._repr_html_()
     assert "<table>" in page
     assert "Allocation" in page
+
+
+def test_an_array_is_no_objective() -> None:
+    with pytest.raises(ValueError, match=r"allocate\(objective\) is one of 'sum', .* got"):
+        allocate(loops(), 0.8, objective=np.array([1.0, 2.0]))

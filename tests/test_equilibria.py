@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -327,3 +328,12 @@ def test_the_optimum_is_what_an_allocation_without_a_limit_gives() -> None:
     found = equilibrium(made.scenario, starts=1)
     given = allocate(made.scenario, 4.0, starts=0)
     assert np.isclose(given.welfare["after"], found.welfare["optimum"], rtol=0, atol=1e-7)
+
+
+def test_equilibria_do_not_depend_on_the_unit_of_utilities() -> None:
+    """Rewards and costs in units of a hundred millionth: the same points, and what play costs in that unit."""
+    one = net(1, 2)
+    small = dataclasses.replace(one, g=one.g * 1e-8, eta=one.eta * 1e-8, costs=one.costs * 1e-8)
+    large, tiny = (equilibrium(each.scenario, costs=each.prices, starts=3) for each in (one, small))
+    np.testing.assert_allclose(nash(tiny), nash(large), atol=1e-6)
+    assert tiny.loss == pytest.approx(large.loss * 1e-8, rel=1e-3) and "costs 9.0" in tiny.sentence

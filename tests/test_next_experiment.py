@@ -147,3 +147,23 @@ def test_members_that_there_are_none_of(known: Fit) -> None:
 def test_candidates_are_checked_when_they_are_made(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Candidate"):
         Candidate("x", **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"measures": "alignment"}, TypeError, r"Candidate\('x', measures\) is a list, or None, got 'alignment'"),
+        ({"members": []}, ValueError, r"Candidate\('x', members\) names at least one, each once, got \[\]"),
+        ({"at": [5, 5]}, ValueError, r"Candidate\('x', at\) names at least one, each once, got \[5, 5\]; replicates="),
+        ({"at": [-1]}, ValueError, r"Candidate\('x', at\)"),
+        ({"interventions": [3]}, TypeError, r"Candidate\('x', interventions\) are lists by round"),
+    ],
+)
+def test_candidates_that_are_none_are_refused(given: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Candidate("x", **given)
+
+
+def test_what_is_no_list_of_candidates_is_refused(known: Fit) -> None:
+    with pytest.raises(TypeError, match=r"next_experiment\(candidates\) is a list of Candidate\(...\), got None"):
+        next_experiment(known, None, "strength(a)")  # type: ignore[arg-type]

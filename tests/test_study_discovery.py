@@ -209,6 +209,7 @@ def test_series_arrays_and_functions_are_conditions_too(results: Results) -> Non
         ("-(x > 0) > 0", "`x > 0` is no number"),
         ("True", "is no number or text"),
         ("x > " + "(" * 300 + "0" + ")" * 300, "cannot be read"),
+        ("x > " + "9" * 401, "is too large a number"),
         ("x > 0" * 400, "at most 1000 characters, got 2,000"),
         ("", "cannot be read"),
     ],
@@ -216,6 +217,10 @@ def test_series_arrays_and_functions_are_conditions_too(results: Results) -> Non
 def test_what_is_no_condition_is_refused_with_what_there_is(results: Results, text: str, said: str) -> None:
     with pytest.raises((WrongCondition, NoMeasure), match=said):
         where(results, text)
+
+
+def test_what_is_divided_by_nothing_is_unknown(results: Results) -> None:
+    assert np.isnan(where(results, "1 / 0 < 2")[0]).all()
 
 
 def test_members_and_pairs_do_not_go_together(plane: Results) -> None:

@@ -60,9 +60,32 @@ class Candidate:
         whole_number(self.replicates, f"Candidate({self.name!r}, replicates)", 1)
         if self.rounds is not None:
             whole_number(self.rounds, f"Candidate({self.name!r}, rounds)", 1)
+        if not isinstance(self.interventions, Mapping):
+            raise TypeError(
+                f"Candidate({self.name!r}, interventions) are lists by round, {{10: [Curate('hub', 0.6)]}}, got "
+                f"{brief(self.interventions)}"
+            )
+        for what in ("measures", "members", "at"):
+            self._check_list(what)
         for size in self.noise.values() if isinstance(self.noise, dict) else [self.noise]:
             if self.noise is not None and not 0 < real_number(size) < np.inf:
                 raise ValueError(f"Candidate({self.name!r}, noise) is a number above 0, got {brief(size)}")
+
+    def _check_list(self, what: str) -> None:
+        """Refuse what is no list of different things, or an empty one."""
+        given = getattr(self, what)
+        if given is None:
+            return
+        place = f"Candidate({self.name!r}, {what})"
+        if isinstance(given, str) or not isinstance(given, Sequence | range):
+            raise TypeError(f"{place} is a list, or None, got {brief(given)}")
+        if not given or len(set(given)) < len(given):
+            raise ValueError(
+                f"{place} names at least one, each once, got {brief(given)}; replicates= counts them again"
+            )
+        if what == "at":
+            for round in given:
+                whole_number(round, place, 0)
 
     def scenario(self, fitted: Scenario) -> Scenario:
         """The scenario in which it is done.

@@ -180,7 +180,7 @@ class Equilibrium:
 
     def _gap(self) -> float:
         """The loss, without rounding."""
-        return self.loss if self.loss > SAME * (1 + abs(self.best.welfare)) else 0.0
+        return self.loss if self.loss > SAME * float(np.abs(self.best.members).sum()) else 0.0
 
     def _found(self) -> str:
         tried = counted(len({one.start for one in self.tries}), "start")

@@ -209,6 +209,8 @@ def _drop(before: float, after: float) -> float:
 
 
 def _checked_candidates(candidates: Any) -> list[Candidate]:
+    if not isinstance(candidates, Candidate | Sequence) or isinstance(candidates, str):
+        raise TypeError(f"next_experiment(candidates) is a list of Candidate(...), got {brief(candidates)}")
     many = [candidates] if isinstance(candidates, Candidate) else list(candidates)
     for one in many:
         if not isinstance(one, Candidate):

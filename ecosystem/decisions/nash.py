@@ -16,7 +16,7 @@ _APART = 1e-4  # of the bounds' width: points nearer to each other are one
 _NEAR = 1e-2  # of the bounds' width: a critical point so near is the one that turns were coming to
 _STILL = 1e-6  # of the bounds' width: a step of less is none
 _STEP = 1e-4  # of the bounds' width, for differences of exact derivatives
-_GAIN = 1e-7  # relative gain of somebody who deviates that is none
+_GAIN = 1e-7  # gain of somebody who deviates that is none, of what levers are worth
 
 
 class _Left(Exception):
@@ -141,7 +141,7 @@ def checked(game: Game, x: Array, points: int) -> Point:
     gains = []
     for p in range(len(game.players)):
         best = answered(game, x, p, points)
-        size = 1 + abs(play.utilities[p])
+        size = game.unit + abs(play.utilities[p])
         gains.append((best.utilities[p] - play.utilities[p]) / size if best is not play else 0.0)
     worst = int(np.argmax(gains))
     slopes = curvatures(game, x)

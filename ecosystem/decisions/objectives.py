@@ -172,6 +172,8 @@ def as_objective(
     KeyError, ValueError
         For unknown names, and arguments that the objective does not take or cannot do without.
     """
+    if not isinstance(objective, str | Objective) and not callable(objective):  # before texts: arrays compare by entry
+        raise _none(objective, targets, what)
     if weights is not None and objective != "weighted":
         raise ValueError(f"{what}(weights) belongs to objective='weighted'; leave it out, or ask for that")
     if disagreement is not None and objective != "nash":
@@ -188,15 +190,19 @@ def as_objective(
         if disagreement is None:
             return Nash(alone(scenario, targets, what))
         return Nash(_by_name(disagreement, targets, f"{what}(disagreement)", whole=True))
-    if isinstance(objective, str) or not callable(objective):
-        raise ValueError(
-            f"{what}(objective) is one of {listed(map(repr, NAMES))}, or a function of a tensor of the alignments of "
-            f"{listed(targets)}; got {brief(objective)}"
-        )
+    if isinstance(objective, str):
+        raise _none(objective, targets, what)
     own = Own(cast(Callable[[Tensor], Tensor], objective), tuple(targets))
     if bool(present.isfinite().all()):
         own.check(present)
     return own
+
+
+def _none(objective: Any, targets: Sequence[str], what: str) -> ValueError:
+    return ValueError(
+        f"{what}(objective) is one of {listed(map(repr, NAMES))}, or a function of a tensor of the alignments of "
+        f"{listed(targets)}; got {brief(objective)}"
+    )
 
 
 def _by_name(given: Any, targets: Sequence[str], what: str, whole: bool = False) -> Tensor:

@@ -117,6 +117,13 @@ class Game:
     def width(self) -> Array:
         return self.upper - self.lower
 
+    @cached_property
+    def unit(self) -> float:
+        """What utilities are measured in: the most that a lever seems worth over its bounds, at these or at present."""
+        begins = (self.lower, self.upper, np.clip(self.levers.now, self.lower, self.upper))
+        seen = [np.abs(play.marginal * self.width).max(initial=0) for x in begins if (play := self.at(x)).ok]
+        return max(map(float, seen), default=0.0) or 1.0
+
     def snapped(self, x: Array) -> Array:
         """``x`` within bounds, at a bound where it is as good as there."""
         x = np.clip(x, self.lower, self.upper)
@@ -138,7 +145,7 @@ def answered(game: Game, x: Array, p: int, points: int) -> Play:
     if not allowed:
         return here
     best = max(allowed, key=lambda play: play.utilities[p])
-    same = here.ok and best.utilities[p] <= here.utilities[p] + SAME * (1 + abs(here.utilities[p]))
+    same = here.ok and best.utilities[p] <= here.utilities[p] + SAME * (game.unit + abs(here.utilities[p]))
     return here if same else best
 
 
@@ -206,7 +213,7 @@ def highest(game: Game, x: Array, p: int, points: int, starts: Sequence[Array] =
 
 
 class _Climb:
-    """One run of SLSQP."""
+    """One run of SLSQP, whose tolerances are of utilities in the game's own unit."""
 
     def __init__(self, game: Game, x: Array, p: int, own: list[int], wall: bool) -> None:
         self.game, self.x, self.p, self.own, self.wall = game, x, p, own, wall
@@ -237,12 +244,12 @@ class _Climb:
         utility = float(play.utilities[self.p])
         if self.best is None or utility > self.best.utilities[self.p]:
             self.best = play
-        self.worst = max(self.worst, abs(utility))
-        return -utility
+        self.worst = max(self.worst, abs(utility) / self.game.unit)
+        return -utility / self.game.unit
 
     def slope(self, z: Array) -> Array:
         play = self.game.at(self._whole(z))
-        return -play.marginal[self.own] if play.ok else np.zeros(len(z))
+        return -play.marginal[self.own] / self.game.unit if play.ok else np.zeros(len(z))
 
     def room(self, z: Array) -> float:
         settled = self.game.at(self._whole(z)).settled

@@ -125,7 +125,10 @@ class Reader:
             case ast.Constant(value=bool()):
                 raise self._refused(node, "is no number or text")
             case ast.Constant(value=int() | float() as value):
-                return _Values(np.full((1, 1), float(value)))
+                try:
+                    return _Values(np.full((1, 1), float(value)))
+                except OverflowError:
+                    raise self._refused(node, "is too large a number") from None
             case ast.Constant(value=str(text)):
                 return _Values(np.array([[text]], dtype=object), texts=True)
             case ast.BoolOp(op=op, values=parts):
@@ -141,7 +144,9 @@ class Reader:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in RECKONED:
                 a, b = self._number(left), self._number(right)
                 with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                    return _Values(RECKONED[type(op)](a.array, b.array), self._names(node, a, b))
+                    found = RECKONED[type(op)](a.array, b.array)
+                known = np.where(np.isfinite(found), found, np.nan)  # nobody knows what is divided by nothing
+                return _Values(known, self._names(node, a, b))
             case ast.Compare(left=left, ops=ops, comparators=others):
                 ends = [left, *others]
                 parts = [self._compared(node, op, a, b) for op, a, b in zip(ops, ends, others, strict=False)]
