@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ecosystem import Candidate, Curate, Flow, Linear, Location, Member, Scenario, Shift, fit, never, next_experiment
-from ecosystem.decisions import Fit
+from ecosystem.decisions import Fit, Parameters
 from ecosystem.decisions.experiments import spread
+from ecosystem.decisions.quantities import as_quantity
 
 NOISE = 0.05
 
@@ -72,6 +73,37 @@ def test_an_influence_and_a_function_move_as_their_closed_forms(known: Fit) -> N
     assert told.gradient == pytest.approx([2 / 0.7**3, 1 / 0.7**2], rel=1e-7)
     square = next_experiment(known, [Candidate("again")], lambda s: s.curation("a") ** 2)
     assert square.gradient == pytest.approx([0.6, 0.0], abs=1e-9)
+
+
+def eater() -> Scenario:
+    """``a`` eats itself, ``b`` and ``c``, which are still at 0, and 0.1 of real data."""
+    s = Scenario("eater", rounds=10)
+    s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=0.5, curated=0.3))
+    for name in "bc":
+        s.add(name, Member(Location([0.0]), schedule=never))
+        s.connect(name, "a", Flow(raw=0.05))
+    return s
+
+
+def test_where_shares_fill_their_diet_an_influence_moves_as_its_closed_form() -> None:
+    """``M = a/((1 − λ − r)(1 − λ))``, as what is not curated shrinks where ``λ`` grows; no share can grow here alone.
+
+    ``c`` can neither grow nor shrink: ``q = e^{3c}(1 + b)`` moves with it as it does where one is taken for another.
+    """
+    free = Parameters(eater(), ["raw(a -> a)", "curated(a -> a)", "raw(b -> a)", "raw(c -> a)"])
+    full = np.array([0.5, 0.3, 0.2, 0.0])
+    influence = as_quantity("M[a,a]", free)
+    assert influence.at(free, full) == pytest.approx(1 / (0.2 * 0.7), rel=1e-9)
+    expected = [1 / (0.2**2 * 0.7), 1 / (0.2**2 * 0.7) + 1 / (0.2 * 0.7**2), 0.0, 0.0]
+    assert influence.gradient(free, full) == pytest.approx(expected, rel=1e-7, abs=1e-7)
+
+    def q(s: Scenario) -> float:
+        b, c = (sum(s.flow(name, "a").raw for u, v in s.graph.edges if (u, v) == (name, "a")) for name in "bc")
+        return float(np.exp(3 * c) * (1 + b))
+
+    assert as_quantity(q, free).gradient(free, full) == pytest.approx([0, 0, 1, 3.6], abs=1e-8)
+    assert free.highest(np.stack([full, free.values])) == pytest.approx(np.stack([full, free.values + 0.1]))
 
 
 def test_of_what_is_flat_that_which_tells_it_is_best(flat: Fit) -> None:

@@ -120,6 +120,18 @@ class Parameters:
         """Which of the free numbers are shares of one diet, diet by diet."""
         return [[self.free.index(one) for one in shares] for shares, _, _ in self._diets.values()]
 
+    def highest(self, values: np.ndarray) -> np.ndarray:
+        """The most that each number can be while all others stay: its bound, of a share what its diet has left too.
+
+        ``[..., P]`` at ``values [..., P]``.
+        """
+        most = np.broadcast_to(self.high, values.shape).copy()
+        for shares, _, room in self._diets.values():
+            here = [self.free.index(one) for one in shares]
+            left = np.maximum(room - values[..., here].sum(-1, keepdims=True), 0.0)
+            most[..., here] = np.minimum(most[..., here], values[..., here] + left)
+        return most
+
     # -- the box ---------------------------------------------------------------------------------------------------
 
     @property

@@ -41,23 +41,38 @@ class Quantity:
     def gradient(self, parameters: Parameters, values: np.ndarray) -> np.ndarray:
         """How it moves with each free number, ``[P]``.
 
-        Exact of a free number; else by central differences of the fourth order, at a bound one-sided of the second.
+        Exact of a free number; else by central differences of the fourth order, at a bound and where a diet is full
+        one-sided.
         """
         if self.place is not None:
             return np.eye(len(parameters))[self.place]
         return np.array([self._slope(parameters, values, i) for i in range(len(parameters))])
 
     def _slope(self, parameters: Parameters, values: np.ndarray, i: int) -> float:
-        step = _STEP * max(abs(values[i]), 0.1)
-        down, up = values[i] - parameters.low[i], parameters.high[i] - values[i]
+        step, way = _STEP * max(abs(values[i]), 0.1), np.eye(len(values))[i]
+        down, up = values - parameters.low, parameters.highest(values) - values
+        most = max(down[i], up[i])
+        if most < 4 * step:  # a share that has next to nothing to give, in a full diet: it takes of another
+            other = max(_shared(parameters, i), key=lambda j: down[j])
+            if down[other] > most:
+                swap = way - np.eye(len(values))[other]
+                swapped = self._forward(parameters, values, min(step, down[other] / 4), swap)
+                return swapped + self._slope(parameters, values, other)
+            if most <= 0:
+                raise ValueError(f"{parameters.names[i]} cannot move: lower bounds fill its diet; lower one of them")
+        if min(down[i], up[i]) < 2 * step:
+            return self._forward(parameters, values, min(step, most / 4) * (1 if up[i] > down[i] else -1), way)
+        f = [self.at(parameters, values + times * step * way) for times in (-2, -1, 1, 2)]
+        return (8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * step)
 
-        def f(times: float) -> float:
-            return self.at(parameters, values + times * step * (np.arange(len(values)) == i))
+    def _forward(self, parameters: Parameters, values: np.ndarray, step: float, way: np.ndarray) -> float:
+        f = [self.at(parameters, values + times * step * way) for times in range(5)]
+        return float(np.dot([-25, 48, -36, 16, -3], f)) / (12 * step)
 
-        if min(down, up) < 2 * step:
-            step = min(step, max(down, up) / 2) * (1 if up > down else -1)
-            return (-3 * f(0) + 4 * f(1) - f(2)) / (2 * step)
-        return (8 * (f(1) - f(-1)) - (f(2) - f(-2))) / (12 * step)
+
+def _shared(parameters: Parameters, i: int) -> list[int]:
+    """The shares of the diet that number ``i`` is a share of; itself if it is none."""
+    return next((shares for shares in parameters.diets if i in shares), [i])
 
 
 def as_quantity(given: Any, parameters: Parameters) -> Quantity:
