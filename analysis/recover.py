@@ -5,9 +5,12 @@ of laws on four symbols whose users choose one of two; each is seen for 30 round
 (means of the normal ones, alignments of the others). Free are levels, strengths or temperatures and a raw share, fitted
 from other numbers than the planted ones.
 
-RESULTS
+What came out: 95.7 % of 698 intervals at 95 % hold what was planted (95.5 % of those of symbols, 95.8 % of those of
+normal laws). That only the product of level and strength is seen is flagged in all 50 networks where it is so and in
+none of the others; with the level stepped in round 15 both are found again, to 3 % (median). In 2 of 50 networks of
+symbols a temperature that hardly moves anything is said to be unseen.
 
-    .venv/bin/python analysis/recover.py                 # some minutes
+    .venv/bin/python analysis/recover.py                 # a quarter of an hour
 """
 
 import argparse
@@ -54,18 +57,19 @@ def main(argv: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """By case and family: in how many networks a ridge is flagged, and how many intervals hold what was planted."""
+    """By case and family: in how many networks numbers trade off, or one is not seen, and how many intervals hold."""
     rows = []
     for (case, family), part in table.groupby(["case", "family"], sort=True):
         known = part[~part["unbounded"]]
-        flagged = part.groupby("network")["flagged"].any()
+        lost = part.groupby("network")["unbounded"].sum()
         inside = known["planted"].between(known["low"], known["high"])
         rows.append(
             {
                 "case": case,
                 "family": family,
-                "networks": len(flagged),
-                "flagged": int(flagged.sum()),
+                "networks": len(lost),
+                "ridges": int((lost >= 2).sum()),
+                "unseen": int((lost == 1).sum()),
                 "intervals": len(known),
                 "covered": inside.mean(),
                 "error": (known["error"] / known["planted"]).median(),  # of the planted number
@@ -83,7 +87,7 @@ def recovered(seed: int) -> Iterator[dict]:
         table = found.estimates.set_index("parameter")
         for name, value in truth.items():
             row = table.loc[name, ["start", "estimate", "error", "low", "high"]].to_dict()
-            told = {"flagged": bool(found.flat), "unbounded": name in found.unbounded, "p": found.p}
+            told = {"unbounded": name in found.unbounded, "p": found.p}
             yield {"network": seed, "family": family, "case": case, "parameter": name, "planted": value, **row, **told}
 
 
@@ -94,7 +98,7 @@ def fitted(scenario: Scenario, free: list[str], seed: int) -> tuple[Fit, dict[st
     away = parameters.values * np.exp(rng.uniform(-0.3, 0.3, len(free)))
     begin = parameters.scenario_at(away)
     truth = dict(zip(parameters.names, parameters.values.tolist(), strict=True))
-    return fit(begin, observed(scenario, rng), free, starts=1, seed=seed), truth
+    return fit(begin, observed(scenario, rng), free, starts=3, seed=seed), truth
 
 
 def observed(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
+from analysis import recover
 from ecosystem import (
     Categorical,
     Curate,
@@ -422,3 +424,11 @@ def test_more_refusals_by_name() -> None:
     assert alone.scenario_at([2.0]).run().rounds["alignment"][1] == 2 * loop().run().rounds["alignment"][1]
     with pytest.raises(KeyError, match="did you mean 'level"):
         fit(loop(), noisy(loop(), 0.1), ["level(a)"]).profile("level(b)")
+
+
+def test_planted_networks_are_found_again_and_ridges_are_flagged(tmp_path: Path) -> None:
+    table = recover.main(["--networks", "2", "--out", str(tmp_path)])
+    found = recover.summary(table).set_index(["case", "family"])
+    assert found.loc[("ridge", "location"), "ridges"] == 1 and found["ridges"].sum() == 1
+    assert (table["error"][~table["unbounded"]] > 0).all() and found["covered"].min() >= 0.5
+    assert len(pd.read_csv(tmp_path / "recover.csv")) == len(table) == 16
