@@ -8,7 +8,7 @@ from other numbers than the planted ones.
 What came out: 95.7 % of 698 intervals at 95 % hold what was planted (95.5 % of those of symbols, 95.8 % of those of
 normal laws). That only the product of level and strength is seen is flagged in all 50 networks where it is so and in
 none of the others; with the level stepped in round 15 both are found again, to 3 % (median). In 2 of 50 networks of
-symbols a temperature that hardly moves anything is said to be unseen.
+symbols the search ended at a temperature near 0, where it moves nothing any more, and says that it is unseen.
 
     .venv/bin/python analysis/recover.py                 # a quarter of an hour
 """
