@@ -351,6 +351,45 @@ def test_fits_say_when_they_do_not_fit_and_when_they_stand_at_a_bound() -> None:
     assert "bound" in set(held.verdicts["verdict"])
 
 
+def mixture(shares: tuple[float, float, float], real: bool) -> Scenario:
+    """A reader of three that are still at ``e_i``, so its mean is their shares; 0.2 of its diet is another's."""
+    s = Scenario("mixture", rounds=1)
+    for name, at in zip("abcd", [*np.eye(3), np.zeros(3)], strict=True):
+        s.add(name, Member(Location(at)))
+        s.connect(name, name, Flow(raw=1.0))
+    s.add("reader", Member(Location([0.0] * 3), real=Location([0.0] * 3) if real else None))
+    for name, share in zip("abcd", (*shares, 0.2), strict=True):
+        s.connect(name, "reader", Flow(raw=share))
+    return s
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_estimates_whose_diet_is_full_are_at_their_bound_and_profiles_go_no_further(real: bool) -> None:
+    """The nearest to (.5, .4, 0) of which .8 is the most: (.45, .35, 0), and likewise with ``a`` held."""
+    scenario = mixture((0.3, 0.2, 0.1) if real else (0.3, 0.3, 0.2), real)
+    facts = [("reader", 1, f"mean[{i}]", value) for i, value in enumerate([0.5, 0.4, 0.0])]
+    seen = pd.DataFrame(facts, columns=["member", "round", "measure", "value"])
+    found = fit(scenario, seen, [f"raw({u} -> reader)" for u in "abc"], noise=1.0)
+    known = found.estimates
+    assert known["estimate"].to_numpy() == pytest.approx([0.45, 0.35, 0.0], abs=1e-6)
+    assert known["note"].tolist() == ["at its bound"] * 3
+    assert found.verdicts["verdict"].tolist().count("bound") == len(found.names)
+    profile = found.profile("raw(a → reader)")  # of little noise: an end is nowhere up to the bounds, 0 and 0.8
+    a, rise = profile.table["value"].to_numpy(), profile.table["rise"].to_numpy()
+    assert np.isinf([profile.low, profile.high]).all() and [a.min(), a.max()] == pytest.approx([0.0, 0.8])
+    b = np.minimum(0.4 if real else 0.6 - a / 2, 0.8 - a)  # without real data b and c are the nearest that fill it
+    c = np.zeros(len(a)) if real else 0.8 - a - b
+    expected = (a - 0.5) ** 2 + (b - 0.4) ** 2 + c**2 - 2 * 0.05**2
+    assert rise == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_estimate_inside_its_diet_is_at_no_bound() -> None:
+    facts = [("reader", 1, f"mean[{i}]", value) for i, value in enumerate([0.4, 0.3, 0.1])]
+    seen = pd.DataFrame(facts, columns=["member", "round", "measure", "value"])
+    found = fit(mixture((0.3, 0.3, 0.2), False), seen, [f"raw({u} -> reader)" for u in "abc"], noise=1.0)
+    assert found.estimates["note"].tolist() == ["", "", "the rest"]
+
+
 def test_missing_and_repeated_values_are_taken_as_they_are() -> None:
     seen = noisy(loop(), 0.05)
     seen.loc[3, "value"] = np.nan

@@ -121,7 +121,8 @@ class Fit:
 
         ``error`` is the standard error, ``low`` and ``high`` the 95 % interval by it; infinite where the observations
         bound nothing. ``note`` is "unbounded", "at its bound" (there the interval by standard errors is none:
-        :meth:`profile`) or empty. Shares that are what others leave stand behind.
+        :meth:`profile`; a share is at its bound too where its diet is full) or empty. Shares that are what others leave
+        stand behind, "the rest".
         """
         errors = np.sqrt(np.diag(self.covariance.to_numpy()))
         rows = [(*row, self._note(row[0])) for row in zip(self.names, self._starts(), self.values, errors, strict=True)]
@@ -129,7 +130,7 @@ class Fit:
             which = [one.name for one in others]
             error = float(np.sqrt(self.covariance.loc[which, which].to_numpy().sum()))
             value, start = (float(self.parameters.rest(x)[rest.name]) for x in (self.values, self._starts()))
-            rows.append((rest.name, start, value, error, "unbounded" if np.isnan(error) else "the rest"))
+            rows.append((rest.name, start, value, error, self._rest_note(value, error, which)))
         table = pd.DataFrame(rows, columns=["parameter", "start", "estimate", "error", "note"])
         table["error"] = table["error"].fillna(np.inf)
         reach = self.quantile() * table["error"]
@@ -143,11 +144,22 @@ class Fit:
     def _note(self, name: str) -> str:
         if name in self.unbounded:
             return "unbounded"
-        i = self.names.index(name)
-        low, high = self.parameters.low[i], self.parameters.high[i]
-        width = high - low if np.isfinite(high) else max(abs(self.values[i]), 1.0)
-        at = min(self.values[i] - low, high - self.values[i]) <= _EDGE * width
-        return "at its bound" if at else ""
+        return "at its bound" if self._edges[self.names.index(name)] else ""
+
+    @cached_property
+    def _edges(self) -> np.ndarray:
+        """Which estimates are at a bound: the lower one, the upper one, or, of a share, that its diet is full."""
+        low, high, most = self.parameters.low, self.parameters.high, self.parameters.highest(self.values)
+        width = np.where(np.isfinite(high), high - low, np.maximum(np.abs(self.values), 1.0))
+        return np.minimum(self.values - low, most - self.values) <= _EDGE * width
+
+    def _rest_note(self, value: float, error: float, which: list[str]) -> str:
+        """Of a share that is what others leave: at its bound with nothing left, or with the others at their lowest."""
+        if np.isnan(error):
+            return "unbounded"
+        i = [self.names.index(name) for name in which]
+        at = min(value, float((self.values - self.parameters.low)[i].sum())) <= _EDGE
+        return "at its bound" if at else "the rest"
 
     def profile(self, name: str, confidence: float = CONFIDENCE) -> Profile:
         """The interval of one number by its profile: where the best fit with it held fixed is no longer as good.

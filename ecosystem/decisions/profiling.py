@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.optimize import brentq
 from scipy.stats import chi2 as chi_squared
 from scipy.stats import f as fisher
@@ -27,7 +28,8 @@ _TINY = 1e-3  # of its size: the first step where no standard error tells
 class Profile:
     """The interval ``low`` to ``high`` of a free number; ``table`` has the ``value``\\ s tried and what ``χ²`` rose by.
 
-    An end is infinite where the rise stays below ``threshold`` up to the number's bound.
+    An end is infinite where the rise stays below ``threshold`` up to the number's bound; that of a share is what its
+    diet leaves it with all other free shares at their lowest.
     """
 
     name: str
@@ -103,7 +105,9 @@ class _Way:
         self.problem = fit.problem.freed(self.parameters)
         self.begin = np.array([values[one.name] for one in self.parameters.free])
         self.middle, self.least = float(self.begin[0]), fit.chi2
-        self.low, self.high = float(self.parameters.low[0]), float(self.parameters.high[0])
+        ends = np.array([self.parameters.unbox(self.begin)] * 2)
+        ends[:, 0] = [side[0] for side in self.parameters.box_bounds]
+        self.low, self.high = self.parameters.box(torch.from_numpy(ends))[:, 0].tolist()  # a share's: what a diet has
         self.last, self.tried = self.begin.copy(), {self.middle: 0.0}
 
     def rise(self, value: float) -> float:
