@@ -390,6 +390,34 @@ def test_an_estimate_inside_its_diet_is_at_no_bound() -> None:
     assert found.estimates["note"].tolist() == ["", "", "the rest"]
 
 
+def test_a_profile_that_finds_a_better_fit_says_so() -> None:
+    """Of ``x(1 − x) = .16`` and, loosely, ``x = .2``, one search from .9 ends beside .8, behind a low hill."""
+    s = Scenario("hill", rounds=1)
+    s.add("a", Member(Location([1.0])))
+    s.add("reader", Member(Location([0.0]), real=Location([0.0])))
+    s.connect("a", "a", Flow(raw=1.0))
+    s.connect("a", "reader", Flow(raw=0.9))
+    bump = Exact(lambda stack, real: stack.mean[..., 0] * (1 - stack.mean[..., 0]))
+    bump.__name__ = "bump"
+    facts = [("reader", 1, "bump", 0.16), ("reader", 1, "mean[0]", 0.2)]
+    seen = pd.DataFrame(facts, columns=["member", "round", "measure", "value"]).assign(sd=[0.045, 0.4])
+    name = "raw(a → reader)"
+
+    def squares(x: np.ndarray) -> np.ndarray:
+        return ((x * (1 - x) - 0.16) / 0.045) ** 2 + ((x - 0.2) / 0.4) ** 2
+
+    stuck = fit(s, seen, [name], measures=[bump], starts=1)
+    assert stuck.values[0] > 0.7 and "better" not in set(stuck.verdicts["verdict"])
+    table = stuck.profile(name).table
+    expected = squares(table["value"].to_numpy()) - squares(stuck.values)
+    assert table["rise"].to_numpy() == pytest.approx(expected, abs=1e-9) and expected.min() < -0.5
+    said = stuck.verdicts.set_index("verdict").at["better", "sentence"]
+    assert f"the profile of {name} found χ² lower by {-expected.min():.3g}" in said and "more starts" in said
+    assert said in repr(stuck.profile(name))
+    best = fit(s, seen, [name], measures=[bump], starts=8)
+    assert best.values == pytest.approx([0.2], abs=1e-6) and not best.profile(name).better
+
+
 def test_missing_and_repeated_values_are_taken_as_they_are() -> None:
     seen = noisy(loop(), 0.05)
     seen.loc[3, "value"] = np.nan

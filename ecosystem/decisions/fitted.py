@@ -210,12 +210,13 @@ class Fit:
 
     # -- in words --------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def verdicts(self) -> pd.DataFrame:
         """What is to be known of the fit, a row each: verdict and a sentence.
 
         *fits*, *misfit*, *noise* (it was estimated, so nothing tests the fit); *flat* (a direction), *bound* (an
-        estimate at one), *several* (solutions), *unfinished* (the search), *differences* (how derivatives were had).
+        estimate at one), *several* (solutions), *unfinished* (the search), *better* (a profile that was made
+        found a better fit), *differences* (how derivatives were had).
         """
         rows = [self._goodness()]
         rows += [("flat", f"{capital(f.words)}; {remedy(f, self.parameters.free)}.") for f in self.flat]
@@ -227,6 +228,7 @@ class Fit:
             rows.append(("several", f"{capital(counted(self.others, 'other solution'))} fit as well: see fit.starts."))
         if not self.searches[0].converged:
             rows.append(("unfinished", "The search ended before it had converged: fit again from fit.scenario."))
+        rows += [("better", said) for profile in self._profiles.values() if (said := profile.better)]
         rows += [("differences", f"{said}; they are by differences.") for said in self._differenced()]
         return pd.DataFrame(rows, columns=["verdict", "sentence"])
 

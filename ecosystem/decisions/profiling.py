@@ -21,6 +21,7 @@ from ecosystem.decisions.solving import Problem
 
 _STEPS = 40  # doublings of the way out
 _ENDS = 1e-4  # of the distance: how well an end is found
+_BETTER = 1e-3  # of the threshold: by how much χ² must be lower than that of the fit to be more than rounding
 _TINY = 1e-3  # of its size: the first step where no standard error tells
 
 
@@ -40,9 +41,22 @@ class Profile:
     threshold: float
     table: pd.DataFrame
 
+    @property
+    def better(self) -> str:
+        """Of a fit that was not the best: by how much and where ``χ²`` is lower, and what to do; else empty."""
+        least = self.table.loc[self.table["rise"].idxmin()]
+        if least["rise"] >= -_BETTER * self.threshold:
+            return ""
+        return (
+            f"The fit is not the best: the profile of {self.name} found χ² lower by {number(-least['rise'])} at "
+            f"{number(least['value'])}, so estimates, errors and this interval do not hold: search from more starts, "
+            "fit(..., starts=...)."
+        )
+
     def __repr__(self) -> str:
         ends = f"{number(self.low)} to {number(self.high)}"
-        return f"Profile({self.name} = {number(self.estimate)}, {100 * self.confidence:g} %: {ends})"
+        said = f"; {self.better}" if self.better else ""
+        return f"Profile({self.name} = {number(self.estimate)}, {100 * self.confidence:g} %: {ends}{said})"
 
 
 class Fitted(Protocol):
