@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
-from ecosystem import Candidate, Curate, Flow, Linear, Location, Member, Scenario, Shift, fit, never, next_experiment
-from ecosystem.decisions import Fit, Parameters
+from ecosystem import (
+    Candidate,
+    Curate,
+    Curator,
+    Flow,
+    Linear,
+    Location,
+    Member,
+    Scenario,
+    Shift,
+    fit,
+    never,
+    next_experiment,
+)
+from ecosystem.decisions import Fit, Level, Parameters, Strength
 from ecosystem.decisions.experiments import spread
+from ecosystem.decisions.identifiability import directions
 from ecosystem.decisions.quantities import as_quantity
 
 NOISE = 0.05
@@ -147,6 +164,52 @@ def test_a_spread_is_that_of_the_inverse() -> None:
     for values in (np.ones(3), np.array([1e-2, 5.0, 300.0])):
         assert spread(slopes, gradient, values) == pytest.approx(expected, rel=1e-9)
     assert spread(slopes[:2], gradient, np.ones(3)) == np.inf
+
+
+def test_what_is_flat_for_a_spread_is_flat_for_a_fit() -> None:
+    """A second direction seen by ``e`` of the first: told by exact slopes, not by rough ones from 1e-5 on."""
+    free = [Level("a"), Strength("a")]
+    for seen, rough, flat in [(1e-4, True, False), (1e-6, True, True), (1e-6, False, False), (1e-10, False, True)]:
+        slopes = np.diag([1.0, seen])
+        assert directions(slopes, np.ones(2), free, rough)[-1].flat == flat
+        expected = np.inf if flat else np.sqrt(1 + 1 / seen**2)
+        assert spread(slopes, np.ones(2), np.ones(2), rough) == pytest.approx(expected, rel=1e-9)
+        assert spread(slopes, np.array([1.0, 0.0]), np.ones(2), rough) == pytest.approx(1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bold(Curator):
+    """A shift by its boldness whose law cuts the derivative."""
+
+    boldness: torch.Tensor
+    needs_reward = False
+
+    def law(self, law, reward=None, memo=None):  # type: ignore[override]
+        return law.shift(self.boldness.detach().unsqueeze(-1).expand(law.mean.shape))
+
+    def free(self) -> dict[str, torch.Tensor]:
+        return {"boldness": self.boldness}
+
+    def freed(self, name: str, value: torch.Tensor) -> Curator:
+        return self.rebuild({"boldness": value})
+
+
+def test_the_next_experiment_of_slopes_by_differences_tells_no_more_than_its_fit() -> None:
+    """``λa`` is seen, and ``λ`` a millionth as well: less than differences can tell from their own errors."""
+    s = chain().with_member("b", curator=Bold(torch.tensor(1.0, dtype=torch.float64)))
+    means = [("b", round, "mean[0]", 0.3, NOISE) for round in range(1, 11)]
+    seen = pd.DataFrame(
+        [*means, ("b", 1, "curated", 0.3, 1e5 * NOISE)], columns=["member", "round", "measure", "value", "sd"]
+    )
+    found = fit(s, seen, ["level(b)", "boldness(b)"], starts=1)
+    told = next_experiment(found, [Candidate("again", noise=NOISE, measures=["mean[0]"])], "level(b)")
+    assert found.predictor.differenced and found.flat and np.isinf(told.table[["before", "after"]].to_numpy()).all()
+    product = next_experiment(
+        found,
+        [Candidate("again", measures=["mean[0]"])],
+        lambda s: s.curation("b") * float(s.member("b").curator.boldness),
+    )
+    assert product.table["drop"].iloc[0] == pytest.approx(0.5, rel=1e-6)
 
 
 @pytest.mark.parametrize(

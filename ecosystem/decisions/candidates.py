@@ -157,6 +157,11 @@ class Plan:
     sd: np.ndarray
     rows: np.ndarray
 
+    @property
+    def rough(self) -> bool:
+        """Whether some of the Jacobian comes of differences."""
+        return bool(self.predictor.differenced)
+
     def whitened(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predictions ``[..., rows]`` and their Jacobian ``[..., rows, P]``, in units of the errors."""
         value, slope = self.predictor.jacobian(values)

@@ -16,13 +16,12 @@ from ecosystem.core.streams import Stream
 from ecosystem.core.words import capital, joined, listed, number, percent
 from ecosystem.decisions.candidates import Candidate, Plan
 from ecosystem.decisions.fitted import Fit
+from ecosystem.decisions.identifiability import resolved, scales
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.quantities import Quantity, as_quantity
 from ecosystem.decisions.refits import refits
 
-_FLAT = 1e-9  # of the largest singular value: nothing is seen in such a direction
-_SMALL = 1e-3  # free numbers below are compared by this
-_MOVES = 1e-6  # of a gradient: what of it lies in flat directions and still is nothing
+_MOVES, _ROUGHLY = 1e-6, 1e-4  # of a gradient: what lies in flat directions and still is nothing; of rough slopes
 _TIE = 1.05  # times the best: a standard deviation that is as good
 _SETTLED = 0.95  # of the fits must come to rest, or what they say is not what all would
 _AGREE = 0.999  # of simulated variances lie this near to the expected one, if that is right
@@ -175,29 +174,31 @@ def next_experiment(
     seen = Plan(fit.predictor, fit.problem.sd, fit.problem.rows)
     now = seen.whitened(at)[1]
     plans = {one.name: one.planned(fit.scenario, free, fit.residuals, measures) for one in many}
-    before = spread(now, gradient, at)
-    after = {name: spread(np.concatenate([now, plan.whitened(at)[1]]), gradient, at) for name, plan in plans.items()}
+    before = spread(now, gradient, at, seen.rough)
+    after = {}
+    for name, plan in plans.items():
+        both = np.concatenate([now, plan.whitened(at)[1]])
+        after[name] = spread(both, gradient, at, seen.rough or plan.rough)
     rows = [(name, before, sd, _drop(before, sd)) for name, sd in sorted(after.items(), key=lambda pair: pair[1])]
     table = pd.DataFrame(rows, columns=["candidate", "before", "after", "drop"])
     return NextExperiment(quantity.name, value, table, quantity, gradient, at, free, seen, plans)
 
 
-def spread(slopes: np.ndarray, gradient: np.ndarray, values: np.ndarray) -> float:
+def spread(slopes: np.ndarray, gradient: np.ndarray, values: np.ndarray, rough: bool = False) -> float:
     """``√(∇qᵀ (JᵀJ)⁻¹ ∇q)`` of ``slopes J [rows, P]`` in units of errors; infinite if part of ``∇q`` is flat.
 
-    Free numbers are scaled by their sizes.
+    Free numbers are scaled by their sizes, and what is flat is as :func:`~ecosystem.decisions.identifiability.resolved`
+    has it; ``rough``: slopes that come of differences.
 
     >>> spread(np.array([[1.0, 1.0]]), np.array([1.0, 1.0]), np.ones(2)).round(9)
     np.float64(1.0)
     >>> spread(np.array([[1.0, 1.0]]), np.array([1.0, 0.0]), np.ones(2))
     inf
     """
-    size = np.maximum(np.abs(values), _SMALL)
-    scaled, wanted = slopes * size, gradient * size
-    _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
-    singular = np.concatenate([singular, np.zeros(len(size) - len(singular))])
-    parts, flat = rows @ wanted, singular <= _FLAT * max(singular.max(), np.finfo(float).tiny)
-    if np.linalg.norm(parts[flat]) > _MOVES * np.linalg.norm(wanted):
+    singular, rows, flat = resolved(slopes, values, rough)
+    wanted = gradient * scales(values)
+    parts = rows @ wanted
+    if np.linalg.norm(parts[flat]) > (_ROUGHLY if rough else _MOVES) * np.linalg.norm(wanted):
         return np.inf
     return np.sqrt(np.sum((parts[~flat] / singular[~flat]) ** 2))
 

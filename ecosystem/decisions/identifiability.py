@@ -44,11 +44,7 @@ def directions(slopes: np.ndarray, values: np.ndarray, free: Sequence[Free], rou
     >>> found[-1].flat, found[-1].words
     (True, 'level(a) and strength(a): only their product is seen')
     """
-    scaled = slopes * scales(values)
-    padded = np.vstack([scaled, np.zeros((max(0, len(values) - len(scaled)), len(values)))])
-    _, singular, rows = np.linalg.svd(padded, full_matrices=False)
-    least = (_ROUGH if rough else _FLAT) * max(float(singular[0]), np.finfo(float).tiny)
-    is_flat = singular <= least
+    singular, rows, is_flat = resolved(slopes, values, rough)
     if is_flat.sum() > 1:  # any basis of the flat space is one: take the one that names fewest numbers
         rows = np.vstack([rows[~is_flat], _reduced(rows[is_flat])])
     names = [one.name for one in free]
@@ -58,6 +54,18 @@ def directions(slopes: np.ndarray, values: np.ndarray, free: Sequence[Free], rou
         parts = dict(zip(names, row.tolist(), strict=True))
         out.append(Direction(float(value), parts, bool(flat), _words(parts)))
     return out
+
+
+def resolved(slopes: np.ndarray, values: np.ndarray, rough: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Singular values ``[P]`` and directions ``[P, P]`` (rows) of ``slopes [n, P]`` scaled by the ``values [P]``.
+
+    And which of them are flat: seen by less than ``1e-9`` of the best seen, or ``1e-5`` where slopes are ``rough``.
+    """
+    scaled = slopes * scales(values)
+    padded = np.vstack([scaled, np.zeros((max(0, len(values) - len(scaled)), len(values)))])
+    _, singular, rows = np.linalg.svd(padded, full_matrices=False)
+    least = (_ROUGH if rough else _FLAT) * max(float(singular[0]), np.finfo(float).tiny)
+    return singular, rows, singular <= least
 
 
 def scales(values: np.ndarray) -> np.ndarray:
