@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import backfire_map, controls, coordination, edges, figure3, figure3_levels, orderings, propagation
+from analysis import (
+    backfire_map,
+    controls,
+    coordination,
+    edges,
+    figure3,
+    figure3_levels,
+    next_experiment,
+    orderings,
+    propagation,
+)
 from ecosystem import Record
 from ecosystem.influence import lyapunov
 from scenarios import pair
@@ -163,3 +173,9 @@ def test_deciding_together_is_never_worse(tmp_path: Path) -> None:
     assert (wide["optimum"] >= wide[["uniform", "selfish"]].max(axis=1) - 1e-9).all()
     assert (table["lost"] >= -1e-9).all() and (table["equilibria"] >= 1).all()
     assert drawn(tmp_path / "coordination.png") and len(pd.read_csv(tmp_path / "coordination.csv")) == 6
+
+
+def test_the_better_of_two_experiments_is_told_from_simulations(tmp_path: Path) -> None:
+    table, paths = next_experiment.main(["--cases", "1", "--fits", "12", "--out", str(tmp_path)])
+    assert len(table) == 1 and paths[0] == tmp_path / "next_experiment.csv"
+    pd.testing.assert_frame_equal(pd.read_csv(paths[0]), table.round(6), check_dtype=False)
