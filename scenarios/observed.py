@@ -6,8 +6,9 @@ known size, from planted numbers (``PLANTED``); every tenth value is missing. Th
 
     python -m scenarios.observed
 
-The scenario stands where somebody who does not know the planted numbers might begin. To find them::
+The scenario stands where somebody who does not know the planted numbers might begin. To play it, and to find them::
 
+    ecosystem run scenarios/observed.py
     ecosystem fit scenarios/observed.py scenarios/data/observed.csv --free "level(hub)" --free "strength(hub)" \\
         --free "raw(hub -> north)" --free "raw(hub -> south)"
 
