@@ -1,9 +1,9 @@
 """How does theta's curation reach phi, round by round, when both are image models?
 
 Measures influence on ``scenarios/tinted_digits.py`` (setting A2: phi takes 80 % of its curated images from theta, theta
-20 % of its own from phi), with the weights that the paper prints and users who decide (temperature 0.1): paired runs at curation levels ``0.5 ± 0.1``, of
-theta and then of phi, with common random numbers. Prints the effect on both models over the last rounds, and draws how
-it grows, with Student's 95 % intervals over seeds.
+20 % of its own from phi), with the weights that the paper prints and users who decide (temperature 0.1): paired runs at
+curation levels ``0.5 ± 0.1``, of theta and then of phi, with common random numbers. Prints the effect on both models
+over the last rounds, and draws how it grows, with Student's 95 % intervals over seeds.
 
 What came out, per unit of curation, over rounds 11 to 16: theta's curation helps theta (0.08, between 0.003 and 0.16);
 phi's harms phi (−0.025, between −0.040 and −0.010), whose curated images are mostly chosen by theta's users. Neither
