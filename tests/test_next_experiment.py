@@ -221,7 +221,7 @@ def test_the_next_experiment_of_slopes_by_differences_tells_no_more_than_its_fit
         ([Candidate("x", measures=["mean[0]"])], "level(a)", "nobody knows the error of 'mean.0.'"),
         ([Candidate("x", measures=["entropy"], noise=1.0)], "level(a)", "candidate 'x': there is no measure 'entropy'"),
         ([Candidate("x", {30: [Curate("a", 0.5)]})], "level(a)", "candidate 'x': .*30"),
-        ([Candidate("x", at=[25])], "level(a)", "candidate 'x': .*rounds 0 to 20, and round .*25"),
+        ([Candidate("x", at=[25])], "level(a)", "candidate 'x': .*rounds 0 to 20, and round 25 is observed"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(known: Fit, candidates: list[Candidate], target: str, words: str) -> None:

@@ -61,13 +61,13 @@ def test_a_run_is_a_table_of_its_rounds_and_of_what_it_kept() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"member": ["a", 3]}, "member is a name, got .*3.* in row 1"),
-        ({"round": [0, 1.5]}, "round is a whole number from 0 on, got .*1.5.* in row 1"),
+        ({"member": ["a", 3]}, "member is a name, got 3 in row 1"),
+        ({"round": [0, 1.5]}, "round is a whole number from 0 on, got 1.5 in row 1"),
         ({"round": [0, -1]}, "round is a whole number from 0 on"),
         ({"value": ["high", 1]}, "value is a finite number, .* got 'high' in row 0"),
         ({"value": [1, np.inf]}, "value is a finite number, .*inf.* in row 1"),
         ({"value": [np.nan, np.nan]}, "no value"),
-        ({"sd": [0.1, 0.0]}, "sd is a number above 0, or empty, got .*0.0.* in row 1"),
+        ({"sd": [0.1, 0.0]}, "sd is a number above 0, or empty, got 0.0 in row 1"),
         ({"member": ["a", "a"], "round": [1, 1]}, "row 1 has 'alignment' of 'a' after round 1 a second time"),
         ({"replicate": [0, -2]}, "replicate is a whole number"),
     ],

@@ -263,4 +263,5 @@ def _checked(table: Any) -> pd.DataFrame:
 def _refuse(column: pd.Series, wrong: Any, what: str) -> None:
     rows = np.flatnonzero(np.asarray(wrong, dtype=bool))
     if len(rows):
-        raise ValueError(f"Observations(table): {what}, got {brief(column.iloc[rows[0]])} in row {rows[0]}")
+        value = column.iloc[rows[:1]].tolist()[0]  # as Python's own: 1.5, and not np.float64(1.5)
+        raise ValueError(f"Observations(table): {what}, got {brief(value)} in row {rows[0]}")

@@ -259,8 +259,8 @@ def checked_wanted(scenario: Scenario, wanted: Any) -> pd.DataFrame:
     if wrong.any():
         raise ValueError(
             f"scenario {scenario.name!r} has rounds 0 to {scenario.rounds}, and round "
-            f"{brief(table['round'][wrong].iloc[0])} is observed (of {table['member'][wrong].iloc[0]!r}); give it as "
-            "many: replace(rounds=...)"
+            f"{brief(table['round'][wrong].tolist()[0])} is observed (of {table['member'][wrong].iloc[0]!r}); give it "
+            "as many: replace(rounds=...)"
         )
     return table.assign(round=rounds.astype(int))
 
