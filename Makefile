@@ -15,7 +15,7 @@ help:
 	@echo "make test-lowest  run the core tests with the lowest versions that pyproject.toml admits, in $(LOWEST)"
 	@echo "make test-gpu  set up, run the tests that need a GPU"
 	@echo "make docs   set up, build the site into docs/_build/html"
-	@echo "make fuzz   set up, play 10,000 scenarios drawn at random (about half an hour)"
+	@echo "make fuzz   set up, ask properties of new examples, play 10,000 scenarios drawn at random (half an hour)"
 	@echo "make bench  set up, run the measured comparisons"
 	@echo "make setup  only set up $(VENV)"
 	@echo "make clean  remove $(VENV), caches, builds and the demo's run"
@@ -65,8 +65,10 @@ docs: export OMP_NUM_THREADS = 1
 docs: setup
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
-# Each runs, or is refused in one line; exit code 1 where one falls through.
+# Each scenario runs, or is refused in one line; exit code 1 where one falls through.
+fuzz: export OMP_NUM_THREADS = 1
 fuzz: setup
+	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile search
 	$(BIN)/python -m tests.fuzzing 10000
 
 bench: export OMP_NUM_THREADS = 1

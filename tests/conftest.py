@@ -3,12 +3,18 @@
 import os
 import signal
 
+import hypothesis
 import pytest
 import torch
 
 from ecosystem.influence import continuum, linear_round, resolvent, spectra
 
 torch.set_num_threads(1)
+
+# The suite asks the same questions each time, so that a failure is of what was changed; `make fuzz` asks new ones.
+hypothesis.settings.register_profile("same", derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("search", print_blob=True)
+hypothesis.settings.load_profile("same")
 
 os.fsync = os.fstat  # nobody pulls the plug of a test: to wait for the disk 10 ms a file proves nothing
 

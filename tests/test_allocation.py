@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +44,12 @@ def product(alignment: torch.Tensor) -> torch.Tensor:
     return alignment.sin().sum() + alignment.prod()
 
 
+def difference(value: Callable[[np.ndarray], Any], x: np.ndarray, k: int, step: float = 1e-5) -> Any:
+    """Slope along axis ``k``; of fourth order, since near ``ρ(B) = 1`` third derivatives are 1e7 times the slope."""
+    up, down, twice_up, twice_down = (value(x + m * step * np.eye(len(x))[k]) for m in (1, -1, 2, -2))
+    return (8 * (up - down) - (twice_up - twice_down)) / (12 * step)
+
+
 # -- levers and derivatives --------------------------------------------------------------------------------------------
 
 
@@ -73,9 +82,8 @@ def test_gradients_of_every_objective_are_differences(seed: int, kind: str, obje
     pieces, slopes = goal.slopes(here.alignment)
     exact = here.gradients(slopes)
     for k in range(len(land.levers)):
-        step = 1e-5 * np.eye(len(land.levers))[k]
-        up, down = (goal.pieces(land.at(land.levers.now + sign * step).alignment).numpy() for sign in (1, -1))
-        assert (up - down) / 2e-5 == pytest.approx(exact[:, k], abs=1e-6 * (1 + np.abs(exact).max()))
+        slope = difference(lambda x: goal.pieces(land.at(x).alignment).numpy(), land.levers.now, k)
+        assert slope == pytest.approx(exact[:, k], abs=1e-6 * (1 + np.abs(exact).max()))
     assert goal.value(here.alignment) == pytest.approx(float(pieces.min()))
 
 
@@ -83,9 +91,8 @@ def test_gradients_of_every_objective_are_differences(seed: int, kind: str, obje
 def test_slope_of_the_radius_is_a_difference(kind: str, seed: int) -> None:
     land = Landscape(as_levers(network(seed, kind=kind)))
     exact = land.at(land.levers.now).slope
-    for k, step in enumerate(1e-5 * np.eye(len(land.levers))):
-        up, down = (land.at(land.levers.now + sign * step).radius for sign in (1, -1))
-        assert (up - down) / 2e-5 == pytest.approx(exact[k], abs=1e-6)
+    for k in range(len(land.levers)):
+        assert difference(lambda x: land.at(x).radius, land.levers.now, k) == pytest.approx(exact[k], abs=1e-6)
 
 
 # -- optima ------------------------------------------------------------------------------------------------------------
