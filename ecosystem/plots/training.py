@@ -21,6 +21,7 @@ KINDS = {"real": "real data", "raw": "raw (as generated)", "curated": "curated (
 KEY = "grey: real data; the colour says whose output it is, pale: raw, full: curated"
 STYLES = {"real": REAL, "raw": RAW, "curated": CURATED}
 PALE = 0.45  # of raw parts beside curated ones of the same source
+LETTERS = 70  # of a label in 440 pixels
 COLUMNS, PANELS = 400, 12  # members side by side, and with panels of their own
 
 
@@ -92,7 +93,8 @@ def diets(members: pd.DataFrame, flows: pd.DataFrame) -> Any:
         words = f"{title} of {counted(len(members), 'member')}: on average {told}."
         return finish(_columns(members, flows), title, words, _picked(len(members)))
     table, names = parts(members, flows), in_order(members, members)
-    table["label"] = [_label(row) for row in table.to_dict("records")]
+    table["less"] = table["share"].map(percent)
+    table["label"] = table["source"].map(lambda source: shortened(source or "real", 16)) + " " + table["less"]
     told = [
         f"{name} {', '.join(_part(row) for row in table[table['member'] == name].to_dict('records'))}" for name in names
     ]
@@ -101,12 +103,6 @@ def diets(members: pd.DataFrame, flows: pd.DataFrame) -> Any:
 
 def _part(row: dict[Any, Any]) -> str:
     return f"{percent(row['share'])} {row['kind']}" + (f" from {row['source']}" if row["source"] else "")
-
-
-def _label(row: dict[Any, Any]) -> str:
-    """What stands on a part, if there is room: 440 pixels hold some 70 letters."""
-    words = [f"{shortened(row['source'] or 'real', 16)} {percent(row['share'])}", percent(row["share"])]
-    return next((text for text in words if len(text) + 2 < 70 * row["share"]), "")
 
 
 def sources_colour(names: Sequence[str]) -> Any:
@@ -131,9 +127,13 @@ def _bars(table: pd.DataFrame, names: list[str]) -> Any:
     read = base.transform_filter(~is_real).mark_bar(height=alt.RelativeBandSize(0.72), style=PART)
     read = read.encode(sources_colour(names), _kinds_opacity())
     words = alt.Chart(table).transform_calculate(middle="(datum.start + datum.end) / 2")
-    words = words.encode(y, alt.X("middle:Q"), alt.Text("label:N"))
+    room = alt.param(name="letters", value=LETTERS)  # a page that draws the bars shorter gives fewer
+    fits = "length(datum.{0}) + 1 < letters * (datum.end - datum.start) ? datum.{0} : "
+    words = words.transform_calculate(words=f"{fits.format('label')}{fits.format('less')}''")
+    words = words.encode(y, alt.X("middle:Q"), alt.Text("words:N"))
     halo = words.mark_text(fontSize=10, style=HALO)
-    return alt.layer(real, read, halo, words.mark_text(fontSize=10)).properties(height=alt.Step(26))
+    drawn = alt.layer(real, read, halo, words.mark_text(fontSize=10)).properties(height=alt.Step(26))
+    return drawn.add_params(room)
 
 
 def _picked(count: int) -> str:
@@ -229,7 +229,8 @@ def draws(draws: pd.DataFrame, members: pd.DataFrame | None = None, failures: pd
 def _drawn(table: pd.DataFrame, names: list[str], present: list[str], rounds: int) -> Any:
     """A panel a member: bars of few rounds, areas of many."""
     few = rounds <= 40
-    x: Any = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0, labelOverlap=True)) if few else in_rounds()
+    axis = alt.Axis(labelAngle=0, labelOverlap=True, labelSeparation=6)
+    x: Any = alt.X("round:O", title="round", axis=axis) if few else in_rounds()
     y = alt.Y("start:Q", title="share", axis=alt.Axis(format="%", tickCount=3), scale=alt.Scale(domain=[0, 1]))
     tips = [alt.Tooltip(f"{name}:N") for name in ("member", "kind", "source")]
     tips += [alt.Tooltip("round:Q", format=",d"), *shares("share"), alt.Tooltip("count:Q", format=",d")]

@@ -60,6 +60,7 @@ function fitted(spec, factor, room) {
       const title = typeof part.title === "object" && !Array.isArray(part.title) ? part.title : { text: part.title };
       part.title = { ...title, text: wrapped(title.text, room - 20, `bold 13px ${font}`), subtitle: wrapped(title.subtitle, room - 20, `11px ${font}`) };
     }
+    for (const one of part.params ?? []) if (one.name === "letters") one.value = Math.floor(one.value * factor); // that a bar has room for
     for (const one of part.params ?? []) if (one.bind === "legend") { delete one.bind; one.select = { ...one.select, on: "never", clear: false }; } // the page has pointing of its own
     if (!narrow) continue;
     for (const [channel, code] of Object.entries(part.encoding ?? {})) {
