@@ -82,7 +82,7 @@ def test_failures_are_shown_and_tried_again(file: Path, tmp_path: Path, capsys) 
     assert "share 1.6 is too much" in shown and "Traceback (most recent call last)" in shown
     file.write_text(FILE.replace("share > 1:", "share > 3:").replace("raw=share", "raw=min(share, 1.0)"))
     assert study(file, out, "--set", "most=1.6", "--retry") == 2
-    assert "the code of scenario_file_loop.scenario, or something it uses, has changed" in capsys.readouterr().err
+    assert "the code of loop.scenario, or something it uses, has changed" in capsys.readouterr().err
     assert study(file, out, "--set", "most=1.6", "--retry", "--accept-changes") == 0
     assert Study.load(out).failures.empty and Study.load(out).rounds["point"].nunique() == 4
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecosystem.core.parameters import misfits
+from ecosystem.core.parameters import SCENARIO_FILE, misfits
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario
@@ -125,7 +125,7 @@ def _execute(path: Path) -> ModuleType:
         source = path.read_bytes()
     except OSError as error:
         raise ScenarioFileError(f"cannot read the scenario file {path} ({error.strerror}); check the path") from error
-    module = ModuleType(f"scenario_file_{path.stem}")
+    module = ModuleType(f"{SCENARIO_FILE}{path.stem}")
     module.__file__ = str(path.resolve())
     sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
     folder = str(path.resolve().parent)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+SCENARIO_FILE = "scenario_file_"  # before the stem of a file that is run: its module hides no other of that name
+
 
 @dataclass(frozen=True)
 class Range:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecosystem.core.words import joined
 from ecosystem.decisions import Fit
 from ecosystem.plots import fits
 from ecosystem.report.assembly import render, write
@@ -37,12 +38,18 @@ def _page(fit: Fit, facts: Mapping[str, Any]) -> Page:
     seen = [("data", str(facts["data"]))] if facts.get("data") else []
     counts = [("observations", f"{len(fit.observations):,}"), ("free numbers", str(len(fit.names)))]
     name = fit.parameters.given.name
-    return Page(name, "report of a fit", fit.sentence, sections, lead=lead, facts=[*seen, *counts])
+    return Page(name, "report of a fit", _headline(fit), sections, lead=lead, facts=[*seen, *counts])
+
+
+def _headline(fit: Fit) -> str:
+    """Whether it fits, and how much of it can be told; the estimates stand in the first sentence below."""
+    words = str(fit.verdicts["sentence"].iloc[0])
+    return f"{words} Unbounded: {joined(fit.unbounded)}." if fit.unbounded else words
 
 
 def _estimates(fit: Fit) -> Section:
     shown = table("numbers", fit.estimates, "Free numbers: as the scenario had them, and estimated.")
-    sentences = Sentences(fit.verdicts["sentence"].tolist())
+    sentences = Sentences([fit.sentence, *fit.verdicts["sentence"].iloc[1:]])
     return Section(
         "estimates",
         "Which ecosystem this is",

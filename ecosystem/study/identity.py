@@ -11,6 +11,7 @@ from typing import Any
 
 from ecosystem.core.differences import differing
 from ecosystem.core.identity import digest, label, without_addresses
+from ecosystem.core.parameters import SCENARIO_FILE
 from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario
@@ -93,11 +94,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 
 def told(function: Any) -> str:
-    """A function by its module and name."""
+    """A function by its module, which may be a scenario file, and its name."""
     while isinstance(function, functools.partial):
         function = function.func
     kind = function if hasattr(function, "__qualname__") else type(function)
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{kind.__module__.removeprefix(SCENARIO_FILE)}.{kind.__qualname__}"
 
 
 @functools.cache
