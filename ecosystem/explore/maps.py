@@ -17,6 +17,7 @@ from ecosystem.study.outcomes.measuring import NoMeasure, measures, numbers
 from ecosystem.study.results import Results
 
 WIDTH, HEIGHT, EDGE = 640, 400, 64
+WRITTEN = 40  # points whose numbers stand above them
 
 
 def quantities(results: Results) -> dict[str, pd.Series]:
@@ -72,8 +73,8 @@ def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, faile
     """
     known = values.reindex(points["point"]).astype(float)
     seen = known[np.isfinite(known)]
-    xs, xticks = _places(points[x], EDGE, WIDTH - 24)
-    ys, yticks = _places(points[y] if y else _within(known, seen), HEIGHT - EDGE, 24)
+    xs, xticks = _places(points[x], EDGE, WIDTH - 40)
+    ys, yticks = _places(points[y] if y else _within(known, seen), HEIGHT - EDGE, 60)
     found = ends(known.to_numpy(), bool(len(seen)) and bool(seen.min() < 0 < seen.max()))
     size = max(4.0, min(16.0, 0.32 * WIDTH / max(len(points) ** 0.5, 1)))
     marks, named = [], [x, *([y] if y else [])]
@@ -90,7 +91,12 @@ def map_of(points: pd.DataFrame, x: str, y: str | None, values: pd.Series, faile
             f'cx="{left:.1f}" cy="{top:.1f}" r="{size:.1f}" fill="{fill}" stroke="currentColor" stroke-opacity=".35">'
             f"<title>{safe(where)}: {safe(said)}</title></circle>"
         )
-    ticks = [f'<text x="{at:.1f}" y="{HEIGHT - EDGE + 30}" text-anchor="middle">{safe(t)}</text>' for at, t in xticks]
+        if y and len(points) <= WRITTEN:
+            marks.append(
+                f'<text x="{left:.1f}" y="{top - size - 5:.1f}" text-anchor="middle" aria-hidden="true">'
+                f"{safe(said)}</text>"
+            )
+    ticks = [f'<text x="{at:.1f}" y="{HEIGHT - EDGE + 34}" text-anchor="middle">{safe(t)}</text>' for at, t in xticks]
     ticks += [f'<text x="{EDGE - 22}" y="{at + 4:.1f}" text-anchor="end">{safe(t)}</text>' for at, t in yticks]
     names = f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">{safe(x)}</text>'
     names += f'<text x="4" y="14">{safe(y or "the quantity")}</text>'
@@ -110,7 +116,8 @@ def _places(values: pd.Series, start: float, end: float) -> tuple[list[float], l
         at = [start + (end - start) * (float(v) - low) / wide for v in values]
         few = sorted(set(map(float, values.dropna())))
         shown = few if len(few) <= 8 else [low + f * wide for f in (0, 0.25, 0.5, 0.75, 1.0)]
-        return at, [(start + (end - start) * (v - low) / wide, number(v)) for v in shown]
+        write = label if shown is few else number
+        return at, [(start + (end - start) * (v - low) / wide, write(v)) for v in shown]
     said = words(values)
     order = list(dict.fromkeys(said))
     step = (end - start) / max(len(order) - 1, 1)
