@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import integrate, optimize, stats
 from torch import nn
 
 from ecosystem import (
@@ -16,6 +18,7 @@ from ecosystem import (
     Categorical,
     Checkpoints,
     Crowd,
+    Curator,
     Ecosystem,
     Flow,
     Gaussian,
@@ -27,6 +30,7 @@ from ecosystem import (
     Member,
     NoPopulationLaw,
     Quadratic,
+    Quota,
     Record,
     Run,
     Scenario,
@@ -34,7 +38,9 @@ from ecosystem import (
     Tabular,
     Threshold,
     Tilt,
+    TopFraction,
     Users,
+    Within,
     accumulate,
     never,
     window,
@@ -80,16 +86,60 @@ def test_a_producers_share_of_what_survives(name: str) -> None:
         assert float(run.parameters["reader"]["mean"]) == pytest.approx(1 + share, abs=1e-9)
 
 
-@pytest.mark.parametrize("k", [2, 4, 16])
-def test_the_law_agrees_with_sampled_slates(k: int) -> None:
+SLATES = [*(kind(k) for kind in (Luce, BestOf) for k in (2, 4, 16)), Threshold(0.8), Within([1.2], 0.9)]
+
+
+@pytest.mark.parametrize("curator", SLATES, ids=repr)
+def test_the_law_agrees_with_sampled_slates(curator: Curator) -> None:
     """Mean, variance and shares of 24 replicates of 2,000 samples within four standard errors."""
-    exact = read(Luce(k)).run(record=RECORD)
-    run = read(Luce(k), samples=2000).run(seed=k, replicates=24, record=RECORD)
+    exact = read(curator).run(record=RECORD)
+    run = read(curator, samples=2000).run(seed=4, replicates=24, record=RECORD)
     for name in ("mean", "covariance"):
         found, known = run.parameters["reader"][name].flatten(), float(exact.parameters["reader"][name])
         assert abs(float(found.mean()) - known) < 4 * float(found.std()) / 24**0.5
+    if isinstance(curator, Within):  # looks at vectors, not at who is better: with samples nobody says whose survive
+        return
     table = run.survivors.query("round == 2 and producer == 'b'")["share"]
     assert abs(table.mean() - shares(exact)["b"]) < 4 * table.std() / 24**0.5
+
+
+def mixed() -> tuple[Any, np.ndarray, list[Any]]:
+    """A mixture of three unlike normal laws, with its weights, and SciPy's laws of their rewards ``x``."""
+    weights, means, variances = [0.3, 0.5, 0.2], [0.0, 1.0, -2.0], [1.0, 0.09, 4.0]
+    models = {str(i): Gaussian([m], [[v]]) for i, (m, v) in enumerate(zip(means, variances, strict=True))}
+    laws = [stats.norm(m, v**0.5) for m, v in zip(means, variances, strict=True)]
+    return Archive(models, weights=weights).law(), np.array(weights), laws
+
+
+@pytest.mark.parametrize(
+    "curator", [BestOf(2), BestOf(16), Threshold(0.8), TopFraction(0.2), Within([1.2], 0.9)], ids=repr
+)
+def test_what_is_kept_of_a_mixture_is_the_integral(curator: Curator) -> None:
+    """``w_j E_j[H]`` and the first two moments by SciPy's quadrature; ``H`` is ``K F^{K−1}``, or whether it passes."""
+    law, weights, laws = mixed()
+
+    def below(x: float) -> float:
+        return sum(w * one.cdf(x) for w, one in zip(weights, laws, strict=True))
+
+    low, high = -14.0, 14.0
+    if isinstance(curator, TopFraction):
+        low = optimize.brentq(lambda x: 1 - below(x) - 0.2, -10, 10, xtol=1e-13)
+    low, high = {"Threshold(0.8)": (0.8, high), "Within(radius=0.9)": (0.3, 2.1)}.get(repr(curator), (low, high))
+    k = curator.k if isinstance(curator, BestOf) else 1
+
+    def moment(w: float, one: Any, n: int) -> float:
+        def density(x: float) -> float:
+            return w * x**n * k * one.pdf(x) * below(x) ** (k - 1)
+
+        return integrate.quad(density, low, high, points=[1, 2], limit=200)[0]
+
+    parts = np.array([[moment(w, one, n) for n in range(3)] for w, one in zip(weights, laws, strict=True)])
+    kept = curator.law(law, Linear([1.0]))
+    whole = parts.sum(0)
+    assert isinstance(kept, Mixture)
+    assert kept.weights.tolist() == pytest.approx((parts[:, 0] / whole[0]).tolist(), rel=1e-7)
+    assert float(kept.mean) == pytest.approx(whole[1] / whole[0], abs=1e-7)
+    assert float(kept.covariance) == pytest.approx(whole[2] / whole[0] - (whole[1] / whole[0]) ** 2, abs=1e-7)
 
 
 def test_on_symbols_any_curator_chooses_between_producers() -> None:
@@ -198,8 +248,18 @@ def commons(family: str, curator) -> Scenario:
     return s
 
 
-@pytest.mark.parametrize("curator", [Luce(2), Tilt(3.0)], ids=["luce", "tilt"])
-@pytest.mark.parametrize("family", ["gaussian", "location", "categorical"])
+THROUGH = [
+    *((family, curator) for family in ("gaussian", "location", "categorical") for curator in (Luce(2), Tilt(3.0))),
+    *((family, BestOf(3)) for family in ("gaussian", "location", "categorical")),
+    ("gaussian", TopFraction(0.3)),
+    ("location", TopFraction(0.3)),
+    ("gaussian", Threshold(-0.4)),
+    ("location", Threshold(-0.4)),
+    ("gaussian", Within([0.5], 1.2)),
+]
+
+
+@pytest.mark.parametrize(("family", "curator"), THROUGH, ids=repr)
 def test_influence_through_an_archive_equals_central_differences(family: str, curator) -> None:
     s, step = commons(family, curator), 1e-4
     found = influence(s).matrix
@@ -264,6 +324,20 @@ def test_normal_laws_of_a_window_stand_beside_each_other() -> None:
     one, many = (r.survivors.query("round == 3 and producer == 'a'")["share"] for r in (run, sampled))
     assert one.item() == pytest.approx(float(known.weights[:3].sum()), abs=1e-12)
     assert abs(many.mean() - one.item()) < 4 * many.std() / 16**0.5
+
+
+@pytest.mark.parametrize("curator", [Luce(2), Luce(4), Luce(16), BestOf(4)], ids=repr)
+def test_in_a_run_of_n_rounds_a_window_of_n_is_all_that_was_ever_written(curator: Curator) -> None:
+    """Samples that are accumulated keep to its law, within four standard errors."""
+    s = moving(rounds=6).with_member("web", retention=window(6)).with_member("reader", curator=curator)
+    kept = moving(samples=1500, rounds=6).with_member("web", retention=accumulate())
+    run, sampled = s.run(), kept.with_member("reader", curator=curator).run(seed=5, replicates=16)
+    for name in ("mean", "covariance"):
+        found, known = (r.parameters["reader"][name].flatten() for r in (sampled, run))
+        assert abs(float(found.mean() - known)) < 4 * float(found.std()) / 16**0.5
+    assert float(run.parameters["reader"]["covariance"]) != pytest.approx(
+        float(s.with_member("web", retention=window(3)).run().parameters["reader"]["covariance"]), abs=1e-3
+    )
 
 
 def test_a_memory_changes_how_fast_an_archive_settles_and_not_where() -> None:
@@ -389,13 +463,16 @@ def test_refusals() -> None:
     s.connect("c", "web", Flow())
     with pytest.raises(ValueError, match="the archive 'web' has no shelf for 'c', who writes there"):
         s.check()
-    with pytest.raises(NoPopulationLaw, match=r"the archive 'web' of vectors with accumulate\(\)"):
+    with pytest.raises(NoPopulationLaw, match=r"of vectors with accumulate\(\), .* \(window\(n\) keeps as much"):
         read(Luce(2), retention=accumulate()).check()
-    for curator in (BestOf(2), Threshold(0.0)):
+    for curator in (Luce(2), BestOf(2), TopFraction(0.5), Threshold(0.0)):
         with pytest.raises(NoPopulationLaw, match="on a Mixture law"):
-            read(curator).check()
+            read(curator).with_member("reader", reward=Quadratic([1.0], 1.0)).check()
     with pytest.raises(NoPopulationLaw, match="on a Mixture law"):
-        read(Luce(2)).with_member("reader", reward=Quadratic([1.0], 1.0)).check()
+        read(Quota(lambda x: (x[:, 0] > 0).long(), [0.5, 0.5], Luce(2))).check()
+    narrow = Archive({"a": Location([0.0], 1e-6), "b": Location([1.0], 1e2)})
+    with pytest.raises(NoPopulationLaw, match="much narrower than others"):
+        BestOf(2).law(narrow.law(), Linear([1.0]))
     with pytest.raises(ValueError, match="needs the law of what 'web' makes"):
         read(Tilt(), samples=20).run()
     with pytest.raises(NoPopulationLaw, match="spread over"):

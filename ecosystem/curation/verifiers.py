@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ecosystem.core.check import one_number
 from ecosystem.core.laws import Finite, Law, Moments, Normal, unknown
+from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Samples, outputs, placed
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, hopeless, judged, positive
+from ecosystem.curation.mixed import above_mixture, upper_tail
 from ecosystem.rewards import Reward, as_numbers
 
 _MOST = 10_000  # candidates for one sample
@@ -22,7 +24,6 @@ _SYMBOLS = "Within knows distances of vectors, this flow carries symbols; use Th
 _TAIL = 60  # terms of a series beyond the largest, with twelve deviations
 _TERMS = 100_000
 _SURE = 40.0  # deviations within a ball, beyond which nothing lies outside it
-_FAR = 100.0  # deviations above which a tail is told by its series
 _TINY = 1e-300
 
 
@@ -60,7 +61,14 @@ class Threshold(Curator):
         deviation = law.deviation(direction)
         certain = torch.where(reward.moments(law) >= self.least, -torch.inf, torch.inf)
         up = torch.where(deviation > 0, (self.least - reward.moments(law)) / deviation.clamp(min=_TINY), certain)
-        return law.selected(direction, *_upper_tail(up))
+        return law.selected(direction, *upper_tail(up))
+
+    def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
+        """``w_j P_j(r ≥ least) / Σ`` of each component's own upper part."""
+        direction = None if reward is None else reward.linear()
+        if direction is None or not isinstance(law.parts, Normal):
+            raise unknown(self, reward, law)
+        return above_mixture(law, direction, self.least)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -112,22 +120,34 @@ class Within(Curator):
     def law(self, law: Law, reward: Reward | None = None, memo: dict[Any, Any] | None = None) -> Law:
         if isinstance(law, Finite):
             raise TypeError(_SYMBOLS)
+        if isinstance(law, Mixture):
+            mass, parts = self._kept(law.parts, reward, apart=1)
+            top = torch.where(law.weights > 0, mass, -torch.inf).amax(-1, keepdim=True).detach()
+            weights = law.weights * (mass - top).clamp(max=0).exp()
+            return Mixture(weights / weights.sum(-1, keepdim=True), parts)
+        return self._kept(law, reward)[1]
+
+    def _kept(self, law: Moments, reward: Reward | None, apart: int = 0) -> tuple[Tensor, Moments]:
+        """The logarithm of the mass that passes, and what does; the law's batch is ``apart`` dimensions longer."""
         scale = law.scale if isinstance(law, Normal) else None
         if scale is None:
             if not isinstance(law, Normal) or law.mean.shape[-1] > 1:
                 raise unknown(self, reward, law)
             scale = law.covariance[..., 0, 0].sqrt()
-        away = law.mean - self.centre.flatten(self.centre.ndim - self.rank)
+        centre, radius = self.centre.flatten(self.centre.ndim - self.rank), self.radius
+        for _ in range(apart):
+            centre, radius = centre.unsqueeze(-2), radius.unsqueeze(-1)
+        away = law.mean - centre
         variance = scale.square()
-        size = self.radius.square() / variance
-        two, four = _ratios(away.shape[-1], away.square().sum(-1) / variance, size)
+        size = radius.square() / variance
+        mass, two, four = _ratios(away.shape[-1], away.square().sum(-1) / variance, size)
         eye = torch.eye(away.shape[-1], dtype=away.dtype, device=away.device)
 
         def covariance() -> Tensor:
             outer = away.unsqueeze(-1) * away.unsqueeze(-2)
             return (two * variance)[..., None, None] * eye + (four - two.square())[..., None, None] * outer
 
-        return Moments(law.mean + (two - 1).unsqueeze(-1) * away, covariance)
+        return mass, Moments(law.mean + (two - 1).unsqueeze(-1) * away, covariance)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         return _first(slate, self, reward, lambda own, taste, part, x: own.passes(outputs(x)))
@@ -139,16 +159,6 @@ class Within(Curator):
 
     def __repr__(self) -> str:
         return f"Within(radius={float(self.radius.mean()):.4g})"
-
-
-def _upper_tail(up: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean ``λ`` and variance of a standard normal above ``up``; far up by series, where ``1 + cλ − λ²`` cancels."""
-    near, far = up.clamp(max=_FAR), up.clamp(min=_FAR).reciprocal()
-    mills = math.sqrt(2 / math.pi) / torch.special.erfcx(near / math.sqrt(2))
-    variance = 1 + torch.where(mills > 0, near * mills, 0.0) - mills.square()
-    square = far.square()
-    beyond = far.reciprocal() + far - 2 * far * square, square - 6 * square.square() + 50 * square**3
-    return torch.where(up > _FAR, beyond[0], mills), torch.where(up > _FAR, beyond[1], variance)
 
 
 def _first(
@@ -172,8 +182,8 @@ def _first(
     return kept
 
 
-def _ratios(d: int, away: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-    """``F_{d+2}/F_d`` and ``F_{d+4}/F_d`` of noncentral ``χ²`` at ``size``, noncentrality ``away``, ``[*batch]``.
+def _ratios(d: int, away: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``ln F_d``, ``F_{d+2}/F_d`` and ``F_{d+4}/F_d`` of noncentral ``χ²`` at ``size``, ``away`` its noncentrality.
 
     ``F_k = Σ_j Poisson(j; away/2) P(k/2 + j, size/2)``, and the incomplete gamma ``P(a, y) = Σ_{i≥0} e^{−y} y^{a+i} /
     Γ(a + i + 1)``, both summed as logarithms: far from the centre all of them are smaller than any number.
@@ -192,4 +202,5 @@ def _ratios(d: int, away: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     gamma = steps.flip(-1).logcumsumexp(-1).flip(-1)
     weight = j[:terms] * rate.log() - rate - torch.lgamma(j[:terms] + 1)
     one, two, four = ((weight + gamma[..., k : k + terms]).logsumexp(-1) for k in range(3))
-    return torch.where(sure, 1.0, (two - one).exp()), torch.where(sure, 1.0, (four - one).exp())
+    g, h = (torch.where(sure, 1.0, (more - one).exp()) for more in (two, four))
+    return torch.where(sure, 0.0, one), g, h

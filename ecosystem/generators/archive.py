@@ -32,8 +32,9 @@ class Archive(ClosedForm):
     member's retention to say.
 
     On the population shelves hold laws: of symbols with any retention, of vectors normal ones, of the newest rounds
-    (``replace``, ``window``; everything ever written would be a mixture that grows). With
-    samples an archive keeps the samples themselves, and readers draw from these with replacement: any generator may
+    (``replace``, ``window``; everything ever written is a mixture that grows: ``window(n)`` is it in a run of ``n``
+    rounds). What users keep of such a mixture is exact for linear rewards under ``Luce``, ``Tilt`` (quadratic ones too),
+    ``BestOf``, ``TopFraction`` and ``Threshold``, and for ``Within`` on a line. With samples an archive keeps the samples themselves, and readers draw from these with replacement: any generator may
     write there. What survives of whom is told by ``Record(measures=[survivors])``.
 
     Raises
@@ -172,7 +173,10 @@ class Archive(ClosedForm):
         if both:
             raise two_laws(both[0], name)
         if retention.newest is None:
-            raise NoPopulationLaw(f"the archive {name!r} of vectors with {retention}, a mixture that grows each round,")
+            hint = " (window(n) keeps as much in a run of n rounds, and has a law)" if retention.averages else ""
+            raise NoPopulationLaw(
+                f"the archive {name!r} of vectors with {retention}, a mixture that grows each round{hint},"
+            )
 
     # -- with samples ----------------------------------------------------------------------------------------------
 
