@@ -32,10 +32,11 @@ class Archive(ClosedForm):
     member's retention to say.
 
     On the population shelves hold laws: of symbols with any retention, of vectors normal ones, of the newest rounds
-    (``replace``, ``window``; everything ever written is a mixture that grows: ``window(n)`` is it in a run of ``n``
-    rounds). What users keep of such a mixture is exact for linear rewards under ``Luce``, ``Tilt`` (quadratic ones too),
-    ``BestOf``, ``TopFraction`` and ``Threshold``, and for ``Within`` on a line. With samples an archive keeps the samples themselves, and readers draw from these with replacement: any generator may
-    write there. What survives of whom is told by ``Record(measures=[survivors])``.
+    (``replace``, ``window``; everything ever written is a mixture that grows, and ``window(n)`` is it in a run of ``n``
+    rounds). What users keep of a mixture is exact for linear rewards under ``Luce``, ``BestOf``, ``TopFraction``,
+    ``Threshold`` and ``Tilt`` (for quadratic ones too), and for ``Within`` on a line. With samples an archive keeps the
+    samples themselves, and readers draw from these with replacement: any generator may write there. What survives of
+    whom is told by ``Record(measures=[survivors])``.
 
     Raises
     ------
