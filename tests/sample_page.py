@@ -79,10 +79,12 @@ def page(names: tuple[str, ...] = ("a", "b", "c"), rows: int = 100) -> Page:
 
 
 def points(names: tuple[str, ...]) -> Any:
-    """A chart with text of every name."""
+    """A chart with text of every name, and a layer that has no marks."""
     data = pd.DataFrame({"member": names, "value": [1 / 3 * i for i in range(len(names))], "note": names})
-    chart = alt.Chart(data, title="Points", description="points of members").mark_point()
-    return chart.encode(alt.X("value:Q"), alt.Y("member:N"), tooltip=["member:N", "value:Q"])
+    base = alt.Chart(data).encode(alt.Y("member:N"), tooltip=["member:N", "value:Q"])
+    none = base.transform_filter("!isValid(datum.value)").mark_rect()
+    layers = alt.layer(none, base.mark_point().encode(alt.X("value:Q")))
+    return layers.properties(title="Points", description="points of members")
 
 
 def long(names: tuple[str, ...], rows: int) -> pd.DataFrame:

@@ -206,6 +206,7 @@ class TestSlides:
         choose = "(s => { s.value = '1'; s.dispatchEvent(new Event('input', {bubbles: true})) })"
         page.run(f"{choose}(document.querySelector('#three select'))")
         page.wait("document.querySelector('#later svg.marks')", 10)
+        assert page.run("document.querySelectorAll('#later g.mark-rect[role]').length") == 0  # a layer of no marks
         assert "a → b" in held(page)
 
     def test_paper_and_pages_without_scripts_show_one(self, page: Browser) -> None:

@@ -97,6 +97,7 @@ async function draw(view) {
       factor = next;
     }
     const svg = view.querySelector("svg");
+    for (const empty of svg.querySelectorAll("g[role]:empty")) empty.removeAttribute("role"); // a layer of no marks is no picture
     svg.style.minWidth = `${SMALLEST * Number(svg.getAttribute("width"))}px`;
   } catch (error) {
     view.replaceChildren(made("p", `This chart could not be drawn (${error.message}); its numbers are below.`, { className: "soft" }));
