@@ -90,7 +90,7 @@ def test_those_collapse_whose_variance_grows_and_nobody_else(first: int) -> None
     for shares, truth in zip(networks, truths, strict=True):
         assert certificates(network(shares)).members["collapses"].tolist() == truth.tolist(), shares
     some = sum(truth.any() for truth in truths)
-    assert 10 < some < 40  # both kinds of network are among them
+    assert 5 < some < 45  # both kinds of network are among them
 
 
 @pytest.mark.parametrize("seed", range(25))
