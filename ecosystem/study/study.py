@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn, whole_number
-from ecosystem.core.progress import LOG, Meter
+from ecosystem.core.progress import Meter
 from ecosystem.engine.placing import told_where
 from ecosystem.running.recording import Record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
 from ecosystem.study.adding import add, as_kept
-from ecosystem.study.asking import Asked, ask, ask_again
+from ecosystem.study.asking import ask, ask_again
+from ecosystem.study.computing import compute
 from ecosystem.study.design import Design, Grid, points_table
-from ecosystem.study.engines import Engine, Fitting, Local, Lost, Ray
+from ecosystem.study.engines import Engine, Fitting, Local, Ray
 from ecosystem.study.folder import locked
 from ecosystem.study.identity import told
 from ecosystem.study.measures import as_measures
-from ecosystem.study.pacing import SECONDS, Pace
-from ecosystem.study.plan import Block, Seed, pending
-from ecosystem.study.progress import Clock, Progress, counted
+from ecosystem.study.pacing import SECONDS
+from ecosystem.study.plan import Seed, pending
+from ecosystem.study.progress import Progress, counted
 from ecosystem.study.results import Results
 from ecosystem.study.sampling import Sampling
 from ecosystem.study.store import Store
-from ecosystem.study.work import Job, lost
+from ecosystem.study.work import Job
 
 
 @spelled
@@ -241,51 +242,15 @@ class Study:
             todo = pending(asked.facts.requests, store.finished(asked.facts))
             fitting = chosen.about(todo, asked.seconds) if isinstance(chosen, Fitting) else chosen
             with counted(progress, self.name) as tell:
-                told, broken = self._compute(store, asked, job, fitting, tell, stop)
+                left = partial(compute, store, asked, job, seconds=self.block_seconds, progress=tell, stop=stop)
+                told, broken = left(fitting)
                 if broken:  # who is to blame? each point by itself
                     ask_again(store, asked, broken)
                     chosen = chosen.workers if isinstance(chosen, Fitting) else chosen
-                    told += self._compute(store, asked, job, chosen, tell, stop)[0]
+                    told += left(chosen)[0]
         results = Results(folder, points=asked.parameters, seeds=self.seeds)
         _say(results, [*added, *told])
         return results
-
-    def _compute(
-        self,
-        store: Store,
-        asked: Asked,
-        job: Job,
-        engine: Engine,
-        progress: Callable[[Progress], object],
-        stop: Callable[[], bool],
-    ) -> tuple[list[str], list[int]]:
-        """Compute and write the blocks that are left; the warnings they gave, and which of several points are lost."""
-        facts, told, broken = asked.facts, dict[str, None](), list[int]()
-        todo = pending(facts.requests, store.finished(facts))
-        pace = Pace(facts.requests, store.finished(facts), asked.seconds, self.block_seconds)
-        so_far = Results(store.folder)
-        clock = Clock(so_far.progress(), so_far.failed, todo)
-        progress(clock.now())
-        LOG.info("%s: %d of %d blocks are to be computed", self.name, len(todo), clock.start.blocks)
-        if not todo:
-            return [], []
-        outcomes = engine.run(job, (asked.task(block) for block in _until(stop, pace)))
-        try:
-            for task, outcome in outcomes:
-                if isinstance(outcome, Lost):
-                    LOG.warning("%s: points %s are lost: %s", self.name, list(task.block.points), outcome.reason)
-                    broken += [task.block.number] if len(task.block.points) > 1 else []
-                begin = time.perf_counter()
-                parcel = lost(job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
-                store.keep(facts, task.block, parcel)
-                told |= dict.fromkeys(parcel.warnings)
-                progress(clock.finished(task.block, parcel.failed))
-                pace.finished(task.block, parcel.seconds, time.perf_counter() - begin)
-        finally:
-            outcomes.close()  # stops the workers, whatever happened here
-            if any(request.retries for request in facts.requests):
-                store.tidy(facts)
-        return list(told), broken
 
 
 def as_engine(engine: str | Engine, workers: int | None) -> Engine:
@@ -299,13 +264,6 @@ def as_engine(engine: str | Engine, workers: int | None) -> Engine:
     if workers is not None:
         raise ValueError(f"workers={workers} goes with an engine's name; here give it to {type(engine).__name__}(...)")
     return engine
-
-
-def _until(stop: Callable[[], bool], blocks: Iterable[Block]) -> Iterator[Block]:
-    for block in blocks:
-        if stop():
-            return
-        yield block
 
 
 def _say(results: Results, told: list[str]) -> None:
