@@ -211,3 +211,16 @@ def test_a_chain_without_loops_takes_as_many_rounds_as_it_is_long() -> None:
     table = stability(s, [sequential(*names), sequential(*names[::-1])], at=stable_point(s, starts=1)).table
     assert table["predicted"].tolist() == table["measured"].tolist() == [31, 1, 31]
     assert table["left"].iloc[0] == pytest.approx(1) and (table["rate"] == 0).all() and table["settles"].all()
+
+
+def test_a_part_of_very_many_members_by_powers() -> None:
+    """``D⁻¹ S D`` of rows that sum to .9 has the radius .9, whatever the sums of its own rows."""
+    rng, members = np.random.default_rng(0), 120_000
+    target = np.repeat(np.arange(members), 4)
+    source = rng.integers(0, members, len(target))
+    source[::4] = (target[::4] + 1) % members  # a ring through all of them
+    d = rng.uniform(0.5, 2, members)
+    shares = 0.225 * d[source] / d[target]
+    many = sparse.csr_array((shares, (target, source)), shape=(members, members))
+    assert np.ptp(many.sum(1)) > 0.5
+    assert spectra.radius_of_sparse(many) == pytest.approx(0.9, rel=1e-11)

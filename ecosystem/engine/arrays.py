@@ -102,7 +102,9 @@ def _batch(models: list[Any]) -> ClosedForm:
 
 def _joined(stacks: Sequence[Any]) -> Any:
     """Families with the batch ``[n]`` one behind the other, batch ``[rows, 1, 1]``."""
-    tensors = {name: torch.cat([s.tensors()[name] for s in stacks]) for name in stacks[0].tensors()}
+    tensors = stacks[0].tensors()
+    if len(stacks) > 1:  # else nothing is copied
+        tensors = {name: torch.cat([s.tensors()[name] for s in stacks]) for name in tensors}
     return stacks[0].rebuild({name: t.reshape(len(t), 1, 1, *t.shape[1:]) for name, t in tensors.items()})
 
 

@@ -57,7 +57,11 @@ class Audience:
 
     def rewards(self, places: Sequence[Place]) -> Any:
         """The rewards, all of one kind, of the users at some places, ``[places, variants, replicates or 1]``."""
-        kinds = dict.fromkeys(kind for kind, _ in places)
+        distinct = dict.fromkeys(places)
+        if len(distinct) == 1:  # one taste for all, however many: no copies of it
+            (kind, row), many = places[0], len(places)
+            return self.stacks[kind].reward.take(slice(row, row + 1)).map(lambda t: t.expand(many, *t.shape[1:]))
+        kinds = dict.fromkeys(kind for kind, _ in distinct)
         if len(kinds) == 1:
             return self.stacks[places[0][0]].reward.take(self.rows(places))
         parts = {kind: self.stacks[kind].reward.tensors() for kind in kinds}

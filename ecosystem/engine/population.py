@@ -31,12 +31,12 @@ def gather_population(now: Round, task: Task) -> Tensor:
         _check_apart(now, task)
     total: Tensor | None = None
     for bundle in task.bundles:
-        values = statistic_sent(now, family, bundle, _origins(now, bundle))
-        part = _mixed(now, task, bundle, values)
+        part = _mixed(now, task, bundle, statistic_sent(now, family, bundle, _origins(now, bundle)))
         if total is None or now.program.differentiable:
             total = part if total is None else total + part
         else:
             total.add_(part)  # of a million members each sum of its own would be 200 MB of new memory
+        del part
     assert total is not None
     return total
 

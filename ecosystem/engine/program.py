@@ -189,8 +189,8 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
         past=(stacks,) * (depth + 1),
         memories=({},) * len(cohorts),
         wiring=wired.wiring if home.usual else wired.wiring.changed(groups=at_home(wired.wiring.groups, home)),
-        declared=home.tensor(wired.shares),
-        shares=home.tensor(wired.shares),
+        declared=(declared := home.tensor(wired.shares)),
+        shares=declared,
         absent=frozenset(absent),
         audience=replace(wired.audience, stacks=tuple(map(home.stack, wired.audience.stacks))),
         clocks=(),
@@ -199,7 +199,8 @@ def _first(scenario: Scenario, cohorts: Sequence[Cohort], wired: Wired, cell: tu
         alive=torch.ones(cell, dtype=torch.bool, device=home.device),
         weights=home.tensor(begun(wired.wiring.groups, *cell)),
     )
-    return state.changed(shares=in_effect(state))
+    shares = in_effect(state)
+    return state.changed(shares=state.declared if torch.equal(shares, state.declared) else shares)  # one, of millions
 
 
 def at_home(groups: Sequence[Group], home: Home) -> tuple[Group, ...]:

@@ -22,7 +22,7 @@ from ecosystem.influence.terms import Terms
 
 WIDEST = 64  # right-hand sides solved together
 _HELD = 16  # vectors that each of them holds where they are solved by a series, at most
-_PERRON = 100_000  # members up to which bounds of the radius are closed to the last digits
+_FACTORED = 100_000  # numbers up to which what is no copy is factorised
 
 
 class Alike:
@@ -104,7 +104,7 @@ class Alike:
         """Of what is solved for: between members, or number by number."""
         if self.terms.copies:
             return Factors.of(self.terms.terms[0].weights)
-        return Factors.of(self.written) if self.terms.size <= _PERRON else None
+        return Factors.of(self.written) if self.terms.size <= _FACTORED else None
 
     @cached_property
     def _slow(self) -> slow.Slow | None:
@@ -136,4 +136,4 @@ def _radius(weights: sparse.csr_array) -> float:
     sums = weights.sum(1)
     if weights.data.min(initial=0.0) >= 0 and sums.max() - sums.min() <= 1e-12 * sums.max():
         return float(sums.max())
-    return radius_of_sparse(weights) if len(sums) <= _PERRON else arnoldi(lambda v: weights @ v, len(sums))
+    return radius_of_sparse(weights)

@@ -57,6 +57,8 @@ def chosen_from(scenario: Scenario, arising: Set[Part]) -> Scenario:
 
 def own_shares(scenario: Scenario, first: State, like: Like, arising: Set[Part]) -> Tensor:
     """The shares ``[components, 1, 1]`` that the scenario itself has, of a first state made with those that arise."""
+    if not like and not arising:
+        return first.shares
     wiring, shares = first.wiring, first.shares.clone()
     for name in like:
         for i in wiring.components_of(wiring.index[name]):  # undo :func:`curated_like`

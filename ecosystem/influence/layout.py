@@ -16,6 +16,8 @@ from ecosystem.engine.state import State
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.minds import Minds
 
+_AT_ONCE = 1 << 20  # numbers that are multiplied at a time
+
 
 @dataclass(frozen=True)
 class Block:
@@ -30,6 +32,11 @@ class Block:
     @property
     def span(self) -> slice:
         return slice(self.start, self.start + len(self.rows) * self.width)
+
+    def of(self, stack: Stack) -> ClosedForm:
+        """Its members in a stack of the cohort; not copied where they are all of it."""
+        whole = len(self.rows) == stack.batch_shape[0]
+        return cast(ClosedForm, stack if whole else stack.take(self.rows))
 
 
 class Layout:
@@ -95,9 +102,31 @@ class Layout:
         """The largest ``|number|`` of each moving member in ``[columns, size]``, at each of its numbers."""
         parts = []
         for block in (*self.blocks, *self.minds.parts):
-            rows = vector[:, block.span].abs().unflatten(-1, (-1, block.width))
-            parts.append(rows.amax(-1, keepdim=True).expand_as(rows).flatten(1))
-        return torch.cat(parts, -1)
+            rows = vector[:, block.span].unflatten(-1, (-1, block.width))
+            largest = torch.linalg.vector_norm(rows, torch.inf, -1, keepdim=True)
+            parts.append(largest.repeat(1, 1, block.width).flatten(1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+    def totals(self, a: Tensor, b: Tensor) -> Tensor:
+        """``Σ a·b`` over the numbers of each member, rows ``a, b [columns or 1, size]``: ``[columns, members]``."""
+        columns = len(a) if len(b) == 1 else len(b)
+        out = a.new_zeros(columns, len(self.place))
+        for members, span, width in self._parts():
+            step = max(1, _AT_ONCE // (max(1, columns) * width))
+            for some in range(0, len(members), step):
+                who = members[some : some + step]
+                here = slice(span.start + some * width, span.start + (some + len(who)) * width)
+                out.index_add_(1, who, (a[:, here] * b[:, here]).reshape(columns, len(who), width).sum(-1))
+        return out
+
+    def movers(self) -> Tensor:
+        """The members that move, as they stand in the vector."""
+        return torch.cat([block.members for block in self.blocks])
+
+    def _parts(self) -> Iterator[tuple[Tensor, slice, int]]:
+        """Whose numbers stand where: members, from where to where, and how many each has."""
+        yield from ((block.members, block.span, block.width) for block in self.blocks)
+        yield from ((mind.watched, mind.span, mind.width) for mind in self.minds.parts)
 
     def owners(self) -> Tensor:
         """The member that each number of the vector belongs to, ``[size]``."""
@@ -115,13 +144,17 @@ class Layout:
         return torch.cat(own)
 
     def pack(self, stacks: Sequence[Stack], state: State) -> Tensor:
-        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and the users of a state alike."""
+        """``[columns, size]`` from stacks with batch ``[members, 1, columns]``, and the users of a state alike.
+
+        It may share memory with them: what is packed is read, not written.
+        """
         parts = []
         for block in self.blocks:
             vector = cast(ClosedForm, stacks[block.cohort]).vector()
             rows = vector if len(block.rows) == vector.shape[0] else vector.index_select(0, block.rows)
             parts.append(rows[:, 0].transpose(0, 1).flatten(1))
-        return torch.cat([*parts, *self.minds.pack(state, len(parts[0]))], -1)
+        parts += self.minds.pack(state, len(parts[0]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)  # one is not copied: it may be gigabytes
 
     def unpack(self, vector: Tensor) -> list[Stack]:
         """Stacks with batch ``[members, 1, columns]`` from ``[columns, size]``."""

@@ -26,6 +26,7 @@ from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.layout import with_vector
 
 _NUMBERS = 1 << 23  # in the blocks that are worked out at a time
+_MANY = 1 << 20  # numbers of all members of which no copies are kept
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,15 @@ class LinearFlows:
         """One for each task, in the order of ``dynamics.tasks``."""
         fits = []
         for task in self.dynamics.tasks(self.now):
-            stack = cast(ClosedForm, self.now.generators[task.cohort]).take(torch.from_numpy(task.rows))
+            stack = cast(ClosedForm, self.now.generators[task.cohort])
+            stack = stack if len(task.rows) == stack.batch_shape[0] else stack.take(torch.from_numpy(task.rows))
             fits.append(Fit(task, stack, gather_population(self.now, task)))
         return fits
+
+    def forget(self) -> None:
+        """Let go of copies of all members, of very many; made anew where they are asked for again."""
+        if len(self.point) > _MANY:
+            self.__dict__.pop("fits", None)
 
     def parts(self, kept: bool = True) -> Iterator[PairBlocks]:
         """The blocks of all flows, many at a time, and of what fits keep of old parameters (without them if not

@@ -55,6 +55,7 @@ class Apart:
         for name in homes:
             numbers.write(self.dynamics, name, tangent)
         self.vector = flows.pushed(tangent)
+        flows.forget()
 
     def rows(self, names: Sequence[str]) -> Tensor:
         return selected(self.dynamics, self.vector, [self.homes[name] for name in names])
@@ -137,11 +138,9 @@ def selected(dynamics: Dynamics, blocks: Tensor, names: Sequence[str]) -> Tensor
 def summed(dynamics: Dynamics, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
     """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
     members = torch.tensor([dynamics.index[name] for name in names], dtype=torch.int64)
-    total = rows.new_zeros(len(rows), len(dynamics.names)).index_add_(1, dynamics.layout.owners(), rows * blocks)
-    return total.index_select(1, members)
+    return dynamics.layout.totals(rows, blocks.unsqueeze(0)).index_select(1, members)
 
 
 def lengths(dynamics: Dynamics, rows: Tensor) -> Tensor:
     """The norm of each member's block, ``[rows, members]`` from ``[rows, size]``."""
-    total = rows.new_zeros(len(rows), len(dynamics.names))
-    return total.index_add_(1, dynamics.layout.owners(), rows**2).sqrt()
+    return dynamics.layout.totals(rows, rows).sqrt()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import optimize
 from torch import Tensor
 
-from ecosystem.generators import ClosedForm
 from ecosystem.influence.continuum import Heaping
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import dense
@@ -52,13 +51,10 @@ def residual(dynamics: Dynamics, vector: Tensor) -> float:
     if not bool(torch.isfinite(vector).all()):
         return float("inf")
     point = vector.unsqueeze(0)
-    gap = dynamics.retrained(point, differentiable=False).sub_(point).abs_()  # in place: it may be gigabytes
+    gap = (dynamics.retrained(point, differentiable=False) - point).abs_()  # in place: it may be gigabytes
     worst = float(gap.div_(dynamics.layout.largest(point).add_(1)).max())
     stacks = dynamics.layout.unpack(vector.unsqueeze(0))
-    inside = all(
-        bool(cast(ClosedForm, stacks[block.cohort]).take(block.rows).admissible().all())
-        for block in dynamics.layout.blocks
-    )
+    inside = all(bool(block.of(stacks[block.cohort]).admissible().all()) for block in dynamics.layout.blocks)
     return worst if inside and np.isfinite(worst) else float("inf")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
@@ -20,7 +18,7 @@ def sizes(layout: Layout, vector: Tensor) -> Tensor:
     """
     found, stacks = 1 + layout.largest(vector), layout.unpack(vector)
     for block in layout.blocks:
-        units = _units(cast(ClosedForm, stacks[block.cohort]).take(block.rows))
+        units = _units(block.of(stacks[block.cohort]))
         if units is not None:
             units = units[:, 0].transpose(0, 1).flatten(1)
             known = found[:, block.span]

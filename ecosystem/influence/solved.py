@@ -71,6 +71,9 @@ class Account:
 
     def _by_member(self, rows: Tensor) -> Tensor:
         """The 2-norm of each member that moves, as they stand in the vector, ``[columns, members]``."""
-        places = self.resolvent.dynamics.layout.owners().unique_consecutive(return_inverse=True)[1]
+        layout = self.resolvent.dynamics.layout
+        if not layout.minds:
+            return layout.totals(rows, rows).sqrt_().index_select(1, layout.movers())
+        places = layout.owners().unique_consecutive(return_inverse=True)[1]
         squares = rows.new_zeros(len(rows), 1 + int(places.max())).index_add_(1, places, rows**2)
         return squares.sqrt()

@@ -28,6 +28,7 @@ _CONVERGED = 1e-8  # relative residual of an eigenvector that is believed
 _BOUNDS = 1e-12  # relative distance of two bounds that are one number
 _PUSHES, _SHIFTS = 200, 100  # steps of the power method, and of Noda's
 _VECTORS = 48  # that ARPACK keeps
+_MANY = 100_000  # numbers of a part up to which its bounds are closed to the last digits, whatever it takes
 _NOTHING = 1e-100  # of the largest number of a matrix
 
 
@@ -117,6 +118,9 @@ def _radius_of_part(matrix: Tensor) -> float:
 def _radius_of_many(matrix: sparse.csr_array) -> float:
     """The spectral radius of one strongly connected part of very many numbers."""
     size = matrix.shape[0]
+    if size > _MANY:
+        found = _by_powers(matrix) if matrix.data.min() >= 0 else math.nan
+        return arnoldi(lambda v: matrix @ v, size) if math.isnan(found) else found
     level, period = _periodic(matrix)
     if period > 1:
         return _by_turns(matrix, level, period)
@@ -195,6 +199,26 @@ def _perron(matrix: sparse.csr_array) -> tuple[float, sparse.csr_array, float]:
         else:
             low = shift
     return math.nan, scaled, float(np.ptp(logs))
+
+
+def _by_powers(matrix: sparse.csr_array) -> float:
+    """The spectral radius of an irreducible ``B ≥ 0`` between bounds ``min (Bx)_i/x_i ≤ ρ ≤ max (Bx)_i/x_i``.
+
+    Collatz 1942. By powers of ``B`` and some of the identity, which no period keeps from settling, and nothing of the
+    matrix is copied; NaN where the bounds do not meet.
+    """
+    x = np.ones(matrix.shape[0])
+    for _ in range(_PUSHES):
+        y = matrix @ x
+        if not x.min() > _NOTHING:
+            break
+        ratios = y / x
+        low, high = float(ratios.min()), float(ratios.max())
+        if high - low <= _BOUNDS * high:
+            return (low + high) / 2
+        x = y + (low + high) / 4 * x
+        x /= x.max()
+    return math.nan
 
 
 def _scaled(matrix: sparse.csr_array, x: np.ndarray) -> sparse.csr_array:

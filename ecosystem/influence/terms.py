@@ -45,10 +45,10 @@ class Term:
 
 
 class Terms:
-    """``B = Σ W ⊗ C`` on rows ``[columns, size]``; ``places [size]`` is the member that each number belongs to."""
+    """``B = Σ W ⊗ C`` on rows ``[columns, size]`` of a layout, which says whose each number is."""
 
-    def __init__(self, terms: Sequence[Term], places: Tensor) -> None:
-        self.terms, self.size, self.places = list(terms), len(places), places
+    def __init__(self, terms: Sequence[Term], layout: Layout) -> None:
+        self.terms, self.size, self.layout = list(terms), layout.size, layout
         self._kept: dict[tuple[int, bool, torch.dtype], sparse.csr_array] = {}
 
     @property
@@ -96,7 +96,7 @@ class Terms:
         """A bound of ``‖B_ij‖₂`` for each pair of members in their order in the vector (theirs, of one term)."""
         if self.copies:
             return abs(self.terms[0].weights)
-        starts = np.flatnonzero(np.diff(self.places.numpy(), prepend=-1))
+        starts = np.flatnonzero(np.diff(self.layout.owners().numpy(), prepend=-1))
         total = sparse.csr_array((len(starts), len(starts)))
         for term in self.terms:
             entries = abs(term.weights).tocoo()
@@ -158,9 +158,9 @@ def terms_of(flows: LinearFlows) -> Terms | None:
             place = int(layout.place[theirs[0]])
             weights = _matrix(layout, own, place, share, rows[some.owner.numpy()], layout.rows_of(theirs))
             found.setdefault((own, place), []).append((weights, refit @ sent))
-    flows.__dict__.pop("fits", None)  # copies of all members; made anew where they are asked for again
+    flows.forget()
     terms = [term for (own, place), many in found.items() for term in _joined(flows, own, place, many)]
-    return Terms(terms, layout.owners()) if terms else None
+    return Terms(terms, layout) if terms else None
 
 
 def _fits_alike(fit: Fit) -> tuple[Tensor, Tensor | None] | None:

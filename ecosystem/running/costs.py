@@ -66,7 +66,7 @@ def _looks(blocks: Blocks) -> float:
     """How many candidates users look at for all samples that are chosen, in sets of one sample."""
     if not blocks.table.flows:
         return 0.0
-    ends, size = blocks.table.ends, len(blocks.members)
+    ends, size = blocks.table.ends.astype(np.int64), len(blocks.members)
     codes = (ends[2] * size + blocks.block[ends[0]]) * size + blocks.block[ends[1]]
     distinct, _ = first_of_each(codes)
     curated = np.bincount(np.searchsorted(distinct, codes), blocks.table.shares[1])

@@ -77,14 +77,14 @@ class Table:
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """Source, target, block and row of every flow, ``[4, flows]``, in their order."""
-        parts = [
-            np.stack([b.source, b.target, np.full(len(b.source), i), np.arange(len(b.source))])
-            for i, b in enumerate(self.flows)
-        ]
-        whole = np.concatenate([np.zeros((4, 0), dtype=np.int64), *parts], axis=1)
+        """Source, target, block and row of every flow, ``[4, flows]``, in their order; half as wide as NumPy's own."""
+        whole, at = np.empty((4, self.size), dtype=np.int32), 0
+        for i, b in enumerate(self.flows):
+            here, at = whole[:, at : at + len(b.source)], at + len(b.source)
+            here[0], here[1], here[2], here[3] = b.source, b.target, i, np.arange(len(b.source))
         order = np.argsort(whole[0, : self.copied], kind="stable")
-        whole[:, : self.copied] = whole[:, order]
+        for row in whole:
+            row[: self.copied] = row[order]
         return whole
 
     @property
@@ -195,7 +195,7 @@ class Blocks:
     def kinds(self) -> np.ndarray:
         """The numbers of flows that stand for all: the first of each kind."""
         ends = self.table.ends
-        return first_of_kinds(self, ends[0], ends[1], ends[2] * 2 + (self.table.shares[1] > 0))
+        return first_of_kinds(self, ends[0], ends[1], 2 * ends[2].astype(np.int64) + (self.table.shares[1] > 0))
 
 
 class DiGraph(nx.DiGraph):

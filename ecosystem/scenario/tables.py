@@ -91,7 +91,7 @@ def flow_table(scenario: Network) -> pd.DataFrame:
 def _flows_by_the_array(blocks: Blocks) -> pd.DataFrame:
     """Flows between families when nothing happens later: words for each kind, and nothing for each flow."""
     order = np.argsort(blocks.table.ends[0], kind="stable")  # as a graph goes through its edges
-    source, target, kind, _ = blocks.table.ends[:, order]
+    source, target, kind, _ = blocks.table.ends[:, order].astype(np.int64)
     raw, curated = (shares[order] for shares in blocks.table.shares)
     size = len(blocks.members)
     codes = (kind * size + blocks.block[source]) * size + blocks.block[target]

@@ -150,7 +150,7 @@ def _flows(scenario: Scenario, told: _Told) -> tuple[Any, ...]:
 
     if blocks is not None:
         order = np.argsort(blocks.table.ends[0], kind="stable")  # as a graph goes through its edges
-        source, target, block = blocks.table.ends[:3, order]
+        source, target, block = blocks.table.ends[:3, order].astype(np.int64)
         _, first = first_of_each(block)
         codes = np.zeros(len(blocks.table.flows), dtype=np.int64)
         for at in sorted(first.tolist()):
