@@ -7,6 +7,7 @@ or bool tensor is a schedule too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +40,9 @@ class Schedule(Stackable, Claims, Drawing):
     [3, 6, 9]
     """
 
-    RESTS: ClassVar[dict[str, tuple[str, ...]]] = {name: ("due",) for name in ("random", "cycle", "ends", "is_never")}
+    RESTS: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("random", "cycle", "ends", "is_never", "stays"), ("due",)
+    )
     DRAWING = ("due",)
     random: bool = True  # it may draw; False: it is the same in every replicate
     ends: bool = False  # from some round on nobody is due again
@@ -72,6 +75,10 @@ class Schedule(Stackable, Claims, Drawing):
         """The first round and the period: from that round on, every ``period`` rounds are like the next; else None."""
         return None
 
+    def stays(self, round: int) -> bool:
+        """Whether it says in every later round what it says in this one, so that it need not be asked again."""
+        return False
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class every(Schedule):
@@ -86,18 +93,19 @@ class every(Schedule):
         object.__setattr__(self, "start", torch.tensor(whole_number(start, "every(start)", 0)))
 
     @cached_property
-    def _always(self) -> bool:
-        """Whether all of them are due in every round once they have begun."""
-        return bool((self.period == 1).all())
+    def _begun(self) -> float:
+        """The round from which on all of them are due in every round; infinite where there is none."""
+        return int(self.start.max()) + 1 if bool((self.period == 1).all()) else math.inf
 
     def due(self, round: int, rng: Stream) -> Tensor:
-        if self._always:
-            return self.start < round
         since = round - 1 - self.start
         return (since >= 0) & (since % self.period == 0)
 
     def cycle(self) -> tuple[int, int]:
         return int(self.start) + 1, int(self.period)
+
+    def stays(self, round: int) -> bool:
+        return round >= self._begun
 
     def __repr__(self) -> str:
         if self.period.ndim:
@@ -120,6 +128,9 @@ class at(Schedule):
 
     def due(self, round: int, rng: Stream) -> Tensor:
         return torch.tensor(round in self.rounds)
+
+    def stays(self, round: int) -> bool:
+        return round > max(self.rounds, default=0)
 
     def __repr__(self) -> str:
         return f"at({', '.join(map(str, self.rounds))})"
@@ -151,6 +162,9 @@ class _Never(Schedule):
 
     def due(self, round: int, rng: Stream) -> Tensor:
         return torch.tensor(False)
+
+    def stays(self, round: int) -> bool:
+        return True
 
     def __repr__(self) -> str:
         return "never"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ecosystem import (
     Categorical,
+    Ecosystem,
     Flow,
     GenerativeModel,
     Linear,
@@ -22,6 +23,7 @@ from ecosystem import (
     Record,
     Scenario,
     accumulate,
+    at,
     every,
     never,
     replace,
@@ -281,13 +283,40 @@ def test_cycles_of_the_built_in(period: int, start: int) -> None:
         assert bool(schedule.due(round, None)) == bool(schedule.due(round + period, None))  # type: ignore[arg-type]
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 3), st.integers(0, 5), st.lists(st.integers(1, 9), max_size=3))
+def test_what_stays_is_what_is_said_for_ever(period: int, start: int, rounds: list[int]) -> None:
+    for schedule in (every(period, start), at(*rounds), never):
+        said = [bool(schedule.due(round, None)) for round in range(1, 40)]  # type: ignore[arg-type]
+        for round in range(1, 20):
+            assert schedule.stays(round) == (len(set(said[round - 1 :])) == 1)
+
+
+def test_who_is_due_is_asked_again_until_it_stays_and_when_somebody_changes() -> None:
+    """``a`` halves its mean whenever it is due, ``b`` begins in round 3, ``c`` is due in round 2 alone."""
+    s = Scenario("late", rounds=8)
+    for name, schedule in (("a", every(1)), ("b", every(1, start=2)), ("c", at(2))):
+        s.add(name, Member(Location([1.0]), real=Location([0.0]), schedule=schedule))
+        s.connect(name, name, Flow(raw=0.5))
+    eco, due = Ecosystem(s), []
+    for round in range(1, 9):
+        if round in (5, 7):
+            eco["a"].set_frozen(round == 5)
+        eco.step()
+        due.append([-math.log2(float(eco[name].generator.mean)) for name in "abc"])
+    a, b, c = ([int(x) for x in column] for column in zip(*due, strict=True))
+    assert a == [1, 2, 3, 4, 4, 4, 5, 6]
+    assert b == [0, 0, 1, 2, 3, 4, 5, 6]
+    assert c == [0, 1, 1, 1, 1, 1, 1, 1]
+
+
 def test_a_child_says_nothing_that_its_parent_said() -> None:
     class Later(every):
         def due(self, round, rng):
             return super().due(round - 5, rng)
 
     later = Later(2)
-    assert later.random and later.cycle() is None and not later.is_never and not later.ends
+    assert later.random and later.cycle() is None and not later.is_never and not later.ends and not later.stays(99)
     assert as_schedule(lambda round, rng: True).random and never.is_never and never.cycle() is None
     point = stable_point(network([[0.5]], schedules=[third()]))
     assert point.found and point.seen == "settles"

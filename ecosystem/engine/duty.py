@@ -18,6 +18,17 @@ def due(program: Program, state: State, number: int) -> Tensor:
 
     Schedules are asked on the CPU; who diverged is known where the ecosystem lives, and what is decided is sent there.
     """
+    if state.clocks or not all(schedule.stays(number) for _, schedule in program.clocks):
+        return _asked(program, state, number)
+    masks = (state.active, state.frozen, state.alive)
+    known = program.memo.get("due")
+    if known is None or any(a is not b for a, b in zip(known[0], masks, strict=True)):
+        known = program.memo["due"] = masks, _asked(program, state, number)
+    return known[1]
+
+
+def _asked(program: Program, state: State, number: int) -> Tensor:
+    """The same, of everybody who has a clock."""
     out = torch.zeros(state.active.shape, dtype=torch.bool)
     for (ids, schedule), where in zip(program.clocks, program.spans, strict=True):
         out[where] = _answer(program, schedule, number, ids)

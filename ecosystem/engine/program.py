@@ -24,6 +24,7 @@ from ecosystem.engine.pools import Group, begun
 from ecosystem.engine.stacks import span
 from ecosystem.engine.state import State, in_effect
 from ecosystem.engine.waves import Parts, Plan, compile_plan
+from ecosystem.engine.wiring import Wiring
 from ecosystem.orderings import Ordering
 from ecosystem.scenario import Scenario
 from ecosystem.scenario.blocks import Blocks, blocks_of
@@ -126,23 +127,31 @@ class Program:
 
     def plan(self, state: State, ranks: np.ndarray, due: Tensor) -> Plan:
         """The compiled waves of an order, ``ranks [members]``; the last few are kept. ``due`` is on the CPU."""
-        shares, live = self.memo.get("live", (None, None))
-        if shares is not state.shares:
-            live = (state.shares != 0).flatten(1).any(1).cpu().numpy()
-            self.memo["live"] = state.shares, live
+        source = (state.wiring, state.shares, ranks, due)
+        known = self.memo.get("plan")
+        if known is None or any(a is not b for a, b in zip(known[0], source, strict=True)):
+            known = self.memo["plan"] = source, self._planned(*source)
+        return known[1]
+
+    def _planned(self, wiring: Wiring, shares: Tensor, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The same; the last one is found without a key, which would be megabytes for a million members."""
+        source, live = self.memo.get("live", (None, None))
+        if source is not shares:
+            live = (shares != 0).flatten(1).any(1).cpu().numpy()
+            self.memo["live"] = shares, live
         anyone = due.numpy()
         if anyone.ndim > 1:
             anyone = np.asarray(anyone.reshape(len(anyone), -1).any(1))
-        known = self.memo.get("plan")  # the last one, without a key of megabytes for a million members
-        same = known is not None and known[0] is state.wiring and known[1] is live
+        known = self.memo.get("planned")
+        same = known is not None and known[0] is wiring and known[1] is live
         if known is not None and same and np.array_equal(known[2], ranks) and np.array_equal(known[3], anyone):
             return known[4]
-        key = (state.wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
+        key = (wiring, live.tobytes(), ranks.tobytes(), anyone.tobytes())
         if key not in self.plans:
             if len(self.plans) >= _PLANS:
                 self.plans.clear()
-            self.plans[key] = compile_plan(self.parts, state.wiring, ranks, anyone, live)
-        self.memo["plan"] = state.wiring, live, ranks, anyone, self.plans[key]
+            self.plans[key] = compile_plan(self.parts, wiring, ranks, anyone, live)
+        self.memo["planned"] = wiring, live, ranks, anyone, self.plans[key]
         return self.plans[key]
 
 

@@ -58,7 +58,7 @@ def measure() -> list[Row]:
             eco = Ecosystem(network(chosen_by))
             eco.step()
             bare, laws, sizes = products(chosen_by)
-            mine, yardstick = in_turn(eco.step, bare, repetitions=20, calls=2)
+            mine, yardstick = in_turn(eco.step, bare, repetitions=200, calls=2)
             what = f"1,000 categorical, {laws:,} laws ({chosen_by}s' users; {sizes}) / bmm; 1 thread"
             rows.append(times_as_long(what, 3, mine, yardstick))
     return rows
