@@ -24,7 +24,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a ``source`` (an arXiv number, as in docs/literature.md) claims, in words and as a number.
+    """What a ``source`` (an arXiv number, as in docs/literature.md; none of what is nobody's) claims, and its number.
 
     ``play`` makes it here: one exact number, or one of each replicate ``[r]``.
     """

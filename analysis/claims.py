@@ -1,18 +1,21 @@
 """Claims of the literature with a number in them, and how each is played on the scenarios."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 
 from analysis.claiming import Claim, Said
-from ecosystem import Ecosystem, Record, Run, Scenario, every
+from ecosystem import Ecosystem, Record, Run, Scenario, attack, every
 from ecosystem.influence import certificates, stability, stable_point
+from ecosystem.running.measures import survivors
 from scenarios import (
     accumulate,
     adversarial,
     alignment_game,
     collapse,
+    commons,
     corpus,
     drifting,
     ferbach,
@@ -20,6 +23,7 @@ from scenarios import (
     market,
     networked,
     performative,
+    poisoned,
     text_image,
     verified,
 )
@@ -75,8 +79,8 @@ def _raised() -> float:
     return found.exact / found.real
 
 
-def _settled(effect: float) -> float:
-    return float(performative.scenario(effect=effect, rounds=400).run().parameters["learner 0"]["mean"])
+def _settled(effect: float, **settings: Any) -> float:
+    return float(performative.scenario(effect=effect, rounds=400, **settings).run().parameters["learner 0"]["mean"])
 
 
 def _collapsing() -> float:
@@ -139,6 +143,43 @@ def _captions() -> np.ndarray:
     """``1 − Σp²`` after 20 rounds of frozen images."""
     p = probabilities(text_image.scenario(frozen="image").run(replicates=400), "text")
     return (1 - p.square().sum(-1)).numpy()
+
+
+def _images() -> np.ndarray:
+    """What is left of the variance of one caption's images after 8 rounds of 12."""
+    s = text_image.scenario(frozen="text", captions=1, asked=0.0, samples=12, rounds=8)
+    covariance = s.run(replicates=3000).parameters["image"]["covariances"][:, 0]
+    return (covariance.diagonal(dim1=-2, dim2=-1).sum(-1) / 2).numpy()
+
+
+def _harm(by: str) -> float:
+    """What six flipped labels take of the reader's alignment."""
+    s = poisoned.network()
+    return attack(s, poisoned.said(), "platform", "reader", budget=6, by=by, rounds=s.rounds).harm
+
+
+def _kept() -> float:
+    """The synthetic part of what a filtered web keeps, four tenths of what it is shown being people's."""
+    s = commons.scenario(human=0.4, true_positive=0.9)
+    return sum(s.flow(writer, "web").raw for writer in commons.TASTES)
+
+
+def _replicated() -> float:
+    """The largest difference to ``w_j E_j[e^r]/Σ`` of whose what a model gets is, of all that users choose."""
+    s = commons.scenario(k=0)
+    run = s.run(record=Record(measures=[survivors], parameters=every(1)))
+    laws = {name: found[s.rounds - 1]["probabilities"][0] for name, found in run.history.items() if name != "web"}
+    laws["real"], found = torch.tensor(commons.HUMAN, dtype=torch.float64), 0.0
+    weights = {name: s.flow(name, "web").raw for name in commons.TASTES}
+    weights["real"] = 1 - sum(weights.values())
+    table = run.survivors.query("round == @s.rounds and curated").set_index(["target", "producer"])["share"]
+    for name, taste in commons.TASTES.items():
+        odds = {
+            one: weights[one] * float((law * torch.tensor(taste, dtype=law.dtype).exp()).sum())
+            for one, law in laws.items()
+        }
+        found = max(found, *(abs(table[name, one] - odds[one] / sum(odds.values())) for one in odds))
+    return found
 
 
 def _risk() -> float:
@@ -251,6 +292,13 @@ CLAIMS = (
         _run("performative", effect=-0.9, rounds=400),
     ),
     Claim(
+        "2201.03398",
+        "four such learners who share half of their effects settle at the same point",
+        Said(1 / 1.9),
+        lambda: _settled(-0.9, others=3, shared=0.5),
+        _run("performative", effect=-0.9, others=3, shared=0.5, rounds=400),
+    ),
+    Claim(
         "2510.16657",
         "a model on its own verified output alone ends at the verifier's centre, 1, whatever the radius (here 3)",
         Said(1.0),
@@ -304,10 +352,39 @@ CLAIMS = (
         _run("text_image", frozen="image") + " --replicates 400",
     ),
     Claim(
+        "2503.08117",
+        "with a frozen text model the variance of a caption's images, 1 at first, is after 8 rounds of 12 images",
+        Said((1 - 1 / 12) ** 8),
+        _images,
+        _run("text_image", frozen="text", captions=1, asked=0, samples=12, rounds=8) + " --replicates 3000",
+    ),
+    Claim(
+        "2505.09768",
+        "six of 60 labels flipped by influence do at least the harm of random, surest or highest ones: the most of "
+        "these less its own",
+        Said(0.0, "at most"),
+        lambda: max(map(_harm, ("random", "gap", "highest"))) - _harm("influence"),
+        _run("poisoned", by="gap"),
+    ),
+    Claim(
         "2206.02667",
         "two models and two groups of users who go to whoever serves them better: the total risk ends at",
         Said(0.0),
         _risk,
         _run("market"),
+    ),
+    Claim(
+        "",
+        "of infinitely many candidates of an archive a writer has the part w_j E_j[e^r] / sum; distance in round 60",
+        Said(0.0),
+        _replicated,
+        _run("commons", k=0),
+    ),
+    Claim(
+        "",
+        "of a diet .6 synthetic a detector that is right in .9 and wrong in .05 leaves this part synthetic",
+        Said(0.06 / (0.06 + 0.38)),
+        _kept,
+        _run("commons", human=0.4, true_positive=0.9),
     ),
 )

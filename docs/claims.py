@@ -20,17 +20,22 @@ class Claims(Directive):
         self.state.document.settings.env.note_dependency(str(TABLE))
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in WIDTHS.values()), cols=len(WIDTHS))
         head = nodes.row("", *(nodes.entry("", nodes.paragraph("", name)) for name in WIDTHS))
-        rows = [self.row(row) for row in pd.read_csv(TABLE, dtype={"source": str}).to_dict("records")]
+        rows = [
+            self.row(row) for row in pd.read_csv(TABLE, dtype={"source": str}, keep_default_na=False).to_dict("records")
+        ]
         group += [nodes.thead("", head), nodes.tbody("", *rows)]
         return [nodes.table("", group)]
 
     @staticmethod
     def row(row: dict[Any, Any]) -> nodes.row:
         """``[low, high]`` is given where there is an interval."""
-        link = nodes.reference("", row["source"], refuri=f"https://arxiv.org/abs/{row['source']}")
-        words = nodes.Text(f"{row['claim'][0].upper()}{row['claim'][1:]} [")
+        source, words = row["source"], f"{row['claim'][0].upper()}{row['claim'][1:]}"
+        said_by: list[nodes.Node] = [nodes.Text(words)]
+        if source:
+            link = nodes.reference("", source, refuri=f"https://arxiv.org/abs/{source}")
+            said_by = [nodes.Text(f"{words} ["), link, nodes.Text("]")]
         claim = [
-            nodes.paragraph("", "", words, link, nodes.Text("]")),
+            nodes.paragraph("", "", *said_by),
             nodes.paragraph("", "", nodes.literal("", row["command"])),
         ]
         here = said(row["ours"])

@@ -1,10 +1,11 @@
 """A web that everybody writes to and reads from: do filters against synthetic data bring back what it was?
 
 Three models train on an archive, the web, and write it; ``human`` of it comes from people. Half of what a model reads
-was chosen by its users among ``k`` candidates of all writers: those of ``a`` and ``b`` like common things, those of
-``c`` the rarest. A detector filters what the web takes in: it throws out synthetic data with the probability
-``true_positive``, human data with ``false_positive``; if ``undetected``, it does not know ``c``'s watermark. The update
-is a mixture: weights of the web are the shares of what is kept, and of a choice ``w_j E_j[H_K]`` survives.
+was chosen by its users among ``k`` candidates of all writers (0: infinitely many): those of ``a`` and ``b`` like common
+things, those of ``c`` the rarest. A detector filters what the web takes in: it throws out synthetic data with the
+probability ``true_positive``, human data with ``false_positive``; if ``undetected``, it does not know the watermark of
+``c``. The update is a mixture: weights of the web are the shares of what is kept, and of a choice ``w_j E_j[H_K]``
+survives.
 
 Look at the web's ``effective_number`` of things (people's own is 5.31), its ``data_distance`` from people, and at
 ``survivors`` (of ``ecosystem.running.measures``): whose what each model gets is. After 60 rounds, with a tenth from
@@ -30,7 +31,7 @@ at all, and the users of ``a`` and ``b`` have half of what they had.
 Takes seconds; needs nothing more.
 """
 
-from ecosystem import Archive, Categorical, Flow, Luce, Member, Provenance, Scenario, Tabular
+from ecosystem import Archive, Categorical, Flow, Luce, Member, Provenance, Scenario, Tabular, Tilt
 
 HUMAN = (0.3, 0.2, 0.2, 0.15, 0.1, 0.05)
 TASTES = {"a": (2.0, 1.0, 0.0, 0.0, 0.0, 0.0), "b": (1.0, 2.0, 0.5, 0.0, 0.0, 0.0), "c": (0.0, 0.0, 0.0, 0.0, 1.0, 3.0)}
@@ -50,7 +51,7 @@ def scenario(
     people = Categorical(HUMAN)
     s = Scenario("commons", rounds=rounds, samples=samples)
     for name, taste in TASTES.items():
-        s.add(name, Member(people, reward=Tabular(taste), curator=Luce(k)))
+        s.add(name, Member(people, reward=Tabular(taste), curator=Luce(k) if k else Tilt()))
     s.add("web", Member(Archive({**dict.fromkeys(TASTES, people), "real": people}), real=people))
     for name in TASTES:
         s.connect(name, "web", Flow(raw=(1 - human) / len(TASTES)))

@@ -14,7 +14,11 @@ import pytest
 
 from analysis.claims import CLAIMS, Claim, Said
 
-TABLE = pd.read_csv(Path(__file__).parent.parent / "analysis" / "results" / "literature.csv", dtype={"source": str})
+TABLE = pd.read_csv(
+    Path(__file__).parent.parent / "analysis" / "results" / "literature.csv",
+    dtype={"source": str},
+    keep_default_na=False,
+)
 
 
 def test_the_committed_table_has_every_claim() -> None:
