@@ -289,3 +289,31 @@ def test_it_is_told_in_words_and_shown() -> None:
 def test_an_array_is_no_objective() -> None:
     with pytest.raises(ValueError, match=r"allocate\(objective\) is one of 'sum', .* got"):
         allocate(loops(), 0.8, objective=np.array([1.0, 2.0]))
+
+
+# -- units and ties ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("objective", ["sum", "minimum"])
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_conditions_do_not_depend_on_the_unit_of_rewards(unit: float, objective: str) -> None:
+    """In whatever unit, the same optimum is proven, and a plan that is none is proven by nothing."""
+    plain = loops((1.0, 2.0))
+    scaled = plain
+    for name in "ab":
+        scaled = scaled.with_member(name, reward=Linear([unit]))
+    one, other = (allocate(s, 0.8, objective=objective) for s in (plain, scaled))
+    assert other.levels["after"].to_numpy() == pytest.approx(one.levels["after"].to_numpy(), abs=1e-7)
+    assert other.welfare["after"] == pytest.approx(unit * one.welfare["after"], rel=1e-7) and other.optimal
+    missed = [found.starts["residual"].max() for found in (one, other)]  # of the uniform plan
+    assert missed[1] == pytest.approx(missed[0], rel=1e-6) and missed[1] > 0.1
+
+
+def test_several_eigenvalues_at_the_limit_have_multipliers_of_their_own() -> None:
+    """Members who do not read each other, each as far as ``0.25 + 0.75 λ = 1 − margin`` allows."""
+    found = allocate(loops((1.0, 2.0, 3.0)), 3.0, margin=0.2)
+    assert found.levels["after"].to_numpy() == pytest.approx(0.55 / 0.75, abs=1e-7)
+    assert found.optimal and found.verdicts["verdict"].iloc[0] == "local optimum"
+    stable = found.multipliers[found.multipliers["kind"] == "stability"]["multiplier"]
+    each = 1 / 0.75**2 / (1 - 0.55 / 0.75) ** 2  # dU/dλ over dρ/dλ of strength 1
+    assert sorted(stable) == pytest.approx([each, 2 * each, 3 * each], rel=1e-5)

@@ -383,6 +383,31 @@ def test_estimates_whose_diet_is_full_are_at_their_bound_and_profiles_go_no_furt
     assert rise == pytest.approx(expected, abs=1e-6)
 
 
+class Watched(Parameters):
+    """Free numbers that keep what was asked of the rounds."""
+
+    def __init__(self, *given: Any) -> None:
+        self.asked: list[float] = []
+        super().__init__(*given)
+
+    def write(self, program: Any, state: Any, values: torch.Tensor) -> Any:
+        self.asked += values.sum(-1).tolist()
+        return super().write(program, state, values)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.2, 0.1), (0.6, 0.2, 0.0)])
+def test_differences_keep_to_a_full_diet(shares: tuple[float, float, float]) -> None:
+    """The reader's mean is its shares, so the Jacobian is the identity; of a share that cannot move, by a swap."""
+    scenario = mixture((0.5, 0.2, 0.1), real=True)
+    wanted = pd.DataFrame({"member": "reader", "round": 1, "measure": [f"mean[{i}]" for i in range(3)]})
+    free = Watched(scenario, [f"raw({u} -> reader)" for u in "abc"])
+    predictor = Predictor(scenario, free, wanted)
+    assert not predictor.differenced and max(free.asked) <= 0.8 + 1e-12
+    predictor.differenced = dict.fromkeys(predictor.names, "a part of one's own")
+    np.testing.assert_allclose(predictor.jacobian(list(shares))[1], np.eye(3), atol=1e-8)
+    assert max(free.asked) <= 0.8 + 1e-12
+
+
 def test_an_estimate_inside_its_diet_is_at_no_bound() -> None:
     facts = [("reader", 1, f"mean[{i}]", value) for i, value in enumerate([0.4, 0.3, 0.1])]
     seen = pd.DataFrame(facts, columns=["member", "round", "measure", "value"])

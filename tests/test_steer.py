@@ -288,11 +288,18 @@ def test_an_archive_carries_what_its_writers_promise(writers: int) -> None:
         ({1: 0.1}, {"movable": ["x"]}, "there is no member 'x'"),
         ({1: 0.1}, {"budget": "5"}, "budget"),
         ({1: 0.1}, {"floor": 5}, "takes no 'floor'"),
+        ({1: 0.1}, {"costs": [-1.0, *COSTS[1:]]}, "numbers from 0 on"),
+        ({"m": {}}, {}, "names no feature for 'm'"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(floors: Any, more: dict[str, Any], words: str) -> None:
     with pytest.raises((ValueError, TypeError, KeyError), match=words):
         steer(ten(), floors, **{"costs": COSTS, **more})
+
+
+def test_a_symbol_may_be_a_number_of_numpy() -> None:
+    plain, other = (steer(ten(), {kind(6): 0.1}, costs=COSTS) for kind in (int, np.int64))
+    assert other.cost == plain.cost and other.floors["feature"].tolist() == [6]
 
 
 def test_networks_whose_shares_move_are_refused() -> None:

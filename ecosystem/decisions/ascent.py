@@ -15,6 +15,7 @@ from ecosystem.decisions.problem import Looked, Problem
 
 _STEPS, _ROUNDS = 100, 4  # of SLSQP, and how often it begins anew where conditions are not met
 _GOOD = 1e-7  # residual at which nothing is begun anew
+_EDGES = 4  # eigenvalues of a network that are kept below the margin one by one
 _NOWHERE = 1e6  # how much worse than anything seen a network is that is nowhere
 
 
@@ -42,7 +43,8 @@ def solved(problem: Problem, starts: Iterable[tuple[str, np.ndarray]]) -> list[C
 def best(candidates: list[Candidate]) -> Candidate:
     """The candidate with the most welfare; among equals the one whose conditions are met best."""
     top = max(candidates, key=lambda c: c.better)
-    near = [c for c in candidates if c.welfare >= top.welfare - 1e-9 * (1 + abs(top.welfare))]
+    unit = max((abs(c.welfare) for c in candidates if np.isfinite(c.welfare)), default=0.0)
+    near = [c for c in candidates if c.welfare >= top.welfare - 1e-9 * unit]
     return min(near, key=lambda c: c.residual) if near else top
 
 
@@ -86,7 +88,10 @@ class _Wall(Exception):
 
 
 class _Search:
-    """One run of SLSQP on ``z = (x, t)``: ``t_g`` stands for the least piece of a group of several."""
+    """One run of SLSQP on ``z = (x, t)``: ``t_g`` stands for the least piece of a group of several.
+
+    All that is of welfare is in units of ``scale``, so that it does not matter what alignments are measured in.
+    """
 
     def __init__(self, problem: Problem, start: np.ndarray, wall: bool) -> None:
         self.problem, self.wall, self.count = problem, wall, len(start)
@@ -101,10 +106,10 @@ class _Search:
         if not self.groups:
             self.met = True
             return self.start
-        least = [self.groups[g][1].min() for g in self.several]
-        z = np.concatenate([self.start, least])
         sizes = [float(np.abs(weight * slopes).max()) for weight, _, slopes in self.groups]
-        self.scale = max(*sizes, 1e-12) if len(sizes) > 1 else max(sizes[0], 1e-12)
+        self.scale = max(sizes) or 1.0
+        least = [self.groups[g][1].min() / self.scale for g in self.several]
+        z = np.concatenate([self.start, least])
         levers = self.problem.levers
         bounds = [*zip(levers.lower, levers.upper, strict=True), *[(None, None)] * len(least)]
         with warnings.catch_warnings(), suppress(_Wall):
@@ -145,9 +150,9 @@ class _Search:
         self._note(z[: self.count], looked)
         total, t = 0.0, dict(zip(self.several, z[self.count :], strict=True))
         for g, (weight, pieces, _) in enumerate(self.problem.groups(looked)):
-            total -= weight * float(t.get(g, pieces[0]))
-        self.worst = max(self.worst, abs(total) / self.scale)
-        return total / self.scale
+            total -= weight * float(t.get(g, pieces[0] / self.scale))
+        self.worst = max(self.worst, abs(total))
+        return total
 
     def slope(self, z: np.ndarray) -> np.ndarray:
         looked, out = self._at(z[: self.count]), np.zeros(len(z))
@@ -155,7 +160,7 @@ class _Search:
             return out
         for g, (weight, _, slopes) in enumerate(self.problem.groups(looked)):
             if g in self.several:
-                out[self.count + self.several.index(g)] = -weight / self.scale
+                out[self.count + self.several.index(g)] = -weight
             else:
                 out[: self.count] -= weight * slopes[0] / self.scale
         return out
@@ -174,8 +179,8 @@ class _Search:
     def _above(self, z: np.ndarray) -> np.ndarray:
         looked = self._at(z[: self.count])
         groups = self.groups if looked is None else self.problem.groups(looked)
-        low = [groups[g][1] - z[self.count + i] for i, g in enumerate(self.several)]
-        return np.concatenate(low) / self.scale - (_NOWHERE if looked is None else 0.0)
+        low = [groups[g][1] / self.scale - z[self.count + i] for i, g in enumerate(self.several)]
+        return np.concatenate(low) - (_NOWHERE if looked is None else 0.0)
 
     def _above_slope(self, z: np.ndarray) -> np.ndarray:
         looked = self._at(z[: self.count])
@@ -184,18 +189,23 @@ class _Search:
         for i, g in enumerate(self.several):
             t = np.zeros((len(groups[g][1]), len(self.several)))
             t[:, i] = -1.0
-            rows.append(np.hstack([groups[g][2], t]) / self.scale)
+            rows.append(np.hstack([groups[g][2] / self.scale, t]))
         return np.vstack(rows)
 
     def _room(self, z: np.ndarray) -> np.ndarray:
+        """What each of the largest eigenvalues of each network leaves: one by one they have no kinks."""
         looked = self._at(z[: self.count])
         if looked is None:
-            return np.full(len(self.problem.landscapes), -1.0)
-        return np.array([1 - self.problem.margin - one.radius for one in looked.settled])
+            return np.full(_EDGES * len(self.problem.landscapes), -1.0)
+        room = np.full((len(looked.settled), _EDGES), 1.0)
+        for s, one in enumerate(looked.settled):
+            sizes = [one.radius, *(size for size, _ in one.edges[1:_EDGES])]
+            room[s, : len(sizes)] = 1 - self.problem.margin - np.array(sizes)
+        return room.reshape(-1)
 
     def _room_slope(self, z: np.ndarray) -> np.ndarray:
-        looked = self._at(z[: self.count])
-        if looked is None:
-            return np.zeros((len(self.problem.landscapes), len(z)))
-        slopes = np.stack([one.slope for one in looked.settled])
-        return np.hstack([-slopes, np.zeros((len(slopes), len(self.several)))])
+        looked, slopes = self._at(z[: self.count]), np.zeros((_EDGES * len(self.problem.landscapes), len(z)))
+        for s, one in enumerate(looked.settled if looked is not None else ()):
+            for k, (_, slope) in enumerate(one.edges[:_EDGES]):
+                slopes[_EDGES * s + k, : self.count] = -slope
+        return slopes

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
@@ -48,9 +49,12 @@ def floors_of(scenario: Scenario, floors: Any, features: Any) -> list[Floor]:
     """The floors that are meant: ``{feature: floor}`` for everybody who retrains, or ``{member: {feature: floor}}``."""
     if not isinstance(floors, Mapping) or not floors:
         raise TypeError(
-            f"steer(floors) is {{feature: floor}}, such as {{6: 0.08}}, or {{member: {{feature: floor}}}}, got "
+            "steer(floors) is a dict of floors by feature, such as {6: 0.08}, or of such dicts by member, got "
             f"{brief(floors)}"
         )
+    for name, many in floors.items():
+        if isinstance(many, Mapping) and not many:
+            raise ValueError(f"steer(floors) names no feature for {name!r}; say which, such as {{6: 0.08}}, or drop it")
     nested = [isinstance(value, Mapping) for value in floors.values()]
     if any(nested) and not all(nested):
         raise TypeError(f"steer(floors) has floors for features or for members, not both, got {brief(floors)}")
@@ -72,19 +76,20 @@ def floors_of(scenario: Scenario, floors: Any, features: Any) -> list[Floor]:
             floor = real_number(least)
             if not np.isfinite(floor):
                 raise ValueError(f"steer(floors): the floor of {feature!r} at {name!r} is one number, got {least!r}")
-            found.append(Floor(name, feature, floor, values_of(feature, features, size, name)))
+            known = int(feature) if isinstance(feature, Integral) else feature  # a symbol may be NumPy's number
+            found.append(Floor(name, known, floor, values_of(feature, features, size, name)))
     return found
 
 
 def values_of(feature: Any, features: Any, size: int, name: str) -> Array:
     """The values ``[symbols]`` of a feature; without ``features`` a symbol's own share."""
     if features is None:
-        if not isinstance(feature, int) or isinstance(feature, bool) or not 0 <= feature < size:
+        if not isinstance(feature, Integral) or isinstance(feature, bool) or not 0 <= feature < size:
             raise ValueError(
                 f"steer(floors): a feature is one of the symbols 0..{size - 1} of {name!r}, got {feature!r}; other "
                 "features are named in features={name: values [symbols]}"
             )
-        return np.eye(size)[feature]
+        return np.eye(size)[int(feature)]
     if not isinstance(features, Mapping) or feature not in features:
         known = listed(map(repr, features)) if isinstance(features, Mapping) else brief(features)
         raise KeyError(f"steer(floors): there is no feature {feature!r} in features; those there are {known}")

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from ecosystem.decisions.levers import Levers, shares_at
-from ecosystem.decisions.radius import slope
+from ecosystem.decisions.radius import edges
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.goals import Alignment
 from ecosystem.influence.resolvent import Resolvent
@@ -25,6 +25,7 @@ _NUMBERS = 1 << 25  # in flight while many gradients are worked out
 _ROWS = 32  # right-hand sides that go through the map together, at most
 _KEPT = 32  # points from the own start that are kept
 _SAME = 1e-6  # relative difference of two points that are one
+_ALIKE = 1e-8  # difference of two eigenvalues that move alike
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,25 @@ class Settled:
         (found,) = torch.autograd.grad((out * rows).sum(), shares)
         return found[:, 0].T.numpy()
 
-    @cached_property
+    @property
     def slope(self) -> np.ndarray:
-        """``dρ(B)/dx [levers]``: see :func:`ecosystem.decisions.radius.slope`."""
-        by_theta, by_shares = slope(self.dynamics, self.vector, self.resolvent)
-        return self.led(self.dynamics.layout.tangent(by_theta))[0] + by_shares @ self.landscape.directions
+        """``dρ(B)/dx [levers]``; where eigenvalues are equally large, of one of them (:attr:`edges` has all)."""
+        return self.edges[0][1]
+
+    @cached_property
+    def edges(self) -> list[tuple[float, np.ndarray]]:
+        """``|λ|`` and ``d|λ|/dx [levers]`` of the largest eigenvalues of ``B``, those that move alike once.
+
+        See :func:`ecosystem.decisions.radius.edges`. The first is the radius.
+        """
+        found: list[tuple[float, np.ndarray]] = []
+        for edge in edges(self.dynamics, self.vector, self.resolvent):
+            moved = self.led(self.dynamics.layout.tangent(edge.by_theta))[0]
+            slope = moved + edge.by_shares @ self.landscape.directions
+            size = float(np.abs(slope).max(initial=0.0))
+            if all(abs(edge.modulus - old) > _ALIKE or np.abs(slope - s).max() > _ALIKE * size for old, s in found):
+                found.append((edge.modulus, slope))
+        return found
 
 
 class Landscape:

@@ -25,6 +25,7 @@ from ecosystem.scenario import Scenario
 from ecosystem.scenario.copies import put_flows
 
 NAMES = ("sum", "weighted", "minimum", "nash")
+_ROUNDING = 1e-11  # of a function's value, which its differences are no finer than
 _STEP, _AGREE = 1e-6, 1e-4  # of a function of one's own: difference quotients, and how far torch may be from them
 
 
@@ -83,6 +84,9 @@ class Minimum(Objective):
 
     def pieces(self, alignment: Tensor) -> Tensor:
         return alignment - self.base
+
+    def slopes(self, alignment: Tensor) -> tuple[Tensor, Tensor]:  # known, and as many as there are members
+        return self.pieces(alignment.detach()), torch.eye(len(alignment), dtype=alignment.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,11 +148,13 @@ class Own(Objective):
                 f"the objective {self.name} is {float(value):.6g} at the present alignments, with derivatives "
                 f"{brief(slope[0])}; it must be finite there"
             )
+        size = float(alignment.abs().max()) or 1.0  # alignments may be in any unit
         for j in range(len(alignment)):
             step = torch.zeros_like(alignment)
-            step[j] = _STEP * max(1.0, abs(float(alignment[j])))
+            step[j] = _STEP * size
             found = float((self.pieces(alignment + step) - self.pieces(alignment - step)).detach() / (2 * step[j]))
-            if abs(found - float(slope[0, j])) > _AGREE * (1 + abs(found) + float(slope.abs().max())):
+            most = abs(found) + float(slope.abs().max()) + _ROUNDING * abs(float(value)) / float(step[j])
+            if abs(found - float(slope[0, j])) > _AGREE * most:
                 raise ValueError(
                     f"the objective {self.name} moves by {found:.6g} for each unit of the alignment of "
                     f"{self.targets[j]!r}, and torch says {float(slope[0, j]):.6g}: it has a kink at the present "

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from ecosystem.decisions.problem import Looked, Problem
 
 _ACTIVE = 1e-6  # how near a constraint is that binds, relative
+_ROUNDING = 1e-12  # of alignments, relative
 _COLUMNS = ["constraint", "kind", "multiplier", "slack"]
 
 
@@ -19,7 +20,8 @@ class Optimality:
     """Karush–Kuhn–Tucker at a point.
 
     ``gradient`` is that of the Lagrangian's welfare part, ``[levers]``; ``residual`` the largest component of what no
-    multipliers explain, relative to ``1 + |gradient|``; ``multipliers`` a table of the constraints that bind.
+    multipliers explain, relative to the largest slope of any piece, so that no unit of welfare matters; ``multipliers``
+    a table of the constraints that bind.
     """
 
     gradient: np.ndarray
@@ -35,12 +37,12 @@ def optimality(problem: Problem, x: np.ndarray, looked: Looked) -> Optimality:
     groups = problem.groups(looked)
     columns, ones = [], []
     for g, (weight, pieces, slopes) in enumerate(groups):
-        near = np.flatnonzero(pieces <= pieces.min() + _ACTIVE * (1 + abs(pieces.min())))
-        for i in near:
+        apart = _ACTIVE * float(np.abs(slopes).max(initial=0.0)) + _ROUNDING * float(np.abs(pieces).max())
+        for i in np.flatnonzero(pieces <= pieces.min() + apart):  # levers are of order 1, so slopes are as large
             columns.append(weight * slopes[i])
             ones.append(g)
     names, kinds, normals, slack = _binding(problem, x, looked)
-    scale = 1 + max(float(np.abs(column).max(initial=0.0)) for column in columns)
+    scale = max(float(np.abs(column).max(initial=0.0)) for column in columns) or 1.0
     matrix = np.zeros((len(x) + len(groups), len(columns) + len(normals)))
     for c, (column, g) in enumerate(zip(columns, ones, strict=True)):
         matrix[: len(x), c], matrix[len(x) + g, c] = -column / scale, 1.0
@@ -70,9 +72,9 @@ def _binding(problem: Problem, x: np.ndarray, looked: Looked) -> tuple[list[str]
     every += [(name, "lower", -eye[k], float(x[k] - levers.lower[k])) for k, name in enumerate(levers.names)]
     every += [(name, "upper", eye[k], float(levers.upper[k] - x[k])) for k, name in enumerate(levers.names)]
     for one in looked.settled:
-        room = 1 - problem.margin - one.radius
-        if room <= _ACTIVE:
-            every.append(("stability", "stability", one.slope, room))
+        if (room := 1 - problem.margin - one.radius) <= _ACTIVE:
+            many = [(room, one.edges[0][1]), *((1 - problem.margin - size, slope) for size, slope in one.edges[1:])]
+            every += [("stability", "stability", slope, room) for room, slope in many]
     bound = [(name, kind, normal, slack) for name, kind, normal, slack in every if slack <= _ACTIVE]
     if not bound:
         return [], [], [], []

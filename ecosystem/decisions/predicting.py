@@ -22,8 +22,9 @@ from torch.autograd import forward_ad
 
 from ecosystem.core.check import a_seed, brief, numbers, one_line
 from ecosystem.core.products import any_bits
-from ecosystem.core.words import listed
-from ecosystem.decisions.columns import carried, checked_names, columns, no_value
+from ecosystem.decisions.asked import check_played, checked_wanted, own_parts, places
+from ecosystem.decisions.columns import carried, columns, no_value
+from ecosystem.decisions.differences import central
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.engine.diets import intervene
@@ -31,13 +32,8 @@ from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
-from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
-from ecosystem.scenario.checks import check_known
-from ecosystem.scenario.network import standing_for_all
 
-PLACE = ("member", "round", "measure")
-_STEP = 1e-6  # of a number's own size: the step of central differences
 _DOUBT = 1e-4  # of the largest derivative: what differences and derivatives may differ by
 
 
@@ -82,12 +78,12 @@ class Predictor:
     ) -> None:
         self.parameters = free if isinstance(free, Parameters) else Parameters(scenario, free)
         self.scenario = self.parameters.scenario.replace(samples=None)
-        _check(self.scenario)
+        check_played(self.scenario)
         self.wanted = checked_wanted(self.scenario, wanted)
         self.seed = a_seed(seed, "seed")
         self.columns = columns(list(dict.fromkeys(self.wanted["measure"])), measures)
         self._programs: dict[int, Program] = {}
-        self._places = _places(self.wanted, self._program(1).index)
+        self._places = places(self.wanted, self._program(1).index)
         self.last = max(self._places, default=0)
         self.differenced: dict[str, str] = {}
         self._check_values()
@@ -130,7 +126,7 @@ class Predictor:
         value, slope = self._slopes(rows)
         late = [i for i, name in enumerate(self.names) if name in self.differenced]
         if late:
-            slope[:, :, late] = self._differences(rows, late)
+            slope[:, :, late] = central(self._played, self.parameters, rows, late)
         return (value[0], slope[0]) if given.ndim == 1 else (value, slope)
 
     def _given(self, values: Any) -> Tensor:
@@ -152,21 +148,6 @@ class Predictor:
             tangent = torch.zeros_like(primal) if tangent is None else tangent
             values, slopes = (part.reshape(-1, n, count).numpy() for part in (primal, tangent))
         return values[:, :, 0].T.copy(), slopes.transpose(1, 0, 2).copy()
-
-    def _differences(self, rows: Tensor, which: Sequence[int]) -> np.ndarray:
-        """Central differences ``[n, rows, which]``, one-sided at a bound."""
-        n, count = rows.shape
-        low, high = (torch.from_numpy(side) for side in (self.parameters.low, self.parameters.high))
-        step = _STEP * rows.abs().clamp(min=1e-3)
-        up, down = torch.minimum(rows + step, high), torch.maximum(rows - step, low)
-        sides = []
-        for side in (up, down):
-            moved = rows.unsqueeze(1).repeat(1, len(which), 1)
-            for k, i in enumerate(which):
-                moved[:, k, i] = side[:, i]
-            sides.append(self._played(moved.reshape(-1, count)).reshape(-1, n, len(which)).permute(1, 0, 2))
-        width = (up - down)[:, list(which)].unsqueeze(1)
-        return ((sides[0] - sides[1]) / width).numpy()
 
     def _played(self, values: Tensor) -> Tensor:
         """Predictions ``[rows, replicates]`` at ``values [replicates, P]``."""
@@ -220,11 +201,11 @@ class Predictor:
         """Find the numbers by which derivatives do not pass: differences tell, at the scenario's own values."""
         rows = torch.from_numpy(self.parameters.values).unsqueeze(0)
         every = list(range(len(self.parameters)))
-        differences = self._differences(rows, every)[0]
+        differences = central(self._played, self.parameters, rows, every)[0]
         try:
             _, slopes = self._slopes(rows)
         except (NotImplementedError, RuntimeError) as error:
-            said = f"{_own_parts(self.scenario)} cannot be differentiated ({one_line(error)[:120]})"
+            said = f"{own_parts(self.scenario)} cannot be differentiated ({one_line(error)[:120]})"
             self.differenced = dict.fromkeys(self.names, said)
             return
         for i, name in enumerate(self.names):
@@ -232,7 +213,7 @@ class Predictor:
             scale = max(abs(float(rows[0, i])), 1e-3)
             if not gap <= _DOUBT * size + 1e-8 / scale * max(1.0, float(np.abs(self(rows)[0]).max())):
                 self.differenced[name] = (
-                    f"derivatives by {name} do not pass through {_own_parts(self.scenario)}: they are off by {gap:.3g}"
+                    f"derivatives by {name} do not pass through {own_parts(self.scenario)}: they are off by {gap:.3g}"
                 )
 
 
@@ -242,62 +223,3 @@ def _load_rules() -> None:
     with warnings.catch_warnings(), forward_ad.dual_level():
         warnings.simplefilter("ignore", DeprecationWarning)
         forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
-
-
-def checked_wanted(scenario: Scenario, wanted: Any) -> pd.DataFrame:
-    """A table of what is asked: the columns member, round and measure, refused where it asks for what is not there."""
-    if not isinstance(wanted, pd.DataFrame) or any(name not in wanted for name in PLACE):
-        raise TypeError(f"what is observed is a frame with the columns {', '.join(PLACE)}, got {brief(wanted)}")
-    if not len(wanted):
-        raise ValueError("the frame of what is observed has no rows")
-    table = wanted[list(PLACE)].reset_index(drop=True)
-    for member in dict.fromkeys(table["member"]):
-        check_known(member, scenario.graph, "what is observed")
-    checked_names(list(dict.fromkeys(table["measure"])), "measures that are observed")
-    rounds = pd.to_numeric(table["round"], errors="coerce")
-    wrong = ~((rounds >= 0) & (rounds <= scenario.rounds) & (rounds % 1 == 0))
-    if wrong.any():
-        raise ValueError(
-            f"scenario {scenario.name!r} has rounds 0 to {scenario.rounds}, and round "
-            f"{brief(table['round'][wrong].tolist()[0])} is observed (of {table['member'][wrong].iloc[0]!r}); give it "
-            "as many: replace(rounds=...)"
-        )
-    return table.assign(round=rounds.astype(int))
-
-
-def _places(wanted: pd.DataFrame, index: dict[str, int]) -> dict[int, tuple[list[int], list[int], list[str]]]:
-    """By round: which rows ask about it, about whom, and by what measure."""
-    found: dict[int, tuple[list[int], list[int], list[str]]] = {}
-    for row, (member, number, measure) in enumerate(wanted.itertuples(index=False, name=None)):
-        rows, members, names = found.setdefault(int(number), ([], [], []))
-        rows.append(row)
-        members.append(index[member])
-        names.append(measure)
-    return found
-
-
-def _check(scenario: Scenario) -> None:
-    """Refuse what has no population dynamics of its own."""
-    scenario.check()
-    for name, member, _ in standing_for_all(scenario):
-        if member.agent is not None and member.agent is not ModelAgent:
-            raise ValueError(
-                f"{name!r} has an agent of its own, {member.agent.__name__}, which may act in ways that no derivative "
-                "knows; say what it does by interventions instead"
-            )
-
-
-def _own_parts(scenario: Scenario) -> str:
-    """The parts of a scenario that are the user's own, for a sentence."""
-    found = []
-    for _, member, _ in standing_for_all(scenario):
-        found += [member.curator, member.reward, member.generator, member.learn, member.retention]
-    found += [part for u, v in scenario.graph.edges for part in _flow_parts(scenario, u, v)]
-    own = {type(p).__name__ for p in found if p is not None and not type(p).__module__.startswith("ecosystem.")}
-    return listed(sorted(own)) if own else "a part of the scenario (a kink, or a function of your own)"
-
-
-def _flow_parts(scenario: Scenario, u: str, v: str) -> list[Any]:
-    flow = scenario.flow(u, v)
-    users = [] if isinstance(flow.chosen_by, str) else [flow.chosen_by.reward, flow.chosen_by.curator]
-    return [flow.transform, *users]

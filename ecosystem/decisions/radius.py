@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,17 +15,37 @@ from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE, Map, dense
 from ecosystem.influence.resolvent import Resolvent
 
+_NEARLY, _MOST = 1e-3, 8  # how near to the largest eigenvalue others are looked at, relative, and how many at most
+_APART = 1e10  # condition of eigenvectors above which their inverse says nothing
 
-def slope(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> tuple[Tensor, np.ndarray]:
-    """``∂ρ/∂Θ [1, size]`` and ``∂ρ/∂shares [components]`` at ``point [size]``.
 
-    ``Re(conj(λ)/|λ| · lᴴ dB r / lᴴ r)``, with the left and right eigenvectors ``l`` and ``r`` of the largest eigenvalue
-    ``λ``. Where the largest two are equally large (and no pair of conjugates) the radius has a kink, and this is the
-    slope of one of them.
+@dataclass(frozen=True)
+class Edge:
+    """An eigenvalue that is as large as any, or nearly: its ``modulus``, and that's derivatives.
+
+    ``by_theta`` is ``∂|λ|/∂Θ [1, size]``, ``by_shares`` ``∂|λ|/∂shares [components]``.
     """
-    value, left, right = _largest(dynamics, point, resolvent)
+
+    modulus: float
+    by_theta: Tensor
+    by_shares: np.ndarray
+
+
+def edges(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> list[Edge]:
+    """The largest eigenvalues of ``B`` at ``point [size]``, those within a thousandth of the first, at most eight.
+
+    ``∂|λ| = Re(conj(λ)/|λ| · lᴴ dB r / lᴴ r)``, with the left and right eigenvectors ``l`` and ``r``. The radius is the
+    largest of them all, with a kink where two are equally large; each of them alone has none there, so ``ρ(B) ≤ 1``
+    is best asked as ``|λ_k| ≤ 1`` of each. One of each conjugate pair; of networks too large to be written out only
+    the first.
+    """
+    found = _largest(dynamics, point, resolvent)
+    return [_edge(dynamics, point, *one) for one in found]
+
+
+def _edge(dynamics: Dynamics, point: Tensor, value: complex, left: np.ndarray, right: np.ndarray) -> Edge:
     if value == 0:
-        return torch.zeros_like(point).unsqueeze(0), np.zeros(len(dynamics.shares))
+        return Edge(0.0, torch.zeros_like(point).unsqueeze(0), np.zeros(len(dynamics.shares)))
     turned = np.conj(left) * (np.conj(value) / abs(value) / (np.conj(left) @ right))  # Re(turned · dB r) is the slope
     along = torch.from_numpy(np.stack([np.real(right), np.imag(right)]))
     weights = torch.from_numpy(np.stack([np.real(turned), -np.imag(turned)]))
@@ -33,18 +55,14 @@ def slope(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> tuple[Tens
     by_theta, by_shares = torch.autograd.grad(
         (moved * weights).sum(), [theta, shares], allow_unused=True, materialize_grads=True
     )
-    return by_theta, by_shares.reshape(-1).numpy()
+    return Edge(abs(value), by_theta, by_shares.reshape(-1).numpy())
 
 
-def _largest(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> tuple[complex, np.ndarray, np.ndarray]:
-    """The largest eigenvalue of ``B`` (of a round, where users move), with its left and right eigenvectors."""
+def _largest(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> list[tuple[complex, np.ndarray, np.ndarray]]:
+    """The largest eigenvalues of ``B`` (of a round, where users move), with their left and right eigenvectors."""
     size = len(point)
     if size <= DENSE:
-        matrix = dense(_map(dynamics), point, 256).numpy()
-        values, right = np.linalg.eig(matrix)
-        k = int(np.abs(values).argmax())
-        others, left = np.linalg.eig(matrix.T)
-        return complex(values[k]), np.conj(left[:, int(np.abs(others - values[k]).argmin())]), right[:, k]
+        return _written(dense(_map(dynamics), point, 256).numpy())
     ends = []
     for transposed in (False, True):
         product = partial(_times, resolvent, transposed)
@@ -52,7 +70,22 @@ def _largest(dynamics: Dynamics, point: Tensor, resolvent: Resolvent) -> tuple[c
         ends.append(eigs(operator, k=1, which="LM", v0=np.ones(size)))
     (values, right), (others, left) = ends
     vector = left[:, 0] if np.isclose(others[0], values[0], rtol=1e-6) else np.conj(left[:, 0])
-    return complex(values[0]), np.conj(vector), right[:, 0]
+    return [(complex(values[0]), np.conj(vector), right[:, 0])]
+
+
+def _written(matrix: np.ndarray) -> list[tuple[complex, np.ndarray, np.ndarray]]:
+    """The same of a matrix that is written out."""
+    values, right = np.linalg.eig(matrix)
+    sizes = np.abs(values)
+    order = [k for k in np.argsort(-sizes, kind="stable") if sizes[k] >= (1 - _NEARLY) * sizes.max()]
+    order = [k for k in order if values[k].imag >= 0] or order  # one of each pair of conjugates
+    with suppress(np.linalg.LinAlgError):  # where there are too few eigenvectors
+        inverse = np.linalg.inv(right)  # left eigenvectors that fit the right ones, also in a tie
+        if len(order) > 1 and np.linalg.norm(inverse) * np.linalg.norm(right) < _APART * len(right):
+            return [(complex(values[k]), np.conj(inverse[k]), right[:, k]) for k in order[:_MOST]]
+    k = order[0]
+    others, left = np.linalg.eig(matrix.T)
+    return [(complex(values[k]), np.conj(left[:, int(np.abs(others - values[k]).argmin())]), right[:, k])]
 
 
 def _times(resolvent: Resolvent, transposed: bool, v: np.ndarray) -> np.ndarray:

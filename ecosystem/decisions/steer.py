@@ -136,6 +136,8 @@ def _costs(costs: Any, name: str, size: int) -> Array:
         raise ValueError(
             f"steer(costs) has a number for each of the {size} symbols of {name!r}, got shape {tuple(found.shape)}"
         )
+    if not bool((found >= 0).all()):
+        raise ValueError(f"steer(costs) are numbers from 0 on; those of the symbols of {name!r} are {brief(costs)}")
     return found.numpy()
 
 

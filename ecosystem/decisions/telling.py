@@ -66,7 +66,8 @@ def _itself(found: Allocated) -> tuple[str, str, str]:
         verdict, proof = "unproven", f"first-order conditions are missed by {number(found.residual)}: not shown optimal"
     else:
         verdict, proof = "local optimum", "first-order conditions are met"
-    same = [name for name, value in others if np.isfinite(value) and after <= value + _SAME * (1 + abs(value))]
+    unit = max((abs(value) for value in map(float, welfare) if np.isfinite(value)), default=0.0)
+    same = [name for name, value in others if np.isfinite(value) and after <= value + _SAME * unit]
     beaten = [f"{_value(value)} {name}" for name, value in others if name not in same]
     parts = [f"{what} is {number(after, digits=4)}, from {_value(before)} before"]
     parts += [f"against {listed(beaten)}"] if beaten else []

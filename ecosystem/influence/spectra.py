@@ -171,13 +171,15 @@ def _perron(matrix: sparse.csr_array) -> tuple[float, sparse.csr_array, float]:
     and not if it is below: bisection first, Noda's iteration (1971) in the end. What is scaled is the matrix, so that
     the vector may span more than the range of numbers.
     """
-    scaled, logs = matrix, np.zeros(matrix.shape[0])
-    for _ in range(_PUSHES):
-        sums = abs(scaled).sum(1)
+    rows, columns, logs = _rows(matrix), matrix.indices, np.zeros(matrix.shape[0])
+    data = matrix.data
+    for _ in range(_PUSHES):  # plain arrays: to make a matrix of each step takes longer than the step
+        sums = np.bincount(rows, np.abs(data), len(logs))
         if sums.max() - sums.min() <= _BOUNDS * sums.max():
+            scaled = sparse.csr_array((data, columns, matrix.indptr), shape=matrix.shape)
             return float(sums.max() + sums.min()) / 2, scaled, float(np.ptp(logs))
         step = sums + sums.mean()  # shifted, so that no period keeps it from settling
-        scaled, logs = _scaled(scaled, step), logs + np.log10(step)
+        data, logs = data * (step[columns] / step[rows]), logs + np.log10(step)
     sums = abs(matrix).sum(1)
     scaled, logs, low, high, careful = matrix, 0 * logs, float(sums.min()), float(sums.max()), False
     for _ in range(_SHIFTS):
@@ -223,9 +225,13 @@ def _by_powers(matrix: sparse.csr_array) -> float:
 
 def _scaled(matrix: sparse.csr_array, x: np.ndarray) -> sparse.csr_array:
     """``D⁻¹ B D`` with ``x`` on the diagonal of ``D``."""
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    data = matrix.data * (x[matrix.indices] / x[rows])
+    data = matrix.data * (x[matrix.indices] / x[_rows(matrix)])
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _rows(matrix: sparse.csr_array) -> np.ndarray:
+    """The row of every entry."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
 def arnoldi(matvec: Callable[[np.ndarray], np.ndarray], size: int) -> float:
