@@ -84,7 +84,7 @@ def floors_of(scenario: Scenario, floors: Any, features: Any) -> list[Floor]:
 def values_of(feature: Any, features: Any, size: int, name: str) -> Array:
     """The values ``[symbols]`` of a feature; without ``features`` a symbol's own share."""
     if features is None:
-        if not isinstance(feature, Integral) or isinstance(feature, bool) or not 0 <= feature < size:
+        if not isinstance(feature, Integral) or isinstance(feature, bool) or not 0 <= int(feature) < size:
             raise ValueError(
                 f"steer(floors): a feature is one of the symbols 0..{size - 1} of {name!r}, got {feature!r}; other "
                 "features are named in features={name: values [symbols]}"

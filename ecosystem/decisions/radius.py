@@ -78,7 +78,7 @@ def _written(matrix: np.ndarray) -> list[tuple[complex, np.ndarray, np.ndarray]]
     values, right = np.linalg.eig(matrix)
     sizes = np.abs(values)
     order = [k for k in np.argsort(-sizes, kind="stable") if sizes[k] >= (1 - _NEARLY) * sizes.max()]
-    order = [k for k in order if values[k].imag >= 0] or order  # one of each pair of conjugates
+    order = [k for k in order if np.imag(values[k]) >= 0] or order  # one of each pair of conjugates
     with suppress(np.linalg.LinAlgError):  # where there are too few eigenvectors
         inverse = np.linalg.inv(right)  # left eigenvectors that fit the right ones, also in a tie
         if len(order) > 1 and np.linalg.norm(inverse) * np.linalg.norm(right) < _APART * len(right):
