@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ecosystem.influence.linear_flows import LinearFlows, PairBlocks
 
+_AT_ONCE = 1 << 10  # blocks whose norms are worked out together
+
 
 class Blocks:
     """The blocks of ``B`` at the point of some linearised flows."""
@@ -78,22 +80,19 @@ class Blocks:
             return sparse.csr_array(shape)
         rows, columns = (self.dynamics.layout.rows_of(members) for members in (part.targets, part.producers))
         begin = np.searchsorted(rows, np.arange(len(target.rows) + 1))
-        tile = sparse.csr_array(sparse.bsr_array((part.blocks.numpy(), columns, begin), shape=shape).tocsr())
+        places = np.int32 if max(shape) < 2**31 and part.blocks.numel() < 2**31 else np.int64
+        blocks = part.blocks.numpy(), columns.astype(places), begin.astype(places)
+        tile = sparse.csr_array(sparse.bsr_array(blocks, shape=shape).tocsr())
         tile.eliminate_zeros()  # most of it, where flows have no transform
         return tile
 
-    def _inside(self, pair: tuple[int, int]) -> Tensor:
-        """The block of a pair on changes that stay inside the producer's family."""
-        layout = self.dynamics.layout
-        return layout.starts[layout.blocks[layout.place[pair[1]]].cohort].tangent(self.by_pair[pair])
-
     def norms(self) -> sparse.csr_array:
         """``K``, ``K_ij = ‖B_ij‖₂`` (largest singular value, inside the families), ``[members, members]``."""
-        pairs, values = [], []
-        for shape in {block.shape for block in self.by_pair.values()}:
-            alike = [pair for pair, block in self.by_pair.items() if block.shape == shape]
-            pairs += alike
-            values += torch.linalg.matrix_norm(torch.stack([self._inside(pair) for pair in alike]), 2).tolist()
-        n = len(self.dynamics.names)
-        rows, columns = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
-        return sparse.csr_array((values, (rows, columns)), shape=(n, n))
+        layout, n = self.dynamics.layout, len(self.dynamics.names)
+        total = sparse.csr_array((n, n))
+        for (_, source), part in self.merged().items():
+            inside = layout.starts[layout.blocks[source].cohort].tangent
+            values = [torch.linalg.matrix_norm(inside(some), 2) for some in part.blocks.split(_AT_ONCE)]
+            ends = part.targets.numpy(), part.producers.numpy()
+            total = total + sparse.csr_array((torch.cat(values).numpy(), ends), shape=(n, n))
+        return sparse.csr_array(total)

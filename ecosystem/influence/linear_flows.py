@@ -25,7 +25,7 @@ from ecosystem.influence.fits import Fit, jacobians, narrowed, widened
 from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.layout import with_vector
 
-_NUMBERS = 1 << 23  # in the blocks that are worked out at a time
+_NUMBERS = 1 << 20  # in the blocks that are worked out at a time
 _MANY = 1 << 20  # numbers of all members of which no copies are kept
 
 

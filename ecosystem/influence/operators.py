@@ -26,7 +26,7 @@ from ecosystem.influence.spectra import radius_by_products, radius_of_dense, rad
 
 Norms = Callable[[], sparse.csr_array]  # those of the blocks between members, [members, members]
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
-WIDEST = 64  # right-hand sides solved together
+WIDEST = 32  # right-hand sides solved together: as fast as twice as many within a tenth, in half of the memory
 _WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
 
 
@@ -225,8 +225,14 @@ class Sparse:
         key = (transposed, dtype)
         if key not in self._kept:
             matrix = self.matrix.T.tocsr() if transposed else self.matrix
-            self._kept[key] = matrix.astype(np.float32) if dtype == torch.float32 else matrix
+            self._kept[key] = _single(matrix) if dtype == torch.float32 else matrix
         return self._kept[key]
+
+
+def _single(matrix: sparse.csr_array) -> sparse.csr_array:
+    """In single precision; where its numbers stand is not copied."""
+    parts = matrix.data.astype(np.float32), matrix.indices, matrix.indptr
+    return sparse.csr_array(parts, shape=matrix.shape)
 
 
 class Products:
