@@ -118,24 +118,38 @@ def organisations(assets: str) -> nx.MultiDiGraph:
     organisations made belongs to each; spellings that differ in blanks and capitals are one name. The graph's
     ``unknown`` counts dependencies that are no asset of the table.
     """
-    with open(assets, encoding="utf-8", newline="") as file:
+    with open(assets, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows or not {"name", "organization", "dependencies"} <= set(rows[0]):
         raise ValueError(f"{assets} is no table with the columns name, organization and dependencies")
+    needs = [_listed(row["dependencies"], f"row {number} of {assets}") for number, row in enumerate(rows, 1)]
     spelled: dict[str, str] = {}  # each organisation as it is written first
     makers: dict[str, dict[str, None]] = {}  # of each asset, all who made one of that name
     whose = []
     for row in rows:
-        names = [name.strip() for name in row["organization"].split(",") if name.strip()]
+        names = [name.strip() for name in (row["organization"] or "").split(",") if name.strip()]
         whose.append([spelled.setdefault(_plain(name), name) for name in names])
-        makers.setdefault(_plain(row["name"]), {}).update(dict.fromkeys(whose[-1]))
+        makers.setdefault(_plain(row["name"] or ""), {}).update(dict.fromkeys(whose[-1]))
     graph = nx.MultiDiGraph(unknown=0)
-    for row, consumers in zip(rows, whose, strict=True):
-        for needed in ast.literal_eval(row["dependencies"] or "[]"):
+    for needed_here, consumers in zip(needs, whose, strict=True):
+        for needed in needed_here:
             producers = makers.get(_plain(needed), {})
             graph.graph["unknown"] += not producers
             graph.add_edges_from((u, v, {"asset": needed}) for u in producers for v in consumers)
+    if not graph:
+        raise ValueError(f"no asset of {assets} is built on another of its assets; dependencies are names of the table")
     return graph
+
+
+def _listed(text: str | None, where: str) -> list[str]:
+    """The names in a cell such as ``['one', 'another']``; none where it is empty."""
+    try:
+        found = ast.literal_eval(text or "[]")
+    except (SyntaxError, ValueError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{where}: dependencies are a list of names such as ['one', 'another'], got {text!r}")
+    return found
 
 
 def _plain(name: str) -> str:
@@ -189,8 +203,11 @@ def like(graph: nx.MultiDiGraph, seed: int = 0) -> nx.MultiDiGraph:
 
 
 def cyclic_core(graph: nx.DiGraph) -> set[Any]:
-    """The most that read each other in circles."""
-    return set(max(nx.strongly_connected_components(graph), key=len))
+    """The most that read each other in circles; ValueError where nobody does."""
+    core = set(max(nx.strongly_connected_components(graph), key=len))
+    if len(core) == 1 and not graph.has_edge(*core, *core):
+        raise ValueError("nobody in this graph reads in circles, so it has no core whose outcomes could be told")
+    return core
 
 
 def outcomes(s: Scenario) -> pd.DataFrame:

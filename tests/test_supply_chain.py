@@ -54,6 +54,24 @@ def test_a_table_of_assets_becomes_who_builds_on_whom(table: str) -> None:
         supply_chain.organisations(table)
 
 
+HEAD = "name,organization,dependencies\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("A,Aleph,[]\nB,Bet,A\n", r"row 2 of .*: dependencies are a list of names such as .*, got 'A'"),
+        ("A,Aleph,[]\nB,Bet,\"['C']\"\n", "no asset of .* is built on another of its assets"),
+        ("A,Aleph,[]\nB,Bet,\"['A']\"\n", "nobody in this graph reads in circles"),
+    ],
+)
+def test_tables_that_do_not_serve_are_refused(rows: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("\ufeff" + HEAD + rows + "C,,\n", encoding="utf-8")  # as spreadsheets write it
+    with pytest.raises(ValueError, match=message):
+        supply_chain.outcomes(supply_chain.scenario(str(file)))
+
+
 def test_the_stand_in_has_the_size_and_the_core() -> None:
     graph = supply_chain.stand_in()
     simple = nx.DiGraph(graph)
