@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -29,6 +30,7 @@ from ecosystem import (
     never,
     steer,
 )
+from ecosystem.decisions import Ensemble
 from ecosystem.influence import stable_point
 
 COSTS = [1.0, 1, 11, 12, 13, 16, 30, 28, 27, 25]
@@ -314,3 +316,81 @@ def test_networks_whose_shares_move_are_refused() -> None:
         steer(s, FLOORS, costs=COSTS)
     with pytest.raises(ValueError, match="read each other raw"):
         steer(webbed(0), {0: 0.01}, costs=[1, 2, 3, 4], real=(0.1, 0.5))
+
+
+# -- over an ensemble --------------------------------------------------------------------------------------------------
+
+
+def two(raw: float, real: float, curated: float) -> Scenario:
+    """A loop of three symbols that passes on ``raw`` of itself, and another's frozen output for the rest."""
+    s = Scenario("two", rounds=10)
+    s.add("m", Member(Categorical([1 / 3] * 3), reward=Tabular([1.0, 0, 0]), curator=Tilt(0.2), real=EVEN_OF_3))
+    s.add("still", Member(Categorical([0.6, 0.3, 0.1]), schedule=never))
+    s.connect("m", "m", Flow(raw=raw, curated=curated))
+    s.connect("still", "m", Flow(raw=1 - raw - real - curated))
+    return s
+
+
+EVEN_OF_3 = Categorical([1 / 3] * 3)
+SETTINGS = ((0.1, 0.4, 0.3), (0.3, 0.5, 0.1))
+PRICES = np.array([1.0, 2.0, 5.0])
+
+
+def certain(reference: np.ndarray, setting: tuple[float, float, float]) -> np.ndarray:
+    """``(real R + frozen)/(1 − raw)``, ``[..., symbols]``: by hand."""
+    raw, real, curated = setting
+    return (real * reference + (1 - raw - real - curated) * np.array([0.6, 0.3, 0.1])) / (1 - raw)
+
+
+@pytest.mark.parametrize("over", ["expected", "worst", "regret"])
+def test_over_an_ensemble_it_is_as_a_grid_says(over: str) -> None:
+    """The cheapest of all references on a grid of 1/400, with floors on average, or in both scenarios."""
+    both = Ensemble(lambda k: two(*SETTINGS[k]), pd.DataFrame({"k": [0, 1], "weight": [0.25, 0.75]}))
+    floors = {1: 0.28, 2: 0.21}
+    found = steer(both, floors, costs=PRICES, over=over)
+    n = 400
+    grid = np.array([(n - i - j, i, j) for i in range(n + 1) for j in range(n + 1 - i)]) / n
+    promised = np.stack([certain(grid, setting)[:, 1:] for setting in SETTINGS])
+    least, slack = np.array([0.28, 0.21]), 1e-12
+    holds = [(part >= least - slack).all(-1) for part in promised]
+    cost = np.stack([real * (grid @ PRICES) for _, real, _ in SETTINGS])
+    alone = np.array([c[h].min() for c, h in zip(cost, holds, strict=True)])
+    weights = np.array([0.25, 0.75])
+    if over == "expected":
+        allowed, value = (np.einsum("s,sgf->gf", weights, promised) >= least - slack).all(-1), weights @ cost
+        mine = found.cost
+    else:
+        allowed = holds[0] & holds[1]
+        value = (cost - (alone[:, None] if over == "regret" else 0)).max(0)
+        mine = found.spent["regret" if over == "regret" else "cost"].max()
+    step = 0.5 * PRICES.max() * 2 / n  # what a step of the grid costs
+    assert value[allowed].min() - step <= mine <= value[allowed].min() + step
+    assert found.spent["alone"].to_numpy() == pytest.approx(alone, abs=step)
+    assert found.verdict == "met" and found.reached["reached"].notna().all()
+    assert len(found.floors) == (2 if over == "expected" else 4) and len(found.scenarios) == 2
+    reference = found.reference.loc["m"].to_numpy()
+    known = np.stack([certain(reference, setting)[1:] for setting in SETTINGS])
+    expected = weights @ known if over == "expected" else known.reshape(-1)
+    assert found.floors["promised"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert found.floors["missed"].max() <= 1e-8
+
+
+@pytest.mark.parametrize("over", ["expected", "worst", "regret"])
+def test_an_ensemble_of_one_is_its_scenario(over: str) -> None:
+    for real in (None, (0.3, 0.8)):
+        one = Ensemble(lambda k: ten(), pd.DataFrame({"k": [0]}))
+        found, plain = (steer(s, FLOORS, costs=COSTS, real=real, over=over) for s in (one, ten()))
+        pd.testing.assert_frame_equal(found.floors, plain.floors)
+        pd.testing.assert_frame_equal(found.reference, plain.reference)
+        assert found.cost == plain.cost and found.sentence == plain.sentence
+
+
+def test_floors_that_one_scenario_cannot_keep_are_missed_by_so_much() -> None:
+    both = Ensemble(lambda k: two(*SETTINGS[k]), pd.DataFrame({"k": [0, 1]}))
+    found = steer(both, {2: 0.6}, costs=PRICES, over="worst")
+    best = [certain(np.array([0.0, 0.0, 1.0]), setting)[2] for setting in SETTINGS]
+    assert found.verdict == "infeasible" and found.violation == pytest.approx(
+        sum(max(0, 0.6 - b) for b in best), abs=1e-7
+    )
+    with pytest.raises(ValueError, match="must offer the same"):
+        steer(Ensemble(lambda k: [two(*SETTINGS[0]), ten()][k], pd.DataFrame({"k": [0, 1]})), {2: 0.1}, costs=PRICES)

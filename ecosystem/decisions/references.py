@@ -22,6 +22,14 @@ _BENDS = 1000  # points that are looked at for breakpoints, at most
 
 
 @dataclass(frozen=True, eq=False)
+class Fares:
+    """What the same references cost in each of several scenarios: of these costs less ``known`` the largest counts."""
+
+    costs: Array  # [scenarios, all symbols]
+    known: Array  # [scenarios]
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """``min c·q`` over ``q = real·R ≥ 0`` with ``Σ q_i = real_i`` and floors ``A q ≥ b``, for some members at once.
 
@@ -37,19 +45,25 @@ class Program:
     weights: Array  # A [floors, all symbols]
     least: Array  # b [floors]
     units: Array  # [floors]
+    fares: Fares | None = None
 
     def solve(self, budget: float | None = None) -> Answer:
         """The cheapest ``q`` that meets the floors; else, of those that miss them least in sum, the cheapest."""
-        free = self._solved(0.0, None)
+        free = self._solved(0.0, None if self.fares is None else budget)
+        if self.fares is not None and free.status == 0:
+            return Answer(self, free)
         if free.status == 0 and (budget is None or free.fun <= budget + _MISSED * (1 + abs(budget))):
             return Answer(self, free)
-        least = linear([self], np.r_[np.zeros(len(self.costs)), self.units], math.inf, budget)
+        goal = np.r_[np.zeros(len(self.costs)), self.units]
+        least = linear([self], goal if self.fares is None else np.r_[goal, 0.0], math.inf, budget)
         if least.status != 0:
             return Answer(self, least)
         again = self._solved(float(least.fun) + _MISSED, budget)
         return Answer(self, again if again.status == 0 else least)
 
     def _solved(self, missed: float, budget: float | None) -> OptimizeResult:
+        if self.fares is not None:
+            return linear([self], np.r_[np.zeros(len(self.costs) + len(self.least)), 1.0], missed, budget)
         return linear([self], np.r_[self.costs, np.zeros(len(self.least))], missed, budget)
 
 
@@ -57,10 +71,11 @@ def linear(ends: Sequence[Program], goal: Array, missed: float, budget: float | 
     """The linear program in ``q`` and what each floor is missed by (``missed`` in sum at most).
 
     Of two programs, of the least and the largest real shares, how far it goes from the one to the other is one more
-    number. The simplex method, so that the answer is a vertex: few symbols are bought.
+    number; where references cost more in one scenario than in another, what they cost most is. The simplex method, so
+    that the answer is a vertex: few symbols are bought.
     """
     first, last = ends[0], ends[-1]
-    floors, paid, more = len(first.least), len(first.costs), len(ends) - 1
+    floors, paid, more, fares = len(first.least), len(first.costs), len(ends) - 1, first.fares
     sums = np.repeat(np.eye(len(first.sizes)), first.sizes, axis=1)
     rows = [
         np.c_[-first.weights, -np.eye(floors), np.tile(last.least - first.least, (more, 1)).T.reshape(floors, more)]
@@ -70,11 +85,19 @@ def linear(ends: Sequence[Program], goal: Array, missed: float, budget: float | 
         rows.append(np.r_[np.zeros(paid), first.units, np.zeros(more)][None])
         high.append(np.array([missed]))
     if budget is not None:
-        rows.append(np.r_[first.costs, np.zeros(floors + more)][None])
-        high.append(np.array([budget]))
+        paying = first.costs[None] if fares is None else fares.costs
+        rows.append(np.c_[paying, np.zeros((len(paying), floors + more))])
+        high.append(np.full(len(paying), budget))
+    if fares is not None:  # what is paid most is the last number
+        rows = [np.c_[row, np.zeros(len(row))] for row in rows]
+        rows.append(np.c_[fares.costs, np.zeros((len(fares.costs), floors + more)), -np.ones(len(fares.costs))])
+        high.append(fares.known)
     grows = np.tile(first.real - last.real, (more, 1)).T.reshape(len(first.real), more)
     equal = np.c_[sums, np.zeros((len(first.real), floors)), grows]
-    bounds = [(0, None)] * paid + [(0, None if missed else 0.0)] * floors + [(0, 1)] * more
+    bounds: list[tuple[float | None, float | None]] = [(0, None)] * paid
+    bounds += [(0, None if missed else 0.0)] * floors + [(0, 1)] * more
+    if fares is not None:
+        equal, bounds = np.c_[equal, np.zeros(len(equal))], [*bounds, (None, None)]
     high_sides, low_sides = np.concatenate(high), first.real
     return linprog(goal, np.concatenate(rows), high_sides, equal, low_sides, bounds=bounds, method="highs-ds")
 

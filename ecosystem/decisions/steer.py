@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import brief, numbers, real_number
+from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over, same_names
 from ecosystem.decisions.floors import Array, Floor, floors_of, symbols_of
-from ecosystem.decisions.steering import Search, Steering
+from ecosystem.decisions.shares import Real, Search
+from ecosystem.decisions.steering import Steering
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.scenario import Scenario
 
 _LEAST = 1e-9  # a real share of less is none
+_MOVED = "steer(movable)"
 
 
 @spelled
 def steer(
-    scenario: Scenario,
+    scenario: Scenario | Ensemble,
     floors: Mapping[Any, Any],
     *,
     costs: Any,
@@ -27,6 +31,7 @@ def steer(
     real: Any = None,
     movable: Sequence[str] | None = None,
     budget: float | None = None,
+    over: str = "expected",
 ) -> Steering:
     """The cheapest real data that keep protected features of what members make above floors, whatever users choose.
 
@@ -39,6 +44,7 @@ def steer(
 
     Parameters
     ----------
+    scenario: one, or an :class:`Ensemble` of scenarios in which the same members draw from the same references.
     floors: ``{feature: floor}`` for all who retrain, or ``{member: {feature: floor}}``. A feature is a symbol, whose
         probability is meant, or a name in ``features``.
     costs: of a real sample of each symbol, ``[symbols]``, or by member.
@@ -48,6 +54,9 @@ def steer(
         sample of the diet. What is taken from models is scaled in proportion.
     movable: whose real data are chosen; by default those with floors and real data.
     budget: the most that may be spent on a sample of every steered member's diet, in sum.
+    over: of an ensemble, floors hold on average (``"expected"``), or in every scenario, at the least cost in the
+        dearest (``"worst"``) or the least ``"regret"``: what is paid beyond a scenario's own cheapest, where that is
+        most. Where all have the same real shares these two are one.
 
     Raises
     ------
@@ -70,20 +79,31 @@ def steer(
     >>> bool(found.reached["holds"].all())
     True
     """
-    _check(scenario)
-    wanted = floors_of(scenario, floors, features)
-    names = _movable(scenario, wanted, movable, real)
-    paid = {name: _costs(costs, name, symbols_of(scenario, name) or 0) for name in names}
+    scenarios, weights = as_ensemble(scenario, "steer")
+    check_over(over, "steer")
+    asked = []
+    for one in scenarios:
+        _check(one)
+        wanted = floors_of(one, floors, features)
+        names = _movable(one, wanted, movable, real)
+        asked.append((wanted, names))
+    same_names(
+        [[f"{f.member}, {f.feature} of {len(f.values)}" for f in wanted] for wanted, _ in asked], "steer(floors)"
+    )
+    same_names([[f"{n} of {symbols_of(s, n)}" for n in a[1]] for s, a in zip(scenarios, asked, strict=True)], _MOVED)
+    wanted, names = asked[0]
+    paid = {name: _costs(costs, name, symbols_of(scenarios[0], name) or 0) for name in names}
     if budget is not None and not np.isfinite(real_number(budget)):
         raise ValueError(f"steer(budget) is one number, got {brief(budget)}")
-    search = Search(scenario, wanted, names, paid, budget)
+    search = Search(scenarios, weights, over, wanted, names, paid, budget, np.zeros(len(scenarios)))
+    shares: list[Real]
     if real is None:
-        shares = [{name: scenario.real_share(name) for name in names}]
+        shares = [[{name: one.real_share(name) for name in names} for one in scenarios]]
     elif isinstance(real, tuple):
         shares = [dict.fromkeys(names, share) for share in search.between(*_interval(real))]
     else:
         shares = [dict.fromkeys(names, share) for share in _list(real)]
-    return search.best(shares)
+    return replace(search, known=np.array([search.alone(s, shares) for s in range(len(scenarios))])).best(shares)
 
 
 # -- what is asked -----------------------------------------------------------------------------------------------------
