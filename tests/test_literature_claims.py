@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import literature
 from analysis.claims import CLAIMS, Claim, Said
 
 TABLE = pd.read_csv(
@@ -24,6 +25,15 @@ TABLE = pd.read_csv(
 def test_the_committed_table_has_every_claim() -> None:
     assert TABLE["claim"].tolist() == [claim.claim for claim in CLAIMS]
     assert TABLE["command"].tolist() == [claim.command for claim in CLAIMS]
+
+
+def test_one_papers_rows_are_told_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = literature.main(["2605.20151", "--out", str(tmp_path)])
+    assert rows["ours"].tolist() == [4.0] and not list(tmp_path.iterdir())
+    assert "claimed 4, here 4: holds\n    ecosystem run scenarios/collapse.py" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        literature.main(["1234.56789"])
+    assert "no claim of 1234.56789; those here are 2002.06673" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", range(len(CLAIMS)))
