@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 LOWEST := .venv-lowest
 
-.PHONY: help setup demo test test-lowest test-gpu docs fuzz bench clean
+.PHONY: help setup demo test test-lowest test-gpu docs fuzz bench bench-million clean
 
 help:
 	@echo "make demo   set up, run four digit laboratories, write runs/digits/report.html"
@@ -17,6 +17,7 @@ help:
 	@echo "make docs   set up, build the site into docs/_build/html"
 	@echo "make fuzz   set up, ask properties of new examples, play 10,000 scenarios drawn at random (half an hour)"
 	@echo "make bench  set up, run the measured comparisons"
+	@echo "make bench-million  set up, run those of a million members at their full size (minutes, 7 GB)"
 	@echo "make setup  only set up $(VENV)"
 	@echo "make clean  remove $(VENV), caches, builds and the demo's run"
 
@@ -74,6 +75,12 @@ fuzz: setup
 bench: export OMP_NUM_THREADS = 1
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+# With a tenth of the members they are part of `make bench`.
+bench-million: export OMP_NUM_THREADS = 1
+bench-million: export MEMBERS = 1000000
+bench-million: setup
+	$(BIN)/python -m tests.benchmarks million million_rounds influence
 
 clean:
 	rm -rf $(VENV) $(LOWEST) build dist docs/_build docs/generated *.egg-info runs/digits .pytest_cache .ruff_cache .hypothesis

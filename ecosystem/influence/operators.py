@@ -26,7 +26,7 @@ from ecosystem.influence.spectra import radius_by_products, radius_of_dense, rad
 
 Norms = Callable[[], sparse.csr_array]  # those of the blocks between members, [members, members]
 _BASIS = 1 << 26  # numbers kept in the solution of one batch of right-hand sides
-WIDEST = 32  # right-hand sides solved together: as fast as twice as many within a tenth, in half of the memory
+WIDEST = 24  # right-hand sides solved together: as fast as more of them within a fifth, in less memory
 _WRITTEN = 4000  # numbers up to which products are written out where GMRES stagnates
 
 

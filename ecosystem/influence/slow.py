@@ -68,10 +68,10 @@ class Slow:
     def series(self, product: Operator, rhs: Tensor, transposed: bool, goal: float) -> Tensor:
         """``x`` with ``x − product(x) ≈ rhs``, until terms are below ``goal`` or do not shrink any more."""
         term = self.eased(rhs, transposed)
-        out, left, size = term.clone(), rhs, rhs.norm(dim=-1)
+        out, left, size = term.clone(), rhs.clone(), rhs.norm(dim=-1)
         first = size
         for _ in range(_TERMS):
-            left = left - term + product(term)
+            left.sub_(term).add_(product(term))  # in place: of very many members each is gigabytes
             now = left.norm(dim=-1)
             term = self.eased(left, transposed)
             out += term
@@ -113,5 +113,5 @@ def solve(
         unit = torch.where(size > 0, size * safe, 1.0).unsqueeze(-1)
         least = float((0.3 * tolerance / size.max().clamp(min=1e-300)).clamp(min=10 * torch.finfo(inner).eps))
         step = slow.series(counted, (residual / unit).to(inner), transposed, least)
-        x = x + step.to(x.dtype) * unit
-        residual = rhs - x + counted(x)
+        x += step.to(x.dtype).mul_(unit)
+        residual = (rhs - x).add_(counted(x))

@@ -99,7 +99,9 @@ def measure() -> list[Row]:
     what = f"one column for {million.MEMBERS:,} members by the array, ρ = {one['radius']:.2f}"
     rows.append(_row(f"{what}: at a stable point", f"under {120 * part:.3g} s", one["seconds"], " s"))
     rows.append(_row(f"{what}: the stable point", "", one["point"], " s"))
-    rows.append(_row(f"{what}: peak memory of the process", f"under {8 * part + 0.5:.3g} GB", one["gigabytes"], " GB"))
+    rows.append(
+        _row(f"{what}: peak memory of the process", f"under {7.5 * part + 0.5:.3g} GB", one["gigabytes"], " GB")
+    )
     small, large = (apart(members, 1, 64, 0, 1) for members in (1000, 4000))
     growth = (large["seconds"] / large["edges"]) / (small["seconds"] / small["edges"])
     what = "64 columns: seconds an edge, 4,000 members / 1,000"

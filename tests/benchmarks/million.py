@@ -82,7 +82,10 @@ def measure() -> list[Row]:
     for what, (seconds, _) in found.items():
         bound = f"under {BOUNDS[what] * part:.3g} s" if what in BOUNDS else ""
         rows.append(Row(f"{MEMBERS:,} members: {what}", bound, seconds, seconds, nothing, [seconds], " s"))
-    for what, bound in (("building and ecosystem", f"under {PEAK * part + 0.5:.3g} GB"), ("saved as a checkpoint", "")):
+    for what, bound in (
+        ("building and ecosystem", f"under {(PEAK - 0.5) * part + 0.5:.3g} GB"),
+        ("saved as a checkpoint", ""),
+    ):
         gigabytes = found[what][1]
         what = f"{MEMBERS:,} members: peak memory until {what}"
         rows.append(Row(what, bound, gigabytes, nothing, nothing, [gigabytes], " GB"))
