@@ -84,14 +84,14 @@ class Looped:
     def sample_one(self, index: int, n: int, rng: Stream) -> Samples:
         """``n`` samples of model ``index`` of the flattened grid; ``rng`` is one stream."""
         model, home = self.models.flat[index], rng.keys.device
-        rng = _beside(model, rng)
+        rng = beside(model, rng)
         with speaking(model, rng):
             return sent(spoken(model, model.sample(n, rng)), home)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
         model, home = self.models.flat[index], rng.keys.device
-        rng = _beside(model, rng)
+        rng = beside(model, rng)
         inputs = inputs.to(rng.keys.device)
         with speaking(model, rng):
             return sent(spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng))), home)
@@ -160,7 +160,7 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
     copy of the data: its member's retention, and others, may keep them. A model on the CPU is given data and draws
     there, all others those of where the ecosystem lives.
     """
-    home, rng = rng.keys.device, _beside(model, rng)
+    home, rng = rng.keys.device, beside(model, rng)
     data = data if rng.keys.device == home else sent(data, rng.keys.device)
     with memory_named(model, "training"):
         new = copy.deepcopy(model)
@@ -177,7 +177,7 @@ def fitted(model: GenerativeModel, data: Samples, rng: Stream) -> tuple[Generati
         ) from None
 
 
-def _beside(model: GenerativeModel, rng: Stream) -> Stream:
+def beside(model: GenerativeModel, rng: Stream) -> Stream:
     """A stream for a model that may have stayed on the CPU, where the ecosystem lives elsewhere."""
     return rng if rng.keys.is_cpu or model.device.type != "cpu" else on_device(rng, model.device)
 

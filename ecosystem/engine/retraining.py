@@ -12,9 +12,11 @@ from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, REAL, Pairs, Samples, TrainingSet
 from ecosystem.engine.looped import Looped, Stack, fitted
 from ecosystem.engine.round import Round
+from ecosystem.engine.together import Retraining, fitted_together, side_by_side
 from ecosystem.engine.waves import Task
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.archive import HUMAN
+from ecosystem.generators.stacked import wants_stack
 
 Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
 
@@ -104,16 +106,30 @@ def _by_shelf(now: Round, model: Any, kept: TrainingSet) -> TrainingSet:
 
 
 def _train(now: Round, task: Task, old: Stack, gathered: Sets, losses: Tensor) -> Looped:
-    """Train models one by one; a failure names the member, its replicate and the round."""
+    """Train models one by one, those that ask for it side by side; a failure names the member and the round."""
     assert isinstance(old, Looped)
     models = old.models.copy()
     rng = now.stream("fit", task.places)
+    waiting: list[Retraining] = []
     for cell, fresh in gathered:
         kept = _kept_data(now, task, cell, fresh)
-        data: Any = _by_shelf(now, models[cell], kept) if models[cell].stores else kept.data
-        try:
-            models[cell], losses[cell] = fitted(cast(GenerativeModel, models[cell]), data, rng[cell[0], 0, cell[2]])
-        except Exception as error:
-            name = now.program.cohorts[task.cohort].names[int(task.rows[cell[0]])]
-            raise RuntimeError(f"member {name!r} failed to train in round {now.number}: {one_line(error)}") from error
+        model = models[cell]
+        data: Any = _by_shelf(now, model, kept) if model.stores else kept.data
+        one = Retraining(cell, model, data, rng[cell[0], 0, cell[2]])
+        if wants_stack(model):
+            waiting.append(one)
+        else:
+            models[cell], losses[cell] = _fitted(now, task, one)
+    for some in side_by_side(waiting):
+        found = fitted_together(some) or [_fitted(now, task, one) for one in some]
+        for one, (model, loss) in zip(some, found, strict=True):
+            models[one.cell], losses[one.cell] = model, loss
     return Looped(models)
+
+
+def _fitted(now: Round, task: Task, one: Retraining) -> tuple[GenerativeModel, float]:
+    try:
+        return fitted(one.model, one.data, one.rng)
+    except Exception as error:
+        name = now.program.cohorts[task.cohort].names[int(task.rows[one.cell[0]])]
+        raise RuntimeError(f"member {name!r} failed to train in round {now.number}: {one_line(error)}") from error

@@ -58,6 +58,9 @@ class GenerativeModel(nn.Module, Claims, Drawing):
     retrainings: int = 0  # how often ``fit`` has trained its loss
     optimizer_state: dict[str, Any] | None = None  # what a plan with ``keep_optimizer`` has kept
     memory_arguments: str = "Training(batch_size=...)"  # what to lower where memory runs out
+    # whether ``loss`` is made of torch's operations on the batch, the model's weights and numbers drawn from ``rng``
+    # alone, and changes nothing: see ``Training(stacked=True)``. A subclass does not inherit the yes of its parent
+    stackable: ClassVar[bool] = False
     symbols: int | None = None  # how many there are where its samples are symbols ``0..n−1``, if it says so
     exact_mean: ClassVar[bool] = False  # see ``ClosedForm``
     # what others write there stays apart by producer, on the shelves ``names``: see ``Archive``. With samples models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ class FlowMatching(GenerativeModel):
     >>> FlowMatching(dimension=2).sample(5, Stream.root([(0, 0)])[0]).shape
     torch.Size([5, 2])
     """
+
+    stackable: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ class ImageFlow(ImageModel):
     >>> model.respond(torch.tensor([7, 1]), Stream.root([(0, 0)])[0]).shape
     torch.Size([2, 3, 8, 8])
     """
+
+    stackable: ClassVar[bool] = True
 
     def __init__(
         self,
