@@ -102,16 +102,19 @@ def restored(arrays: dict[str, np.ndarray], frames: dict[str, pd.DataFrame], rou
 
 
 class History:
-    """The arrays of all recorded rounds; put together once for all variants."""
+    """The arrays of all recorded rounds, and what else tables share; put together once for all variants."""
 
     def __init__(self, snapshots: list[Snapshot]) -> None:
         self.snapshots = snapshots
-        self._arrays: dict[tuple[str, int], np.ndarray] = {}
+        self._kept: dict[tuple[str, int], Any] = {}
 
     def array(self, name: str, count: int) -> np.ndarray:
-        """One array of the first ``count`` snapshots, ``[variants, replicates, rounds, members]``."""
-        if (name, count) not in self._arrays:
-            stacked = np.stack([snapshot.array(name) for snapshot in self.snapshots[:count]])
-            self._arrays = {key: value for key, value in self._arrays.items() if key[1] == count}
-            self._arrays[name, count] = np.ascontiguousarray(stacked.transpose(2, 3, 0, 1))
-        return self._arrays[name, count]
+        """One array of the first ``count`` snapshots, ``[rounds, members, variants, replicates]``."""
+        return self.shared(name, count, lambda: np.stack([s.array(name) for s in self.snapshots[:count]]))
+
+    def shared(self, name: str, count: int, make: Callable[[], Any]) -> Any:
+        """What was made of the first ``count`` snapshots, once for as long as nobody asks for another number."""
+        if (name, count) not in self._kept:
+            self._kept = {key: value for key, value in self._kept.items() if key[1] == count}
+            self._kept[name, count] = make()
+        return self._kept[name, count]

@@ -60,12 +60,14 @@ class Tables:
             names = ["seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"]
             return pd.DataFrame(columns=names)
         present = self._array("present")
-        columns = self._columns(present.shape, present)
-        columns["member"] = self._members(present.shape, present)
+        if present.all():  # the same rows in all variants, which pandas copies where somebody writes to them
+            rows = self._history.shared("rows of the table", len(self.snapshots), lambda: self._rows(present))
+        else:
+            rows = self._rows(present)
         first = ("updated", "alignment", "change", "loss")
-        for name in (*first, *(name for name in self.snapshots[0].numbers if name not in first)):
-            columns[name] = self._array(name)[present]
-        return pd.DataFrame(columns, copy=False)  # nobody else has them
+        names = (*first, *(name for name in self.snapshots[0].numbers if name not in first))
+        columns = {name: self._array(name)[present] for name in names}
+        return pd.concat([rows, pd.DataFrame(columns, copy=False)], axis=1)  # nobody else has them
 
     @property
     def measured(self) -> list[str]:
@@ -108,23 +110,22 @@ class Tables:
 
     def _array(self, name: str) -> np.ndarray:
         """``[replicates, rounds, members]``."""
-        return self._history.array(name, len(self.snapshots))[self.variant]
+        whole = self._history.array(name, len(self.snapshots))
+        return np.ascontiguousarray(whole[:, :, self.variant].transpose(2, 0, 1))
 
-    def _columns(self, shape: tuple[int, ...], keep: np.ndarray) -> dict[str, Any]:
-        """Columns seed, replicate and round for an array ``[replicates, rounds, ...]``."""
+    def _rows(self, keep: np.ndarray) -> pd.DataFrame:
+        """Columns seed, replicate, round and member for an array ``[replicates, rounds, members]``."""
         seeds = np.array(self.seeds, dtype=np.int64)
         rounds = np.array([s.round for s in self.snapshots], dtype=np.int64)
-        tail = (1,) * (len(shape) - 2)
         parts = {
-            "seed": seeds[:, 0].reshape(-1, 1, *tail),
-            "replicate": seeds[:, 1].reshape(-1, 1, *tail),
-            "round": rounds.reshape(1, -1, *tail),
+            "seed": seeds[:, 0].reshape(-1, 1, 1),
+            "replicate": seeds[:, 1].reshape(-1, 1, 1),
+            "round": rounds.reshape(1, -1, 1),
         }
-        return {name: np.broadcast_to(part, shape)[keep] for name, part in parts.items()}
-
-    def _members(self, shape: tuple[int, ...], keep: np.ndarray) -> pd.Categorical:
-        codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), shape)[keep]
-        return pd.Categorical.from_codes(codes, dtype=_kinds(tuple(self.names)))
+        columns: dict[str, Any] = {name: np.broadcast_to(part, keep.shape)[keep] for name, part in parts.items()}
+        codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), keep.shape)[keep]
+        columns["member"] = pd.Categorical.from_codes(codes, dtype=_kinds(tuple(self.names)))
+        return pd.DataFrame(columns, copy=False)
 
 
 @lru_cache(maxsize=4)  # hundreds of variants have the same members
