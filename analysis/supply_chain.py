@@ -8,11 +8,11 @@ Of 1,024 draws: the real share alone makes .30 of what is uncertain of alignment
 others .51 and .43), the curated share about as much (.26 and .22; .44 and .41), agreement of tastes .16 and .26 (.32
 and .48). What the hub's curation does to the others hangs on the real share and on agreement, .39 each (.57, .56),
 hardly on how much is curated already (.03); the pace on the real share (.96). How assets are counted makes less than
-.005 of anything. These are numbers of the stand-in, by the closed form of this linear network; at 181 points of the
+.005 of anything. These are numbers of the stand-in, by the closed form of this linear network; at 557 points of the
 study the engine's own were the same to 1e-14.
 
     .venv/bin/python analysis/supply_chain.py --closed --size 1024     # a minute
-    .venv/bin/python analysis/supply_chain.py                          # by the study of 128 draws: twenty minutes
+    .venv/bin/python analysis/supply_chain.py                          # by the study of 128 draws: ten minutes
     .venv/bin/python analysis/supply_chain.py --assets all_assets.csv --study runs/mine
 """
 

@@ -28,7 +28,7 @@ figures above are of the stand-in. ``like(organisations(file))`` makes one with 
 
     ecosystem run scenarios/supply_chain.py
     ecosystem run scenarios/supply_chain.py --set assets=all_assets.csv
-    ecosystem study scenarios/supply_chain.py --out runs/supply_chain          # 896 points, twenty minutes
+    ecosystem study scenarios/supply_chain.py --out runs/supply_chain          # 896 points, ten minutes
     python analysis/supply_chain.py --closed --size 1024                       # the same by linear algebra, a minute
 
 Takes seconds; needs nothing more.

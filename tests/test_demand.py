@@ -22,6 +22,7 @@ from ecosystem import (
     Demand,
     Ecosystem,
     Flow,
+    Gaussian,
     Intake,
     Join,
     Linear,
@@ -137,6 +138,24 @@ def test_weights_follow_their_formula_round_by_round(kind: Any) -> None:
         found = [float(run.history[f"m{j}"][round + 1]["mean"].flatten()[0]) for j in range(3)]
         np.testing.assert_allclose(found, means, rtol=1e-12)
     assert list(run.demand.columns) == ["seed", "replicate", "round", "group", "member", "weight"]
+
+
+def test_users_of_members_of_several_families_judge_each_as_alone() -> None:
+    """``E r = g m − η/2 (m² + v)`` of 4 locations and 2 Gaussians, by turns, under two tastes."""
+    s = Scenario("mixed", rounds=1)
+    means, spreads = [0.3, -1.0, 2.0, 0.0, 1.5, -0.4], [0.5, 1.0, 0.5, 2.0, 0.5, 0.1]
+    names = [f"m{i}" for i in range(6)]
+    for group, (g, eta) in {"few": (1.0, 0.5), "many": (-2.0, 1.0)}.items():
+        demand = Demand(names, Softmax(0.7))
+        s.add(group, Member(Location([0.0]), reward=Quadratic([g], eta), schedule=never, demand=demand))
+    for i, (name, mean, spread) in enumerate(zip(names, means, spreads, strict=True)):
+        s.add(name, Member(Gaussian([mean], [[spread**2]]) if i % 3 == 1 else Location([mean], spread)))
+        s.connect("few", name, Flow(raw=0.5))
+        s.connect("many", name, Flow(raw=0.5))
+    m, v = np.array(means), np.array(spreads) ** 2
+    worth = np.array([1.0, -2.0])[:, None] * m - np.array([0.25, 0.5])[:, None] * (m**2 + v)
+    exact = np.exp(worth / 0.7) / np.exp(worth / 0.7).sum(1, keepdims=True)
+    assert np.allclose(weights(s.run().demand, 1), exact, atol=1e-14)
 
 
 def test_a_softmax_segments_users_below_a_temperature_of_two() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ecosystem.core.check import real_tensor, returned, users_code
 from ecosystem.curation.demand import Switching
-from ecosystem.engine.judging import opinion
+from ecosystem.engine.judging import opinion, opinions
 from ecosystem.engine.pools import Group, unused
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State, in_effect, there
@@ -70,10 +70,9 @@ def worth(program: Program, state: State, group: Group) -> Tensor:
     """What a group thinks of each member that it may use, ``[n, variants, replicates]``."""
     own = bool(state.wiring.judges[state.wiring.index[group.who]])
     judged = group.demand.judged
-    many = [
-        opinion(program, state, state.round, judged, group.who if own else name, name) for name in group.demand.among
-    ]
-    return torch.stack(many)
+    if own:
+        return torch.stack(opinions(program, state, state.round, judged, group.who, group.demand.among))
+    return torch.stack([opinion(program, state, state.round, judged, name, name) for name in group.demand.among])
 
 
 def _chosen(state: State, group: Group, alignment: Tensor) -> Tensor:

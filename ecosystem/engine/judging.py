@@ -127,6 +127,38 @@ def opinion(program: Program, state: State, number: int, judged: int, judge: str
     return out
 
 
+def opinions(program: Program, state: State, number: int, judged: int, judge: str, of: Sequence[str]) -> list[Tensor]:
+    """Those of several members, one for each: closed forms of one cohort at once, the others one by one."""
+    cohorts: dict[int, list[int]] = {}
+    for i, name in enumerate(of):
+        cohorts.setdefault(program.places[name][0], []).append(i)
+    found: dict[int, Tensor] = {}
+    for source, many in cohorts.items():
+        places = torch.tensor([program.places[of[i]][1] for i in many]).to(program.home.device)
+        known = _known(program, state, judge, state.now[source], places) if len(many) > 1 else None
+        found |= {} if known is None else dict(zip(many, known, strict=True))
+    return [
+        found[i] if i in found else opinion(program, state, number, judged, judge, name) for i, name in enumerate(of)
+    ]
+
+
+def _known(program: Program, state: State, judge: str, stack: Stack, places: Tensor) -> Tensor | None:
+    """What a judge expects of members of one cohort, ``[places, variants, replicates]``; None without closed forms."""
+    c, row = program.places[judge]
+    if isinstance(stack, Looped):
+        return None
+    some, out = stack.take(places), None
+    for taste in tastes(program, state, c):
+        for i in (taste.rows == row).nonzero().flatten():
+            try:
+                values = some.expect(taste.reward.take(i.expand(len(places)))).expand(some.batch_shape)
+            except NoPopulationLaw:
+                return None
+            blank = torch.full_like(values, torch.nan) if out is None else out
+            out = values if taste.where is None else torch.where(taste.where[i], values, blank)
+    return None if out is None else out.to(torch.float64)
+
+
 def users_of(state: State, member: int, variant: int, replicate: int) -> Users | None:
     """By whose taste a member is judged in one variant and replicate, as they are now; None where it has no taste."""
     for judge in state.wiring.judges[member]:
