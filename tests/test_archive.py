@@ -42,7 +42,9 @@ from ecosystem import (
     Users,
     Within,
     accumulate,
+    every,
     never,
+    poisson,
     window,
 )
 from ecosystem.core.mixtures import Mixture
@@ -384,6 +386,34 @@ def test_archives_go_on_bit_for_bit_from_a_checkpoint(tmp_path: Path) -> None:
         assert again.rounds.equals(whole.rounds)
         whole.save(tmp_path / f"run{samples}")
         assert Run.load(tmp_path / f"run{samples}").rounds.shape == whole.rounds.shape
+
+
+@pytest.mark.parametrize("retention", [None, accumulate(), window(2)])
+@pytest.mark.parametrize("odds", [0.05, 0.6])  # some have kept nothing yet; some more than others
+def test_replicates_that_kept_different_numbers(odds: float, retention, tmp_path: Path) -> None:
+    """A clock that ticks apart in each replicate: to stack what they kept was an error of torch's at the run's end."""
+    parts = {} if retention is None else {"retention": retention}
+    s = read(Luce(2), samples=8, schedule=poisson(odds), **parts).replace(rounds=4)
+    record, count = Record(parameters=every(2)), 12
+    run = s.run(replicates=count, record=record)
+    numbers = run.parameters["web"]
+    assert numbers["held"].shape[0] == count and ("kept[3]" in numbers or "kept" in numbers or odds < 0.1)
+    s.replace(rounds=3).run(replicates=count, record=record, checkpoints=Checkpoints(tmp_path / "saved"))
+    resumed = s.run(replicates=count, record=record, checkpoints=Checkpoints(tmp_path / "saved"))
+    loaded, like = Run.load(run.save(tmp_path / "run")), s.member("web").generator
+    sizes = set()
+    for i in range(count):
+        mine = run.generator("web", i)
+        sizes.add(0 if mine.kept is None else len(mine.kept))
+        for other in (loaded.generator("web", i, like=like), resumed.generator("web", i)):
+            state = other.state_dict()
+            assert state.keys() == mine.state_dict().keys()
+            assert all(torch.equal(x, mine.state_dict()[name]) for name, x in state.items())
+        early = loaded.generator("web", i, round=1, like=like)
+        alone = run.generator("web", i, round=1)
+        assert (early.kept is None) == (alone.kept is None)
+        assert early.kept is None or torch.equal(early.kept, alone.kept)
+    assert len(sizes) > 1 or retention is None
 
 
 # -- extensions --------------------------------------------------------------------------------------------------------

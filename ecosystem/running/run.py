@@ -20,7 +20,7 @@ from ecosystem.core.words import listed
 from ecosystem.generators import GenerativeModel
 from ecosystem.running.tables import TOLD
 from ecosystem.running.verdicts import outcomes
-from ecosystem.running.weights import Models, choose, given, joined, one, portable, split
+from ecosystem.running.weights import Models, apart, choose, given, joined, one, portable, split
 
 FACTS = "run.json"
 _STACKS = "stacks.safetensors"
@@ -65,9 +65,9 @@ class Run:
     says who got its users' taste and who lost it (:func:`ecosystem.running.verdicts.outcomes`), ``plot`` draws charts.
     ``samples[member][round]`` are samples of the first replicate (outputs, of a conditional model), what they answer is
     in ``inputs[member][round]`` and, where it is text, in the table ``texts``; ``parameters[member][name]`` the last
-    parameters, ``[replicates, ...]``, ``history[member][round][name]`` those of the rounds of ``Record(parameters)``,
-    and :meth:`generator` is a model with either. A table is given as one, or as a function that makes it when it is
-    first read.
+    parameters, ``[replicates, ...]`` (where archives keep more in one than in another, ``name[3]`` is that of replicate
+    3), ``history[member][round][name]`` those of the rounds of ``Record(parameters)``, and :meth:`generator` is a model
+    with either. A table is given as one, or as a function that makes it when it is first read.
     """
 
     members: pd.DataFrame = _table("members")
@@ -164,7 +164,7 @@ class Run:
                 f"{place}: a run that was loaded has no models; give it one to put the weights in: like=..."
             )
         known = one(self._models[name], replicate) if like is None else like
-        mine = None if like is None and weights is last else {n: x[replicate] for n, x in weights.items()}
+        mine = None if like is None and weights is last else apart(weights, replicate)
         return given(known, mine, place)
 
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,7 @@ from ecosystem.generators.base import reshaped
 Models = Mapping[str, ClosedForm | list[GenerativeModel]]  # by member: a stack, or a list, of all replicates
 
 
+_OF_ONE = re.compile(r"(?P<name>.+)\[(?P<replicate>\d+)\]", re.DOTALL)
 MANY = 1_000  # members of one family who are kept and written by the array
 
 
@@ -149,13 +151,43 @@ class Modules(Mapping[str, Any]):
 
 
 def parameters_of(program: Program, state: State, name: str, variant: int) -> dict[str, Tensor]:
-    """Copies of a member's parameters by name, ``[replicates, ...]``."""
+    """Copies of a member's parameters by name, ``[replicates, ...]``; those of :func:`together` by replicate."""
     c, row = program.places[name]
     part = state.now[c].take((row, variant))
     if not isinstance(part, Looped):
         return part.map(lambda t: t.cpu().clone()).tensors()
-    states = [model.state_dict() for model in part.models]
-    return {key: torch.stack([state[key].cpu() for state in states]) for key in states[0]}
+    return together([model.state_dict() for model in part.models])
+
+
+def together(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """State dicts of all replicates, ``{name: [replicates, ...]}``.
+
+    What has another shape in each replicate (archives that kept more in one than in another), or is not there in all,
+    is one tensor a replicate, ``name[0]``, ``name[1]``, ...: filled up it would hold numbers that nobody kept.
+
+    >>> together([{"kept": torch.zeros(2)}, {"kept": torch.ones(1)}])
+    {'kept[0]': tensor([0., 0.]), 'kept[1]': tensor([1.])}
+    """
+    found: dict[str, Tensor] = {}
+    for key in dict.fromkeys(key for state in states for key in state):
+        there = {i: state[key].detach().cpu() for i, state in enumerate(states) if key in state}
+        if len(there) == len(states) and len({(x.shape, x.dtype) for x in there.values()}) == 1:
+            found[key] = torch.stack(list(there.values()))
+        else:
+            found |= {f"{key}[{i}]": x.clone() for i, x in there.items()}
+    return found
+
+
+def apart(weights: Mapping[str, Tensor], replicate: int) -> dict[str, Tensor]:
+    """The state dict of one replicate of those :func:`together`."""
+    found: dict[str, Tensor] = {}
+    for name, x in weights.items():
+        own = _OF_ONE.fullmatch(name)
+        if own is None:
+            found[name] = x[replicate]
+        elif int(own["replicate"]) == replicate:
+            found[own["name"]] = x
+    return found
 
 
 def one(models: ClosedForm | list[GenerativeModel], replicate: int) -> GenerativeModel:
@@ -185,9 +217,10 @@ def given(model: GenerativeModel, weights: Mapping[str, Tensor] | None, place: s
         mine = {name: weight.clone() for name, weight in weights.items()}
         try:
             if isinstance(new, ClosedForm):
+                kept = {n: mine.pop(n, None) for n in new._buffers if n not in new.tensors()}  # an archive's samples
                 if new.tensors().keys() != mine.keys():
                     raise ValueError(f"it has {', '.join(new.tensors())}, the run {', '.join(mine)}")
-                new = new.rebuild(mine)
+                new._buffers.update(new.rebuild(mine).tensors() | kept)
             else:
                 reshaped(new, mine)
                 new.load_state_dict(mine)
