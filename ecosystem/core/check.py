@@ -22,17 +22,19 @@ import torch
 from torch import Tensor
 
 LARGEST = 2**63 - 1  # a whole number of torch
+_PLAIN: Any = "1.25" if int(np.__version__.partition(".")[0]) > 1 else False  # 3, and not np.int64(3)
 _WIDTH = 120  # letters by which a value is shown
 
 
 def brief(value: Any) -> str:
-    """A value in one line of an error, whatever it is.
+    """A value in one line of an error, whatever it is; NumPy's numbers as people write them.
 
-    >>> print(brief(torch.zeros(2, 1)))
-    tensor([[0.], [0.]])
+    >>> print(brief(torch.zeros(2, 1)), brief([np.int64(3), np.float64(0.5)]))
+    tensor([[0.], [0.]]) [3, 0.5]
     """
     try:
-        line = one_line(repr(value))
+        with np.printoptions(legacy=_PLAIN):
+            line = one_line(repr(value))
     except Exception:
         line = f"a {type(value).__name__}"
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

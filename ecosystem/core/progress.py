@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+from ecosystem.core.check import brief
 from ecosystem.core.words import shown
 
 LOG = logging.getLogger("ecosystem")
@@ -77,7 +78,7 @@ def metered(progress: Any, what: str, unit: str) -> Iterator[Meter]:
         yield progress
         return
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
-        given = shown(repr(progress), one_line=True)
+        given = shown(brief(progress), one_line=True)
         raise TypeError(f"progress is True, False, or a function that is told how far it is, got {given}")
     screen = _screen(what, unit) if progress is True else _Told(progress) if callable(progress) else None
     try:

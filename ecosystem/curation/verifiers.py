@@ -191,12 +191,13 @@ def _ratios(d: int, away: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tensor]
     sure = size.sqrt() - away.sqrt() > _SURE  # everything passes
     y, rate = (torch.where(sure, 1.0, part / 2).clamp(min=_TINY).unsqueeze(-1) for part in (size, away))
     many = max(float(torch.maximum(y, (y * rate).sqrt()).detach().max()), 1.0)
-    terms = math.ceil(many + 12 * math.sqrt(many)) + _TAIL
+    terms = many + 12 * math.sqrt(many) + _TAIL if math.isfinite(many) else math.inf
     if terms > _TERMS:
         raise ValueError(
             f"a verifier's radius is {math.sqrt(2 * many):.3g} standard deviations, and its edge near: the law of what "
             "passes takes too many terms; give members a larger spread"
         )
+    terms = math.ceil(terms)
     j = torch.arange(2 * terms + 2, dtype=size.dtype, device=size.device)
     steps = (d / 2 + j) * y.log() - y - torch.lgamma(d / 2 + j + 1)
     gamma = steps.flip(-1).logcumsumexp(-1).flip(-1)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.decisions import plans, telling
 from ecosystem.decisions.ascent import Candidate, best, solved, tried
 from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over, same_names
@@ -88,7 +88,7 @@ class Allocation:
         return f"Allocation({self.sentence})\n{self.levels.set_index('lever')[list(PLANS)].round(6).to_string()}"
 
 
-@spelled
+@typed
 def allocate(
     scenario: Scenario | Ensemble,
     budget: float,

@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, real_tensor, returned, users_code, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.core.words import listed
 from ecosystem.curation import BradleyTerry, Comparisons, learned
@@ -65,7 +65,7 @@ class Attack:
         return f"Attack(at {self.at!r}, by {self.by}, against {self.target!r}: {flips})"
 
 
-@spelled
+@typed
 def attack(
     scenario: Scenario,
     comparisons: Comparisons,
@@ -124,7 +124,7 @@ def attack(
     whole_number(budget, "attack(budget)", 0, of="labels")
     fit = learned(comparisons, form=form, ridge=ridge)
     rows = _reachable(comparisons, whose)
-    if by == "influence":
+    if isinstance(by, str) and by == "influence":
         chosen = _by_influence(reach, fit, rows, budget)
     else:
         chosen = _ranked(_ranking(by, seed), fit, rows)[:budget]

@@ -12,6 +12,7 @@ import pandas as pd
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, real_number, whole_number
 from ecosystem.core.words import listed
+from ecosystem.decisions.observed import FINEST
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
 from ecosystem.scenario import Scenario
@@ -65,11 +66,20 @@ class Candidate:
                 f"Candidate({self.name!r}, interventions) are lists by round, {{10: [Curate('hub', 0.6)]}}, got "
                 f"{brief(self.interventions)}"
             )
+        for round, done in self.interventions.items():
+            if not isinstance(done, Intervention | list | tuple):
+                raise TypeError(
+                    f"Candidate({self.name!r}, interventions) in round {brief(round)} is a list, [Curate('hub', 0.6)], "
+                    f"got {brief(done)}"
+                )
         for what in ("measures", "members", "at"):
             self._check_list(what)
         for size in self.noise.values() if isinstance(self.noise, dict) else [self.noise]:
-            if self.noise is not None and not 0 < real_number(size) < np.inf:
-                raise ValueError(f"Candidate({self.name!r}, noise) is a number above 0, got {brief(size)}")
+            if self.noise is not None and not FINEST < real_number(size) < 1 / FINEST:
+                raise ValueError(
+                    f"Candidate({self.name!r}, noise) is a number above 0 (from {FINEST:g} to {1 / FINEST:g}), got "
+                    f"{brief(size)}"
+                )
 
     def _check_list(self, what: str) -> None:
         """Refuse what is no list of different things, or an empty one."""
@@ -79,13 +89,15 @@ class Candidate:
         place = f"Candidate({self.name!r}, {what})"
         if isinstance(given, str) or not isinstance(given, Sequence | range):
             raise TypeError(f"{place} is a list, or None, got {brief(given)}")
+        for one in given:
+            if what == "at":
+                whole_number(one, place, 0)
+            elif not isinstance(one, str):
+                raise TypeError(f"{place} is a list of names, got {brief(given)}")
         if not given or len(set(given)) < len(given):
             raise ValueError(
                 f"{place} names at least one, each once, got {brief(given)}; replicates= counts them again"
             )
-        if what == "at":
-            for round in given:
-                whole_number(round, place, 0)
 
     def scenario(self, fitted: Scenario) -> Scenario:
         """The scenario in which it is done.

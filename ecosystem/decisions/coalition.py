@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.arguments import meant, spelled
+from ecosystem.core.arguments import meant
 from ecosystem.core.check import a_seed, brief, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import called, capital, counted, joined, listed, number
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.equilibrium import GRID, TURNS, game_of, played
@@ -140,7 +141,7 @@ class Coalition:
         return f"Coalition({self.sentence})\n{self.utilities.set_index('member').round(6).to_string()}"
 
 
-@spelled
+@typed
 def coalition(
     scenario: Scenario,
     members: Sequence[str],

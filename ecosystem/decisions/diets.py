@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import brief
+from ecosystem.core.check import a_name, brief
 from ecosystem.decisions.free import Free
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
@@ -34,6 +34,10 @@ class Level(Free):
     """
 
     member: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        a_name(self.member, f"{type(self).__name__}(member)")
 
     @property
     def name(self) -> str:
@@ -77,6 +81,10 @@ class Real(Free):
     """
 
     member: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        a_name(self.member, f"{type(self).__name__}(member)")
 
     @property
     def name(self) -> str:
@@ -127,7 +135,9 @@ class Share(Free):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.part not in (None, "raw", "curated"):
+        for name in (self.source, self.target):
+            a_name(name, "Share(source, target)")
+        if self.part is not None and (not isinstance(self.part, str) or self.part not in ("raw", "curated")):
             raise ValueError(f"Share(part) is 'raw', 'curated' or None, got {brief(self.part)}")
 
     @property

@@ -48,6 +48,8 @@ class Ensemble:
     def __post_init__(self) -> None:
         if not isinstance(self.points, pd.DataFrame) or not len(self.points):
             raise TypeError(f"Ensemble(points) is a DataFrame with a row for each scenario, got {brief(self.points)}")
+        if not isinstance(self.weight, str):
+            raise TypeError(f"Ensemble(weight) is the name of a column, got {brief(self.weight)}")
         values = self._given
         if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
             raise ValueError(

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.check import brief
 from ecosystem.core.words import called, capital, counted, joined, number
 from ecosystem.decisions.nash import Point, Try
 from ecosystem.decisions.play import SAME, Array, Game, Play
@@ -117,7 +118,7 @@ class Equilibrium:
     def scenario(self, point: int = 1) -> Scenario:
         """A copy of the scenario with its levers at a Nash point, by its number, or at the optimum (0)."""
         if not 0 <= point <= len(self.nash):
-            raise ValueError(f"scenario(point) is 0 (the optimum) to {len(self.nash)}, got {point!r}")
+            raise ValueError(f"scenario(point) is 0 (the optimum) to {len(self.nash)}, got {brief(point)}")
         return self.game.levers.moved(self.nash[point - 1].play.x if point else self.best.x)
 
     # -- what it costs -------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.landscape import Landscape
 from ecosystem.decisions.movable import as_levers
@@ -21,7 +21,7 @@ GRID, TURNS = 5, 40  # points along a lever at which a best response is begun, a
 _TRIED = 3  # starts with most welfare, from which the optimum is looked for, beside the present and the bounds
 
 
-@spelled
+@typed
 def equilibrium(
     scenario: Scenario,
     *,

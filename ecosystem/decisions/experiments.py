@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_seed, brief, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.core.words import capital, joined, listed, number, percent
 from ecosystem.decisions.candidates import Candidate, Plan
@@ -132,7 +132,7 @@ class NextExperiment:
         return f"NextExperiment({self.sentence})"
 
 
-@spelled
+@typed
 def next_experiment(
     fit: Fit, candidates: Sequence[Candidate], target: Any, *, measures: Sequence[Any] = ()
 ) -> NextExperiment:

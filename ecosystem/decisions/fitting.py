@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.arguments import meant, spelled
+from ecosystem.core.arguments import meant
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import joined
 from ecosystem.decisions.fitted import Fit
 from ecosystem.decisions.free import Free
-from ecosystem.decisions.observed import FACT, as_observations
+from ecosystem.decisions.observed import FACT, FINEST, as_observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
 from ecosystem.decisions.solving import Problem, Solution
@@ -22,7 +23,7 @@ from ecosystem.scenario import Scenario
 _REFITS, _STILL = 20, 1e-4  # times that noise is estimated anew, and the relative change at which it stands
 
 
-@spelled
+@typed
 def fit(
     scenario: Scenario,
     observed: Any,
@@ -111,20 +112,21 @@ def _noise(table: pd.DataFrame, noise: Any) -> tuple[np.ndarray, bool]:
         return np.where(spread > 0, spread, 1.0), True
     if isinstance(noise, Mapping):
         lacking = [name for name in measures if name not in noise]
-        unknown = [name for name in noise if name not in measures]
+        unknown = [name for name in noise if not isinstance(name, str) or name not in measures]
         if lacking or unknown:
-            why = f"nothing says that of {lacking[0]!r}" if lacking else f"nobody observed {unknown[0]!r}"
-            raise ValueError(f"fit(noise) by measure: {why}{meant(str((unknown or [''])[0]), measures)}")
+            why = f"nothing says that of {lacking[0]!r}" if lacking else f"nobody observed {brief(unknown[0])}"
+            asked = unknown[0] if unknown and isinstance(unknown[0], str) else ""
+            raise ValueError(f"fit(noise) by measure: {why}{meant(asked, measures)}")
         sizes = {name: _size(noise[name], f"fit(noise[{name!r}])") for name in measures}
         return table["measure"].map(sizes).to_numpy(dtype=float), False
     return np.full(len(table), _size(noise, "fit(noise)")), False
 
 
 def _size(value: Any, what: str) -> float:
-    if not 0 < real_number(value) < np.inf:
+    if not FINEST < real_number(value) < 1 / FINEST:
         raise ValueError(
-            f"{what} is a standard deviation above 0, such numbers by measure, 'column' or 'estimated', got "
-            f"{brief(value)}"
+            f"{what} is a standard deviation above 0 (from {FINEST:g} to {1 / FINEST:g}), such numbers by measure, "
+            f"'column' or 'estimated', got {brief(value)}"
         )
     return float(value)
 

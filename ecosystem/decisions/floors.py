@@ -75,7 +75,9 @@ def floors_of(scenario: Scenario, floors: Any, features: Any) -> list[Floor]:
         for feature, least in many.items():
             floor = real_number(least)
             if not np.isfinite(floor):
-                raise ValueError(f"steer(floors): the floor of {feature!r} at {name!r} is one number, got {least!r}")
+                raise ValueError(
+                    f"steer(floors): the floor of {brief(feature)} at {name!r} is one number, got {brief(least)}"
+                )
             known = int(feature) if isinstance(feature, Integral) else feature  # a symbol may be NumPy's number
             found.append(Floor(name, known, floor, values_of(feature, features, size, name)))
     return found
@@ -86,13 +88,13 @@ def values_of(feature: Any, features: Any, size: int, name: str) -> Array:
     if features is None:
         if not isinstance(feature, Integral) or isinstance(feature, bool) or not 0 <= int(feature) < size:
             raise ValueError(
-                f"steer(floors): a feature is one of the symbols 0..{size - 1} of {name!r}, got {feature!r}; other "
-                "features are named in features={name: values [symbols]}"
+                f"steer(floors): a feature is one of the symbols 0..{size - 1} of {name!r}, got {brief(feature)}; "
+                "other features are named in features={name: values [symbols]}"
             )
         return np.eye(size)[int(feature)]
     if not isinstance(features, Mapping) or feature not in features:
-        known = listed(map(repr, features)) if isinstance(features, Mapping) else brief(features)
-        raise KeyError(f"steer(floors): there is no feature {feature!r} in features; those there are {known}")
+        known = listed(map(brief, features)) if isinstance(features, Mapping) else brief(features)
+        raise KeyError(f"steer(floors): there is no feature {brief(feature)} in features; those there are {known}")
     values = numbers(features[feature], f"steer(features[{feature!r}])")
     if values.shape != (size,):
         raise ValueError(

@@ -149,10 +149,9 @@ class Levers(Sequence[Lever]):
 
     def place(self, name: Any, what: str) -> int:
         """Where a lever stands; KeyError, with those that there are, for a name of none."""
-        if name not in self.names:
-            raise KeyError(
-                f"{what}: there is no lever {name!r}{meant(str(name), self.names)}; the levers are {listed(self.names)}"
-            )
+        if not isinstance(name, str) or name not in self.names:
+            question = meant(name, self.names) if isinstance(name, str) else ""
+            raise KeyError(f"{what}: there is no lever {brief(name)}{question}; the levers are {listed(self.names)}")
         return self.names.index(name)
 
 

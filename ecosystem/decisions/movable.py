@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ecosystem.core.arguments import meant
-from ecosystem.core.check import brief, real_number
+from ecosystem.core.check import brief, real_number, several
 from ecosystem.core.words import listed
 from ecosystem.decisions.levers import LEVEL, REAL, Lever, Levers
 from ecosystem.influence.arising import Like
@@ -71,9 +71,10 @@ def _asked(scenario: Scenario, movable: Any, like: Like, what: str) -> list[tupl
             mend = "real data and somebody to read" if word == REAL else "a curated flow, or say like="
             raise ValueError(f"{what}: nobody in scenario {scenario.name!r} has a {word} to move; give somebody {mend}")
         return found
-    if isinstance(movable, str) or not isinstance(movable, Iterable):
-        raise TypeError(f"{what}(movable) is 'levels', 'real' or a list of names and flows, got {brief(movable)}")
-    asked = [_one(scenario, lever, what) for lever in movable]
+    words = f"{what}(movable) is 'levels', 'real' or a list of names and flows"
+    if isinstance(movable, str):
+        raise TypeError(f"{words}, got {brief(movable)}")
+    asked = [_one(scenario, lever, what) for lever in several(movable, words)]
     if not asked:
         raise ValueError(f"{what}(movable) names nothing to move; name members (their levels) or flows (u, v)")
     return asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 
 from ecosystem.core import parquet
 from ecosystem.core.arguments import meant, spelled
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, real_number
 from ecosystem.core.words import listed
 from ecosystem.running.run import Run
 from ecosystem.scenario import Scenario
@@ -22,6 +23,7 @@ FACT = ("member", "round", "measure")  # what a number is of
 WHICH = ("seed", "replicate")  # which of several it is
 NEEDED = (*FACT, "value")
 COLUMNS = (*WHICH, *NEEDED, "sd")
+FINEST = 1e-100  # the least standard deviation: squares of what it divides have to be numbers
 
 
 @spelled
@@ -226,6 +228,19 @@ def _kept(run: Run, measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
 
 
+def _numbers(column: pd.Series) -> pd.Series:
+    """The numbers of a column, NaN where one is none; texts are read, for files are full of them."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column):
+        return pd.to_numeric(column, errors="coerce").astype("float64")
+
+    def number(value: Any) -> float:
+        with suppress(ValueError):
+            return float(value) if isinstance(value, str) else real_number(value)
+        return np.nan
+
+    return pd.Series([number(value) for value in column], index=column.index, dtype="float64")
+
+
 def _checked(table: Any) -> pd.DataFrame:
     """The table with all its columns in their order, types settled, what is wrong refused by its row."""
     if not isinstance(table, pd.DataFrame):
@@ -237,15 +252,16 @@ def _checked(table: Any) -> pd.DataFrame:
         _refuse(new[name], ~new[name].map(lambda x: isinstance(x, str) and x != "").astype(bool), f"{name} is a name")
         new[name] = new[name].astype(str)
     for name in (*WHICH, "round"):
-        known = pd.to_numeric(new[name], errors="coerce")
-        _refuse(new[name], ~((known >= 0) & (known % 1 == 0)), f"{name} is a whole number from 0 on")
+        known = _numbers(new[name])
+        _refuse(new[name], ~((known >= 0) & (known % 1 == 0) & (known < 2**53)), f"{name} is a whole number from 0 on")
         new[name] = known.astype("int64")
     for name, what in (
         ("value", "a finite number, or empty where it is missing"),
         ("sd", "a number above 0, or empty"),
     ):
-        known = pd.to_numeric(new[name], errors="coerce").astype("float64")
-        wrong = (known.isna() & new[name].notna()) | np.isinf(known) | ((known <= 0) if name == "sd" else False)
+        known = _numbers(new[name])
+        small = (known < FINEST) | (known > 1 / FINEST) if name == "sd" else False
+        wrong = (known.isna() & new[name].notna()) | np.isinf(known) | small
         _refuse(new[name], wrong, f"{name} is {what}")
         new[name] = known
     if not new["value"].notna().any():

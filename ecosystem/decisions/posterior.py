@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.chance import most_by_chance
-from ecosystem.core.check import a_seed, real_number, whole_number
+from ecosystem.core.check import a_seed, brief, real_number, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.core.words import capital, counted, joined, listed, number, percent
 from ecosystem.decisions.learned import Learned
@@ -94,7 +94,7 @@ class Posterior:
             If ``level`` is no number between 0 and 1.
         """
         if not 0 < real_number(level) < 1:
-            raise ValueError(f"intervals(level) is a number between 0 and 1, got {level!r}")
+            raise ValueError(f"intervals(level) is a number between 0 and 1, got {brief(level)}")
         tail = (1 - level) / 2
         low, high = self.samples.quantile(tail), self.samples.quantile(1 - tail)
         columns = {"mean": self.samples.mean(), "sd": self.samples.std(), "low": low, "high": high}
@@ -155,7 +155,7 @@ class Posterior:
         return f"Posterior({self.sentence}; {self.simulations} simulations)"
 
 
-@spelled
+@typed
 def posterior(
     scenario: Scenario,
     observed: Any,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecosystem.core.arguments import meant
-from ecosystem.core.check import brief, real_number
+from ecosystem.core.check import brief, real_number, users_code
 from ecosystem.core.words import listed
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.influence import influence
@@ -33,7 +33,9 @@ class Quantity:
         """What it is at ``values [P]``; ValueError where it is no finite number."""
         if self.place is not None:
             return float(values[self.place])
-        found = real_number(self.of(parameters.scenario_at(values)))
+        scenario = parameters.scenario_at(values)
+        with users_code(self.name):
+            found = real_number(self.of(scenario))
         if not np.isfinite(found):
             raise ValueError(f"{self.name} is no finite number at {listed(np.round(values, 6))}: {brief(found)}")
         return found

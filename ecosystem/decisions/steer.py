@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.arguments import meant, spelled
+from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief, numbers, real_number
+from ecosystem.core.kinds import typed
 from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over, same_names
 from ecosystem.decisions.floors import Array, Floor, floors_of, symbols_of
 from ecosystem.decisions.shares import Real, Search
@@ -21,7 +22,7 @@ _LEAST = 1e-9  # a real share of less is none
 _MOVED = "steer(movable)"
 
 
-@spelled
+@typed
 def steer(
     scenario: Scenario | Ensemble,
     floors: Mapping[Any, Any],

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.curation import Learner, Seen, Users
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.goals import Alignment
@@ -26,7 +26,7 @@ from ecosystem.scenario import Scenario, checks
 _LONGEST, _SETTLED = 100, 1e-8  # rounds that other weights are played for, and the change at which they have settled
 
 
-@spelled
+@typed
 def taught(scenario: Scenario, at: str, reward: Any, *, learn: Any = None) -> Scenario:
     """A copy in which the users of ``at`` choose by a reward that they were taught, and judge by their own taste.
 
@@ -76,7 +76,7 @@ def _chosen(scenario: Scenario, at: str) -> list[tuple[str, str]]:
     return found
 
 
-@spelled
+@typed
 def reward_influence(scenario: Scenario, at: str, reward: Any, target: str, *, rounds: int | None = None) -> Tensor:
     """``dJ_target/dw``: what the weights ``[p]`` that ``at``'s users choose by do to a target's alignment.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.arguments import meant, spelled
+from ecosystem.core.check import brief
 from ecosystem.curation import Users
 from ecosystem.decisions.free import Free
 from ecosystem.engine.program import Program
@@ -35,6 +36,10 @@ class Number(Free):
 
     at: At
     number: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_at(self.at)
 
     @property
     def name(self) -> str:
@@ -93,6 +98,10 @@ class Taste(Free):
 
     at: At
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_at(self.at)
+
     @property
     def name(self) -> str:
         return f"taste({_at(self.at)})"
@@ -116,6 +125,12 @@ class Taste(Free):
 
     def write(self, program: Program, state: State, value: Tensor) -> State:
         return _written(state, self.at, True, lambda users, x: users.reward.scaled(x), "reward", value)
+
+
+def _check_at(at: Any) -> None:
+    """TypeError for what is neither a member's name nor a flow."""
+    if not isinstance(at, str) and not (isinstance(at, tuple) and len(at) == 2 and all(isinstance(n, str) for n in at)):
+        raise TypeError(f"users are a member's, by its name, or those of a flow (u, v); got {brief(at)}")
 
 
 def _at(at: Any) -> str:

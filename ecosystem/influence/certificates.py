@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.arguments import spelled
+from ecosystem.core.check import brief
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import called, joined, number, percent
 from ecosystem.influence.collapse import Collapse, Reading, closed, readers_of
 from ecosystem.influence.cures import cheapest, together
@@ -73,7 +74,7 @@ class Certificates:
         (0, 1] and beyond 1,000 members.
         """
         if share is not None and not 0 < share <= 1:
-            raise ValueError(f"arrivals(share) lies in (0, 1], got {share!r}; None is all the real data there is")
+            raise ValueError(f"arrivals(share) lies in (0, 1], got {brief(share)}; None is all the real data there is")
         if len(self.members) > _MOST:
             raise ValueError(
                 f"arrivals tries every pair: {len(self.members):,} members are too many; give it a network of up to "
@@ -97,7 +98,7 @@ class Certificates:
         have no real data are named too: there must be some to give. ValueError for margins outside (0, 1).
         """
         if not 0 < margin < 1:
-            raise ValueError(f"cures(margin) lies between 0 and 1, got {margin!r}")
+            raise ValueError(f"cures(margin) lies between 0 and 1, got {brief(margin)}")
         rows = []
         for part, some in self.members.groupby("part").indices.items():
             if self.members["radius"].iloc[some[0]] <= 1 - margin:
@@ -157,7 +158,7 @@ def _people(names: list[str]) -> str:
     return joined([*map(called, names[:_TOLD]), *more])
 
 
-@spelled
+@typed
 def certificates(scenario: Scenario, *, at: StablePoint | None = None) -> Certificates:
     """What the graph of a scenario says of collapse and diversity, at its stable point (``at`` spares the search).
 

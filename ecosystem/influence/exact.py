@@ -20,8 +20,8 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.door import Door, told_as
+from ecosystem.core.kinds import typed
 from ecosystem.influence import after, judgement, loops, propagation, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import check_room, judged, movable
@@ -220,7 +220,7 @@ class Influence(Response):
         return f"Influence({self.scenario.name!r}: {what}{size}, at {self.point.message})\n{small(self.matrix)}"
 
 
-@spelled
+@typed
 def influence(
     scenario: Scenario,
     sources: Sequence[str] | None = None,

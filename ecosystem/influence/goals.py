@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import users_code
+from ecosystem.core.check import brief, users_code
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
@@ -187,7 +187,7 @@ def _asking(measure: Any) -> Callable[[ClosedForm, ClosedForm | None], Any]:
     if hasattr(measure, "of"):
         return measure.of
     if not callable(measure):
-        raise TypeError(f"influence(measure) is an object with of(stack, real), or a function; got {measure!r}")
+        raise TypeError(f"influence(measure) is an object with of(stack, real), or a function; got {brief(measure)}")
     return lambda stack, real: measure(stack)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from ecosystem.core.arguments import spelled
 from ecosystem.core.check import warn
 from ecosystem.core.door import Door, told_as
+from ecosystem.core.kinds import typed
 from ecosystem.core.progress import metered
 from ecosystem.influence import judgement
 from ecosystem.influence.absences import absences, unsaid
@@ -67,7 +67,7 @@ class Measured:
         return wide.loc[self.table["target"].unique(), self.table["source"].unique()]
 
 
-@spelled
+@typed
 def measure_influence(
     scenario: Scenario,
     *,

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ecosystem.core.check import brief
 from ecosystem.engine.wiring import CURATED, RAW, REAL
 from ecosystem.influence.arising import Part
 from ecosystem.influence.dynamics import Dynamics
@@ -248,22 +249,23 @@ def _is_real(dynamics: Dynamics, component: int) -> bool:
 
 def as_numbers(scenario: Scenario, of: Any, like: Mapping[str, tuple[str, str]] | None) -> Numbers:
     """What ``of`` asks about; refused where it is none of the ways to say it."""
-    if of == "curation":
+    word = of if isinstance(of, str) else None
+    if word == "curation":
         return Curation(like)
     if like:
-        raise ValueError(f"like says where curation arises; with of={of!r} leave it out")
-    if of == "real":
+        raise ValueError(f"like says where curation arises; with of={brief(of)} leave it out")
+    if word == "real":
         return Real()
-    if of == PRODUCERS:
+    if word == PRODUCERS:
         return Choices()
-    flows = [of] if isinstance(of, tuple) and of and of[0] in GROUPS else of
+    flows = [of] if isinstance(of, tuple) and of and isinstance(of[0], str) and of[0] in GROUPS else of
     if isinstance(flows, list | tuple) and flows and all(map(_is_flow, flows)):
         return Flows(scenario, list(flows))
     raise ValueError(
         f"influence(of) is 'curation', 'real', {PRODUCERS!r}, ('raw', u, v), ('curated', u, v) or a list of these; "
-        f"got {of!r}"
+        f"got {brief(of)}"
     )
 
 
 def _is_flow(of: Any) -> bool:
-    return isinstance(of, tuple) and len(of) == 3 and of[0] in GROUPS and all(isinstance(name, str) for name in of)
+    return isinstance(of, tuple) and len(of) == 3 and all(isinstance(name, str) for name in of) and of[0] in GROUPS

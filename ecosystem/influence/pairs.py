@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.generators import ClosedForm
 from ecosystem.generators.sources import as_source
@@ -49,7 +49,7 @@ def check_numbers(scenario: Scenario, delta: float, confidence: float, burn_in: 
     """The burn-in, if all numbers are in range."""
     for name, value, most in (("delta", delta, 0.5), ("confidence", confidence, 1)):
         if not 0 < value < most:
-            raise ValueError(f"{_HERE}({name}) must lie between 0 and {most}, got {value!r}")
+            raise ValueError(f"{_HERE}({name}) must lie between 0 and {most}, got {brief(value)}")
     burn_in = scenario.rounds // 2 if burn_in is None else burn_in
     whole_number(burn_in, f"{_HERE}(burn_in)", 0)
     if burn_in >= scenario.rounds:

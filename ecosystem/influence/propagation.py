@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecosystem.core.check import a_name
+from ecosystem.core.check import a_name, brief
 from ecosystem.core.words import listed
 from ecosystem.influence.pushes import selected, summed
 from ecosystem.influence.response import Response
@@ -23,7 +23,7 @@ def hops(response: Response, most: int = 8, sources: list[str] | None = None) ->
     series needs ``ρ(B) < 1``; where it is not, ``left`` does not tend to 0.
     """
     if most < 0:
-        raise ValueError(f"hops(most) is a number of hops, at least 0, got {most!r}")
+        raise ValueError(f"hops(most) is a number of hops, at least 0, got {brief(most)}")
     sources = response.sources if sources is None else check_known(response.sources, sources, "source")
     targets = response.targets
     effects = np.empty((most + 1, len(targets), len(sources)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecosystem.core.arguments import spelled
+from ecosystem.core.kinds import typed
 from ecosystem.core.memory import budget, free_memory
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.numbers import as_numbers
@@ -53,7 +53,7 @@ class Needs:
         )
 
 
-@spelled
+@typed
 def needs(
     scenario: Scenario, sources: Sequence[str] | None = None, targets: Sequence[str] | None = None, *, of: object = None
 ) -> Needs:

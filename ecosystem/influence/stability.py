@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.arguments import spelled
+from ecosystem.core.check import brief
+from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE, derivative
@@ -89,7 +90,7 @@ class Stability:
         )
 
 
-@spelled
+@typed
 def stability(
     scenario: Scenario, orderings: Sequence[Any] = (), *, at: StablePoint | None = None, tolerance: float = 1e-6
 ) -> Stability:
@@ -108,7 +109,7 @@ def stability(
     [0.5, 0.25]
     """
     if not 0 < tolerance < 1:
-        raise ValueError(f"stability(tolerance) lies between 0 and 1, got {tolerance!r}")
+        raise ValueError(f"stability(tolerance) lies between 0 and 1, got {brief(tolerance)}")
     dynamics, point = prepared(scenario, None, at)
     return assess(Resolvent(dynamics, vector_of(dynamics, point)), orderings, tolerance)
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem.core.arguments import spelled
+from ecosystem.core.check import LARGEST, brief
+from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.arising import Like, Part
@@ -28,12 +29,13 @@ from ecosystem.influence.trajectory import Trajectory, follow, onwards
 from ecosystem.scenario import Scenario
 
 _FURTHER, _NUMBERS = 6400, 1 << 26  # rounds, and parameters of them all, that are played on from near a saddle
+_MANY = 1000  # starts
 _SMALL = 300  # numbers in Θ up to which it is worked out whether a point repels
 _ONE = 1e-9  # relative difference of two numbers that are one
 _OTHERS = 1e-7  # residual beyond which a point given cannot be this scenario's
 
 
-@spelled
+@typed
 def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tolerance: float = 1e-10) -> StablePoint:
     """The stable point that a scenario leads to, exactly: ``Θ*`` with ``Θ* = T(Θ*)``.
 
@@ -50,10 +52,10 @@ def stable_point(scenario: Scenario, *, starts: int = 5, rounds: int = 200, tole
     >>> point.found, round(float(point.parameters["a"]), 9), point.seen
     (True, 1.0, 'settles')
     """
-    if starts < 1 or rounds < 1 or not 0 < tolerance < 1:
+    if not 1 <= starts <= _MANY or not 1 <= rounds <= LARGEST or not 0 < tolerance < 1:
         raise ValueError(
-            f"stable_point needs starts and rounds of at least 1 and a tolerance between 0 and 1, got {starts!r}, "
-            f"{rounds!r} and {tolerance!r}"
+            f"stable_point needs starts and rounds of at least 1 (at most {_MANY} starts) and a tolerance between 0 "
+            f"and 1, got {brief(starts)}, {brief(rounds)} and {brief(tolerance)}"
         )
     return find(Dynamics(scenario), starts, rounds, tolerance)
 

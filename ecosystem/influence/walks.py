@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import a_name
+from ecosystem.core.check import a_name, brief
 from ecosystem.core.words import listed
 from ecosystem.influence.response import Response
 
@@ -31,7 +31,7 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
             raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
     if k < 1 or longest < 0:
         raise ValueError(
-            f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {k!r} and {longest!r}"
+            f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {brief(k)} and {brief(longest)}"
         )
     names = response.dynamics.names
     index = response.dynamics.index

@@ -92,7 +92,7 @@ def as_pairs(seeds: int | Sequence[int | tuple[int, int]], where: str = "seeds")
         count = whole_number(seeds if isinstance(seeds, bool) else int(seeds), where, 1)
         affordable(_PAIR * count, f"{where}={count}", "give fewer")
         seeds = range(count)
-    if isinstance(seeds, str | bytes | dict | set) or not isinstance(seeds, Iterable):
+    if isinstance(seeds, str | bytes | dict | set) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) == 0:
         raise TypeError(f"{where} is a number of seeds, or a list of seeds or of (seed, replicate), got {brief(seeds)}")
     given: list[Any] = list(seeds)
     pairs = [

@@ -53,7 +53,7 @@ def check_intervention(intervention: Intervention, round: int, scenario: Scene) 
     """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
     if not isinstance(intervention, Intervention):
         raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}")
-    where = f"{intervention} in round {round}"
+    where = f"{intervention} in round {brief(round)}"
     check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
     found = effects(intervention)
     if not found:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 
 CHOICES = (list, range)
 
@@ -109,8 +109,8 @@ class Sampling:
             ends = [float(v) for v in given if isinstance(v, int | float | np.number) and not isinstance(v, bool)]
             if len(given) != 2 or len(ends) != 2 or not -np.inf < ends[0] < ends[1] < np.inf:
                 raise ValueError(
-                    f"{place} must be (low, high) with two finite numbers, low below high, got {given!r}; choices are "
-                    "a list or a range, a single value is held"
+                    f"{place} must be (low, high) with two finite numbers, low below high, got {brief(given)}; choices "
+                    "are a list or a range, a single value is held"
                 )
 
         elif self.method == "morris" and _varies(given) and not np.isfinite([given.ppf(0.0), given.ppf(1.0)]).all():

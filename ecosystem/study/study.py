@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import warn, whole_number
+from ecosystem.core.check import brief, warn, whole_number
 from ecosystem.core.progress import Meter
 from ecosystem.engine.placing import told_where
 from ecosystem.running.recording import Record
@@ -90,13 +90,15 @@ class Study:
         dtype: Any = None,
     ) -> None:
         if not isinstance(name, str) or not name:
-            raise TypeError(f"Study(name) is a text, got {name!r}")
+            raise TypeError(f"Study(name) is a text, got {brief(name)}")
         if not callable(build):
-            raise TypeError(f"Study(build) is a function that returns a Scenario, got {build!r}")
+            raise TypeError(f"Study(build) is a function that returns a Scenario, got {brief(build)}")
         if block is not None:
             whole_number(block, "Study(block)", 1)
         if isinstance(block_seconds, bool) or not isinstance(block_seconds, int | float) or not block_seconds >= 0:
-            raise ValueError(f"Study(block_seconds) must be a number of seconds, at least 0, got {block_seconds!r}")
+            raise ValueError(
+                f"Study(block_seconds) must be a number of seconds, at least 0, got {brief(block_seconds)}"
+            )
         self.name, self.block, self.block_seconds = name, block, block_seconds
         self.design = Design(grid)
         self.design.check(build, told(build))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
 from ecosystem.study.engines.places import Places
@@ -61,15 +61,19 @@ class Ray:
 
     def __post_init__(self) -> None:
         if self.address is not None and (not isinstance(self.address, str) or not self.address):
-            raise ValueError(f"Ray(address) must be a text like 'auto' or 'host:6379', or None, got {self.address!r}")
+            raise ValueError(
+                f"Ray(address) must be a text like 'auto' or 'host:6379', or None, got {brief(self.address)}"
+            )
         for name in ("num_cpus", "num_gpus"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-                raise ValueError(f"Ray({name}) must be a number, at least 0, got {value!r}")
+                raise ValueError(f"Ray({name}) must be a number, at least 0, got {brief(value)}")
         if self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
-            raise ValueError(f"Ray(num_gpus) must be whole above 1: a block shares one GPU, got {self.num_gpus!r}")
+            raise ValueError(f"Ray(num_gpus) must be whole above 1: a block shares one GPU, got {brief(self.num_gpus)}")
         if not isinstance(self.node, bool):
-            raise ValueError(f"Ray(node) must be True for a whole node for each block, or False, got {self.node!r}")
+            raise ValueError(
+                f"Ray(node) must be True for a whole node for each block, or False, got {brief(self.node)}"
+            )
         for name, low in (("workers", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.check import warn, whole_number
+from ecosystem.core.check import brief, warn, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.words import percent
 from ecosystem.study.outcomes.contents import Contents
@@ -129,9 +129,9 @@ def discover(
     """
     whole_number(boxes, "discover(boxes)", 1)
     if not 0 < density <= 1:
-        raise ValueError(f"discover(density) lies above 0 and at most at 1, got {density!r}")
+        raise ValueError(f"discover(density) lies above 0 and at most at 1, got {brief(density)}")
     if method not in (None, "prim", "tree"):
-        raise ValueError(f"discover(method) is 'prim' or 'tree', got {method!r}")
+        raise ValueError(f"discover(method) is 'prim' or 'tree', got {brief(method)}")
     installed = find_spec("ema_workbench") is not None
     if method == "prim" and not installed:
         raise ValueError(

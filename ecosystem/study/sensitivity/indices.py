@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.check import warn, whole_number
+from ecosystem.core.check import brief, warn, whole_number
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
@@ -65,10 +65,10 @@ def sensitivity(
     kept = results.facts.sampled
     method = method or (kept.method if kept is not None else "levels")
     if method not in METHODS:
-        raise ValueError(f"sensitivity(method) is one of {listed(METHODS)}, got {method!r}")
+        raise ValueError(f"sensitivity(method) is one of {listed(METHODS)}, got {brief(method)}")
     whole_number(seed, "sensitivity(seed)", 1)  # SALib takes 0 for none
     if not 0 < level < 1:
-        raise ValueError(f"sensitivity(level) lies between 0 and 1, got {level!r}; 0.95 is usual")
+        raise ValueError(f"sensitivity(level) lies between 0 and 1, got {brief(level)}; 0.95 is usual")
     count = RESAMPLES[method] if resamples is None else whole_number(resamples, "sensitivity(resamples)", 2)
     found = numbers(results, measure) if isinstance(measure, str) else measure
     if member is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ecosystem.core.check import brief
 from ecosystem.core.words import number, percent
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, numbers
@@ -89,9 +90,9 @@ def precision(
         If ``wanted`` or ``level`` cannot be, or there is no point ``against``.
     """
     if not 0 < level < 1:
-        raise ValueError(f"precision(level) lies between 0 and 1, got {level!r}; 0.95 is usual")
+        raise ValueError(f"precision(level) lies between 0 and 1, got {brief(level)}; 0.95 is usual")
     if wanted is not None and not (np.isfinite(wanted) and wanted > 0):
-        raise ValueError(f"precision(wanted) is a half width above 0, got {wanted!r}")
+        raise ValueError(f"precision(wanted) is a half width above 0, got {brief(wanted)}")
     found = numbers(results, measure) if isinstance(measure, str) else measure
     if found.names == []:
         raise NoMeasure(f"{found.label}: nobody has one")
