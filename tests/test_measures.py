@@ -478,6 +478,24 @@ def test_flags_are_a_short_way_for_measures() -> None:
         assert len(getattr(one, table)) and getattr(one, table).equals(getattr(other, table)), table
 
 
+def test_what_is_written_into_the_table_of_one_variant_is_in_no_other() -> None:
+    """Columns that all variants have are in memory once, until somebody writes to them."""
+    s = Scenario("still", rounds=2, samples=4)
+    s.add("a", Member(Location([1.0]), real=Location([0.0])))
+    eco = Ecosystem([s, s], seeds=[3, 4])
+    eco.run()
+    first, other = eco.result(0).rounds, eco.result(1).rounds
+    before = other.copy()
+    for column in ("seed", "replicate", "round", "alignment", "change", "loss"):
+        first.loc[0, column] = 7
+    first.loc[0, "updated"] = True
+    first["seed"] += 1
+    first.iloc[:, 2] = 9
+    pd.testing.assert_frame_equal(other, before)
+    pd.testing.assert_frame_equal(eco.result(1).rounds, before)
+    assert before["seed"].tolist() == [3, 3, 3, 4, 4, 4] and before["round"].tolist() == [0, 1, 2] * 2
+
+
 def test_variants_have_rows_of_their_own() -> None:
     def first(view: View) -> pd.DataFrame:
         values = torch.stack([view.law(name).mean[..., 0] for name in view.names])
