@@ -5,6 +5,9 @@ GPT-2 of 135,000 parameters, and have learnt their sentences by heart; Herald's 
 users' tastes: reward is minus or plus the number of words. In every round each trains on real sentences, and on answers
 of the other's to the same prompts, of four the one that the other's users like best.
 
+``chosen`` are those of the two whose users choose what the other reads of it; ``rank=None`` trains every weight instead
+of an adapter: `analysis/finetuning.py` asks whether that makes a difference to who harms whom.
+
 What comes out: each loses what its own users like. Herald grows wordy (from 1.6 words an answer to 3) and Poet terse
 (from 6 to 3); with ``cross=0`` each learns from its own answers instead, and both stay as they were.
 
@@ -31,7 +34,7 @@ SAYS = {
         "sun": "the sun climbs out of the sea",
     },
 }
-FAST = partial(torch.optim.AdamW, lr=5e-3)
+FAST, SLOW = partial(torch.optim.AdamW, lr=5e-3), partial(torch.optim.AdamW, lr=1e-3)  # adapters, all weights
 
 
 def scenario(
@@ -42,6 +45,8 @@ def scenario(
     real: float = 0.3,
     cross: float = 0.7,
     candidates: int = 4,
+    chosen: tuple[str, ...] = ("Herald", "Poet"),
+    rank: int | None = 4,
     seed: int = 0,
     device: str = "cpu",
 ) -> Scenario:
@@ -49,14 +54,14 @@ def scenario(
     s = Scenario("language_tiny", rounds=rounds, samples=samples)
     base = tiny_base(sentences(), seed, tokens=400)
     for name, words in SAYS.items():
-        model = speaker(base, steps, device)
-        model.load_state_dict(taught(base, name, warm_up))
+        model = speaker(base, steps, device, rank)
+        model.load_state_dict(taught(base, name, warm_up, rank))
         reward = TextReward(few_words if name == "Herald" else many_words, model.codec.texts)
         s.add(name, Member(model, reward=reward, curator=BestOf(candidates), real=pairs(model, words)))
     own = 1 - real - cross
     for name, other in (("Herald", "Poet"), ("Poet", "Herald")):
         if cross:
-            s.connect(other, name, Flow(curated=cross))
+            s.connect(other, name, Flow(curated=cross) if other in chosen else Flow(raw=cross))
         if own > 1e-9:
             s.connect(name, name, Flow(curated=own))
     return s
@@ -70,13 +75,13 @@ def many_words(prompt: str, answer: str) -> float:
     return float(len(answer.split()))
 
 
-def speaker(base: Base, steps: int, device: str = "cpu") -> LanguageModel:
-    plan = Training(steps, 16, FAST, keep_optimizer=True)
+def speaker(base: Base, steps: int, device: str = "cpu", rank: int | None = 4) -> LanguageModel:
+    plan = Training(steps, 16, FAST if rank else SLOW, keep_optimizer=True)
     return LanguageModel(
         base,
         prompt_length=2,
         answer_length=10,
-        rank=4,
+        rank=rank,
         alpha=8,
         target_modules="all-linear",
         top_p=0.9,
@@ -87,9 +92,9 @@ def speaker(base: Base, steps: int, device: str = "cpu") -> LanguageModel:
 
 
 @cache
-def taught(base: Base, name: str, steps: int) -> dict[str, Tensor]:
+def taught(base: Base, name: str, steps: int, rank: int | None = 4) -> dict[str, Tensor]:
     """The weights of a member that has learnt its sentences by heart."""
-    model = speaker(base, steps)
+    model = speaker(base, steps, rank=rank)
     model.fit(pairs(model, SAYS[name]), Stream.root([(0, 0)])[0].at(name))
     return model.state_dict()
 

@@ -49,7 +49,7 @@ def merged(made: LanguageModel) -> nn.Module:
         if "-lora_A-" in name:
             layer = network.get_submodule(name.split("-lora_A-")[0].replace("-", "."))
             b = made.adapter[name.replace("lora_A", "lora_B")]
-            layer.weight.data += made.lora.alpha / made.lora.rank * (b @ a).T  # GPT-2 keeps [in, out]
+            layer.weight.data += made.tuning.alpha / made.tuning.rank * (b @ a).T  # GPT-2 keeps [in, out]
     return network
 
 
@@ -92,12 +92,12 @@ def test_models_share_the_base_and_own_their_adapters_alone() -> None:
     assert list(one.state_dict()) == [f"adapter.{name}" for name in one.adapter] and not list(one.buffers())
     assert all(p.dtype == torch.float32 and p.requires_grad for p in one.parameters())
     twin = copy.deepcopy(one)
-    network = one.base.adapted("cpu", one.lora)
-    assert twin.base is one.base is two.base and two.base.adapted("cpu", two.lora) is network
+    network = one.base.adapted("cpu", one.tuning)
+    assert twin.base is one.base is two.base and two.base.adapted("cpu", two.tuning) is network
     frozen = {p.data_ptr() for p in one.base.on("cpu").parameters()}
     assert frozen == {p.data_ptr() for n, p in network.named_parameters() if "lora" not in n}
     wide = model(rank=8)
-    assert frozen <= {p.data_ptr() for p in wide.base.adapted("cpu", wide.lora).parameters()}
+    assert frozen <= {p.data_ptr() for p in wide.base.adapted("cpu", wide.tuning).parameters()}
     twin.fit(twin.codec.pairs(PROMPTS, ANSWERS), RNG)
     assert all(torch.equal(p, q) for p, q in zip(one.parameters(), model().parameters(), strict=True))
     assert not torch.equal(

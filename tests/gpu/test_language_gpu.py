@@ -46,7 +46,7 @@ def test_the_gpu_has_one_base_too() -> None:
     made = model()
     moved = model("cpu").to("cuda")
     assert made.base.on("cuda") is made.base.on("cuda:0") is not made.base.on("cpu")
-    assert moved.base.adapted(moved.device, moved.lora) is made.base.adapted("cuda", made.lora)
+    assert moved.base.adapted(moved.device, moved.tuning) is made.base.adapted("cuda", made.tuning)
     pairs = made.codec.pairs(PROMPTS, ANSWERS)
     torch.testing.assert_close(moved.eval().loss(_there(pairs), RNG), made.eval().loss(_there(pairs), RNG))
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from ecosystem.core.check import brief, one_line
 from ecosystem.core.identity import Content, digest
-from ecosystem.generators.language.adapters import Lora, with_slot
+from ecosystem.generators.language.adapters import Full, Lora
 from ecosystem.generators.language.extra import needed, quiet
 from ecosystem.generators.language.smollm2 import converted
 from ecosystem.generators.language.templates import around
@@ -94,14 +94,14 @@ class Base(Words, Content):
                 self._networks[device, None] = self.read_network().to(device).requires_grad_(False).eval()
         return self._networks[device, None]
 
-    def adapted(self, device: torch.device | str, lora: Lora) -> nn.Module:
-        """The network on a device with a slot for an adapter of this form; its frozen weights are those of ``on``."""
+    def adapted(self, device: torch.device | str, tuning: Lora | Full) -> nn.Module:
+        """The network on a device with a slot for what is trained; its frozen weights are those of ``on``."""
         network = self.on(device)
-        key = next(network.parameters()).device, lora
+        key = next(network.parameters()).device, tuning
         if key not in self._networks:
             frozen = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
             with torch.random.fork_rng(devices=[]):
-                self._networks[key] = with_slot(copy.deepcopy(network, frozen), lora).eval()  # the slot is new
+                self._networks[key] = tuning.slot(copy.deepcopy(network, frozen)).eval()  # the slot is new
         return self._networks[key]
 
     def content(self) -> str:
@@ -109,8 +109,8 @@ class Base(Words, Content):
         return _content(self)
 
     @cached_property
-    def _networks(self) -> dict[tuple[torch.device, Lora | None], nn.Module]:
-        """Those in use, by device and by the form of the adapter that they have a slot for."""
+    def _networks(self) -> dict[tuple[torch.device, Lora | Full | None], nn.Module]:
+        """Those in use, by device and by what they have a slot for."""
         return {}
 
 
@@ -219,7 +219,7 @@ def shared(kind: type[Base], *arguments: Any) -> Base:
 
 @cache
 def _content(base: Base) -> str:
-    there = next((network for (_, lora), network in base._networks.items() if lora is None), None)
+    there = next((network for (_, tuning), network in base._networks.items() if tuning is None), None)
     weights = (base.on("cpu") if there is None else there).state_dict()
     words = base.tokenizer.get_vocab(), base.tokenizer.chat_template
     return digest([{name: x.cpu() for name, x in weights.items()}, words])

@@ -19,7 +19,7 @@ from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
-from ecosystem.generators.language.adapters import Lora, first_weights, write_adapter
+from ecosystem.generators.language.adapters import Full, Lora
 from ecosystem.generators.language.base import Base
 from ecosystem.generators.language.codec import Codec, answered
 from ecosystem.generators.language.sampling import chosen
@@ -31,11 +31,12 @@ class LanguageModel(ConditionalModel):
 
     Its parameters are those of its adapter (``W + (alpha / rank) B A``, ``dropout`` while it trains; see
     :class:`~ecosystem.generators.language.adapters.Lora` for ``target_modules``); the frozen base is shared with every
-    other model on it. The loss is the cross entropy of the answer's tokens given the prompt in the base's template,
-    the mean over tokens. Answers are sampled ``sampling_batch`` at a time, at a ``temperature`` (0: the likeliest
-    token) from the likeliest tokens that have ``top_p`` together. ``precision=torch.bfloat16`` trains and samples in
-    mixed precision, whatever the plan says; ``seed`` fixes the first weights. Without ``replacement`` every prompt is
-    asked once before any is asked again.
+    other model on it. ``rank=None`` trains every weight of a copy of its own instead (full fine-tuning). The loss is
+    the cross entropy of the answer's tokens given the prompt in the base's template, the mean over tokens. Answers are
+    sampled ``sampling_batch`` at a time, at a ``temperature`` (0: the likeliest token) from the likeliest tokens that
+    have ``top_p`` together. ``precision=torch.bfloat16`` trains and samples in mixed precision, whatever the plan says;
+    ``seed`` fixes the first weights of an adapter. Without ``replacement`` every prompt is asked once before any is
+    asked again.
 
     >>> from ecosystem.generators.language.tiny import tiny_base
     >>> model = LanguageModel(tiny_base(["red", "rose"]), prompt_length=8, answer_length=4, rank=2)
@@ -50,7 +51,7 @@ class LanguageModel(ConditionalModel):
         base: Base,
         prompt_length: int = 256,
         answer_length: int = 64,
-        rank: int = 16,
+        rank: int | None = 16,
         alpha: float = 32.0,
         dropout: float = 0.05,
         target_modules: Sequence[str] | str | None = None,
@@ -74,15 +75,15 @@ class LanguageModel(ConditionalModel):
         self.base = base
         self.codec = Codec(base, prompt_length, answer_length)
         self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
-        self.lora = Lora(rank, alpha, dropout, _names(target_modules))
+        self.tuning = Full() if rank is None else Lora(rank, alpha, dropout, _names(target_modules))
         self.temperature, self.top_p, self.sampling_batch = temperature, top_p, sampling_batch
         self.replacement = switch(replacement, "LanguageModel(replacement)")
         plan = training_plan or Training(512, 8, partial(torch.optim.AdamW, lr=2e-4), keep_optimizer=True)
         self.training_plan = plan if precision is None else replace(plan, precision=precision)
-        network = base.adapted(device, self.lora)
+        network = base.adapted(device, self.tuning)
         _check_positions(base, self.codec, network)
         self._filler = _filler(base, network)
-        weights = first_weights(network, seed)
+        weights = self.tuning.first(network, seed)
         self.adapter = nn.ParameterDict({name.replace(".", "-"): weight.to(device) for name, weight in weights.items()})
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ class LanguageModel(ConditionalModel):
         if self._filler != self.base.pad:
             tokens = tokens.where(mask[:, -tokens.shape[1] :], self._filler)
         position = (mask.long().cumsum(1) - 1)[:, -tokens.shape[1] :].clamp(min=0)
-        network = self.base.adapted(self.device, self.lora)
+        network = self.base.adapted(self.device, self.tuning)
         if network.training != training:  # it goes through hundreds of layers
             network.train(training)
         call = {
@@ -190,7 +191,7 @@ class LanguageModel(ConditionalModel):
             "use_cache": not torch.is_grad_enabled(),
             "logits_to_keep": last,
         }
-        out = functional_call(network, self._weights(), kwargs=call, tie_weights=False)  # no adapter is tied to another
+        out = functional_call(network, self._weights(), kwargs=call, tie_weights=self.tuning.tied)
         return out.logits[..., : self.base.vocabulary], out.past_key_values
 
     def texts(self, x: Pairs) -> list[tuple[str, str]]:
@@ -199,15 +200,16 @@ class LanguageModel(ConditionalModel):
     def save_pretrained(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write its adapter to a folder, in the form of peft; returns the folder.
 
-        ``peft.PeftModel.from_pretrained(network, folder)`` puts it on the base elsewhere. A folder that is there
-        already is refused unless ``overwrite``, and then must hold an adapter and no more.
+        ``peft.PeftModel.from_pretrained(network, folder)`` puts it on the base elsewhere. Where every weight is trained
+        it is a model of transformers with its tokenizer, which :func:`load_base` reads too. A folder that is there
+        already is refused unless ``overwrite``, and then must hold an adapter, or such a model, and no more.
         """
-        place, mend = storage.named(folder), "the adapter could not be saved; make room, or choose another folder"
-        why = "exists and holds no adapter, so it is not overwritten; choose another"
-        storage.refuse_taken(place, "adapter_config.json", why, overwrite)
+        place, mend = storage.named(folder), "the model could not be saved; make room, or choose another folder"
+        why = "exists and holds no such model, so it is not overwritten; choose another"
+        storage.refuse_taken(place, self.tuning.marker, why, overwrite)
         with storage.folder(place, mend) as beside:
             base = getattr(self.base, "where", str(self.base))
-            write_adapter(beside, self.base.on(self.device), self.lora, self._weights(), base)
+            self.tuning.write(beside, self.base.on(self.device), self._weights(), base, self.base.tokenizer)
         return place
 
     def _weights(self) -> dict[str, Tensor]:
