@@ -32,6 +32,7 @@ SMALL = {
     "digits": {"rounds": 2, "samples": 60},
     "moons": {"rounds": 1, "samples": 20, "steps": 2, "warm_up": 2},
     "scale_free": {"members": 60, "hubs": 3, "rounds": 3},
+    "tinted_networks": {"rounds": 1, "samples": 12, "steps": 2, "warm_up": 2, "candidates": 2},
     "tinted_digits": {"rounds": 2, "samples": 20, "steps": 2, "warm_up": 2, "candidates": 2},
 }
 # they need files or a base model: tests of their own
