@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from ecosystem.core.added import added
 from ecosystem.core.check import brief
 from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.scenario import checks, whole
@@ -98,7 +99,7 @@ def check_room(scenario: Network, block: Flows, names: Sequence[str]) -> None:
         taken += blocks.table.taken(len(blocks.names))
     else:
         for v in np.unique(block.target).tolist():
-            taken[v] += sum(e["flow"].raw + e["flow"].curated for e in scenario.graph.pred[names[v]].values())
+            taken[v] += added(e["flow"].raw + e["flow"].curated for e in scenario.graph.pred[names[v]].values())
     late = scenario.late()
     for v in np.flatnonzero(taken > 1 + TOLERANCE).tolist():
         if names[v] not in late:

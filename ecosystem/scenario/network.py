@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from ecosystem.core.added import added
 from ecosystem.core.check import brief, whole_number
 from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
@@ -110,7 +111,7 @@ class Network:
     def real_share(self, name: str) -> float:
         """What the shares leave over for real data."""
         flows = self.incoming(name).values()
-        return max(0.0, 1.0 - sum(flow.raw + flow.curated for flow in flows))
+        return max(0.0, 1.0 - added(flow.raw + flow.curated for flow in flows))
 
 
 def standing_for_all(network: Network) -> list[tuple[str, Member, int]]:

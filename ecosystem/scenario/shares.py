@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from ecosystem.core.added import added
 from ecosystem.scenario.descriptions import Flow
 
 FULL = 1 - 1e-12  # from this level on the other shares are 0, and nothing says how they would grow again
@@ -38,7 +39,7 @@ def share_rate(share: Any, curated: bool, level: Any, first: Any = None) -> Any:
 
 def curation(flows: dict[str, Flow]) -> float:
     """The curation level of a member that takes these flows."""
-    return sum(flow.curated for flow in flows.values())
+    return added(flow.curated for flow in flows.values())
 
 
 def move_flows(flows: dict[str, Flow], target: float, like: str | None = None) -> dict[str, Flow]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.added import added
 from ecosystem.rewards import Reward
 from ecosystem.scenario.blocks import Blocks, blocks_of, first_of_each
 from ecosystem.scenario.checks import parameter_count
@@ -142,7 +143,7 @@ class _Plan:
         there = not self.stage.absent & ({subject} if isinstance(subject, str) else {*subject, subject})
         if isinstance(subject, str):
             flows = self.stage.diet(subject)
-            real = max(0.0, 1 - sum(flow.raw + flow.curated for flow in flows.values()))
+            real = max(0.0, 1 - added(flow.raw + flow.curated for flow in flows.values()))
             return {"there": there, "frozen": subject in self.stage.frozen, "curation": curation(flows), "real": real}
         flow = self.stage.moved.get(subject, self.scenario.flow(*subject))
         return {"there": there, "raw": flow.raw, "curated": flow.curated}

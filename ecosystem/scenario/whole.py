@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator
 import numpy as np
 import torch
 
+from ecosystem.core.added import added
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.curation import Users
 from ecosystem.curation.users import received
@@ -23,7 +24,7 @@ from ecosystem.scenario.shares import FULL, curation, move_flows
 
 def check_shares(v: str, flows: dict[str, Flow], member: Member, complete: bool = False, when: str = "") -> None:
     """Shares of one member add up to at most 1; what they leave over needs real data (asked when ``complete``)."""
-    total = sum(flow.raw + flow.curated for flow in flows.values())
+    total = added(flow.raw + flow.curated for flow in flows.values())
     shares = [(kind, s, u) for u, f in flows.items() for kind, s in (("raw", f.raw), ("curated", f.curated)) if s]
     listing = ", ".join(f"{kind} {share:.4g} from {u!r}" for kind, share, u in shares[:12])
     listing += f" and {len(shares) - 12} more" if len(shares) > 12 else ""
