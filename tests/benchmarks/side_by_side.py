@@ -26,7 +26,7 @@ MEMBERS, REPLICATES, ROUNDS = 8, 2, 1
 
 
 def flow(stacked: bool) -> GenerativeModel:
-    return FlowMatching(2, hidden=64, training_plan=Training(50, 64, stacked=stacked))
+    return FlowMatching(2, hidden=64, training_plan=Training(200, 64, stacked=stacked))
 
 
 def images(stacked: bool) -> GenerativeModel:
@@ -36,7 +36,7 @@ def images(stacked: bool) -> GenerativeModel:
 def network(make: Callable[[bool], GenerativeModel], real: object, stacked: bool, share: float) -> Scenario:
     """Members in a ring; ``share`` of their data comes from the one before, half of that curated."""
     s = Scenario("ring", rounds=ROUNDS, samples=64)
-    taste = Linear([1.0, 0.0]) if make is flow else None
+    taste = Linear([1.0, 0.0]) if make is flow and share else None  # who trains only is not judged
     for i in range(MEMBERS):
         s.add(str(i), Member(make(stacked), reward=taste, curator=Luce(2) if taste else None, real=real))
     for i in range(MEMBERS if share else 0):
