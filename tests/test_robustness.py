@@ -1,0 +1,31 @@
+"""Networks of users with drawn tastes: influence against central differences, and whose choice it is that backfires."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from ecosystem.influence import influence, stable_point
+from scenarios.robustness import first_tastes, scenario
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.2])
+@pytest.mark.parametrize("chosen_by", ["consumer", "producer"])
+def test_a_models_own_curation_backfires_where_writers_users_choose(
+    chosen_by: Literal["consumer", "producer"], drift: float
+) -> None:
+    """And the effects are those of central differences of stable points."""
+    here, source, step = scenario(members=3, coupling=0.8, tastes=2, drift=drift, chosen_by=chosen_by), "m2", 1e-5
+    found = influence(here).matrix
+    assert (found.loc[source, source] < 0) == (chosen_by == "producer")
+    level = here.curation(source)
+    low, high = (stable_point(here.with_curation(source, level + d)).alignment for d in (-step, step))
+    exact = (high - low) / (2 * step)
+    assert found[source].to_numpy() == pytest.approx(exact[found.index].to_numpy(), rel=1e-4, abs=1e-8)
+
+
+def test_tastes_are_of_length_one_and_sum_to_nothing() -> None:
+    wanted = first_tastes(5, 3).numpy()
+    assert (wanted**2).sum(1) == pytest.approx(np.ones(5)) and wanted.sum(1) == pytest.approx(np.zeros(5), abs=1e-12)
