@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from test_cli import invoke, refused
 
+from ecosystem.plots import decisions
+from ecosystem.plots.chart import NothingToDraw
+
 TWO = '''"""Two who read each other and people.
 
 The rest of the story.
@@ -45,6 +48,7 @@ def test_selfish_play_is_shown_saved_and_reported(two: Path, tmp_path: Path) -> 
     said = json.loads((out / "decisions" / "decisions.json").read_text())
     assert said["scenario"] == "two <b>" and said["asked"]["costs"] == "a=0.3,b=0.2"
     page = (out / "decisions.html").read_text()
+    assert 'id="chart-responses"' in page and 'id="chart-utilities"' in page
     assert "Where selfish play ends" in page and "two &lt;b&gt;" in page and "<b>: " not in page
     assert said["sentences"]["equilibrium"][0] in page
     quick = ("decide", two, "--floors", "1=0.2", "--prices", "1,3", "--out", out)
@@ -95,3 +99,28 @@ def test_a_budget_is_allocated_beside_selfish_play(two: Path, tmp_path: Path) ->
     assert levels["after"].sum() <= 0.6 + 1e-6
     page = (out / "decisions.html").read_text()
     assert "What a budget is best spent on" in page and "Where selfish play ends" in page
+
+
+def test_charts_hold_what_the_tables_say() -> None:
+    """Every mark is a number of the table; turns are drawn where there are any, and nothing where nothing binds."""
+    levels = pd.DataFrame(
+        {"lever": ["a", "b"], "before": [0.1, 0.2], "after": [0.5, 0.2], "uniform": 0.3, "selfish": 0.4}
+    )
+    spec = decisions.plans(levels).to_dict()
+    drawn = pd.DataFrame(next(iter(spec["datasets"].values()))).pivot(index="lever", columns="plan", values="level")
+    pd.testing.assert_frame_equal(
+        drawn[list(decisions.PLANS)], levels.set_index("lever"), check_names=False, check_dtype=False
+    )
+    ends = pd.DataFrame({"lever": ["a", "b"], "now": 0.1, "optimum": 0.5, "1": [0.2, 0.9], "2": [0.5, 0.5]})
+    spec = decisions.responses(ends).to_dict()
+    drawn = pd.DataFrame(next(iter(spec["datasets"].values())))
+    assert drawn.set_index(["lever", "plan"])["level"]["b", "equilibrium 1"] == 0.9 and len(drawn) == 8
+    assert "no equilibrium was found" in decisions.responses(ends[["lever", "now", "optimum"]]).description
+    welfare = pd.Series({"before": 1.0, "after": float("nan"), "uniform": -2.0})
+    bars = pd.DataFrame(next(iter(decisions.welfare(welfare).to_dict()["datasets"].values())))
+    assert bars.values.tolist() == [["before", 1.0], ["uniform", -2.0]]
+    bound = pd.DataFrame({"constraint": ["a"], "kind": ["lower"], "multiplier": [2.0]})
+    assert "a, lower bound" in decisions.multipliers(bound).description
+    for nothing in (lambda: decisions.multipliers(bound.iloc[:0]), lambda: decisions.turns(pd.DataFrame())):
+        with pytest.raises(NothingToDraw):
+            nothing()

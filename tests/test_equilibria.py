@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
@@ -27,7 +28,7 @@ from ecosystem import (
     equilibrium,
     never,
 )
-from ecosystem.decisions import Equilibrium
+from ecosystem.decisions import Ensemble, Equilibrium
 from ecosystem.influence import stable_point
 
 
@@ -337,3 +338,68 @@ def test_equilibria_do_not_depend_on_the_unit_of_utilities() -> None:
     large, tiny = (equilibrium(each.scenario, costs=each.prices, starts=3) for each in (one, small))
     np.testing.assert_allclose(nash(tiny), nash(large), atol=1e-6)
     assert tiny.loss == pytest.approx(large.loss * 1e-8, rel=1e-3) and "costs 9.0" in tiny.sentence
+
+
+# -- over an ensemble --------------------------------------------------------------------------------------------------
+
+
+def pair(seed: int) -> tuple[list[Net], Ensemble]:
+    """Two networks that read alike and want different things, the second three times as likely."""
+    made = [net(seed, 2), net(seed + 100, 2)]
+    made[1].V, made[1].T, made[1].costs = made[0].V, made[0].T, made[0].costs
+    return made, Ensemble(lambda k: made[k].scenario, pd.DataFrame({"k": [0, 1], "weight": [1.0, 3.0]}))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_on_average_play_solves_the_mean_complementarity_problem(seed: int) -> None:
+    made, both = pair(seed)
+    found = equilibrium(both, costs=made[0].prices, starts=1)
+    (q, M), (r, N) = (one.program() for one in made)
+    exact = solutions(0.25 * q + 0.75 * r, 0.25 * M + 0.75 * N)
+    here = nash(found)
+    assert len(here) == len(exact) and (np.abs(here[:, None] - exact[None]).max(-1).min(1) < 1e-6).all()
+    for i, x in enumerate(here, 1):
+        expected = 0.25 * made[0].utilities(x) + 0.75 * made[1].utilities(x)
+        assert np.allclose(found.utilities[str(i)], expected, rtol=0, atol=1e-7)
+    assert len(found.scenarios(1)) == 2 and found.loss >= -1e-9
+
+
+@pytest.mark.parametrize("over", ["worst", "regret"])
+def test_whoever_fears_answers_as_a_grid_says(over: str) -> None:
+    """At what is found nobody gains on a grid of 1/500, by utilities in closed form; somebody stands at a kink."""
+    kinks = 0
+    for seed in (0, 1):
+        made, both = pair(seed)
+        found = equilibrium(both, costs=made[0].prices, starts=1, over=over)
+        here = nash(found)
+        assert len(here) and (found.points["residual"] < 1e-6).all()
+        for x in here:
+            for p in range(2):
+                tried = np.repeat(x[None], 502, 0)
+                tried[:-1, p] = np.linspace(0, 1, 501)
+                values = np.array([[one.utilities(y)[p] for y in tried] for one in made])
+                values -= values.max(1, keepdims=True) if over == "regret" else 0.0
+                least = values.min(0)
+                assert least[-1] >= least.max() - (1e-5 if over == "regret" else 1e-7)  # of a grid's own best
+                kinks += bool(0 < x[p] < 1 and abs(values[0, -1] - values[1, -1]) < 1e-5)
+    assert kinks or over == "worst"
+
+
+@pytest.mark.parametrize("over", ["expected", "worst", "regret"])
+def test_an_ensemble_of_one_plays_as_its_scenario(over: str) -> None:
+    made = net(1, 2)
+    one = Ensemble(lambda k: made.scenario, pd.DataFrame({"k": [0]}))
+    found, plain = (equilibrium(s, costs=made.prices, starts=1, over=over) for s in (one, made.scenario))
+    pd.testing.assert_frame_equal(found.levels, plain.levels)
+    pd.testing.assert_frame_equal(found.utilities, plain.utilities)
+    twice = Ensemble(lambda k: made.scenario, pd.DataFrame({"k": [0, 1]}))
+    same = equilibrium(twice, costs=made.prices, starts=1, over=over)
+    assert same.levels["1"].to_numpy() == pytest.approx(plain.levels["1"].to_numpy(), abs=1e-6)
+
+
+def test_levers_of_an_ensemble_must_be_the_same() -> None:
+    unlike = Ensemble(lambda k: net(0, 2 + k).scenario, pd.DataFrame({"k": [0, 1]}))
+    with pytest.raises(ValueError, match="must offer the same"):
+        equilibrium(unlike)
+    with pytest.raises(ValueError, match=r"equilibrium\(over\) is one of"):
+        equilibrium(net(0, 2).scenario, over="hope")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +15,9 @@ from ecosystem.core.door import Door
 from ecosystem.core.kinds import typed
 from ecosystem.decisions import plans, telling
 from ecosystem.decisions.ascent import Candidate, best, solved, tried
-from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over, same_names
+from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over
 from ecosystem.decisions.landscape import Landscape
-from ecosystem.decisions.movable import as_levers
+from ecosystem.decisions.mixed import common_levers
 from ecosystem.decisions.objectives import Objective, as_objective
 from ecosystem.decisions.optimality import Optimality, optimality
 from ecosystem.decisions.problem import Problem
@@ -25,6 +25,7 @@ from ecosystem.influence.arising import Like
 from ecosystem.scenario import Scenario
 
 PLANS = ("before", "after", "uniform", "selfish")
+_AT = 1e-9  # a lever so near to a bound is at it
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,8 +150,7 @@ def allocate(
     margin_ = real_number(margin)
     if not 0 <= margin_ < 1:
         raise ValueError(f"allocate(margin) is how far ρ(B) stays below 1, from 0 to less than 1, got {brief(margin)}")
-    lands = tuple(Landscape(as_levers(one, movable, costs, bounds, like)) for one in scenarios)
-    same_names([land.levers.names for land in lands], "allocate(movable)")
+    lands = tuple(Landscape(one) for one in common_levers(scenarios, movable, costs, bounds, like, "allocate"))
     _check_targets(lands)
     budget = _checked_budget(lands[0], budget)
     goals = tuple(
@@ -226,13 +226,15 @@ def _checked_budget(land: Landscape, budget: Any) -> float:
 def _told(problem: Problem, found: list[Candidate], known: dict[str, np.ndarray], name: str) -> Allocation:
     """The result, with everything judged at where the scenarios' own starts lead."""
     top, levers = best(found), problem.levers
+    at_low, at_high = (np.abs(top.x - bound) <= _AT for bound in (levers.lower, levers.upper))
+    top = replace(top, x=np.where(at_low, levers.lower, np.where(at_high, levers.upper, top.x)))
     at = {"before": known["before"], "after": top.x, "uniform": known["uniform"], "selfish": known["selfish"]}
     looked = {plan: problem.judged(x) for plan, x in at.items()}
     near = problem.again(top.x)
     conditions: Optimality = optimality(problem, top.x, near)
     levels = pd.DataFrame({"lever": levers.names, "what": [lever.what for lever in levers], "cost": levers.costs})
     levels = levels.assign(lower=levers.lower, upper=levers.upper, **at, gradient=conditions.gradient)
-    low, high = top.x <= levers.lower + 1e-9, top.x >= levers.upper - 1e-9
+    low, high = top.x <= levers.lower + _AT, top.x >= levers.upper - _AT
     levels["bound"] = np.where(low, "lower", np.where(high, "upper", ""))
     welfare = {plan: _welfare(problem, looked[plan].found, looked[plan]) for plan in PLANS}
     rows = []

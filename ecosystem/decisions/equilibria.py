@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from ecosystem.core.check import brief
 from ecosystem.core.words import called, capital, counted, joined, number
+from ecosystem.decisions.mixed import MixedLandscape
 from ecosystem.decisions.nash import Point, Try
 from ecosystem.decisions.play import SAME, Array, Game, Play
 from ecosystem.scenario import Scenario
@@ -28,9 +30,10 @@ class Equilibrium:
 
     ``levels``: a row for each lever: its cost and bounds, where it is ``now``, at the ``optimum``, and at each Nash
     point, by its number. ``utilities`` has everybody's utility (alignment less what its own levers cost) at the same
-    places, ``welfare`` their sum, ``alignment`` the alignments. ``starts`` says what came of each start, ``cycle`` (a
-    row a turn) where best responses go round instead. ``optimum`` is the highest welfare found over the same bounds,
-    from the present levels, the bounds, every equilibrium and scattered starts.
+    places, ``welfare`` their sum, ``alignment`` the alignments (of an ensemble means, whatever players fear).
+    ``starts`` says what came of each start, ``cycle`` (a row a turn) where best responses go round instead.
+    ``optimum`` is the highest welfare found over the same bounds, from the present levels, the bounds, every
+    equilibrium and scattered starts.
     """
 
     game: Game
@@ -49,7 +52,7 @@ class Equilibrium:
     @cached_property
     def points(self) -> pd.DataFrame:
         """A row for each point that was looked at."""
-        rows, number = [], 0
+        rows, number, land = [], 0, cast(Any, self.game.landscape)
         for point in self.checked:
             number += point.nash
             settled = point.play.settled
@@ -65,7 +68,7 @@ class Equilibrium:
                     "attracts": bool(point.nash and point.attracts < 1),
                     "edge": point.edge,
                     "radius": settled.radius,
-                    "own": self.game.landscape.same(settled, self.game.landscape.own(point.play.x)),
+                    "own": land.same(settled, land.own(point.play.x)),
                 }
             )
         columns = ["point", "nash", "welfare", "residual", "gain", "deviator", "curvature", "attracts", "edge"]
@@ -116,10 +119,19 @@ class Equilibrium:
         return pd.DataFrame(rows, columns=self.game.levers.names).rename_axis(index="turn")
 
     def scenario(self, point: int = 1) -> Scenario:
-        """A copy of the scenario with its levers at a Nash point, by its number, or at the optimum (0)."""
+        """A copy of the scenario with its levers at a Nash point, by its number, or at the optimum (0).
+
+        Of an ensemble the first (:meth:`scenarios` has all).
+        """
+        return self.scenarios(point)[0]
+
+    def scenarios(self, point: int = 1) -> tuple[Scenario, ...]:
+        """The same of every scenario of an ensemble."""
         if not 0 <= point <= len(self.nash):
             raise ValueError(f"scenario(point) is 0 (the optimum) to {len(self.nash)}, got {brief(point)}")
-        return self.game.levers.moved(self.nash[point - 1].play.x if point else self.best.x)
+        x, land = self.nash[point - 1].play.x if point else self.best.x, self.game.landscape
+        every = land.landscapes if isinstance(land, MixedLandscape) else (land,)
+        return tuple(one.levers.moved(x) for one in every)
 
     # -- what it costs -------------------------------------------------------------------------------------------------
 

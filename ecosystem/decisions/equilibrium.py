@@ -9,9 +9,11 @@ import numpy as np
 
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
 from ecosystem.core.kinds import typed
+from ecosystem.decisions.cautious import Cautious
+from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.landscape import Landscape
-from ecosystem.decisions.movable import as_levers
+from ecosystem.decisions.mixed import MixedLandscape, common_levers
 from ecosystem.decisions.nash import begun, checked, distinct, searched
 from ecosystem.decisions.play import Game, Play, Player, highest, prices_of
 from ecosystem.influence.arising import Like
@@ -23,13 +25,14 @@ _TRIED = 3  # starts with most welfare, from which the optimum is looked for, be
 
 @typed
 def equilibrium(
-    scenario: Scenario,
+    scenario: Scenario | Ensemble,
     *,
     costs: Any = 0.0,
     movable: Any = "levels",
     bounds: Mapping[str, tuple[float, float]] | None = None,
     like: Like | None = None,
     margin: float = 1e-3,
+    over: str = "expected",
     starts: int = 6,
     seed: int = 0,
 ) -> Equilibrium:
@@ -44,10 +47,15 @@ def equilibrium(
 
     Parameters
     ----------
+    scenario: one, or an :class:`Ensemble` of scenarios with the same levers, of which nobody knows which is true.
     costs: of a unit of each lever, in units of alignment: a number, or numbers by lever (0 for those not named).
     movable, bounds, like: the levers, as :func:`as_levers` takes them: one for each player, who is the member whose
         diet it changes. Members without one do not play, and count for welfare.
     margin: networks count as stable where ``ρ(B) ≤ 1 − margin``; nobody may leave them.
+    over: of an ensemble, everybody plays for its ``"expected"`` utility, for its ``"worst"`` case, or for the least
+        ``"regret"``: how far it is, in the scenario where that is most, below its best response there. Everybody's
+        welfare, the optimum and the price of anarchy are means over the ensemble, whatever players fear. Utilities of
+        the last two have kinks: their equilibria are looked for by best responses alone.
     starts: the present levels, both ends of all bounds, and scattered ones.
 
     Raises
@@ -68,24 +76,34 @@ def equilibrium(
     >>> found.verdict, found.levels["1"].round(6).tolist()  # 2 λ = θ = 1 − 0.1 / (4/3)
     ('one', [0.4625, 0.4625])
     """
-    game = game_of(scenario, costs, movable, bounds, like, margin, "equilibrium")
+    game = game_of(scenario, costs, movable, bounds, like, margin, "equilibrium", check_over(over, "equilibrium"))
     whole_number(starts, "equilibrium(starts)", 1)
     a_seed(seed, "equilibrium(seed)")
     return played(game, starts, seed)
 
 
 def game_of(
-    scenario: Scenario, costs: Any, movable: Any, bounds: Any, like: Like | None, margin: Any, what: str
+    scenario: Scenario | Ensemble,
+    costs: Any,
+    movable: Any,
+    bounds: Any,
+    like: Like | None,
+    margin: Any,
+    what: str,
+    over: str = "expected",
 ) -> Game:
     """The game in which everybody who has a lever plays for itself."""
-    levers = as_levers(scenario, movable, 1.0, bounds, like, what)
-    room = real_number(margin)
+    scenarios, weights = as_ensemble(scenario, what)
+    every = common_levers(scenarios, movable, 1.0, bounds, like, what)
+    levers, room = every[0], real_number(margin)
     if not 0 <= room < 1:
         raise ValueError(f"{what}(margin) is how far ρ(B) stays below 1, from 0 to less than 1, got {brief(margin)}")
-    landscape = Landscape(levers)
-    for name, why in landscape.goal.reasons.items():
-        if scenario.member(name).reward is not None:
-            raise ValueError(f"{what} counts everybody with a reward for welfare, and of {name!r} {why}")
+    lands = [Landscape(one) for one in every]
+    for one, land in zip(scenarios, lands, strict=True):
+        for name, why in land.goal.reasons.items():
+            if one.member(name).reward is not None:
+                raise ValueError(f"{what} counts everybody with a reward for welfare, and of {name!r} {why}")
+    landscape = lands[0]
     owners: dict[str, int] = {}
     for k, reader in enumerate(levers.readers):
         if reader not in landscape.targets:
@@ -98,8 +116,11 @@ def game_of(
             )
         owners[reader] = k
     players = [Player(reader, (k,), (reader,)) for reader, k in owners.items()]
-    game = Game(landscape, players, prices_of(levers, costs, what), room)
-    return game
+    prices = prices_of(levers, costs, what)
+    if len(lands) == 1:
+        return Game(landscape, players, prices, room)
+    mixed = MixedLandscape(lands, weights)
+    return Game(mixed, players, prices, room) if over == "expected" else Cautious(mixed, players, prices, room, over)
 
 
 def played(game: Game, count: int, seed: int) -> Equilibrium:

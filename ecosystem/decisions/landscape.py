@@ -143,6 +143,11 @@ class Landscape:
         self._own: dict[bytes, Settled] = {}
         self.asked = 0  # how many points were worked out
 
+    @property
+    def size(self) -> int:
+        """How many numbers the network has."""
+        return self.dynamics.layout.size
+
     def goal_of(self, dynamics: Dynamics) -> Alignment:
         """Alignment under other shares."""
         return self.goal  # what a member is judged by does not depend on what anybody trains on

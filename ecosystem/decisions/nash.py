@@ -15,6 +15,7 @@ _MET = 1e-6  # of marginal utilities, relative to the largest seen, by which fir
 _APART = 1e-4  # of the bounds' width: points nearer to each other are one
 _NEAR = 1e-2  # of the bounds' width: a critical point so near is the one that turns were coming to
 _STILL = 1e-6  # of the bounds' width: a step of less is none
+_EXACT = 1e-8  # the same where nothing but turns leads to a point
 _STEP = 1e-4  # of the bounds' width, for differences of exact derivatives
 _GAIN = 1e-7  # gain of somebody who deviates that is none, of what levers are worth
 
@@ -67,9 +68,12 @@ def begun(game: Game, count: int, seed: int) -> Iterator[tuple[str, Array]]:
 
 def searched(game: Game, begins: list[tuple[str, Array]], points: int, turns: int) -> list[Try]:
     """What came of every start, by both methods."""
-    scale = max([np.abs(game.at(x).marginal).max() for _, x in begins if game.at(x).ok], default=1.0)
+    scale = max([np.abs(np.asarray(game.at(x).marginal)).max() for _, x in begins if game.at(x).ok], default=1.0)
     found = []
     for name, x in begins:
+        if not game.smooth:  # where utilities have kinks there are no conditions to solve at once
+            found.append(_in_turn(game, name, x, points, turns))
+            continue
         found.append(_simultaneous(game, name, x, max(float(scale), 1e-12)))
         turned = _in_turn(game, name, x, points, turns)
         if turned.x is not None:  # all conditions at once are exact, where the ends of turns need not be
@@ -108,16 +112,16 @@ def _simultaneous(game: Game, name: str, begin: Array, scale: float) -> Try:
 
 def _in_turn(game: Game, name: str, begin: Array, points: int, turns: int) -> Try:
     """Best responses, one player after the other, until nobody moves or play comes back to where it was."""
-    x, past = begin, [begin]
+    x, past, still = begin, [begin], _STILL if game.smooth else _EXACT
     for _ in range(turns):
         for p in range(len(game.players)):
             x = game.snapped(answered(game, x, p, points).x)
         if not game.at(x).ok:
             return Try(name, "best responses", "no stable network to begin from", None)
         near = [float((np.abs(x - old) / np.maximum(game.width, 1e-300)).max()) for old in past]
-        if near[-1] <= _STILL:
+        if near[-1] <= still:
             return Try(name, "best responses", "nobody moves", x)
-        back = [i for i, distance in enumerate(near[:-1]) if distance <= 10 * _STILL]
+        back = [i for i, distance in enumerate(near[:-1]) if distance <= 10 * still]
         if back:
             cycle = tuple([*past[back[-1] + 1 :], x])
             return Try(name, "best responses", f"comes round every {len(cycle)} turns", None, cycle)
@@ -144,7 +148,7 @@ def checked(game: Game, x: Array, points: int) -> Point:
         size = game.unit + abs(play.utilities[p])
         gains.append((best.utilities[p] - play.utilities[p]) / size if best is not play else 0.0)
     worst = int(np.argmax(gains))
-    slopes = curvatures(game, x)
+    slopes = curvatures(game, x) if game.smooth else np.full((len(x), len(x)), np.nan)
     free = (x > game.lower) & (x < game.upper)
     bends = [_largest(slopes, player.levers, free) for player in game.players]
     gain = float(gains[worst])
@@ -156,7 +160,7 @@ def checked(game: Game, x: Array, points: int) -> Point:
         gain if gain > SAME else 0.0,
         game.players[worst].name if gain > _GAIN else "",
         max((bend for bend in bends if bend == bend), default=np.nan),
-        _turns(game, slopes, free),
+        _turns(game, slopes, free) if game.smooth else 0.0,  # turns led there
         bool(room <= 1e-5),
     )
 

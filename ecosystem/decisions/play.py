@@ -17,6 +17,7 @@ from scipy import optimize
 from ecosystem.core.check import brief, real_number
 from ecosystem.decisions.landscape import Landscape, Settled
 from ecosystem.decisions.levers import Levers
+from ecosystem.decisions.mixed import MixedLandscape, MixedSettled
 
 Array = NDArray[np.float64]
 SAME = 1e-9  # relative difference of two utilities that are one
@@ -43,7 +44,7 @@ class Play:
     """
 
     x: Array
-    settled: Settled
+    settled: Settled | MixedSettled
     ok: bool
     utilities: Array  # [players]
     members: Array  # [targets]: alignment less what the own levers cost
@@ -58,10 +59,15 @@ class Play:
 class Game:
     """``U_p = Σ_{j in p} (J_j − Σ_k cost_k x_k)`` over levers ``x`` within bounds, where ``ρ(B) ≤ 1 − margin``.
 
-    Costs are those of ``prices [levers]``, paid by whose diet a lever changes.
+    Costs are those of ``prices [levers]``, paid by whose diet a lever changes. Over an ensemble utilities are means.
     """
 
-    def __init__(self, landscape: Landscape, players: Sequence[Player], prices: Array, margin: float) -> None:
+    smooth = True  # whether utilities have derivatives everywhere
+    same = SAME  # relative gain for which nobody moves
+
+    def __init__(
+        self, landscape: Landscape | MixedLandscape, players: Sequence[Player], prices: Array, margin: float
+    ) -> None:
         self.landscape, self.players, self.prices, self.margin = landscape, tuple(players), prices, margin
         self.lower, self.upper = landscape.levers.lower, landscape.levers.upper
         places = {name: j for j, name in enumerate(landscape.targets)}
@@ -74,7 +80,7 @@ class Game:
             self.weights[p, [places[name] for name in player.members]] = 1.0
             self.owner[list(player.levers)] = p
         self._known: OrderedDict[bytes, Play] = OrderedDict()
-        self._kept = _KEPT if landscape.dynamics.layout.size <= _SMALL else 4
+        self._kept = _KEPT if landscape.size <= _SMALL else 4
 
     @property
     def levers(self) -> Levers:
@@ -121,7 +127,9 @@ class Game:
     def unit(self) -> float:
         """What utilities are measured in: the most that a lever seems worth over its bounds, at these or at present."""
         begins = (self.lower, self.upper, np.clip(self.levers.now, self.lower, self.upper))
-        seen = [np.abs(play.marginal * self.width).max(initial=0) for x in begins if (play := self.at(x)).ok]
+        seen = [
+            np.abs(np.asarray(play.marginal) * self.width).max(initial=0) for x in begins if (play := self.at(x)).ok
+        ]
         return max(map(float, seen), default=0.0) or 1.0
 
     def snapped(self, x: Array) -> Array:
@@ -145,7 +153,7 @@ def answered(game: Game, x: Array, p: int, points: int) -> Play:
     if not allowed:
         return here
     best = max(allowed, key=lambda play: play.utilities[p])
-    same = here.ok and best.utilities[p] <= here.utilities[p] + SAME * (game.unit + abs(here.utilities[p]))
+    same = here.ok and best.utilities[p] <= here.utilities[p] + game.same * (game.unit + abs(here.utilities[p]))
     return here if same else best
 
 

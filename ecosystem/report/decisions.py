@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ecosystem.decisions.decided import TABLES, Decided
+from ecosystem.plots import decisions
 from ecosystem.report.assembly import render, write
-from ecosystem.report.blocks import Code, Page, Section, Sentences, Words
+from ecosystem.report.blocks import Chart, Code, Page, Section, Sentences, Words, charted
 from ecosystem.report.tables import paragraphs, table
 
 TITLES = {
@@ -28,10 +31,10 @@ def write_decisions(decided: Decided, path: str | Path) -> Path:
 
 
 def sections(decided: Decided) -> list[Section]:
-    """A section for each part: what it means, then its tables."""
+    """A section for each part: what it means, its charts, then its tables."""
     found, tables, sentences = [], decided.tables, decided.sentences
     for part in decided.parts:
-        blocks: list[Any] = [Sentences(sentences[part])]
+        blocks: list[Any] = [Sentences(sentences[part]), *_charts(part, decided)]
         blocks += [
             table(f"{part}-{name}", tables[part, name], caption, lift=name in ("starts", "levels"))
             for name, caption in TABLES[part].items()
@@ -39,6 +42,25 @@ def sections(decided: Decided) -> list[Section]:
         ]
         found.append(Section(part, TITLES[part], blocks))
     return found
+
+
+def _charts(part: str, decided: Decided) -> list[Chart]:
+    """Levers and welfare by plan, and what more would buy; where selfish play ends, and how it goes round."""
+    found, tables = decided.parts[part], decided.tables
+    if part == "allocation":
+        return [
+            *charted("chart-plans", lambda: decisions.plans(found.levels)),
+            *charted("chart-welfare", lambda: decisions.welfare(found.welfare)),
+            *charted("chart-multipliers", lambda: decisions.multipliers(found.multipliers)),
+        ]
+    if part == "equilibrium":
+        turns = tables.get((part, "cycle"), pd.DataFrame())
+        return [
+            *charted("chart-responses", lambda: decisions.responses(found.levels)),
+            *charted("chart-utilities", lambda: decisions.welfare(found.welfare)),
+            *charted("chart-turns", lambda: decisions.turns(turns)),
+        ]
+    return []
 
 
 def _page(decided: Decided) -> Page:
