@@ -13,6 +13,9 @@ Little where tastes are alike, more and more with coupling where they are at odd
 the optimum up to .5, and loses a third at .9, where the optimum lets the two who are opposed curate as much as they can
 and the third hardly. (At .1 and .3 there are several equilibria; the worst one found counts.)
 
+These settings are an example of what can happen, not of what is typical: they were chosen among six because they show
+an effect.
+
     .venv/bin/python analysis/coordination.py            # a minute
 """
 

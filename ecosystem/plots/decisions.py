@@ -30,7 +30,7 @@ def plans(levels: pd.DataFrame) -> Any:
 
     >>> rows = [("a", 0.2, 0.0, 0.25, 0.1), ("b", 0.2, 0.5, 0.25, 0.4)]
     >>> print(plans(pd.DataFrame(rows, columns=["lever", *PLANS])).description)
-    Two levers under four plans; most is moved at b, from 0.20 to 0.50.
+    Two levers under four plans; most is moved at b, from 0.200 to 0.500.
     """
     table = needs("plans", "levels", levels, ["lever", *PLANS])
     moved = (table["after"] - table["before"]).abs()
@@ -98,7 +98,7 @@ def responses(levels: pd.DataFrame) -> Any:
 
     >>> rows = pd.DataFrame({"lever": ["a", "b"], "now": 0.1, "optimum": 0.5, "1": [0.2, 0.9]})
     >>> print(responses(rows).description)
-    Two levers now, at the optimum and at one equilibrium; farthest from the optimum is b, 0.90 against 0.50.
+    Two levers now, at the optimum and at one equilibrium; farthest from the optimum is b, 0.900 against 0.500.
     """
     table = needs("responses", "levels", levels.rename(columns=str), ["lever", "now", "optimum"])
     ends = [name for name in table if name.isdigit()]
