@@ -3,13 +3,14 @@
 Every model writes posts of six kinds, which lie on a circle and are equally frequent in real data. It reads its own,
 its neighbours' (``coupling`` is their part of what models wrote) and real ones (``real``); of what models wrote a part
 ``curation`` is chosen by Luce among ``candidates`` at ``temperature``, by its own users or by those of whoever wrote it
-(``chosen_by``). Users like the posts that lie in their direction, drawn by the seed ``tastes``. With ``drift`` what
-they want is so far what they see, and for the rest what they wanted at first. ``retention`` is what a model trains on:
-the newest round's posts, those of three rounds, or all.
+(``chosen_by``). Users like the posts that lie in their direction, drawn by the seed ``tastes`` from an arc that is the
+shorter the more they agree (``agreement``; 0: the whole circle, 1: all want the same). With ``drift`` what they want is
+so far what they see, and for the rest what they wanted at first. Of what a model trains on the newest round is the part
+``fresh``, the rest is what it trained on before.
 
 Whose users choose can decide the sign. In the network of the second command two of three models like much the same. A
 little more curation of what the third, ``m2``, reads lowers its own alignment (−.344 per unit) where writers' users
-choose, for it reads what the other two's users chose; with ``chosen_by=consumer`` it raises it (.497).
+choose; with ``chosen_by=consumer`` it raises it (.497). `analysis/robustness.py` asks in how many networks that is so.
 
     ecosystem run scenarios/robustness.py
     ecosystem influence scenarios/robustness.py --set members=3 --set coupling=0.8 --set chosen_by=producer
@@ -24,13 +25,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ecosystem import Categorical, Flow, Luce, Member, Scenario, Tabular, accumulate, replace, window
+from ecosystem import Categorical, Flow, Luce, Member, Scenario, Tabular, fade
 from ecosystem.curation import Learner, Seen
 from ecosystem.rewards import Reward
 from scenarios.networked import GRAPHS
 
 POSTS = np.arange(6) * np.pi / 3  # angles
-RETENTIONS = {"replace": replace(), "window": window(3), "accumulate": accumulate()}
 
 
 def scenario(
@@ -43,7 +43,8 @@ def scenario(
     real: float = 0.2,
     drift: float = 0.0,
     chosen_by: Literal["consumer", "producer"] = "consumer",
-    retention: str = "replace",
+    fresh: float = 1.0,
+    agreement: float = 0.0,
     tastes: int = 2,
     rounds: int = 60,
     samples: int | None = None,
@@ -51,16 +52,16 @@ def scenario(
     """``members`` on a graph; to users posts are worth from −.58 to .58, and ``temperature`` counts in that."""
     if topology not in GRAPHS:
         raise ValueError(f"scenario(topology) is one of {', '.join(GRAPHS)}, got {topology!r}")
-    if retention not in RETENTIONS:
-        raise ValueError(f"scenario(retention) is one of {', '.join(RETENTIONS)}, got {retention!r}")
+    if not 0 <= agreement <= 1:
+        raise ValueError(f"scenario(agreement) lies between 0 and 1, got {agreement!r}")
     s = Scenario(f"robustness: {topology}", rounds=rounds, samples=samples)
     posts = Categorical(np.full(len(POSTS), 1 / len(POSTS)))
-    for i, wanted in enumerate(first_tastes(members, tastes)):
+    for i, wanted in enumerate(first_tastes(members, tastes, agreement)):
         users = {
             "curator": Luce(candidates, temperature),
             "learn": Anchored(wanted, torch.tensor(drift).double()) if drift else None,
         }
-        s.add(f"m{i}", Member(posts, reward=Tabular(wanted), real=posts, retention=RETENTIONS[retention], **users))
+        s.add(f"m{i}", Member(posts, reward=Tabular(wanted), real=posts, retention=fade(fresh), **users))
     links = GRAPHS[topology](members)
     for i in range(members):
         parts = {i: 1 - coupling} | {j: coupling / links.degree[i] for j in links[i]}
@@ -71,9 +72,9 @@ def scenario(
     return s
 
 
-def first_tastes(members: int, seed: int) -> Tensor:
+def first_tastes(members: int, seed: int, agreement: float = 0.0) -> Tensor:
     """Rewards of the posts for each member ``[members, 6]``, of length 1: the cosine to a direction that is drawn."""
-    angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (members, 1))
+    angles = (1 - agreement) * np.random.default_rng(seed).uniform(0, 2 * np.pi, (members, 1))
     return torch.as_tensor(np.cos(angles - POSTS) / np.sqrt(len(POSTS) / 2))
 
 

@@ -72,7 +72,7 @@ SLOW = ("allocate", "coalition", "equilibrium", "costs", "noise", "fit")  # wher
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", ANALYSES)
 def test_every_argument_of_analyses_and_decisions_with_odd_values(part: str) -> None:
-    """Analyses took what they were given: 1,300 errors of Python's own. Each value at every third argument."""
+    """Analyses took what they were given, and ended in errors of Python's own. Each value at every third argument."""
     make, given = ANALYSES[part]
     make(**given)
     raw = []

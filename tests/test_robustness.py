@@ -26,6 +26,17 @@ def test_a_models_own_curation_backfires_where_writers_users_choose(
     assert found[source].to_numpy() == pytest.approx(exact[found.index].to_numpy(), rel=1e-4, abs=1e-8)
 
 
+@pytest.mark.parametrize("members", [5, 8])
+def test_alignment_by_tastes_that_move_is_curved_and_has_no_kink(members: int) -> None:
+    """``J = w p`` in which both move was refused where its slope was small beside its curvature."""
+    more = {"temperature": 0.76, "real": 0.31, "agreement": 0.663, "tastes": 107}
+    here = scenario(members, "path", 0.618, 0.097, 2, drift=0.00264, **more)
+    found = influence(here).matrix["m0"]
+    level = here.curation("m0")
+    low, high = (stable_point(here.with_curation("m0", level + d)).alignment for d in (-1e-5, 1e-5))
+    assert found.to_numpy() == pytest.approx(((high - low) / 2e-5)[found.index].to_numpy(), rel=1e-4, abs=1e-7)
+
+
 def test_tastes_are_of_length_one_and_sum_to_nothing() -> None:
     wanted = first_tastes(5, 3).numpy()
     assert (wanted**2).sum(1) == pytest.approx(np.ones(5)) and wanted.sum(1) == pytest.approx(np.zeros(5), abs=1e-12)

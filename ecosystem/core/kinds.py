@@ -103,9 +103,18 @@ def _taken(kind: Any, value: Any, what: str) -> Any:
         return names
     if kind is Sequence:
         return _REFUSED if isinstance(value, bytes | Mapping) else _several(value)
+    if kind is Mapping:
+        return value if isinstance(value, Mapping) else _by_key(value)
     if kind is Callable:
         return value if callable(value) else _REFUSED
     return value if isinstance(value, kind) else _REFUSED
+
+
+def _by_key(value: Any) -> Any:
+    """What pandas has by the labels of an index, as a dict."""
+    if not (hasattr(value, "index") and hasattr(value, "to_dict") and getattr(value, "ndim", 0) == 1):
+        return _REFUSED
+    return value.to_dict()
 
 
 def _several(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.added import added
 from ecosystem.core.check import brief, numbers
 from ecosystem.decisions.diets import Share, with_shares
 from ecosystem.decisions.free import Free
@@ -213,8 +214,8 @@ def _diet(scenario: Scenario, v: str, shares: list[Share]) -> tuple[list[Share],
     if len(set(parts)) < len(parts):
         raise ValueError(f"free names a share of {v!r} twice: {', '.join(one.name for one in shares)}")
     flows = scenario.incoming(v, dormant=True)
-    named = sum(share.value(scenario) for share in shares)
-    room = 1 - (sum(flow.raw + flow.curated for flow in flows.values()) - named)
+    named = added(share.value(scenario) for share in shares)
+    room = 1 - (added(flow.raw + flow.curated for flow in flows.values()) - named)
     if room <= TOLERANCE:
         raise ValueError(f"{shares[0].name} cannot be free: the other flows take the whole diet of {v!r}")
     if scenario.member(v).real is not None:

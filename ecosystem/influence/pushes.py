@@ -136,9 +136,9 @@ def selected(dynamics: Dynamics, blocks: Tensor, names: Sequence[str]) -> Tensor
 
 
 def summed(dynamics: Dynamics, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
-    """``Σ rows · blocks`` over each name's own block, ``[rows, names]``."""
+    """``Σ rows · blocks`` over each name's own block, ``[rows, names]``; ``blocks`` are ``[size]`` or ``[rows, size]``."""
     members = torch.tensor([dynamics.index[name] for name in names], dtype=torch.int64)
-    return dynamics.layout.totals(rows, blocks.unsqueeze(0)).index_select(1, members)
+    return dynamics.layout.totals(rows, torch.atleast_2d(blocks)).index_select(1, members)
 
 
 def lengths(dynamics: Dynamics, rows: Tensor) -> Tensor:

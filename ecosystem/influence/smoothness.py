@@ -95,10 +95,15 @@ def _worst(
     In place where it may be, and scales last: of a million members each vector is 200 MB.
     """
 
-    def gap(side: int) -> Tensor:
-        there = torch.add(point, direction, alpha=side * step)
-        return (function(there) - value).div_(side * step).sub_(slope).abs_()
+    def gaps(step: float) -> Tensor:
+        sides = []
+        for side in (step, -step):
+            there = torch.add(point, direction, alpha=side)
+            sides.append((function(there) - value).div_(side).sub_(slope).abs_())
+        return torch.maximum(*sides, out=sides[0])
 
-    right, left = gap(1), gap(-1)
-    wrong = ~(torch.maximum(right, left, out=right) <= scale(slope).mul_(max(_TOLERANCE, 10 * step)))
+    far = gaps(step)
+    wrong = ~(far <= scale(slope).mul_(max(_TOLERANCE, 10 * step)))
+    if bool(wrong.any()):  # what is merely curved is half as far off, or less, of a much shorter step; a kink is not
+        wrong &= ~(gaps(step / 8) <= far / 2)
     return int(wrong[0].nonzero()[0]) if bool(wrong.any()) else None
