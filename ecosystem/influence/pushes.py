@@ -136,7 +136,7 @@ def selected(dynamics: Dynamics, blocks: Tensor, names: Sequence[str]) -> Tensor
 
 
 def summed(dynamics: Dynamics, rows: Tensor, blocks: Tensor, names: Sequence[str]) -> Tensor:
-    """``Σ rows · blocks`` over each name's own block, ``[rows, names]``; ``blocks`` are ``[size]`` or ``[rows, size]``."""
+    """``Σ rows · blocks`` over each name's own block, ``[rows, names]``, of ``blocks [size]`` or ``[rows, size]``."""
     members = torch.tensor([dynamics.index[name] for name in names], dtype=torch.int64)
     return dynamics.layout.totals(rows, torch.atleast_2d(blocks)).index_select(1, members)
 
