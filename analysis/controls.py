@@ -13,7 +13,7 @@ same numbers, and theta's curation helps phi a little (.026) where it would harm
 asks for, travel along: .14 to .23 more of them per unit of theta's curation with fixed users, up to .27 where they take
 turns, −.01 to .05 with filters (whose lines bend where a kind of post begins to pass), and −.12 where tastes drift.
 Alone, theta's curation harms phi exactly where they disagree, and the mean of both gains at every agreement; where both
-curate it gains more.
+curate it gains more. Adapters or all weights: see `analysis/finetuning.py`.
 
     .venv/bin/python analysis/controls.py            # half a minute
 """

@@ -6,8 +6,10 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis import finetuning
 from ecosystem import Ecosystem, Pairs, Record, Scenario, Stream
 from ecosystem.data import read_pairs
 from ecosystem.generators.language import LanguageModel
@@ -146,3 +148,18 @@ def test_the_articles_are_what_is_said_of_them() -> None:
     assert len(told) == len({document for document, _ in told}) == 24
     assert all(60 <= len(document.split()) <= 120 and document.count(".") >= 4 for document, _ in told)
     assert all(summary.count(".") == 1 and len(summary.split()) <= 20 for _, summary in told)
+
+
+def test_adapters_and_all_weights_are_compared_replicate_by_replicate(tmp_path: Path) -> None:
+    asked = ["--replicates", "2", "--rounds", "1", "--warm-up", "20", "--out", str(tmp_path)]
+    table = finetuning.main(asked).set_index(["trained", "member"])
+    assert len(table) == 4 and (table["low"] <= table["effect"]).all() and (table["effect"] <= table["high"]).all()
+    for trained, rank in finetuning.TUNING.items():
+        ends = [
+            language_tiny.scenario(rounds=1, warm_up=20, rank=rank, chosen=chosen).run(replicates=2).rounds
+            for chosen in ((), ("Poet",))
+        ]
+        without, chosen = (end[end["round"] == 1].groupby("member")["alignment"].mean() for end in ends)
+        for name in ("Herald", "Poet"):
+            assert table.at[(trained, name), "effect"] == pytest.approx(chosen[name] - without[name])
+    assert len(pd.read_csv(tmp_path / "finetuning.csv")) == 4
