@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecosystem import Categorical, Flow, Linear, Location, Luce, Member, Quadratic, Scenario, Shift, Tabular
+from ecosystem.core.words import number
 from ecosystem.decisions import Ensemble, Landscape, Objective, allocate, as_levers
 from ecosystem.decisions.objectives import as_objective
 from ecosystem.influence import influence, stable_point
@@ -218,6 +219,16 @@ def test_ensembles_are_as_a_grid_says() -> None:
         assert len(found.scenarios) == 2
 
 
+def test_a_regret_is_said_as_what_is_missed() -> None:
+    points = pd.DataFrame({"a": [1.0, 3.0], "b": [2.0, 0.5]})
+    found = allocate(Ensemble(pair, points), 0.6, over="regret")
+    lost, before = (-found.welfare[name] for name in ("after", "before"))
+    assert lost > 0
+    said = "at most so much less than each world's own best plan gives"
+    sentence = f"Largest regret (sum) is {number(lost, digits=4)}: {said}, from {number(before, digits=4)} before"
+    assert found.verdicts["sentence"].iloc[0].startswith(sentence)
+
+
 def test_an_ensemble_of_one_is_its_scenario() -> None:
     alone = allocate(pair(1.0, 2.0), 0.5)
     for over in ("expected", "worst"):
@@ -270,6 +281,13 @@ def test_ensembles_are_checked() -> None:
         Ensemble(pair, pd.DataFrame({"a": [1.0], "b": [1.0], "weight": [-1.0]}))
     with pytest.raises(TypeError, match="must return a Scenario"):
         Ensemble(lambda a: a, pd.DataFrame({"a": [1.0]})).scenarios  # noqa: B018
+    with pytest.raises(ValueError, match=r"build has no parameter 'bb', .* are a, b; did you mean 'b'\?$"):
+        Ensemble(pair, pd.DataFrame({"a": [1.0], "bb": [1.0]}))
+    with pytest.raises(ValueError, match="build needs 'b'; add such a column"):
+        Ensemble(pair, pd.DataFrame({"a": [1.0], "weight": [1.0]}))
+    with pytest.raises(TypeError, match=r"Ensemble\(build\) is a function"):
+        Ensemble(pair(1.0, 1.0), pd.DataFrame({"a": [1.0], "b": [1.0]}))  # type: ignore[arg-type]
+    assert len(Ensemble(lambda **all: pair(**all), pd.DataFrame({"a": [1.0], "b": [1.0]}))) == 1
     named = Ensemble(lambda n: loops((1.0,) * n), pd.DataFrame({"n": [1, 2]}))
     with pytest.raises(ValueError, match="number 1 differs from the first in 'b'"):
         allocate(named, 0.5)

@@ -23,8 +23,9 @@ from ecosystem import (
     fit,
     never,
     next_experiment,
+    shuffled,
 )
-from ecosystem.decisions import Fit, Level, Parameters, Strength
+from ecosystem.decisions import Fit, Level, Parameters, Predictor, Share, Strength
 from ecosystem.decisions.experiments import spread
 from ecosystem.decisions.identifiability import directions
 from ecosystem.decisions.quantities import as_quantity
@@ -83,6 +84,95 @@ def test_variances_are_those_of_the_closed_form(known: Fit) -> None:
     assert told.best == "twice" and "66.7 % less variance" in told.sentence
 
 
+def test_going_on_adds_the_later_rounds_alone_and_another_run_counts_the_observed_ones_again(known: Fit) -> None:
+    """``F = Σ JᵀJ`` by hand: of rounds 1 to 40 of one run; of 1 to 20 and of 1 to 40 where the run is another."""
+    later = Candidate("go on", rounds=40, going_on=True)
+    other = Candidate("another", rounds=40)
+    step = Candidate("go on and step", {21: [Curate("a", 0.3)]}, rounds=40, going_on=True)
+    told = next_experiment(known, [later, other, step], "level(a)")
+    table, all40, first20 = told.table.set_index("candidate"), by_hand(40), by_hand(20)
+    on = np.sqrt(np.linalg.inv(all40.T @ all40)[0, 0])
+    twice = np.sqrt(np.linalg.inv(all40.T @ all40 + first20.T @ first20)[0, 0])
+    assert table.at["go on", "after"] == pytest.approx(on, rel=1e-6)
+    assert table.at["another", "after"] == pytest.approx(twice, rel=1e-6) and twice < 0.99 * on
+    # from round 21 on the level is a known one: the level itself moves θ by what is left of round 20, the strength by
+    # both; θ' = .3 (θ + a), dθ'/dλ = .3 dθ/dλ, dθ'/da = .3 (dθ/da + 1)
+    rows, slope = list(first20 * NOISE), first20[-1] * NOISE
+    for _ in range(20):
+        slope = 0.3 * (slope + np.array([0.0, 1.0]))
+        rows.append(slope)
+    stepped = np.array(rows) / NOISE
+    expected = np.sqrt(np.linalg.inv(stepped.T @ stepped)[0, 0])
+    assert table.at["go on and step", "after"] == pytest.approx(expected, rel=1e-6)
+    assert table["observations"].to_dict() == {"go on": 20, "another": 40, "go on and step": 20}
+    assert table["repeated"].to_dict() == {"go on": 0, "another": 20, "go on and step": 0}
+
+
+def test_the_sentence_says_what_is_seen_again_and_how_many_observations_are_made(known: Fit) -> None:
+    told = next_experiment(
+        known, [Candidate("another", rounds=40), Candidate("on", rounds=40, going_on=True)], "strength(a)"
+    )
+    assert told.best == "another"
+    assert "it makes 40 observations, the others 20" in told.sentence
+    assert "another run, in which 20 of what was observed is seen once more (going_on=True" in told.sentence
+    assert told.verdicts["verdict"].tolist() == ["repeats"]
+    assert "seen once more in another, another run" in told.verdicts["sentence"].iloc[0]
+    alone = next_experiment(known, [Candidate("on", rounds=40, going_on=True)], "strength(a)")
+    assert alone.verdicts.empty and "observations" not in alone.sentence and "once more" not in alone.sentence
+    late = next_experiment(known, [Candidate("late", {21: [Curate("a", 0.6)]}, rounds=40)], "strength(a)")
+    early = next_experiment(known, [Candidate("early", {20: [Curate("a", 0.6)]}, rounds=40)], "strength(a)")
+    assert late.table["repeated"].tolist() == [20] and early.table["repeated"].tolist() == [0]
+
+
+def test_going_on_keeps_the_random_orders_of_the_run_that_was_observed() -> None:
+    """Two members in random order: the later rounds are those of one run of the fit's seed, not of another."""
+    s = Scenario("pair", rounds=6, ordering=shuffled)
+    for name in "ab":
+        s.add(name, Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "b", Flow(curated=0.5))
+    s.connect("b", "a", Flow(curated=0.5))
+    found = fit(s, s.run(seed=3), ["strength(a)"], noise=NOISE, seed=3)
+    told = next_experiment(found, [Candidate("on", rounds=12, going_on=True)], "strength(a)")
+    wanted = pd.DataFrame({"member": "b", "round": range(1, 13), "measure": "alignment"})
+    slope = {
+        seed: Predictor(s.replace(rounds=12), ["strength(a)"], wanted, seed=seed).jacobian(found.values)[1]
+        for seed in (0, 3)
+    }
+    mine = told.plans["on"].predictor
+    rows = (mine.wanted["member"] == "b").to_numpy()
+    here = mine.jacobian(found.values)[1][rows]
+    assert here == pytest.approx(slope[3][6:], rel=1e-9) and not np.allclose(here, slope[0][6:], rtol=1e-6)
+
+
+def test_targets_and_profiles_are_named_as_free_numbers_are() -> None:
+    s = eater()
+    seen = s.run().rounds[["member", "round", "alignment"]].rename(columns={"alignment": "value"})
+    seen = seen[seen["member"] == "a"].assign(measure="alignment", sd=NOISE)
+    found = fit(s, seen, ["raw(a -> a)"], starts=1)
+    again = [Candidate("again")]
+    spelled = ["raw(a -> a)", "raw(a → a)", "raw(a->a)", " raw( a -> a ):0:1", Share("a", "a", "raw")]
+    tables = [next_experiment(found, again, one) for one in spelled]
+    assert {(one.target, one.table["after"].iloc[0]) for one in tables} == {
+        ("raw(a → a)", tables[0].table["after"].iloc[0])
+    }
+    assert found.profile("raw(a -> a)") is found.profile(Share("a", "a", "raw")) is found.profile("raw(a → a)")
+    other = fit(s.without("b").without("c"), seen, ["curated(a -> a)"], starts=1)
+    with pytest.raises(ValueError, match="is both raw and curated"):
+        next_experiment(other, again, Share("a", "a"))
+    with pytest.raises(ValueError, match=r"^there is no free number 'share\(b → a\)': a target is one of raw"):
+        next_experiment(found, again, Share("b", "a"))
+    for wrong in ("raw(a)", "lewel"):
+        with pytest.raises(ValueError, match="raw"):
+            next_experiment(found, again, wrong)
+    with pytest.raises(KeyError, match=r"there is no such free number; free are raw\(a → a\)"):
+        found.profile("curated(a -> a)")
+
+
+def test_a_share_without_its_part_is_the_one_that_is_there() -> None:
+    free = Parameters(eater(), ["raw(b -> a)", "share(c -> a)"])
+    assert [as_quantity(one, free).place for one in (Share("b", "a"), "share(b -> a)", "raw(c -> a)")] == [0, 0, 1]
+
+
 def test_an_influence_and_a_function_move_as_their_closed_forms(known: Fit) -> None:
     """``M = dJ/dλ = a/(1−λ)²`` at ``θ* = λa/(1−λ)``; its gradient is ``(2a/(1−λ)³, 1/(1−λ)²)``."""
     told = next_experiment(known, [Candidate("again")], "M[a,a]")
@@ -133,7 +223,7 @@ def test_of_what_is_flat_that_which_tells_it_is_best(flat: Fit) -> None:
     assert told.table["drop"].tolist()[:2] == [1.0, 1.0] and np.isnan(told.table["drop"].iloc[2])
     # choices are seen in ten rounds, each with an error of .1
     assert told.table["after"].iloc[1] == pytest.approx(0.1 / np.sqrt(10), rel=1e-6)
-    assert told.verdicts["verdict"].tolist() == ["untold"] and "again" in told.verdicts["sentence"].iloc[0]
+    assert told.verdicts["verdict"].tolist() == ["untold", "repeats"] and "again" in told.verdicts["sentence"].iloc[0]
     product = next_experiment(
         flat, [Candidate("again")], lambda s: s.curation("b") * float(s.member("b").curator.vector)
     )
@@ -144,7 +234,7 @@ def test_of_what_is_flat_that_which_tells_it_is_best(flat: Fit) -> None:
 
 def test_what_depends_on_nothing_is_known_already(known: Fit) -> None:
     told = next_experiment(known, [Candidate("again")], lambda s: 3.0)
-    assert told.value == 3.0 and told.verdicts["verdict"].tolist() == ["nothing"]
+    assert told.value == 3.0 and told.verdicts["verdict"].tolist() == ["nothing", "repeats"]
     assert "nothing to learn" in told.sentence
 
 
@@ -217,10 +307,17 @@ def test_the_next_experiment_of_slopes_by_differences_tells_no_more_than_its_fit
     [
         ([], "level(a)", "candidates need names of their own, at least one; got none"),
         ([Candidate("x"), Candidate("x")], "level(a)", "names of their own"),
-        ([Candidate("x")], "level(b)", r"no free number 'level\(b\)'; did you mean 'level\(a\)'"),
+        ([Candidate("x")], "level(b)", r"no free number 'level\(b\)': .*; did you mean 'level\(a\)'\?$"),
         ([Candidate("x", measures=["mean[0]"])], "level(a)", "nobody knows the error of 'mean.0.'"),
         ([Candidate("x", measures=["entropy"], noise=1.0)], "level(a)", "candidate 'x': there is no measure 'entropy'"),
         ([Candidate("x", {30: [Curate("a", 0.5)]})], "level(a)", "candidate 'x': .*30"),
+        (
+            [Candidate("x", going_on=True)],
+            "level(a)",
+            "goes on after round 20, .* and ends with round 20; say until when",
+        ),
+        ([Candidate("x", rounds=30, at=[20, 21], going_on=True)], "level(a)", "looks at round 20, which is over"),
+        ([Candidate("x", {20: [Curate("a", 0.5)]}, rounds=30, going_on=True)], "level(a)", "acts in round 20, which"),
         ([Candidate("x", at=[25])], "level(a)", "candidate 'x': .*rounds 0 to 20, and round 25 is observed"),
     ],
 )

@@ -22,7 +22,10 @@ from ecosystem.scenario.interventions import Intervention
 @spelled
 @dataclass(frozen=True)
 class Candidate:
-    """An experiment that could be made: another run of the scenario, with what is done and what is recorded in it.
+    """An experiment that could be made: a run of the scenario, with what is done and what is recorded in it.
+
+    It is another run, independent of what was observed, from the start on: its rounds count again, though the same were
+    observed. With ``going_on`` it is the observed run itself, played on: only rounds after the last observed one count.
 
     Parameters
     ----------
@@ -35,6 +38,7 @@ class Candidate:
     noise: the standard deviation of a value's error, a number or one by measure; by default that of the observations of
         the same measure and member, or of the same measure.
     replicates: how many times it is run; errors of means shrink by the root of that.
+    going_on: whether it continues the observed run, to ``rounds`` in all.
 
     Raises
     ------
@@ -54,11 +58,14 @@ class Candidate:
     at: Sequence[int] | None = None
     noise: Any = None
     replicates: int = 1
+    going_on: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"Candidate(name) is a text, got {brief(self.name)}")
         whole_number(self.replicates, f"Candidate({self.name!r}, replicates)", 1)
+        if not isinstance(self.going_on, bool):
+            raise TypeError(f"Candidate({self.name!r}, going_on) is True or False, got {brief(self.going_on)}")
         if self.rounds is not None:
             whole_number(self.rounds, f"Candidate({self.name!r}, rounds)", 1)
         if not isinstance(self.interventions, Mapping):
@@ -116,21 +123,51 @@ class Candidate:
         except (KeyError, ValueError) as error:
             raise type(error)(f"candidate {self.name!r}: {error.args[0]}") from error
 
-    def planned(self, fitted: Scenario, parameters: Parameters, observed: pd.DataFrame, own: Sequence[Any]) -> Plan:
-        """What it would show, as a function of the free numbers; ``observed`` are rows with their ``sd``."""
+    def planned(
+        self, fitted: Scenario, parameters: Parameters, observed: pd.DataFrame, own: Sequence[Any], seed: int = 0
+    ) -> Plan:
+        """What it would show, as a function of the free numbers; ``observed`` are rows with their ``sd``.
+
+        ``seed`` is that of the observed run's random orders and clocks, which go on where the run does.
+        """
         scenario = self.scenario(fitted)
+        if self.going_on:
+            self._check_later(scenario, int(observed["round"].max()))
         wanted = self._wanted(scenario, observed)
         free = Parameters(scenario.replace(samples=None), [*parameters.free, *parameters.remainder])
         try:
             return Plan(
-                Predictor(scenario, free, wanted, measures=own), self._errors(wanted, observed), np.arange(len(wanted))
+                Predictor(scenario, free, wanted, measures=own, seed=seed if self.going_on else 0),
+                self._errors(wanted, observed),
+                np.arange(len(wanted)),
             )
         except (KeyError, ValueError) as error:
             raise type(error)(f"candidate {self.name!r}: {error.args[0]}") from error
 
+    def _check_later(self, scenario: Scenario, last: int) -> None:
+        """Refuse to go on with what was observed up to round ``last`` in rounds that are over."""
+        place = f"candidate {self.name!r} goes on after round {last}, the last that was observed"
+        if scenario.rounds <= last:
+            raise ValueError(f"{place}, and ends with round {scenario.rounds}; say until when: rounds={2 * last}")
+        for what, rounds in (("looks at", self.at or ()), ("acts in", self.interventions)):
+            if early := [round for round in rounds if round <= last]:
+                raise ValueError(f"{place}, and {what} round {early[0]}, which is over; begin with round {last + 1}")
+
+    def repeated(self, observed: pd.DataFrame, plan: Plan) -> int:
+        """How many facts that were observed it shows once more, as they were: another run, or nothing done yet.
+
+        Those of the start are not counted, and none where something is done up to the last observed round.
+        """
+        if self.going_on or min(self.interventions, default=np.inf) <= observed["round"].max():
+            return 0
+        fact = ["member", "round", "measure"]
+        asked = plan.predictor.wanted
+        return len(asked[asked["round"] > 0].merge(observed[fact].drop_duplicates(), on=fact))
+
     def _wanted(self, scenario: Scenario, observed: pd.DataFrame) -> pd.DataFrame:
         measures = list(dict.fromkeys(observed["measure"] if self.measures is None else self.measures))
-        rounds = range(1, scenario.rounds + 1) if self.at is None else self.at
+        first = int(observed["round"].max()) + 1 if self.going_on else 1
+        rounds = range(first, scenario.rounds + 1) if self.at is None else self.at
         rows = []
         for measure in measures:
             seen = list(dict.fromkeys(observed["member"][observed["measure"] == measure]))

@@ -163,6 +163,9 @@ class Share(Free):
             raise ValueError(f"{self.name} cannot be free: it is 0; start from a scenario in which it is not")
         return "raw" if part == "raw" else "curated"
 
+    def name_in(self, scenario: Scenario) -> str:
+        return Share(self.source, self.target, self.of(scenario)).name
+
     def value(self, scenario: Scenario) -> float:
         return getattr(scenario.flow(self.source, self.target), self.of(scenario))
 

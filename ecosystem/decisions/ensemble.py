@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief, users_code
+from ecosystem.core.parameters import misfits
 from ecosystem.core.words import listed
 from ecosystem.scenario import Scenario
 
@@ -27,7 +29,8 @@ class Ensemble:
     Raises
     ------
     TypeError, ValueError
-        For points that are no table, weights that are negative or all 0, and where ``build`` makes no scenario.
+        For points that are no table, columns that ``build`` has no parameter for or lacks, weights that are negative or
+        all 0, and where ``build`` makes no scenario.
 
     >>> import pandas as pd
     >>> from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
@@ -50,12 +53,31 @@ class Ensemble:
             raise TypeError(f"Ensemble(points) is a DataFrame with a row for each scenario, got {brief(self.points)}")
         if not isinstance(self.weight, str):
             raise TypeError(f"Ensemble(weight) is the name of a column, got {brief(self.weight)}")
+        self._check_columns()
         values = self._given
         if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
             raise ValueError(
                 f"Ensemble(points): the column {self.weight!r} says how likely each row is, with numbers from 0 on "
                 f"that are not all 0; got {brief(values.tolist())}"
             )
+
+    def _check_columns(self) -> None:
+        """Refuse columns that ``build`` has no parameter for, and a table without those it needs."""
+        if not callable(self.build):
+            raise TypeError(f"Ensemble(build) is a function that makes a scenario, got {brief(self.build)}")
+        given = [str(name) for name in self.points.columns if name != self.weight]
+        try:
+            unknown, needed, known = misfits(self.build, given)
+        except ValueError:  # a function that does not say what it takes
+            return
+        if unknown:
+            has = f"its parameters are {listed(known)}" if known else "it takes none"
+            raise ValueError(
+                f"Ensemble(points): build has no parameter {unknown[0]!r}, which is a column; {has}"
+                f"{meant(unknown[0], known)}"
+            )
+        if needed:
+            raise ValueError(f"Ensemble(points): build needs {listed(map(repr, needed))}; add such a column")
 
     @property
     def _given(self) -> np.ndarray:

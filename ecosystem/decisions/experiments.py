@@ -33,7 +33,8 @@ class NextExperiment:
 
     ``table`` has a row for each candidate, the best first: the standard deviation of the target's estimate ``before``
     and ``after`` (infinite: the observations do not tell it), and ``drop``, the share of the variance that goes (1 from
-    infinite to finite; NaN where it stays infinite). ``value`` is what the fit says of the target.
+    infinite to finite; NaN where it stays infinite), how many ``observations`` it makes, and how many facts that were
+    observed it sees again, in another run (``repeated``). ``value`` is what the fit says of the target.
     """
 
     target: str
@@ -53,7 +54,26 @@ class NextExperiment:
 
     @property
     def sentence(self) -> str:
-        """The best in words."""
+        """The best in words; how many observations it makes, where that differs; that it repeats what was observed."""
+        return self._ranked() + self._counted()
+
+    def _counted(self) -> str:
+        row, counts = self.table.iloc[0], self.table["observations"]
+        if not np.isfinite(row["after"]) or row["before"] == 0:
+            return ""
+        words = ""
+        if counts.nunique() > 1:
+            least, most = counts[1:].min(), counts[1:].max()
+            others = f"{least}" if least == most else f"{least} to {most}"
+            words = f"; it makes {row['observations']} observations, the others {others}"
+        if row["repeated"]:
+            words += (
+                f"; it is another run, in which {row['repeated']} of what was observed is seen once more "
+                "(going_on=True continues the observed one)"
+            )
+        return words
+
+    def _ranked(self) -> str:
         row = self.table.iloc[0]
         if not np.isfinite(row["after"]):
             return f"none of the candidates tells {self.target}"
@@ -71,7 +91,8 @@ class NextExperiment:
         """What to mind, a row each: verdict and a sentence.
 
         *untold* (candidates after which the target is still not told), *tie* (the second is as good as the best),
-        *nothing* (the target depends on no free number).
+        *nothing* (the target depends on no free number), *repeats* (candidates that are other runs, from the start on,
+        in which nothing is done up to the last round that was observed: what was observed counts once more in them).
         """
         after, said = self.table["after"].to_numpy(), []
         if blind := self.table["candidate"][~np.isfinite(after)].tolist():
@@ -83,6 +104,9 @@ class NextExperiment:
             said.append(
                 ("tie", f"{second} is as good as {self.best}: the standard deviations differ by less than 5 %.")
             )
+        if again := self.table["candidate"][self.table["repeated"] > 0].tolist():
+            words = f"What was observed is seen once more in {joined(again)}, another run from the start on"
+            said.append(("repeats", f"{words}; to continue the observed one, say Candidate(..., going_on=True)."))
         return pd.DataFrame(said, columns=["verdict", "sentence"])
 
     def check(self, count: int = 200, seed: int = 0) -> pd.DataFrame:
@@ -146,10 +170,11 @@ def next_experiment(
     Parameters
     ----------
     fit: what is known now.
-    candidates: other runs that could be made (:class:`Candidate`).
-    target: the name of a free number (``"level(hub)"``), an influence ``"M[target,source]"``, or a function of a
-        scenario that returns a number, such as ``lambda s: stable_point(s).alignment["hub"]``. Gradients are exact of
-        free numbers, else by central differences of the fourth order.
+    candidates: other runs that could be made, or how the observed one could go on (:class:`Candidate`).
+    target: a free number, as :func:`fit` is given it (``"level(hub)"``, ``Share("hub", "b")``), an influence
+        ``"M[target,source]"``, or a function of a scenario that returns a number, such as ``lambda s:
+        stable_point(s).alignment["hub"]``. Gradients are exact of free numbers, else by central differences of the
+        fourth order.
     measures: :class:`Exact` measures of your own that candidates record.
 
     Raises
@@ -173,14 +198,19 @@ def next_experiment(
     gradient, value = quantity.gradient(free, at), quantity.at(free, at)
     seen = Plan(fit.predictor, fit.problem.sd, fit.problem.rows)
     now = seen.whitened(at)[1]
-    plans = {one.name: one.planned(fit.scenario, free, fit.residuals, measures) for one in many}
+    seed, known = fit.predictor.seed, fit.residuals
+    plans = {one.name: one.planned(fit.scenario, free, known, measures, seed) for one in many}
     before = spread(now, gradient, at, seen.rough)
     after = {}
     for name, plan in plans.items():
         both = np.concatenate([now, plan.whitened(at)[1]])
         after[name] = spread(both, gradient, at, seen.rough or plan.rough)
-    rows = [(name, before, sd, _drop(before, sd)) for name, sd in sorted(after.items(), key=lambda pair: pair[1])]
-    table = pd.DataFrame(rows, columns=["candidate", "before", "after", "drop"])
+    rows = []
+    for one in sorted(many, key=lambda one: after[one.name]):
+        plan, sd = plans[one.name], after[one.name]
+        count = len(plan.rows) * one.replicates
+        rows.append((one.name, before, sd, _drop(before, sd), count, one.repeated(known, plan)))
+    table = pd.DataFrame(rows, columns=["candidate", "before", "after", "drop", "observations", "repeated"])
     return NextExperiment(quantity.name, value, table, quantity, gradient, at, free, seen, plans)
 
 

@@ -12,11 +12,12 @@ from scipy.stats import norm, t
 
 from ecosystem.core.door import Door
 from ecosystem.core.words import capital, counted, joined, number
+from ecosystem.decisions.free import Free
 from ecosystem.decisions.identifiability import Direction, directions, remedy, scales
 from ecosystem.decisions.observed import Observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
-from ecosystem.decisions.profiling import Profile, profiled
+from ecosystem.decisions.profiling import Profile, named, profiled
 from ecosystem.decisions.solving import Problem, Solution
 from ecosystem.scenario import Scenario
 
@@ -161,15 +162,16 @@ class Fit:
         at = min(value, float((self.values - self.parameters.low)[i].sum())) <= _EDGE
         return "at its bound" if at else "the rest"
 
-    def profile(self, name: str, confidence: float = CONFIDENCE) -> Profile:
+    def profile(self, name: Free | str, confidence: float = CONFIDENCE) -> Profile:
         """The interval of one number by its profile: where the best fit with it held fixed is no longer as good.
 
-        ``χ²`` rises by the quantile of its law there. Infinite ends: it does not, up to the bound. KeyError for an
-        unknown name.
+        ``χ²`` rises by the quantile of its law there. Infinite ends: it does not, up to the bound. The number is named
+        as :func:`fit` is given it, a part or a text; KeyError for an unknown one.
         """
-        if (name, confidence) not in self._profiles:
-            self._profiles[name, confidence] = profiled(self, name, confidence)
-        return self._profiles[name, confidence]
+        key = named(self, name), confidence
+        if key not in self._profiles:
+            self._profiles[key] = profiled(self, *key)
+        return self._profiles[key]
 
     # -- what is left over -----------------------------------------------------------------------------------------
 

@@ -49,6 +49,10 @@ class Free(ABC):
     def name(self) -> str:
         """What it is called in tables, as it is spelled (:func:`~ecosystem.decisions.as_free`)."""
 
+    def name_in(self, scenario: Scenario) -> str:
+        """Its name where it may be spelled in more than one way: two that are called the same there are one."""
+        return self.name
+
     @property
     def remedy(self) -> str:
         """What would tell it from others that it trades off with."""

@@ -72,6 +72,21 @@ class Parameters:
     def __len__(self) -> int:
         return len(self.free)
 
+    def meant(self, given: Free | str) -> Free | None:
+        """Which free number (or rest) a part or a text means, read as :func:`as_free` reads it; None if none of them.
+
+        Raises
+        ------
+        KeyError, ValueError
+            For a text that spells no free number, and a share that may be raw or curated.
+        """
+        every = {one.name: one for one in (*self.free, *self.remainder)}
+        asked = as_free(given)
+        if asked.name in every:
+            return every[asked.name]
+        name = asked.name_in(self.given)
+        return next((one for one in every.values() if one.name_in(self.given) == name), None)
+
     # -- scenarios and states --------------------------------------------------------------------------------------
 
     def rest(self, values: Any) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from scipy.stats import f as fisher
 
 from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief, real_number
-from ecosystem.core.words import number
+from ecosystem.core.words import listed, number
+from ecosystem.decisions.free import Free
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.solving import Problem
 
@@ -78,19 +79,26 @@ class Fitted(Protocol):
     def degrees(self) -> int: ...
 
 
+def named(fit: Fitted, given: Free | str) -> str:
+    """The name of the free number that a part or a text means; KeyError if there is none."""
+    names = fit.parameters.names
+    spelled = not isinstance(given, str) or "(" in given
+    found = fit.parameters.meant(given) if spelled else None
+    if found is None or found.name not in names:
+        near = meant(str(given), names)
+        raise KeyError(f"profile({str(given)!r}): there is no such free number; free are {listed(names)}{near}")
+    return found.name
+
+
 def profiled(fit: Fitted, name: str, confidence: float) -> Profile:
-    """The profile of one number of a fit; see :meth:`Fit.profile`.
+    """The profile of one number of a fit, by its name; see :meth:`Fit.profile`.
 
     Raises
     ------
-    KeyError
-        If there is no free number of that name.
     ValueError
         If the confidence does not lie between 0 and 1.
     """
     names = fit.parameters.names
-    if name not in names:
-        raise KeyError(f"profile({name!r}): there is no such free number{meant(name, names)}; free are {names}")
     if not 0 < real_number(confidence) < 1:
         raise ValueError(f"profile(confidence) lies between 0 and 1, got {brief(confidence)}")
     if fit.estimated:  # the rise relative to what is left per degree of freedom

@@ -12,6 +12,7 @@ import numpy as np
 from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief, real_number, users_code
 from ecosystem.core.words import listed
+from ecosystem.decisions.free import Free
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.influence import influence
 from ecosystem.scenario import Scenario
@@ -78,7 +79,9 @@ def _shared(parameters: Parameters, i: int) -> list[int]:
 
 
 def as_quantity(given: Any, parameters: Parameters) -> Quantity:
-    """A quantity from the name of a free number, ``"M[target,source]"``, or a function ``scenario -> number``.
+    """A quantity from a free number, ``"M[target,source]"``, or a function ``scenario -> number``.
+
+    A free number is a part, ``Share("a", "b")``, or a text that :func:`as_free` reads, ``"raw(a -> b)"``.
 
     Raises
     ------
@@ -87,21 +90,25 @@ def as_quantity(given: Any, parameters: Parameters) -> Quantity:
     TypeError, ValueError
         If it is none of these.
     """
-    if isinstance(given, str):
-        if given in parameters.names:
-            return Quantity(given, lambda _: np.nan, parameters.names.index(given))
-        for one in parameters.remainder:
-            if one.name == given:
-                return Quantity(given, one.value)
-        if found := _INFLUENCE.fullmatch(given):
-            return _influence(given, found[1].strip(), found[2].strip(), parameters)
-        raise ValueError(
-            f"there is no free number {given!r}{meant(given, parameters.names)}; a target is one of "
-            f"{listed(parameters.names)}, an influence 'M[target,source]' or a function of a scenario"
-        )
+    if isinstance(given, str) and (found := _INFLUENCE.fullmatch(given)):
+        return _influence(given, found[1].strip(), found[2].strip(), parameters)
+    if isinstance(given, str | Free):
+        return _free(given, parameters)
     if not callable(given):
-        raise TypeError(f"a target is a free number's name, 'M[target,source]' or a function, got {brief(given)}")
+        raise TypeError(f"a target is a free number, 'M[target,source]' or a function, got {brief(given)}")
     return Quantity(str(getattr(given, "__name__", "target")).strip("<>"), given)  # type: ignore[arg-type]
+
+
+def _free(given: Free | str, parameters: Parameters) -> Quantity:
+    spelled = not isinstance(given, str) or "(" in given
+    one = parameters.meant(given) if spelled else None
+    if one is None:
+        raise ValueError(
+            f"there is no free number {str(given)!r}: a target is one of {listed(parameters.names)}, an influence "
+            f"'M[target,source]' or a function of a scenario{meant(str(given), parameters.names)}"
+        )
+    place = parameters.names.index(one.name) if one.name in parameters.names else None
+    return Quantity(one.name, one.value, place)
 
 
 def _influence(name: str, target: str, source: str, parameters: Parameters) -> Quantity:

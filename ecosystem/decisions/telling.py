@@ -68,8 +68,12 @@ def _itself(found: Allocated) -> tuple[str, str, str]:
         verdict, proof = "local optimum", "first-order conditions are met"
     unit = max((abs(value) for value in map(float, welfare) if np.isfinite(value)), default=0.0)
     same = [name for name, value in others if np.isfinite(value) and after <= value + _SAME * unit]
-    beaten = [f"{_value(value)} {name}" for name, value in others if name not in same]
+    shown = _lost if found.over == "regret" else _value
+    beaten = [f"{shown(value)} {name}" for name, value in others if name not in same]
     parts = [f"{what} is {number(after, digits=4)}, from {_value(before)} before"]
+    if found.over == "regret":
+        below = "at most so much less than each world's own best plan gives"
+        parts = [f"Largest regret ({found.objective}) is {_lost(after)}: {below}", f"from {_lost(before)} before"]
     parts += [f"against {listed(beaten)}"] if beaten else []
     parts += [f"which the {listed(same)} plan has already"] if same else []
     return "allocation", verdict, f"{', '.join(parts)}; {proof}."
@@ -77,6 +81,11 @@ def _itself(found: Allocated) -> tuple[str, str, str]:
 
 def _value(value: float) -> str:
     return number(value, digits=4) if np.isfinite(value) else ("minus infinity" if value < 0 else "no stable network")
+
+
+def _lost(value: float) -> str:
+    """A regret, of the welfare that is minus it."""
+    return number(max(0.0, -value), digits=4) if np.isfinite(value) else _value(value)
 
 
 def _budget(found: Allocated) -> tuple[str, str, str]:
