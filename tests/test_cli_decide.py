@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 from test_cli import invoke, refused
 
+from ecosystem.decisions import telling
 from ecosystem.plots import decisions
 from ecosystem.plots.chart import NothingToDraw
 
@@ -91,14 +94,46 @@ def test_a_folder_of_somebody_else_is_left_alone(two: Path, tmp_path: Path) -> N
 
 def test_a_budget_is_allocated_beside_selfish_play(two: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = invoke("decide", two, "--budget", 0.6, "--objective", "minimum", "--starts", 1, "--out", out)
+    done = invoke("decide", two, "--budget", 0.6, "--objective", "minimum", "--starts", 1, "--selfish", "--out", out)
     assert done.exit_code == 0, done.output
     assert "Welfare (minimum)" in done.output and "of 0.600 is spent" in done.output
     assert "found from one start" in done.output
     levels = pd.read_parquet(out / "decisions" / "allocation_levels.parquet")
     assert levels["after"].sum() <= 0.6 + 1e-6
+    assert "no budget here" in done.output and done.output.count("saved in") == 2
+    starts = pd.read_parquet(out / "decisions" / "allocation_starts.parquet")["start"]
+    assert starts.str.startswith("random").sum() == 1  # --starts means the allocation, too
     page = (out / "decisions.html").read_text()
+    said = json.loads((out / "decisions" / "decisions.json").read_text())["sentences"]["allocation"]
+    assert said[0].startswith("Raise ") and "welfare (minimum) gains" in said[0]
+    assert page.count("equilibrium 1") and "<th>1</th>" not in page
     assert "What a budget is best spent on" in page and "Where selfish play ends" in page
+
+
+def test_selfish_play_is_left_out_unless_asked_for(two: Path, tmp_path: Path) -> None:
+    done = invoke("decide", two, "--budget", 0.8, "--starts", 1, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "found from one start" not in done.output and done.output.count("saved in") == 1
+    assert not (tmp_path / "out" / "decisions" / "equilibrium_points.parquet").exists()
+    starts = pd.read_parquet(tmp_path / "out" / "decisions" / "allocation_starts.parquet")["start"]
+    assert starts.is_unique and {"uniform", "uniform plan"} <= set(starts)  # the search from it, and itself
+    assert "nothing to decide" in refused(invoke("decide", two, "--no-selfish"))
+
+
+def test_advice_names_levers_and_says_why_plans_coincide() -> None:
+    levels = pd.DataFrame({"lever": ["a", "b", "c"], "before": 0.1, "after": [0.4, 0.0, 0.3], "cost": 1.0})
+    levels = levels.assign(uniform=0.3, selfish=0.3)
+    welfare = pd.Series({"before": 1.0, "after": 1.5, "uniform": 1.2, "selfish": 1.2})
+    found: Any = SimpleNamespace(levels=levels, welfare=welfare, objective="sum", budget=0.9)
+    words = "Raise a (0.100 to 0.400) and c (0.100 to 0.300); lower b: welfare (sum) gains 0.500, from 1.000 to 1.500."
+    assert telling.advice(found) == words
+    assert telling.plain(found)[1].endswith("are the same: everybody spends the whole of its purse.")
+    found.levels = levels.assign(selfish=[0.3, 0.3, 0.2])
+    assert len(telling.plain(found)) == 1
+    found.budget, found.levels = 1.2, levels
+    assert telling.plain(found)[1].endswith("are the same here.")
+    found.welfare = welfare.replace(1.5, 0.5)
+    assert "falls by 0.500, from 1.000" in telling.advice(found)
 
 
 def test_charts_hold_what_the_tables_say() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.terminal import cell, console, say, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ecosystem.decisions.decided import Decided
     from ecosystem.scenario import Scenario
 
@@ -41,13 +44,31 @@ def decide(
     real: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="With --floors: real shares to choose from.")
     ] = None,
-    starts: Annotated[int, typer.Option(min=1, help="From how many starts selfish play is looked at.")] = 6,
+    selfish: Annotated[
+        bool | None,
+        typer.Option(
+            "--selfish/--no-selfish",
+            help="Where play without a budget ends; takes far longer than the allocation. "
+            "Looked at if neither --budget nor --floors is given.",
+        ),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Starts: random ones of the allocation (else 2, beside plans), and of selfish play (else 6). "
+            "Time grows with them.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Save the tables and a report.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the decisions in FOLDER.")] = False,
     threads: Threads = 1,
     debug: Debug = False,
 ) -> None:
-    """Say what a budget is best spent on, where selfish play ends, or which real data keep floors."""
+    """Say what a budget is best spent on, where selfish play ends, or which real data keep floors.
+
+    Every start is a search: selfish play of six takes minutes. Each part is shown and saved as soon as it is there.
+    """
     with errors(debug):
         import torch
 
@@ -60,19 +81,20 @@ def decide(
             _check_folder(out := named(out), overwrite)
         scenario, description = load(file, parameters)
         goal = objective if budget is not None else None
+        play = selfish if selfish is not None else budget is None and steering is None
+        if not play and budget is None and steering is None:
+            raise ValueError("--no-selfish leaves nothing to decide; give --budget or --floors")
         asked = {"budget": budget, "objective": goal, "costs": costs, "movable": movable, "floors": floors}
         known = {name: value for name, value in asked.items() if value is not None}
         origin = facts(file, parameters, description) | {"scenario": scenario.name, "asked": known}
         with located(origin["file"]), breakable():
             moved = {"movable": movable if movable in ("levels", "real") else _names(scenario, movable)}
-            decided = decided_on(scenario, origin, budget, objective, _costs(costs), moved, steering, starts)
-        show(decided)
-        if out is not None:
-            from ecosystem.report.decisions import write_decisions
-
-            decided.save(out, overwrite=overwrite)
-            say(f"saved in {out}")
-            say(f"report in {write_decisions(decided, out / 'decisions.html')}")
+            for decided in decided_on(
+                scenario, origin, budget, objective, _costs(costs), moved, steering, play, starts
+            ):
+                show(decided)
+                if out is not None:
+                    _written(decided, out, overwrite or len(decided.parts) > 1)
 
 
 def decided_on(
@@ -83,31 +105,53 @@ def decided_on(
     costs: Any,
     moved: dict[str, Any],
     steering: dict[str, Any] | None,
-    starts: int,
-) -> Decided:
-    """Everything that was asked: an allocation with a budget, steering with floors, selfish play unless only that."""
-    from ecosystem.decisions import equilibrium, steer
+    selfish: bool,
+    starts: int | None,
+) -> Iterator[Decided]:
+    """Everything that was asked, part by part: each time what there is so far, the newest part last."""
+    from ecosystem.core.progress import metered
+    from ecosystem.decisions import allocate, equilibrium, steer
     from ecosystem.decisions.decided import Decided
 
-    parts: dict[str, Any] = {}
+    paid = {} if costs is None else {"costs": costs}
+    begun = {} if starts is None else {"starts": starts}
+    jobs: dict[str, tuple[str, Callable[[], Any]]] = {}
     if budget is not None:
-        from ecosystem.decisions import allocate
-
-        paid = {} if costs is None else {"costs": costs}
-        parts["allocation"] = allocate(scenario, budget, objective=objective, **paid, **moved)
-    if budget is not None or steering is None:
-        parts["equilibrium"] = equilibrium(scenario, costs=0.0 if costs is None else costs, starts=starts, **moved)
+        job = partial(allocate, scenario, budget, objective=objective, **paid, **begun, **moved)
+        jobs["allocation"] = "computing the allocation", job
+    if selfish:
+        jobs["equilibrium"] = (
+            "computing where selfish play ends",
+            partial(equilibrium, scenario, **paid, **begun, **moved),
+        )
     if steering is not None:
-        parts["steering"] = steer(scenario, **steering)
-    return Decided(parts, origin)
+        jobs["steering"] = "computing real data that keep floors", partial(steer, scenario, **steering)
+    parts: dict[str, Any] = {}
+    for part, (words, job) in jobs.items():
+        with metered(True, scenario.name, "parts") as meter:
+            meter.phase(words)
+            parts[part] = job()
+        yield Decided(dict(parts), origin)
+
+
+def _written(decided: Decided, out: Path, overwrite: bool) -> None:
+    """Tables and page of all that there is so far: what comes later is long in coming."""
+    from ecosystem.report.decisions import write_decisions
+
+    decided.save(out, overwrite=overwrite)
+    say(f"saved in {out}")
+    say(f"report in {write_decisions(decided, out / 'decisions.html')}")
 
 
 def show(decided: Decided) -> None:
-    """The first tables of every part, then what it means in sentences."""
+    """The first tables of the newest part, then what it means in sentences."""
+    from ecosystem.decisions.decided import spoken
+
     screen = console()
-    for part, sentences in decided.sentences.items():
+    for part, sentences in list(decided.sentences.items())[-1:]:
         for (owner, name), frame in decided.tables.items():
             if owner == part and name in FIRST:
+                frame = frame.rename(columns=spoken) if part == "equilibrium" else frame
                 rows = [
                     ["" if value != value else cell(value) for value in row] for row in frame.itertuples(index=False)
                 ]

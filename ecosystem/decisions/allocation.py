@@ -168,7 +168,7 @@ def _candidates(problem: Problem, known: dict[str, np.ndarray], starts: int, see
     """What came of all starts, and the plans themselves."""
     begin = list(plans.starts(problem, starts, seed, known))
     plain = [(name, x) for name, x in begin if name in ("uniform", "selfish")]
-    found = [*solved(problem, begin), *(tried(problem, name, x) for name, x in plain)]
+    found = [*solved(problem, begin), *(tried(problem, f"{name} plan", x) for name, x in plain)]
     if not any(np.isfinite(one.welfare) for one in found):
         raise ValueError(
             f"allocate: no start leads to a stable network within the budget of {problem.budget:.6g} and margin="

@@ -11,14 +11,16 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core import locks, storage
+from ecosystem.decisions import telling
 
 # the tables of each part, with what stands in them
 TABLES: dict[str, dict[str, str]] = {
     "allocation": {
-        "levels": "Levers as they are, and as the budget is best spent; uniform and selfish plans beside it.",
+        "levels": "Levers before, after the budget is best spent, and under the uniform and the selfish plan.",
         "alignment": "Everybody’s alignment under each plan.",
         "multipliers": "What binds, and what one more unit of it would buy.",
-        "starts": "Where each start of the search came out.",
+        "starts": "Where each start of the search came out; the plans are what they give as they stand. A start "
+        "without a stable point is passed over: harmless, as others led to one.",
     },
     "equilibrium": {
         "levels": "Levers now, at the optimum, and at each equilibrium by its number.",
@@ -35,6 +37,10 @@ TABLES: dict[str, dict[str, str]] = {
         "reached": "Where the steered network comes to rest.",
     },
 }
+NO_BUDGET = (
+    "Selfish play: no budget here; everybody moves its own level as far as it likes, and pays its costs; welfare is "
+    "the sum of all utilities."
+)
 FOLDER, FACTS = "decisions", "decisions.json"
 FULL = "the decisions could not be saved; make room, or choose another folder"
 _FOREIGN = "exists and holds no decisions, so it is not overwritten; choose another"
@@ -65,7 +71,16 @@ class Decided:
 
     @property
     def sentences(self) -> dict[str, list[str]]:
-        """What each part means: its sentence, then its verdicts."""
+        """What each part means: its sentence, then its verdicts, and what *selfish* means in it."""
+        said = self._said()
+        if "allocation" in said:
+            found = self.parts["allocation"]
+            said["allocation"] = [telling.advice(found), *said["allocation"], *telling.plain(found)]
+        if "equilibrium" in said:
+            said["equilibrium"].append(NO_BUDGET)
+        return said
+
+    def _said(self) -> dict[str, list[str]]:
         return {
             part: list(dict.fromkeys([result.sentence, *result.verdicts["sentence"]]))
             if part == "steering"
@@ -90,6 +105,15 @@ class Decided:
                 said = {"sentences": self.sentences, **self.settings}
                 (beside / FACTS).write_text(json.dumps(said, indent=2, default=str), encoding="utf-8")
         return target
+
+
+def spoken(column: object) -> str:
+    """A column's name where it is read: an equilibrium is known by its number.
+
+    >>> spoken("1"), spoken("optimum")
+    ('equilibrium 1', 'optimum')
+    """
+    return f"equilibrium {column}" if str(column).isdigit() else str(column)
 
 
 def check_place(folder: Path, overwrite: bool) -> None:

@@ -7,9 +7,11 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import called, counted, listed, number
+from ecosystem.core.words import called, counted, joined, listed, number
 
 MET = 1e-6  # residual of first-order conditions at which they are met
+_MOVED = 1e-6  # of a level, that is no move
+_FEW = 3  # levers named in a sentence
 _SAME = 1e-9  # of welfare, relative, that is no gain
 
 
@@ -54,6 +56,45 @@ def verdicts(found: Allocated) -> pd.DataFrame:
     """Columns subject, verdict, sentence: the allocation, the budget, stability, levers that do harm."""
     rows = [_itself(found), _budget(found), _stability(found), *_idle(found)]
     return pd.DataFrame(rows, columns=pd.Index(["subject", "verdict", "sentence"]))
+
+
+def advice(found: Allocated) -> str:
+    """Where to spend, in words: the levers that rise most, those that fall to a bound, and what it gains."""
+    rows, welfare = found.levels, found.welfare
+    rise = (rows["after"] - rows["before"]).sort_values(ascending=False, kind="stable")
+    top = rows.loc[rise[rise > _MOVED].index[:_FEW]]
+    moved = [f"{called(r.lever)} ({number(r.before)} to {number(r.after)})" for r in top.itertuples()]
+    start = f"Raise {joined(moved)}" if moved else "Raise nothing"
+    more = int((rise > _MOVED).sum()) - len(moved)
+    start += f", and {counted(more)} more by less" if more else ""
+    cut = rows.loc[rise < -_MOVED, "lever"]
+    start += f"; lower {_some(cut)}" if len(cut) else ""
+    before, after = float(welfare["before"]), float(welfare["after"])
+    if not np.isfinite(before):
+        return f"{start}: welfare ({found.objective}) is then {number(after, digits=4)}."
+    gain = f"gains {number(after - before)}, from {_value(before)} to {number(after, digits=4)}"
+    if after < before:  # the present levels may cost more than the budget
+        gain = f"falls by {number(before - after)}, from {_value(before)} to {number(after, digits=4)}"
+    return f"{start}: welfare ({found.objective}) {gain}."
+
+
+def _some(names: pd.Series) -> str:
+    words = [called(name) for name in names]
+    return listed(words, _FEW) if len(words) > _FEW else joined(words)
+
+
+def plain(found: Allocated) -> list[str]:
+    """What the uniform and the selfish plan are, and why they coincide where they do."""
+    rows, purse = found.levels, found.budget / max(len(found.levels), 1)
+    text = (
+        "The plans keep to the budget: uniform has all levels alike; selfish gives everybody an equal purse, spent on "
+    )
+    text += "its own level as far as its own alignment wants."
+    if not np.allclose(rows["uniform"], rows["selfish"], rtol=0, atol=_MOVED):
+        return [text]
+    whole = np.allclose(rows["cost"] * rows["selfish"], purse, rtol=0, atol=_MOVED)
+    why = ": everybody spends the whole of its purse" if whole else " here"
+    return [text, f"Uniform and selfish plan are the same{why}."]
 
 
 def _itself(found: Allocated) -> tuple[str, str, str]:

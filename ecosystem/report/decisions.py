@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from ecosystem.decisions.decided import TABLES, Decided
+from ecosystem.decisions.decided import TABLES, Decided, spoken
 from ecosystem.plots import decisions
 from ecosystem.report.assembly import render, write
 from ecosystem.report.blocks import Chart, Code, Page, Section, Sentences, Words, charted
 from ecosystem.report.tables import paragraphs, table
 
+STAY = ("before", "after", "uniform", "selfish", "now", "optimum")  # compared with each other, row by row
 TITLES = {
     "allocation": "What a budget is best spent on",
     "equilibrium": "Where selfish play ends",
@@ -34,9 +35,16 @@ def sections(decided: Decided) -> list[Section]:
     """A section for each part: what it means, its charts, then its tables."""
     found, tables, sentences = [], decided.tables, decided.sentences
     for part in decided.parts:
-        blocks: list[Any] = [Sentences(sentences[part]), *_charts(part, decided)]
+        said = sentences[part][1:] if part == "allocation" else sentences[part]  # its first is the headline
+        blocks: list[Any] = [Sentences(said), *_charts(part, decided)]
         blocks += [
-            table(f"{part}-{name}", tables[part, name], caption, lift=name in ("starts", "levels"))
+            table(
+                f"{part}-{name}",
+                tables[part, name].rename(columns=spoken) if part == "equilibrium" else tables[part, name],
+                caption,
+                lift=name in ("starts", "levels"),
+                stay=STAY,
+            )
             for name, caption in TABLES[part].items()
             if (part, name) in tables
         ]

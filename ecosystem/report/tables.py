@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,24 @@ LISTED = 30  # rows of a table on a page
 
 
 def table(
-    id: str, frame: pd.DataFrame, caption: str, lift: bool = False, whole: bool = True, most: int = LISTED
+    id: str,
+    frame: pd.DataFrame,
+    caption: str,
+    lift: bool = False,
+    whole: bool = True,
+    most: int = LISTED,
+    stay: Collection[str] = (),
 ) -> Table:
-    """A table's first rows; with ``lift``, without empty columns, and those in which all agree in the caption.
+    """A table's first rows; with ``lift``, without empty columns, and those in which all agree in the caption
+    (but those that ``stay``).
 
     Rows that have a member, or a source and a target, can be pointed at. Where there are more rows than the page shows,
     all of them can be downloaded, unless they are not ``whole`` themselves.
     """
     shown = frame[[c for c in frame.columns if not lift or frame[c].empty or (frame[c].astype(str) != "").any()]]
-    agreed = [c for c in shown.columns if lift and len(shown) > 1 and shown[c].astype(str).nunique() == 1]
+    agreed = [
+        c for c in shown.columns if lift and c not in stay and len(shown) > 1 and shown[c].astype(str).nunique() == 1
+    ]
     if agreed:
         words = (f"{heading(column)} {text(shown[column].iloc[0])}" for column in agreed)
         caption = f"{caption} The same for all: {', '.join(words)}."
