@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
-from ecosystem.core.check import brief
 from ecosystem.core.words import shown
 
 LOG = logging.getLogger("ecosystem")
@@ -78,6 +77,8 @@ def metered(progress: Any, what: str, unit: str) -> Iterator[Meter]:
         yield progress
         return
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        from ecosystem.core.check import brief  # it needs torch, which the command line starts without
+
         given = shown(brief(progress), one_line=True)
         raise TypeError(f"progress is True, False, or a function that is told how far it is, got {given}")
     screen = _screen(what, unit) if progress is True else _Told(progress) if callable(progress) else None

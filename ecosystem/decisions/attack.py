@@ -74,7 +74,7 @@ def attack(
     *,
     budget: int,
     by: Any = "influence",
-    whose: Sequence[str] | None = None,
+    whose: Sequence[Any] | None = None,
     form: Any = None,
     ridge: float = 0.01,
     rounds: int | None = None,
@@ -225,7 +225,7 @@ def _moves(
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _reachable(comparisons: Comparisons, whose: Sequence[str] | None) -> list[int]:
+def _reachable(comparisons: Comparisons, whose: Sequence[Any] | None) -> list[int]:
     """The rows whose labels the attacker can flip."""
     if whose is None:
         return list(range(len(comparisons)))
