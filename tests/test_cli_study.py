@@ -189,8 +189,13 @@ def test_sensitivity_is_said_and_stands_on_the_page(tmp_path: Path, capsys) -> N
 def test_what_goes_with_sensitivity_is_said(file: Path, tmp_path: Path, capsys) -> None:
     assert run("study", file) == 2
     assert "where is the study to be kept? give --out FOLDER" in capsys.readouterr().err
-    assert study(file, tmp_path / "out", "--when", "share > 1") == 2
-    assert "--when goes with --sensitivity" in capsys.readouterr().err
+    out = tmp_path / "all"
+    assert run("study", file, "--out", out, "--workers", 0, "--when", "share > 1") == 0  # it implies --sensitivity
+    said = " ".join(capsys.readouterr().out.split())
+    assert "share > 1 holds at 0 of 4 points of which it is known: too few for a box" in said
+    assert "Which settings matter" in (out / "report.html").read_text()
+    assert run("study", out, "--of", "alignmen") == 2  # of a folder, too, and the page is written before
+    capsys.readouterr()
     assert run("study", tmp_path, "--sensitivity", "--out", tmp_path / "other") == 2
     assert "leave out --out, --set and --grid" in capsys.readouterr().err
     assert study(file, tmp_path / "out", "--sensitivity", "--of", "alignmen") == 2

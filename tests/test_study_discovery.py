@@ -113,12 +113,11 @@ def test_points_of_which_nobody_knows_are_left_out_and_counted(results: Results)
 
 
 def test_nothing_to_tell_is_said(results: Results, plane: Results) -> None:
-    with pytest.raises(
-        ValueError, match=r"score\[a\] > 5 holds at 0 of 300 points of which it is known; boxes take 20"
-    ):
-        results.discover("score[a] > 5")
-    with pytest.raises(ValueError, match="and one at which it does not"):
-        results.discover("score[a] < 5")
+    nowhere, everywhere = results.discover("score[a] > 5"), results.discover("score[a] < 5")
+    assert not nowhere.boxes and nowhere.table.empty and nowhere.share == 0
+    assert "score[a] > 5 holds at 0 of 300 points of which it is known: too few for a box" in nowhere.sentences[0]
+    assert not everywhere.boxes and everywhere.share == 1
+    assert everywhere.sentences == ["score[a] < 5 holds at all 300 points of which it is known: no box is needed."]
     lot = pd.Series(np.random.default_rng(2).random(300) < 0.3)
     found = results.discover(lot, density=0.95, method="tree")
     assert all(box.density > found.share for box in found.boxes)

@@ -60,9 +60,12 @@ def study(
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Say which settings matter, and how many seeds are enough.")
     ] = False,
-    of: Annotated[str, typer.Option(metavar="MEASURE", help="With --sensitivity: of what.")] = "alignment",
+    of: Annotated[
+        str | None, typer.Option(metavar="MEASURE", help="With --sensitivity (implied): of what; else alignment.")
+    ] = None,
     when: Annotated[
-        str | None, typer.Option(metavar="CONDITION", help="With --sensitivity: boxes where it holds, 'M[a, b] < 0'.")
+        str | None,
+        typer.Option(metavar="CONDITION", help="Implies --sensitivity: boxes where it holds, 'M[a, b] < 0'."),
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write FOLDER/report.html.")] = True,
     device: Device = None,
@@ -72,13 +75,13 @@ def study(
     with errors(debug):
         from ecosystem.study import Study
 
-        if when is not None and not sensitivity:
-            raise ValueError("--when goes with --sensitivity")
+        sensitivity = sensitivity or when is not None or of is not None
+        of = of or "alignment"
         if sensitivity and file.is_dir():
             _check_alone(out, settings, grid)
-            analyse(Study.load(file), of, when)
             if report:
                 rewrite(file, file / "report.html", sensitivity=True)
+            analyse(Study.load(file), of, when)
             return
         if out is None:
             raise ValueError("where is the study to be kept? give --out FOLDER")
@@ -104,10 +107,10 @@ def study(
         _sum_up(results)
         if (others := len(results.points) - len(asked.design)) > 0:
             typer.echo(f"{others} of them are not in this grid and stay: --forget takes them out")
+        if report:  # first: no question to the results loses it
+            rewrite(out, out / "report.html", sensitivity)
         if sensitivity:
             analyse(results, of, when)
-        if report:
-            rewrite(out, out / "report.html", sensitivity)
         if not results.finished:
             raise typer.Exit(INTERRUPTED)
         if results.failed:

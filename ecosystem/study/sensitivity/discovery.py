@@ -51,7 +51,7 @@ class Discovery:
     @property
     def share(self) -> float:
         """The part of all points at which it holds."""
-        return self.hits / self.points
+        return self.hits / self.points if self.points else np.nan
 
     @property
     def coverage(self) -> float:
@@ -74,6 +74,13 @@ class Discovery:
     def sentences(self) -> list[str]:
         """Each box in words."""
         if not self.boxes:
+            if self.hits == self.points > 0:
+                return [f"{self.condition} holds at all {self.points:,} points of which it is known: no box is needed."]
+            if self.points < FEWEST or self.hits < HITS:
+                return [
+                    f"{self.condition} holds at {self.hits:,} of {self.points:,} points of which it is known: too few "
+                    f"for a box, which takes {FEWEST} points, of them {HITS} at which it holds."
+                ]
             return [
                 f"No box was found in which {self.condition} is denser than in the whole: it holds at "
                 f"{self.hits:,} of {self.points:,} points ({percent(round(self.share, 3))})."
@@ -125,7 +132,8 @@ def discover(
     WrongCondition, NoMeasure
         If the condition cannot be read, or names what the study does not have.
     ValueError
-        If it holds at too few points, or at all, or no parameter varies.
+        If an argument is none of these, or no parameter varies. Where it holds at all points, or at too few, there are
+        no boxes, and the sentence says so.
     """
     whole_number(boxes, "discover(boxes)", 1)
     if not 0 < density <= 1:
@@ -145,10 +153,7 @@ def discover(
     known = ~np.isnan(held)
     count, hits = int(known.sum()), int(np.nansum(held))
     if count < FEWEST or not HITS <= hits < count:
-        raise ValueError(
-            f"{words} holds at {hits:,} of {count:,} points of which it is known; boxes take {FEWEST} points, of them "
-            f"{HITS} at which it holds, and one at which it does not"
-        )
+        return Discovery(words, method, [], count, hits, held, sweep.swept)
     parameters = [replace(p, level=p.level[known], values=p.values[known]) for p in sweep.swept]
     alone = None if sweep.alone is None else sweep.alone[known]
     found: list[Box] = []
