@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 
+from analysis import robustness
 from ecosystem.influence import influence, stable_point
 from scenarios.robustness import first_tastes, scenario
 
@@ -40,3 +42,23 @@ def test_alignment_by_tastes_that_move_is_curved_and_has_no_kink(members: int) -
 def test_tastes_are_of_length_one_and_sum_to_nothing() -> None:
     wanted = first_tastes(5, 3).numpy()
     assert (wanted**2).sum(1) == pytest.approx(np.ones(5)) and wanted.sum(1) == pytest.approx(np.zeros(5), abs=1e-12)
+
+
+def test_the_map_counts_networks_in_which_somebody_backfires_or_harms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robustness, "BOUNDS", robustness.BOUNDS | {"members": range(2, 5), "candidates": 2})
+    results = robustness.solved(2, tmp_path, workers=0)
+    table, shares = results["effects"].set_index("point"), robustness.told(results).set_index("name")
+    assert len(table) == len(results.points) and shares["networks"].eq(len(table)).all()
+    for name in robustness.ASKED:
+        assert shares.at[name, "share"] == (table[name] > 0).mean() and shares.at[name, "mean"] == table[name].mean()
+        assert 0 <= shares.at[name, "low"] <= shares.at[name, "high"] <= 1
+    for point, parameters in results.points.set_index("point").iterrows():
+        found = influence(scenario(**parameters.to_dict()))
+        for when, matrix in (("", found.matrix), ("_soon", found.after(10))):
+            values = matrix.to_numpy()
+            own = np.diag(values)
+            others = [values[j, k] for j in range(len(own)) for k in range(len(own)) if j != k]
+            assert table.at[point, f"backfires{when}"] == (own < -1e-9).mean()
+            assert table.at[point, f"harms{when}"] == np.mean([value < -1e-9 for value in others])
