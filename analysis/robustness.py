@@ -39,8 +39,7 @@ from analysis.when_backfire import bars
 from ecosystem import Scenario, Study
 from ecosystem.influence import influence
 from ecosystem.study import Results, of_scenario
-from scenarios.networked import GRAPHS
-from scenarios.robustness import scenario
+from scenarios.robustness import GRAPHS, scenario
 
 SOON = 10
 ZERO = 1e-9  # of what is smaller nobody knows the sign

@@ -21,6 +21,7 @@ Takes seconds; needs nothing more.
 from dataclasses import dataclass
 from typing import Literal
 
+import networkx as nx
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,8 +29,13 @@ from torch import Tensor
 from ecosystem import Categorical, Flow, Luce, Member, Scenario, Tabular, fade
 from ecosystem.curation import Learner, Seen
 from ecosystem.rewards import Reward
-from scenarios.networked import GRAPHS
 
+GRAPHS = {
+    "ring": nx.cycle_graph,
+    "complete": nx.complete_graph,
+    "star": lambda n: nx.star_graph(n - 1),
+    "path": nx.path_graph,
+}
 POSTS = np.arange(6) * np.pi / 3  # angles
 
 

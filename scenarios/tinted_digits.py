@@ -32,7 +32,6 @@ from functools import cache, partial
 
 import pandas as pd
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from ecosystem import (
@@ -43,7 +42,6 @@ from ecosystem import (
     ImageFlow,
     Luce,
     Member,
-    Pairs,
     Record,
     Scenario,
     Stream,
@@ -51,6 +49,7 @@ from ecosystem import (
     Tabular,
     Training,
 )
+from ecosystem.data import tinted_digits
 from ecosystem.rewards import cool, warm
 
 # (c_theta, c_phi) of each setting: the paper's, and three in which curation backfires
@@ -58,7 +57,6 @@ PAPER = {"A1": (0, 1), "A2": (0.2, 0.8), "A3": (0.3, 0.4), "A4": (0.7, 0.3), "A5
 SETTINGS = {**PAPER, "B1": (1, 0.3), "B2": (0.9, 0.3), "B3": (1, 0)}
 WEIGHTS = (2.0, 0.3)  # of band and realism
 TASTES = {"theta": warm, "phi": cool}
-INK = 0.85  # how dark the darkest ink is
 
 
 def scenario(
@@ -190,26 +188,3 @@ def pretrained(steps: int, device: str = "cpu") -> dict[str, Tensor]:
     if steps:
         model.fit(tinted_digits(), Stream.root([(0, 0)])[0].at("pretrained"))
     return model.state_dict()
-
-
-@cache
-def tinted_digits(copies: int = 4) -> Pairs:
-    """Labels and images ``[copies · 1797, 3, 16, 16]``: dark digits on paper of a random hue and saturation.
-
-    Every digit comes in ``copies`` colours. Where the ink is ``i`` the brightness is ``1 − 0.85 i``; hue and saturation
-    are uniform.
-    """
-    data = load_digits()
-    ink = torch.from_numpy(data.images).float().div(16).repeat(copies, 1, 1).unsqueeze(1)
-    ink = torch.nn.functional.interpolate(ink, size=(16, 16), mode="bilinear", align_corners=False)
-    rng = Stream.root([(0, 0)])[0].at("tints")
-    hue, saturation = rng.uniform(len(ink), 2, dtype=torch.float32).T.reshape(2, -1, 1, 1)
-    return Pairs(torch.from_numpy(data.target).repeat(copies), painted(hue, saturation, 1 - INK * ink.squeeze(1)))
-
-
-def painted(hue: Tensor, saturation: Tensor, brightness: Tensor) -> Tensor:
-    """RGB images ``[n, 3, h, w]`` from hue, saturation and brightness in [0, 1] (the hexagonal model, HSV)."""
-    shift = torch.tensor([5.0, 3.0, 1.0]).reshape(3, 1, 1)
-    k = (shift + 6 * hue.unsqueeze(-3)) % 6
-    dim = torch.minimum(k, 4 - k).clamp(0, 1)
-    return brightness.unsqueeze(-3) * (1 - saturation.unsqueeze(-3) * dim)

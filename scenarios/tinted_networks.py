@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from ecosystem import Categorical, Flow, ImageFlow, Luce, Member, Pairs, Scenario, Stream, Tabular, Training
+from ecosystem.data import tinted_digits
 from ecosystem.rewards import cool, warm
-from scenarios.tinted_digits import tinted_digits
 
 MEMBERS = 8
 WEIGHTS = (2.0, 0.3)  # of band and realism

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+import ecosystem.data
 from analysis import image_population, image_response, image_settings
 from ecosystem import Record, Scenario, Study, never
 from ecosystem.influence import measure_influence
@@ -25,7 +26,7 @@ SMALL: dict[str, Any] = {"rounds": 2, "samples": 24, "steps": 2, "warm_up": 2, "
 def test_paper_of_any_hue_is_what_the_standard_library_paints() -> None:
     rng = np.random.default_rng(0)
     hue, saturation, brightness = torch.from_numpy(rng.random((3, 50, 1, 1)))
-    painted = tinted_digits.painted(hue, saturation, brightness)
+    painted = ecosystem.data.painted(hue, saturation, brightness)
     expected = [
         colorsys.hsv_to_rgb(*colour) for colour in torch.stack([hue, saturation, brightness], 1)[..., 0, 0].tolist()
     ]
@@ -34,7 +35,7 @@ def test_paper_of_any_hue_is_what_the_standard_library_paints() -> None:
 
 def test_images_are_digits_on_paper_of_one_colour() -> None:
     """All pixels of an image share hue and saturation; inks are scikit-learn's, and every digit comes four times."""
-    data = tinted_digits.tinted_digits()
+    data = ecosystem.data.tinted_digits()
     assert data.shape == (4 * 1797, 3, 16, 16) and data.inputs.unique().tolist() == list(range(10))
     assert float(data.outputs.min()) >= 0 and float(data.outputs.max()) <= 1
     some = data[:300].outputs.double()
@@ -132,7 +133,7 @@ def test_the_response_of_both_models_is_drawn(tmp_path) -> None:
 
 def test_the_population_of_real_images_is_played_class_by_class() -> None:
     """Against the same rounds in NumPy: of six independent images Luce keeps one by ``exp(reward)``, by quadrature."""
-    images = tinted_digits.tinted_digits()
+    images = ecosystem.data.tinted_digits()
     found = tinted_digits.exact("A2", 0.6, rounds=3)
     total = np.zeros(2)
     for label in range(10):

@@ -1,5 +1,6 @@
-"""Data: readers of real data that lie on this machine."""
+"""Real data: readers of what lies on this machine, and images that come along."""
 
+from ecosystem.data.digits import painted, tinted_digits
 from ecosystem.data.texts import read_pairs
 
-__all__ = ["read_pairs"]
+__all__ = ["painted", "read_pairs", "tinted_digits"]
