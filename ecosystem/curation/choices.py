@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from ecosystem.core.check import brief, whole_number
-from ecosystem.core.laws import Law, Normal, unknown
+from ecosystem.core.laws import Law
 from ecosystem.core.memory import budget
 from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Samples, concatenated, preferred
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, judged, positive
 from ecosystem.curation.luce import LuceKernel, normal_luce
-from ecosystem.curation.mixed import best_mixture, luce_mixture, top_mixture
+from ecosystem.curation.mixed import best_mixture, direction_on, luce_mixture, top_mixture
 from ecosystem.rewards import Reward
 
 _MOST = 1_000_000  # candidates of one sample
@@ -69,7 +69,7 @@ class Luce(Curator):
         return normal_luce(scale / self.temperature, self.k)
 
     def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
-        return luce_mixture(law, _direction(self, law, reward) / self.temperature.unsqueeze(-1), self.k)
+        return luce_mixture(law, direction_on(law, reward, self) / self.temperature.unsqueeze(-1), self.k)
 
     def free(self) -> dict[str, Tensor]:
         return {"temperature": self.temperature}
@@ -116,7 +116,7 @@ class BestOf(Curator):
         return scale.new_tensor(mean), scale.new_tensor(variance)
 
     def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
-        return best_mixture(law, _direction(self, law, reward), self.k)
+        return best_mixture(law, direction_on(law, reward, self), self.k)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -163,7 +163,7 @@ class TopFraction(Curator):
 
     def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
         """What lies above the reward that ``fraction`` of the whole mixture reaches."""
-        return top_mixture(law, _direction(self, law, reward), self.fraction)
+        return top_mixture(law, direction_on(law, reward, self), self.fraction)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None
@@ -175,14 +175,6 @@ class TopFraction(Curator):
 
     def __repr__(self) -> str:
         return f"TopFraction({float(self.fraction.mean()):.4g})"
-
-
-def _direction(curator: Curator, law: Mixture, reward: Reward | None) -> Tensor:
-    """The ``g`` of a linear reward on a mixture of normal laws; of others no choice is known."""
-    direction = None if reward is None else reward.linear()
-    if direction is None or not isinstance(law.parts, Normal):
-        raise unknown(curator, reward, law)
-    return direction
 
 
 def _best(slate: Slate, k: int, score: Callable[[int, Samples], Tensor], ties: Stream | None = None) -> Samples:

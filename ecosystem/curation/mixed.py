@@ -14,9 +14,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import NoPopulationLaw, Normal
+from ecosystem.core.laws import NoPopulationLaw, Normal, unknown
 from ecosystem.core.mixtures import Mixture
 from ecosystem.curation.quadrature import by_row
+from ecosystem.rewards import Reward
 
 _REACH = 9.0  # standard deviations: beyond lies 1e-19
 _LEFT, _RIGHT = 4.0, 36.0  # where a standard Gumbel lies
@@ -29,6 +30,20 @@ _TINY = 1e-300
 _NARROW = 1e-9  # of the widest component: one that is narrower is a point
 
 Kept = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+def direction_on(law: Mixture, reward: Reward | None, curator: object) -> Tensor:
+    """The ``g`` of a linear reward on a mixture of normal laws; what a curator does with others is not known.
+
+    Raises
+    ------
+    NoPopulationLaw
+        If the reward is not linear, or the parts are of another family.
+    """
+    direction = None if reward is None else reward.linear()
+    if direction is None or not isinstance(law.parts, Normal):
+        raise unknown(curator, reward, law)
+    return direction
 
 
 def luce_mixture(law: Mixture, direction: Tensor, k: int) -> Mixture:

@@ -16,7 +16,7 @@ from ecosystem.core.mixtures import Mixture
 from ecosystem.core.samples import Samples, outputs, placed
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import Curator, Slate, hopeless, judged, positive
-from ecosystem.curation.mixed import above_mixture, upper_tail
+from ecosystem.curation.mixed import above_mixture, direction_on, upper_tail
 from ecosystem.rewards import Reward, as_numbers
 
 _MOST = 10_000  # candidates for one sample
@@ -65,10 +65,7 @@ class Threshold(Curator):
 
     def on_mixture(self, law: Mixture, reward: Reward | None) -> Law:
         """``w_j P_j(r ≥ least) / Σ`` of each component's own upper part."""
-        direction = None if reward is None else reward.linear()
-        if direction is None or not isinstance(law.parts, Normal):
-            raise unknown(self, reward, law)
-        return above_mixture(law, direction, self.least)
+        return above_mixture(law, direction_on(law, reward, self), self.least)
 
     def curate(self, slate: Slate, reward: Reward | None, rng: Stream) -> Samples:
         assert reward is not None

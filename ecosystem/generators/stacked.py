@@ -20,18 +20,15 @@ from torch.func import functional_call
 from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, RMSprop
 
 from ecosystem.core.drawing import Advancing
-from ecosystem.core.identity import digest
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import GenerativeModel
+from ecosystem.generators.likeness import alike, same
 from ecosystem.generators.rates import scaled
 from ecosystem.generators.training import as_wanted, mean_of, optimizer_of
 
 # Each weight moves by its own gradient alone: a stack of weights moves as they do one by one.
 _ELEMENTWISE = (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax)
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-_OWN = ("training_plan", "optimizer_state", "prompts")  # of each model; what plans do is compared step by step
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _MOST = 64  # models in one stack: more do not fit the cache
 
 
@@ -53,7 +50,7 @@ def groups(models: Sequence[GenerativeModel], data: Sequence[Samples]) -> Iterat
         for group in found:
             first = group[0]
             fits = len(group) < _MOST and _like(data[first], data[i]) and alike(models[first], model)
-            if fits and _same(models[first].training_plan, model.training_plan):
+            if fits and same(models[first].training_plan, model.training_plan):
                 group.append(i)
                 break
         else:
@@ -212,7 +209,7 @@ class _Stack:
             raise Apart("its optimizer is not known to move each weight by itself")
         settings = [_settings(one, own) for one, own in zip(self.alone, self.each, strict=True)]
         if not all(
-            type(one) is type(first) and _same(s, settings[0]) for one, s in zip(self.alone, settings, strict=True)
+            type(one) is type(first) and same(s, settings[0]) for one, s in zip(self.alone, settings, strict=True)
         ):
             raise Apart("their optimizers differ")
         stacked = list(self.weights.values())
@@ -238,7 +235,7 @@ def _merged(name: str, values: list[Any]) -> Any:
     """Momenta stacked; a count of steps must be one."""
     if isinstance(values[0], Tensor) and name != "step":
         return torch.stack(values)
-    if any(not _same(value, values[0]) for value in values):
+    if any(not same(value, values[0]) for value in values):
         raise Apart("their optimizers have come to different states")
     return copy.deepcopy(values[0])
 
@@ -255,65 +252,6 @@ def _settings(optimizer: torch.optim.Optimizer, own: Sequence[nn.Parameter]) -> 
 
 def _hooked(optimizer: torch.optim.Optimizer) -> bool:
     return any(value for name, value in vars(optimizer).items() if name.startswith("_optimizer_") and "hooks" in name)
-
-
-# -- what is alike -----------------------------------------------------------------------------------------------------
-
-
-def alike(one: GenerativeModel, other: GenerativeModel) -> bool:
-    """Whether two models differ in the numbers of their parameters and buffers alone, and nothing listens to them."""
-    mine, others = list(one.named_modules()), list(other.named_modules())
-    if [(name, type(m)) for name, m in mine] != [(name, type(m)) for name, m in others]:
-        return False
-    return all(_alike(a, b, a is one) for (_, a), (_, b) in zip(mine, others, strict=True))
-
-
-def _alike(one: nn.Module, other: nn.Module, outermost: bool) -> bool:
-    if any(getattr(m, hooks, None) for m in (one, other) for hooks in _HOOKS):
-        return False
-    for mine, others in ((one._parameters, other._parameters), (one._buffers, other._buffers)):
-        if mine.keys() != others.keys() or not all(map(_like_tensors, mine.values(), others.values())):
-            return False
-    left = _attributes(one, outermost), _attributes(other, outermost)
-    return left[0].keys() == left[1].keys() and all(_same(value, left[1][name]) for name, value in left[0].items())
-
-
-def _like_tensors(one: Tensor | None, other: Tensor | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    if one._backward_hooks or other._backward_hooks:
-        return False
-    what = [(x.shape, x.dtype, x.device, x.requires_grad) for x in (one, other)]
-    return what[0] == what[1]
-
-
-def _attributes(module: nn.Module, outermost: bool) -> dict[str, Any]:
-    """What a module holds besides weights, parts and modes."""
-    skip = (*_OWN, "training") if outermost else ("training",)
-    return {k: v for k, v in vars(module).items() if k not in skip and k not in _TORCHS and not k.endswith("_hooks")}
-
-
-_TORCHS = vars(nn.Module()).keys() - {"training"}
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are the same, as far as one can see."""
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, _PLAIN):
-        return one == other
-    if isinstance(one, Tensor):
-        return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one.cpu(), other.cpu())
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
-    try:
-        return digest(one, whole=True) == digest(other, whole=True)
-    except TypeError:
-        return False
 
 
 # -- data --------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.added import added
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, function, real_number, returned, switch, users_code, whole_number
 from ecosystem.core.drawing import addressed
@@ -154,7 +155,7 @@ def trained(model: Trainable, data: Samples, rng: Stream) -> float:
 
 def mean_of(losses: list[float]) -> float:
     """The loss that a retraining reports, of those of its last steps."""
-    return sum(losses) / len(losses)
+    return added(losses) / len(losses)
 
 
 def optimizer_of(model: Trainable) -> torch.optim.Optimizer:

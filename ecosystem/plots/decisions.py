@@ -78,7 +78,8 @@ def multipliers(table: pd.DataFrame) -> Any:
     table = table.assign(constraint=names)
     table = table.sort_values("multiplier", ascending=False, kind="stable").head(_MOST)
     top = table.iloc[0]
-    words = f"{counted(len(table), 'constraint').capitalize()} bind; one more unit of {top['constraint']} would buy "
+    verb = "binds" if len(table) == 1 else "bind"
+    words = f"{counted(len(table), 'constraint').capitalize()} {verb}; one more unit of {top['constraint']} would buy "
     words += f"most, {number(top['multiplier'])}."
     return finish(_bars(table, "constraint", "multiplier", list(table["constraint"])), "What more would buy", words)
 
@@ -107,7 +108,7 @@ def responses(levels: pd.DataFrame) -> Any:
         away = table[ends].sub(table["optimum"], axis=0).abs().max(axis=1)
         top = table.loc[away.idxmax()]
         end = max(ends, key=lambda name: abs(top[name] - top["optimum"]))
-        many = counted(len(ends), "equilibrium").replace("equilibriums", "equilibria")
+        many = f"{counted(len(ends))} {'equilibrium' if len(ends) == 1 else 'equilibria'}"
         words += f" and at {many}; farthest from the optimum is {top['lever']}, {number(top[end])} against "
         words += f"{number(top['optimum'])}."
     else:

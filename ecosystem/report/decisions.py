@@ -65,7 +65,7 @@ def _charts(part: str, decided: Decided) -> list[Chart]:
         turns = tables.get((part, "cycle"), pd.DataFrame())
         return [
             *charted("chart-responses", lambda: decisions.responses(found.levels)),
-            *charted("chart-utilities", lambda: decisions.welfare(found.welfare)),
+            *charted("chart-utilities", lambda: decisions.welfare(found.welfare.rename(index=spoken))),
             *charted("chart-turns", lambda: decisions.turns(turns)),
         ]
     return []

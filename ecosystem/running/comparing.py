@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ecosystem.core.added import added
 from ecosystem.core.chance import discoveries, two_sided
 from ecosystem.core.check import brief
 from ecosystem.running.run import Run
@@ -224,9 +225,9 @@ def _difference(then: pd.Series, now: pd.Series, paired: bool) -> dict[str, Any]
         error, free = float((now - then).sem()), count - 1.0
     elif count > 1:  # Welch
         parts = [float(x.var()) / len(x) for x in (then, now)]
-        error = sum(parts) ** 0.5
-        weight = sum(part**2 / (len(x) - 1) for part, x in zip(parts, (then, now), strict=True))
-        free = sum(parts) ** 2 / weight if weight else count - 1.0
+        error = added(parts) ** 0.5
+        weight = added(part**2 / (len(x) - 1) for part, x in zip(parts, (then, now), strict=True))
+        free = added(parts) ** 2 / weight if weight else count - 1.0
     difference = float((now - then).mean()) if paired and count else after - before
     reach = error * float(stdtrit(free, 0.975))
     ends = {"alignment": after, "base": before, "difference": difference, "error": error}
