@@ -165,6 +165,13 @@ def test_agents_that_act_on_their_own() -> None:
     each_as_alone(mixed(shuffled, agent=Own), 3, flags=False)
 
 
+@pytest.mark.parametrize("most", [0, 1 << 22], ids=["wave by wave", "at once"])
+def test_draws_of_all_waves(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn for a round before its waves, or wave by wave where it would take much room, is the same."""
+    monkeypatch.setattr("ecosystem.engine.lanes._AHEAD", most)
+    each_as_alone(clocked(random_scenario(7, 6, "location", 3, 7, shuffled, density=0.5)), 4)
+
+
 def test_variants_of_many_replicates() -> None:
     """Two variants whose shares and numbers differ; replicates share orders, and draws, with those of the other."""
     s = mixed(shuffled)

@@ -8,7 +8,6 @@ dimensions of ``torch.distributions`` do.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Self, TypeVar
@@ -30,8 +29,7 @@ class Stackable:
 
     def rebuild(self, tensors: dict[str, Tensor]) -> Self:
         """The same kind with other tensors (same names)."""
-        new = copy.copy(self)
-        new.__dict__.clear()  # cached properties belong to the old tensors
+        new = object.__new__(type(self))  # a copy without cached properties, which belong to the old tensors
         new.__dict__.update({name: getattr(self, name) for name in _hidden(self)})
         for name, value in _fields(self):
             new.__dict__[name] = _rebuilt(value, name, tensors)

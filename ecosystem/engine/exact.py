@@ -18,49 +18,57 @@ from torch import Tensor
 from ecosystem.core.laws import Law, Normal
 from ecosystem.core.products import add_rows, row_product
 from ecosystem.engine.sampling import Sampler
-from ecosystem.engine.stacks import span
+from ecosystem.engine.stacks import at, span
 from ecosystem.engine.waves import Task
 
 
-@dataclass
-class _Flows:
-    """The flows of a task; each has one noise vector, addressed by consumer and producer."""
+@dataclass(frozen=True)
+class Draws:
+    """What is drawn for the components of a task: how many samples come from each, and of which noise they are made.
 
-    of_component: Tensor
-    consumer: Tensor  # members
-    address: Tensor  # [flows, 1, 1]
+    ``counts`` and ``weight [components, variants, replicates]``, ``noise [flows, 1, replicates, *event]`` and the
+    ``flow [components]`` of each.
+    """
 
-    @classmethod
-    def of(cls, sampler: Sampler) -> _Flows:
-        task = sampler.task
-        if "flows" not in task.memo:
-            of_component = torch.from_numpy(task.flow).to(sampler.device)
-            _, some = np.unique(task.flow, return_index=True)  # one component of each flow
-            address = sampler.now.addresses(task.producer[some])
-            consumer = torch.from_numpy(task.members[task.owner[some]]).to(sampler.device)
-            task.memo["flows"] = cls(of_component, consumer, address.reshape(-1, 1, 1))
-        return task.memo["flows"]
+    counts: Tensor
+    weight: Tensor
+    noise: Tensor
+    flow: Tensor
+
+    def of(self, components: Tensor) -> Draws:
+        """Those of some of the components."""
+        return Draws(at(self.counts, components), at(self.weight, components), self.noise, at(self.flow, components))
 
 
-def draw_statistic(sampler: Sampler) -> Tensor:
-    """The mean of each training set, ``[rows, variants, replicates, d]``."""
+def draws(sampler: Sampler) -> Draws:
+    """The draws of a task. Every flow has one noise vector, addressed by consumer and producer."""
+    task = sampler.task
+    if "flows" not in task.memo:
+        _, some = np.unique(task.flow, return_index=True)  # one component of each flow
+        address = sampler.now.addresses(task.producer[some]).reshape(-1, 1, 1)
+        consumer = torch.from_numpy(task.members[task.owner[some]]).to(sampler.device)
+        task.memo["flows"] = torch.from_numpy(task.flow).to(sampler.device), consumer, address
+    flow, consumer, address = task.memo["flows"]
     counts = _counts(sampler)
-    flows = _Flows.of(sampler)
-    flow_counts = counts.new_zeros(len(flows.address), *counts.shape[1:]).index_add_(0, flows.of_component, counts)
-    stream = sampler.now.stream("statistic", flows.consumer).at(flows.address)
-    noise = stream.normal(1, *sampler.stack.event_shape).squeeze(-2)[flows.of_component]
+    flow_counts = counts.new_zeros(len(address), *counts.shape[1:]).index_add_(0, flow, counts)
+    noise = sampler.now.stream("statistic", consumer).at(address).normal(1, *sampler.stack.event_shape)
     # a component has c of its flow's C samples and gets c/C of the flow's noise √C ξ
-    weight = counts / flow_counts.clamp(min=1).sqrt()[flows.of_component]
+    return Draws(counts, counts / flow_counts.clamp(min=1).sqrt()[flow], noise.squeeze(-2), flow)
+
+
+def draw_statistic(sampler: Sampler, drawn: Draws | None = None) -> Tensor:
+    """The mean of each training set, ``[rows, variants, replicates, d]``, of what was ``drawn`` before or is now."""
+    drawn = draws(sampler) if drawn is None else drawn
     total: Tensor | None = None
     for number, bundle in enumerate(sampler.task.bundles):
-        part = _sums(sampler, number, counts, weight, noise)
+        part = _sums(sampler, number, drawn)
         if not bundle.one_per_row or len(part) < len(sampler.task.rows):
             lengths = None if part.is_cpu else bundle.lengths
             part = add_rows(part, bundle.owner, len(sampler.task.rows), lengths)
         total = part if total is None else total.add_(part)
     assert total is not None
     if sampler.now.count is not None:
-        sampler.now.count(sampler.task, counts)
+        sampler.now.count(sampler.task, drawn.counts)
     return total.div_(sampler.n)
 
 
@@ -85,12 +93,11 @@ def _spans(task: Task, number: int) -> tuple[slice | Tensor, ...]:
     name = f"spans {number}"
     if name not in task.memo:
         bundle = task.bundles[number]
-        slot = bundle.slots
-        task.memo[name] = span(slot), span(task.source[slot]), span(bundle.origin)
+        task.memo[name] = span(bundle.slots), span(bundle.source[bundle.origin]), span(bundle.origin)
     return task.memo[name]
 
 
-def _sums(sampler: Sampler, number: int, counts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+def _sums(sampler: Sampler, number: int, drawn: Draws) -> Tensor:
     """The sum of the samples of each component of a bundle: ``c μ + weight · F ξ``, moved and mapped."""
     bundle = sampler.task.bundles[number]
     stack = sampler.now.read(bundle)
@@ -100,15 +107,15 @@ def _sums(sampler: Sampler, number: int, counts: Tensor, weight: Tensor, noise: 
             f"{type(stack).__name__} says exact_mean, and its law is no Normal; let it say exact_mean = False"
         )
     slot, row, origin = _spans(sampler.task, number)
-    count = counts[slot].to(law.mean.dtype).unsqueeze(-1)
+    count, noise = at(drawn.counts, slot).to(law.mean.dtype).unsqueeze(-1), at(drawn.noise, at(drawn.flow, slot))
     if law.scale is not None:
-        spread = (law.scale[row] * weight[slot]).unsqueeze(-1)
-        total = (count * law.mean[row]).addcmul_(spread, noise[slot])
+        spread = (at(law.scale, row) * at(drawn.weight, slot)).unsqueeze(-1)
+        total = (count * at(law.mean, row)).addcmul_(spread, noise)
     else:
-        noisy = (law.factor[row] * noise[slot].unsqueeze(-2)).sum(-1)
-        total = (count * law.mean[row]).addcmul_(weight[slot].unsqueeze(-1), noisy)
+        noisy = (at(law.factor, row) * noise.unsqueeze(-2)).sum(-1)
+        total = (count * at(law.mean, row)).addcmul_(at(drawn.weight, slot).unsqueeze(-1), noisy)
     vector = bundle.shift(sampler.variants, sampler.stack.event_shape)
-    vector = None if vector is None else vector[origin]
+    vector = None if vector is None else at(vector, origin)
     if vector is not None and not bundle.after:
         total.addcmul_(count, vector)
     linear = bundle.linear(sampler.variants)

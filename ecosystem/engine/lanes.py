@@ -8,6 +8,7 @@ replicate ``r``, and so it is with the rows of cohorts; a lane has the component
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,15 +23,18 @@ from ecosystem.engine.audience import Audience, is_wide
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.choice import Menu, bounds
 from ecosystem.engine.cohorts import Cohort
+from ecosystem.engine.exact import Draws, draws
 from ecosystem.engine.looped import Stack
 from ecosystem.engine.program import Program
 from ecosystem.engine.round import Round
+from ecosystem.engine.sampling import Sampler
 from ecosystem.engine.stacks import inserted, joined, laid, put_back, restored, spread
 from ecosystem.engine.state import Memory, State
-from ecosystem.engine.waves import Plan, Task, compile_plan
+from ecosystem.engine.waves import Plan, Task, compile_plan, diet_of
 from ecosystem.engine.wiring import CURATED, NONE, Columns, Wiring
 
 _SHARING = 128  # replicates of one order that are faster by themselves
+_AHEAD = 1 << 22  # numbers of noise of a round that are drawn before its waves; 32 MB of float64
 
 
 def are_few(ranks: np.ndarray) -> bool:
@@ -72,15 +76,11 @@ class Lanes:
     shares: Tensor
     component: np.ndarray
     replicate: np.ndarray
+    tasks: dict[int, Task] = field(default_factory=dict)  # of cohorts: all lanes that were due last
 
     def made_for(self, wiring: Wiring, shares: Tensor, wide: tuple[bool, ...]) -> bool:
         """Whether these are the lanes of a wiring, shares, and kinds of users that differ between replicates."""
         return self.made_of[0] is wiring and self.made_of[1] is shares and self.made_of[2] == wide
-
-    def plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
-        """The waves of orders ``ranks [members, replicates]``, ``due [lanes, variants, 1]``."""
-        anyone = due.flatten(1).any(1).cpu().numpy()
-        return compile_plan(self.program.parts, self.wiring, ranks.reshape(-1), anyone, self.live)
 
     @cached_property
     def live(self) -> np.ndarray:
@@ -164,6 +164,8 @@ class LaneRound(Round):
     of: Round = field(kw_only=True)
     lanes: Lanes = field(kw_only=True)
     both: dict[int, Stack] = field(default_factory=dict)  # cohorts as they were, and behind them as they are now
+    anyone: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))  # lanes that are due
+    ahead: dict[int, tuple[np.ndarray, Draws] | None] = field(default_factory=dict)  # of cohorts, by component
 
     @classmethod
     def begun(cls, of: Round) -> LaneRound:
@@ -179,6 +181,32 @@ class LaneRound(Round):
         now = cls(lanes.program, state, of.number, lanes.program.rng, ledger=of.ledger, of=of, lanes=lanes)
         now.count = None if of.count is None else now.counted
         return now
+
+    def plan(self, ranks: np.ndarray, due: Tensor) -> Plan:
+        """The waves of orders ``ranks [members, replicates]``, ``due [lanes, variants, 1]``."""
+        self.anyone = due.flatten(1).any(1).cpu().numpy()
+        return compile_plan(self.program.parts, self.lanes.wiring, ranks.reshape(-1), self.anyone, self.lanes.live)
+
+    def drawn(self, task: Task) -> Draws | None:
+        """The draws of a task out of those of all lanes of its cohort, made at once where they take little room."""
+        c = task.cohort
+        if c not in self.ahead:
+            self.ahead[c] = self._ahead(c)
+        made = self.ahead[c]
+        if made is None:
+            return None
+        return made[1].of(torch.from_numpy(np.searchsorted(made[0], task.components)).to(self.shares.device))
+
+    def _ahead(self, c: int) -> tuple[np.ndarray, Draws] | None:
+        """What is drawn directly for the lanes of a cohort that are due, and for which components."""
+        kept, lanes = self.lanes.tasks, self.program.cohorts[c].places
+        rows = np.flatnonzero(self.anyone[lanes] & self.lanes.wiring.direct[lanes])
+        if c not in kept or not np.array_equal(kept[c].rows, rows):
+            kept[c] = diet_of(self.program.parts, self.lanes.wiring, c, rows, self.lanes.live)
+        sampler, size = Sampler(self, kept[c]), self.generators[c].event_shape
+        if len(kept[c].components) * self.shares.shape[1] * math.prod(size) > _AHEAD:
+            return None
+        return kept[c].components, draws(sampler)
 
     def ended(self) -> tuple[list[Stack], list[Memory], dict[tuple[int, int, int], str]]:
         """What has become of the replicates: generators, memories, and what is spoilt."""

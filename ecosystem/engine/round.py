@@ -91,6 +91,10 @@ class Round:
             task.memo["menu"] = shares, Menu.of(shares[task.components], task.curated, task.first)
         return task.memo["menu"][1]
 
+    def drawn(self, task: Task) -> Any:
+        """The draws of a task whose statistics are drawn directly, where they were made before: lanes do so."""
+        return None
+
     # -- what has become of members ----------------------------------------------------------------------------------
 
     def write(self, cohort: int, rows: Tensor, new: Stack, due: Tensor) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ecosystem.core.samples import REAL, Samples, TrainingSet, blank, filled, folded, placed
 from ecosystem.engine.audience import NONE
+from ecosystem.engine.choice import Menu
 from ecosystem.engine.looped import Looped
 from ecosystem.engine.receiving import receive
 from ecosystem.engine.round import Round
@@ -57,7 +58,11 @@ class Sampler:
         self.replicates = len(now.rng.keys)
         self.members = task.places
         self.device = now.shares.device
-        self.menu = now.menu(task)
+
+    @cached_property
+    def menu(self) -> Menu:
+        """The diets to draw from."""
+        return self.now.menu(self.task)
 
     @cached_property
     def producers(self) -> Tensor:

@@ -134,5 +134,12 @@ def span(rows: Tensor) -> slice | Tensor:
     """
     if not rows.is_cpu:
         return rows
-    first, many = int(rows[0]) if len(rows) else 0, len(rows)
-    return slice(first, first + many) if rows.equal(torch.arange(first, first + many)) else rows
+    many = len(rows)
+    first, last = (int(rows[0]), int(rows[-1])) if many else (0, -1)
+    follow = last - first == many - 1 and rows.equal(torch.arange(first, first + many))
+    return slice(first, first + many) if follow else rows
+
+
+def at(value: Tensor, rows: slice | Tensor) -> Tensor:
+    """``value[rows]`` along the first dimension; of row numbers in half the time."""
+    return value[rows] if isinstance(rows, slice) else value.index_select(0, rows)

@@ -116,7 +116,7 @@ def _played(program: Program, state: State, turn: Turn, own: Behaviour | None, w
     now, known = Round(program, state, number, program.rng, *told), at_home(program, "due", asked)
     if ranks.ndim == 2:
         lanes, due = LaneRound.begun(now), spread(asked)
-        losses = restored(play(lanes, lanes.lanes.plan(ranks, spread(known)), due), program.cell[1])
+        losses = restored(play(lanes, lanes.plan(ranks, spread(known)), due), program.cell[1])
         return *lanes.ended(), losses
     plan = program.plan(state, ranks, known) if turn.plan is None else turn.plan  # nobody is due in an empty one
     losses = play(now, plan, asked, own)
@@ -207,5 +207,5 @@ def gather(now: Round, task: Task) -> Tensor | TrainingSet:
     if not now.program.cohorts[task.cohort].on_statistics:
         return sampler.data()
     if not now.program.build_samples and now.state.wiring.direct[task.members[0]]:
-        return draw_statistic(sampler)
+        return draw_statistic(sampler, now.drawn(task))
     return sampler.statistic()

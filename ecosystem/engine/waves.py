@@ -162,6 +162,15 @@ def make_tasks(
     if len(rows) > 1 and (apart != apart[0]).any():
         some = [rows[apart == value] for value in np.unique(apart)]
         return [task for part in some for task in make_tasks(parts, wiring, c, part, fresh, live)]
+    task = diet_of(parts, wiring, c, rows, live)
+    many = task.components, task.owner
+    task.bundles += bundles_of(wiring, parts.transforms, *many, fresh, parts.sizes, parts.device)
+    return [task]
+
+
+def diet_of(parts: Parts, wiring: Wiring, c: int, rows: np.ndarray, live: np.ndarray) -> Task:
+    """What some rows of a cohort eat, by a task that does not know yet how they come by it: without bundles."""
+    members = parts.cohorts[c].places[rows]
     lengths = wiring.first[members + 1] - wiring.first[members]
     starts = np.repeat(wiring.first[members] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
     components = starts + np.arange(lengths.sum())
@@ -169,7 +178,6 @@ def make_tasks(
     keep = live[components]
     components, owner = components[keep], owner[keep]
     first = np.searchsorted(owner, np.arange(len(rows) + 1))
-    bundles = bundles_of(wiring, parts.transforms, components, owner, fresh, parts.sizes, parts.device)
     curated = wiring.group[components] == CURATED
     whole = bool(wiring.whole[members].any())
-    return [Task(c, rows, members, components, first, owner, wiring.producer, curated, whole, parts.device, bundles)]
+    return Task(c, rows, members, components, first, owner, wiring.producer, curated, whole, parts.device, [])
