@@ -21,6 +21,7 @@ from ecosystem import (
     Luce,
     Member,
     Scenario,
+    Shift,
     TopFraction,
     poisson,
     sequential,
@@ -99,6 +100,27 @@ def test_a_variant_is_the_same_alone_and_among_others(seed, family, samples) -> 
     together.run()
     for i, variant in enumerate(variants):
         alone = Ecosystem(variant, seeds=seeds)
+        alone.run()
+        pd.testing.assert_frame_equal(together.result(i).rounds, alone.result().rounds, check_exact=True)
+
+
+def test_a_variant_is_the_same_alone_and_among_very_many() -> None:
+    """Where there are many levels, samples are counted by where each uniform stands among them; 0, 1 and equals too."""
+
+    def variant(level: float) -> Scenario:
+        s = Scenario("loop", rounds=3, samples=30)
+        for name in "ab":
+            s.add(name, Member(Location([0.0, 1.0], 0.5), reward=Linear([1.0, 0.5]), curator=Shift([0.3, 0.1])))
+        s.connect("b", "a", Flow(raw=1 - level, curated=level))
+        s.connect("a", "b", Flow(raw=0.6, curated=0.4))
+        return s
+
+    levels = [0.0, 1.0, *np.random.default_rng(5).uniform(size=70), 0.5, 0.5]
+    variants, seeds = [variant(level) for level in levels], [(1, 0), (1, 1), (2, 0)]
+    together = Ecosystem(variants, seeds=seeds)
+    together.run()
+    for i in (0, 1, 2, 20, 71, 72, 73):
+        alone = Ecosystem(variants[i], seeds=seeds)
         alone.run()
         pd.testing.assert_frame_equal(together.result(i).rounds, alone.result().rounds, check_exact=True)
 

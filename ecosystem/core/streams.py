@@ -112,7 +112,8 @@ class Stream:
         """The stream of a longer address: an int, a name, or an int64 tensor that broadcasts against the keys."""
         if not self.keys.is_cpu:
             return with_parts(self, keys=counting.keys(self.keys ^ as_words(part)))
-        return with_parts(self, keys=_keys((_unsigned(self.keys) ^ _unsigned(as_words(part))) + _GAMMA))
+        words = _unsigned(part) if isinstance(part, Tensor) else np.array([word(part)]).view(np.uint64)
+        return with_parts(self, keys=_keys((_unsigned(self.keys) ^ words) + _GAMMA))
 
     def skip(self, rows: int | Tensor) -> Self:
         """The stream whose row 0 is this one's row ``rows`` (an int, or int64 of the shape of the keys)."""

@@ -16,6 +16,8 @@ from torch import Tensor
 from ecosystem.core.kernels import compiled, plain
 from ecosystem.core.streams import Stream
 
+_MANY = 64  # variants that are faster counted by where each uniform stands among their levels
+
 
 @dataclass
 class Menu:
@@ -78,7 +80,7 @@ class Menu:
         """
         variants, replicates = self.cumulative.shape[1], rng.keys.shape[-1]
         if self.longest(rows) == 1:  # at most one component in each group
-            chosen = (rng.uniform(n, 1, dtype=torch.float64)[..., 0] < self.level[rows].unsqueeze(-1)).sum(-1)
+            chosen = _below(rng.uniform(n, 1, dtype=torch.float64)[..., 0], self.level[rows])
             counts = chosen.new_zeros(high - low, variants, replicates)
             first, split, end = self.bounds[:, rows]
             for begin, there, many in ((split, end > split, n - chosen), (first, split > first, chosen)):
@@ -105,6 +107,20 @@ class Menu:
             further = (low < high) & (flat[middle * (variants * columns) + cell] <= uniform)
             low, high = torch.where(further, middle + 1, low), torch.where(further, high, middle)
         return low
+
+
+def _below(uniform: Tensor, level: Tensor) -> Tensor:
+    """How many of ``uniform [rows, 1, replicates, n]`` are below each ``level [rows, variants, replicates or 1]``."""
+    rows, _, replicates, _ = uniform.shape
+    variants = level.shape[1]
+    if variants < _MANY or level.shape[2] > 1 or not uniform.is_cpu:
+        return (uniform < level.unsqueeze(-1)).sum(-1)
+    ordered, place = level[..., 0].sort()
+    above = torch.searchsorted(ordered, uniform.flatten(1), right=True)  # the first level above each uniform
+    cell = torch.arange(rows * replicates).reshape(rows, replicates, 1) * (variants + 1)
+    table = torch.bincount((cell + above.view(rows, replicates, -1)).view(-1), minlength=cell.numel() * (variants + 1))
+    running = table.view(rows, replicates, variants + 1).cumsum(-1)
+    return running.gather(2, place.argsort().unsqueeze(1).expand(-1, replicates, -1)).transpose(1, 2)
 
 
 def bounds(curated: np.ndarray, first: np.ndarray) -> np.ndarray:

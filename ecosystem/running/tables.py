@@ -60,14 +60,16 @@ class Tables:
             names = ["seed", "replicate", "round", "member", "updated", "alignment", "change", "loss"]
             return pd.DataFrame(columns=names)
         present = self._array("present")
-        if present.all():  # the same rows in all variants, which pandas copies where somebody writes to them
+        whole = bool(present.all())
+        if whole:  # the same rows in all variants, which pandas copies where somebody writes to them
             rows = self._history.shared("rows of the table", len(self.snapshots), lambda: self._rows(present))
         else:
             rows = self._rows(present)
         first = ("updated", "alignment", "change", "loss")
         names = (*first, *(name for name in self.snapshots[0].numbers if name not in first))
-        columns = {name: self._array(name)[present] for name in names}
-        return pd.concat([rows, pd.DataFrame(columns, copy=False)], axis=1)  # nobody else has them
+        arrays = {name: self._array(name) for name in names}  # nobody else has them
+        columns = {name: array.reshape(-1) if whole else array[present] for name, array in arrays.items()}
+        return pd.DataFrame({**rows, **columns}, index=rows["seed"].index, copy=False)
 
     @property
     def measured(self) -> list[str]:
@@ -113,7 +115,7 @@ class Tables:
         whole = self._history.array(name, len(self.snapshots))
         return np.ascontiguousarray(whole[:, :, self.variant].transpose(2, 0, 1))
 
-    def _rows(self, keep: np.ndarray) -> pd.DataFrame:
+    def _rows(self, keep: np.ndarray) -> dict[str, pd.Series]:
         """Columns seed, replicate, round and member for an array ``[replicates, rounds, members]``."""
         seeds = np.array(self.seeds, dtype=np.int64)
         rounds = np.array([s.round for s in self.snapshots], dtype=np.int64)
@@ -125,7 +127,7 @@ class Tables:
         columns: dict[str, Any] = {name: np.broadcast_to(part, keep.shape)[keep] for name, part in parts.items()}
         codes = np.broadcast_to(np.arange(len(self.names), dtype=np.int32), keep.shape)[keep]
         columns["member"] = pd.Categorical.from_codes(codes, dtype=_kinds(tuple(self.names)))
-        return pd.DataFrame(columns, copy=False)
+        return dict(pd.DataFrame(columns, copy=False).items())  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=4)  # hundreds of variants have the same members
