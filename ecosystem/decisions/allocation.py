@@ -21,6 +21,7 @@ from ecosystem.decisions.mixed import common_levers
 from ecosystem.decisions.objectives import Objective, as_objective
 from ecosystem.decisions.optimality import Optimality, optimality
 from ecosystem.decisions.problem import Problem
+from ecosystem.decisions.sound import check_first, doubts
 from ecosystem.influence.arising import Like
 from ecosystem.scenario import Scenario
 
@@ -38,6 +39,7 @@ class Allocation:
     number over an ensemble). ``multipliers`` has the constraints that bind and what one more unit of each buys,
     ``price`` is that of the budget. ``residual`` is by how much first-order conditions are missed, ``radius`` the
     largest ``ρ(B)`` after; ``starts`` says where each start of the search came out. ``scenarios`` are changed copies.
+    ``doubts`` say, a sentence each, why derivatives mean little here: a kink where it ended, an alignment in steps.
 
     *Uniform*: all levers at one value. *Selfish*: everybody has an equal part of the budget for its own lever, and
     moves it as its own alignment wants, until nobody moves.
@@ -56,6 +58,7 @@ class Allocation:
     radius: float
     starts: pd.DataFrame
     scenarios: tuple[Scenario, ...]
+    doubts: tuple[str, ...] = ()
 
     _repr_html_ = Door("ecosystem.plots.shown_decisions", "allocation")
 
@@ -72,8 +75,8 @@ class Allocation:
 
     @property
     def optimal(self) -> bool:
-        """Whether first-order conditions are met, to one millionth."""
-        return self.residual <= telling.MET
+        """Whether first-order conditions are met, to one millionth, by derivatives that nothing speaks against."""
+        return self.residual <= telling.MET and not self.doubts
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
@@ -158,7 +161,10 @@ def allocate(
         for one, land in zip(scenarios, lands, strict=True)
     )
     problem = Problem(lands, goals, likely, over, budget, margin_)
-    known = {"before": problem.levers.now, "uniform": plans.uniform(problem), "selfish": plans.selfish(problem)}
+    before = problem.levers.now
+    for land in lands:
+        check_first((land.at(x) for x in (before, problem.into(before), plans.uniform(problem))), "allocate")
+    known = {"before": before, "uniform": plans.uniform(problem), "selfish": plans.selfish(problem)}
     problem = _prepared(problem, known, starts, seed)
     candidates = _candidates(problem, known, starts, seed)
     return _told(problem, candidates, known, str(goals[0].name))
@@ -256,7 +262,18 @@ def _told(problem: Problem, found: list[Candidate], known: dict[str, np.ndarray]
         looked["after"].radius,
         pd.DataFrame([{"start": c.start, "welfare": c.welfare, "residual": c.residual, "why": c.why} for c in found]),
         tuple(land.levers.moved(top.x) for land in problem.landscapes),
+        _doubts(problem, [known["before"], known["uniform"], known["selfish"], top.x]),
     )
+
+
+def _doubts(problem: Problem, places: list[np.ndarray]) -> tuple[str, ...]:
+    """What speaks against the derivatives that all rests on."""
+    looked = [problem.look(x) for x in places]
+    said = []
+    for s, goal in enumerate(problem.objectives):
+        settled = [one.settled[s] for one in looked]
+        said += [*doubts(settled), *goal.in_steps([one.alignment for one in settled if one.found])]
+    return tuple(dict.fromkeys(said))
 
 
 def _welfare(problem: Problem, found: bool, looked: Any) -> float:

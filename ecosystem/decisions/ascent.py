@@ -56,7 +56,7 @@ def tried(problem: Problem, name: str, x: np.ndarray) -> Candidate:
 def _judged(problem: Problem, name: str, x: np.ndarray) -> Candidate:
     own, near = problem.judged(x), problem.look(x)
     if not own.found:
-        return Candidate(name, x, np.nan, np.inf, next(one.why for one in own.settled if not one.found))
+        return Candidate(name, x, np.nan, np.inf, own.why)
     if not problem.steady(own):
         return Candidate(name, x, np.nan, np.inf, f"its radius is {own.radius:.6g}")
     if not near.found or any(

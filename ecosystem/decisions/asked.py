@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.check import brief
-from ecosystem.core.words import listed
 from ecosystem.decisions.columns import checked_names
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
@@ -58,19 +57,3 @@ def check_played(scenario: Scenario) -> None:
                 f"{name!r} has an agent of its own, {member.agent.__name__}, which may act in ways that no derivative "
                 "knows; say what it does by interventions instead"
             )
-
-
-def own_parts(scenario: Scenario) -> str:
-    """The parts of a scenario that are the user's own, for a sentence."""
-    found = []
-    for _, member, _ in standing_for_all(scenario):
-        found += [member.curator, member.reward, member.generator, member.learn, member.retention]
-    found += [part for u, v in scenario.graph.edges for part in _flow_parts(scenario, u, v)]
-    own = {type(p).__name__ for p in found if p is not None and not type(p).__module__.startswith("ecosystem.")}
-    return listed(sorted(own)) if own else "a part of the scenario (a kink, or a function of your own)"
-
-
-def _flow_parts(scenario: Scenario, u: str, v: str) -> list[Any]:
-    flow = scenario.flow(u, v)
-    users = [] if isinstance(flow.chosen_by, str) else [flow.chosen_by.reward, flow.chosen_by.curator]
-    return [flow.transform, *users]

@@ -187,7 +187,7 @@ def coalition(
     whole_number(starts, "coalition(starts)", 1)
     a_seed(seed, "coalition(seed)")
     names = _members(game, members)
-    selfish = played(game, starts, seed)
+    selfish = played(game, starts, seed, "coalition")
     together = game.joined(names)
     after: list[Point | None] = []
     tries: list[Try] = []

@@ -84,7 +84,10 @@ def alignment(program: Program, state: State) -> Tensor:
 def carried(tensor: Tensor) -> Tensor:
     """A dual number; one that stands still with a derivative of 0, which torch multiplies faster than none at all."""
     still = tensor.is_floating_point() and forward_ad.unpack_dual(tensor).tangent is None
-    return forward_ad.make_dual(tensor, torch.zeros_like(tensor)) if still else tensor
+    if not still:
+        return tensor
+    whole = tensor.contiguous()  # one that several share is a view, to which no derivative can be written
+    return forward_ad.make_dual(whole, torch.zeros_like(whole))
 
 
 def curated(program: Program, state: State) -> Tensor:

@@ -33,7 +33,7 @@ class Equilibrium:
     places, ``welfare`` their sum, ``alignment`` the alignments (of an ensemble means, whatever players fear).
     ``starts`` says what came of each start, ``cycle`` (a row a turn) where best responses go round instead.
     ``optimum`` is the highest welfare found over the same bounds, from the present levels, the bounds, every
-    equilibrium and scattered starts.
+    equilibrium and scattered starts. ``doubts`` say why derivatives mean little, a sentence each: alignments in steps.
     """
 
     game: Game
@@ -41,6 +41,7 @@ class Equilibrium:
     tries: list[Try]
     best: Play
     margin: float
+    doubts: tuple[str, ...] = ()
 
     # -- tables --------------------------------------------------------------------------------------------------------
 
@@ -184,6 +185,7 @@ class Equilibrium:
             which = joined([str(i) for i in others["point"]])
             text = f"The scenario's own start leads elsewhere at the levels of {which}: it is another branch."
             rows.append(("branch", "another", text))
+        rows += [("derivatives", "doubtful", text) for text in self.doubts]
         return pd.DataFrame(rows, columns=["subject", "verdict", "sentence"])
 
     @property

@@ -16,6 +16,7 @@ from ecosystem.decisions.landscape import Landscape
 from ecosystem.decisions.mixed import MixedLandscape, common_levers
 from ecosystem.decisions.nash import begun, checked, distinct, searched
 from ecosystem.decisions.play import Game, Play, Player, highest, prices_of
+from ecosystem.decisions.sound import check_first, in_steps
 from ecosystem.influence.arising import Like
 from ecosystem.scenario import Scenario
 
@@ -123,21 +124,26 @@ def game_of(
     return Game(mixed, players, prices, room) if over == "expected" else Cautious(mixed, players, prices, room, over)
 
 
-def played(game: Game, count: int, seed: int) -> Equilibrium:
+def played(game: Game, count: int, seed: int, what: str = "equilibrium") -> Equilibrium:
     """Everything that is found, and the optimum beside it."""
     begins = list(begun(game, count, seed))
     if not any(game.at(x).ok for _, x in begins):
         why = game.at(begins[0][1]).settled
         said = why.why or f"its radius is {why.radius:.6g}"
         raise ValueError(
-            f"equilibrium: none of {count} starts is a stable network (at present {said}); give bounds= or a smaller "
+            f"{what}: none of {count} starts is a stable network (at present {said}); give bounds= or a smaller "
             "margin, or members more real data"
         )
     begins = [(name, x) for name, x in begins if game.at(x).ok]
+    lands = game.landscape.landscapes if isinstance(game.landscape, MixedLandscape) else (game.landscape,)
+    for land in lands:
+        check_first((land.at(x) for _, x in begins), what)
     tries = searched(game, begins, GRID, TURNS)
     points = [checked(game, x, 3 * GRID) for x in distinct(game, tries)]
     best = optimum(game, [x for _, x in begins] + [point.play.x for point in points])
-    return Equilibrium(game, points, tries, best, game.margin)
+    places = [x for _, x in begins]
+    said = dict.fromkeys(text for land in lands for text in in_steps([land.at(x) for x in places]))
+    return Equilibrium(game, points, tries, best, game.margin, tuple(said))
 
 
 def optimum(game: Game, begins: list[np.ndarray]) -> Play:

@@ -83,6 +83,11 @@ class Settled:
         """
         if not len(rows):
             return np.zeros((0, len(self.x)))
+        if not bool(rows.isfinite().all()):  # of one row or more there is no derivative here
+            known = rows.isfinite().all(-1)
+            out = np.full((len(rows), len(self.x)), np.nan)
+            out[known.numpy()] = self.led(rows[known])
+            return out
         back = torch.cat([self.resolvent.adjoint(rows[part]) for part in self.resolvent.batches(len(rows))])
         step = max(1, min(_ROWS, _NUMBERS // max(1, len(self.dynamics.shares))))
         return np.concatenate([self._by_shares(part) for part in back.split(step)]) @ self.landscape.directions
@@ -203,6 +208,9 @@ class Landscape:
 
     def _there(self, x: np.ndarray, dynamics: Dynamics, vector: Tensor) -> Settled:
         alignment = self.goal.values(vector.unsqueeze(0))[0]
+        if not bool(alignment.isfinite().all()):
+            place = int((~alignment.isfinite()).nonzero()[0])
+            return self._nowhere(x, dynamics, f"{self.goal.described(self.targets[place])} has no finite value there")
         found = Settled(x, True, "", vector, alignment, self.targets, self, dynamics)
         try:
             if found.resolvent.continuum is not None:

@@ -57,6 +57,53 @@ class Objective(ABC):
         rows = [_slope(piece, leaf) for piece in pieces]
         return pieces.detach(), torch.stack(rows)
 
+    def check(self, alignment: Tensor, targets: Sequence[str]) -> None:
+        """Refuse pieces that are no tensor ``[pieces]``, or that torch does not differentiate rightly at ``[targets]``.
+
+        What is built in need not be asked.
+        """
+        with users_code(lambda: f"the objective {self.name}", passing=(ValueError,)):
+            pieces = self.pieces(alignment.detach().clone())
+        if not isinstance(pieces, Tensor) or pieces.ndim != 1 or not len(pieces) or pieces.dtype != torch.float64:
+            raise ValueError(
+                f"the objective {self.name}.pieces() must return a tensor [pieces] of float64, the least of which "
+                f"counts; it returned {_returned(pieces)}"
+            )
+        with users_code(lambda: f"the objective {self.name}", passing=(ValueError,)):
+            values, slopes = self.slopes(alignment)
+        if not bool(values.isfinite().all() & slopes.isfinite().all()):
+            raise ValueError(
+                f"the objective {self.name} is {brief(values)} at the present alignments, with derivatives "
+                f"{brief(slopes)}; it must be finite there"
+            )
+        size = float(alignment.abs().max()) or 1.0  # alignments may be in any unit
+        for j in range(len(alignment)):
+            step = torch.zeros_like(alignment)
+            step[j] = _STEP * size
+            ends = (self.pieces(alignment + side * step).detach() for side in (1, -1))
+            found = (next(ends) - next(ends)) / (2 * step[j])
+            most = found.abs() + slopes.abs().max(-1).values + _ROUNDING * values.abs() / step[j]
+            wrong = ((found - slopes[:, j]).abs() > _AGREE * most).nonzero().flatten().tolist()
+            if wrong:
+                raise ValueError(
+                    f"the objective {self.name} moves by {float(found[wrong[0]]):.6g} for each unit of the alignment "
+                    f"of {targets[j]!r}, and torch says {float(slopes[wrong[0], j]):.6g}: it has a kink at the present "
+                    "alignments, or leaves torch (numpy, float()); write it in torch, smooth"
+                )
+
+    def in_steps(self, alignments: Sequence[Tensor]) -> list[str]:
+        """That it differs between alignments, and has no slope at any of them, as a sentence; none where it has one."""
+        if len(alignments) < 2:
+            return []
+        every = [self.slopes(one) for one in alignments]
+        values, steep = torch.stack([one[0] for one in every]), torch.stack([one[1] for one in every])
+        if not bool(((steep == 0).all(0).all(-1) & (values != values[0]).any(0)).any()):
+            return []
+        return [
+            f"The objective {self.name} moves in steps and has no slope where it was looked at: derivatives say "
+            "nothing of it, and better levers may have been missed."
+        ]
+
 
 def _slope(piece: Tensor, leaf: Tensor) -> Tensor:
     if not piece.requires_grad:
@@ -132,34 +179,18 @@ class Own(Objective):
     def pieces(self, alignment: Tensor) -> Tensor:
         with users_code(lambda: f"the objective {self.name}"):
             found = self.function(alignment)
-        if not isinstance(found, Tensor) or found.numel() != 1:
-            what = f"{tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        if not isinstance(found, Tensor) or found.numel() != 1 or found.dtype != torch.float64:
             raise ValueError(
-                f"the objective {self.name} must return a tensor of one number, made of the alignments of "
-                f"{listed(self.targets)} by torch; it returned {what}"
+                f"the objective {self.name} must return a tensor of one number in float64, made of the alignments of "
+                f"{listed(self.targets)} by torch; it returned {_returned(found)}"
             )
-        return found.reshape(1).to(torch.float64)
+        return found.reshape(1)
 
-    def check(self, alignment: Tensor) -> None:
-        """Refuse a function that torch does not differentiate, or not rightly, at alignments ``[targets]``."""
-        value, slope = self.slopes(alignment)
-        if not bool(value.isfinite().all() & slope.isfinite().all()):
-            raise ValueError(
-                f"the objective {self.name} is {float(value):.6g} at the present alignments, with derivatives "
-                f"{brief(slope[0])}; it must be finite there"
-            )
-        size = float(alignment.abs().max()) or 1.0  # alignments may be in any unit
-        for j in range(len(alignment)):
-            step = torch.zeros_like(alignment)
-            step[j] = _STEP * size
-            found = float((self.pieces(alignment + step) - self.pieces(alignment - step)).detach() / (2 * step[j]))
-            most = abs(found) + float(slope.abs().max()) + _ROUNDING * abs(float(value)) / float(step[j])
-            if abs(found - float(slope[0, j])) > _AGREE * most:
-                raise ValueError(
-                    f"the objective {self.name} moves by {found:.6g} for each unit of the alignment of "
-                    f"{self.targets[j]!r}, and torch says {float(slope[0, j]):.6g}: it has a kink at the present "
-                    "alignments, or leaves torch (numpy, float()); write it in torch, smooth"
-                )
+
+def _returned(found: Any) -> str:
+    if not isinstance(found, Tensor):
+        return type(found).__name__
+    return f"{tuple(found.shape)} of {str(found.dtype).removeprefix('torch.')}"
 
 
 def as_objective(
@@ -185,6 +216,8 @@ def as_objective(
     if disagreement is not None and objective != "nash":
         raise ValueError(f"{what}(disagreement) belongs to objective='nash'; leave it out, or ask for that")
     if isinstance(objective, Objective):
+        if bool(present.isfinite().all()):
+            objective.check(present, targets)
         return objective
     if objective == "sum":
         return Weighted(torch.ones_like(present), "sum")
@@ -200,7 +233,7 @@ def as_objective(
         raise _none(objective, targets, what)
     own = Own(cast(Callable[[Tensor], Tensor], objective), tuple(targets))
     if bool(present.isfinite().all()):
-        own.check(present)
+        own.check(present, targets)
     return own
 
 

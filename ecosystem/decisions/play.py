@@ -106,11 +106,11 @@ class Game:
     def _play(self, x: Array) -> Play:
         settled = self.landscape.at(x)
         ok = settled.found and settled.radius <= 1 - self.margin + 1e-9
-        if not ok:
+        slopes = settled.gradients(torch.from_numpy(self.weights)) - self.weights @ self.pays if ok else None
+        if slopes is None or not np.isfinite(slopes).all():
             gone = np.full(len(self.players), np.nan)
             return Play(x, settled, False, gone, np.full(len(self.pays), np.nan), np.full(len(x), np.nan))
         members = settled.alignment.numpy() - self.pays @ x
-        slopes = settled.gradients(torch.from_numpy(self.weights)) - self.weights @ self.pays
         return Play(x, settled, True, self.weights @ members, members, slopes[self.owner, np.arange(len(x))])
 
     def residual(self, play: Play) -> float:

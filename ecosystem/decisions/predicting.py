@@ -22,7 +22,7 @@ from torch.autograd import forward_ad
 
 from ecosystem.core.check import a_seed, brief, numbers, one_line
 from ecosystem.core.products import any_bits
-from ecosystem.decisions.asked import check_played, checked_wanted, own_parts, places
+from ecosystem.decisions.asked import check_played, checked_wanted, places
 from ecosystem.decisions.columns import carried, columns, no_value
 from ecosystem.decisions.differences import central
 from ecosystem.decisions.free import Free
@@ -32,6 +32,7 @@ from ecosystem.engine.looped import Looped
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.state import State
 from ecosystem.engine.step import step
+from ecosystem.influence.leaving import own_parts
 from ecosystem.scenario import Scenario
 
 _DOUBT = 1e-4  # of the largest derivative: what differences and derivatives may differ by

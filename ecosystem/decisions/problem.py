@@ -25,7 +25,15 @@ class Looked:
 
     @property
     def found(self) -> bool:
-        return all(one.found for one in self.settled)
+        """Whether there is a welfare, and derivatives of it: every network is somewhere, and no piece is no number."""
+        return all(one.found for one in self.settled) and not any(
+            np.isnan(part).any() for part in (*self.pieces, *self.slopes)
+        )
+
+    @property
+    def why(self) -> str:
+        """Why there is none."""
+        return next((one.why for one in self.settled if not one.found), "the objective is no number there")
 
     @property
     def radius(self) -> float:

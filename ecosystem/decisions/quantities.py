@@ -20,6 +20,8 @@ from ecosystem.scenario.checks import check_known
 
 _INFLUENCE = re.compile(r"M\[(.+),(.+)\]")
 _STEP = 1e-3  # of a number's size, or of its room: differences of the fourth order
+_KINK, _NOISE = 0.1, 1e-9  # of what a step moves, and of the value: slopes to both sides that differ by more are two
+_SHORTER = 8  # times: the step at which it is looked at again
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,10 @@ class Quantity:
             return float(values[self.place])
         scenario = parameters.scenario_at(values)
         with users_code(self.name):
-            found = real_number(self.of(scenario))
+            given = self.of(scenario)
+        found = real_number(given)
         if not np.isfinite(found):
-            raise ValueError(f"{self.name} is no finite number at {listed(np.round(values, 6))}: {brief(found)}")
+            raise ValueError(f"{self.name} is no finite number at {listed(np.round(values, 6))}: {brief(given)}")
         return found
 
     def gradient(self, parameters: Parameters, values: np.ndarray) -> np.ndarray:
@@ -66,11 +69,30 @@ class Quantity:
         if min(down[i], up[i]) < 2 * step:
             return self._forward(parameters, values, min(step, most / 4) * (1 if up[i] > down[i] else -1), way)
         f = [self.at(parameters, values + times * step * way) for times in (-2, -1, 1, 2)]
+        self._check_smooth(parameters, values, step * way, f)
         return (8 * (f[2] - f[1]) - (f[3] - f[0])) / (12 * step)
+
+    def _check_smooth(self, parameters: Parameters, values: np.ndarray, step: np.ndarray, f: list[float]) -> None:
+        """Refuse kinks and steps: slopes to both sides that differ, and come no nearer to each other with the step."""
+        middle = self.at(parameters, values)
+        gap, size = _gap(f, middle), max(abs(f[i + 1] - f[i]) for i in (0, 2))
+        if abs(gap) > _KINK * size + _NOISE * abs(middle):
+            near = [self.at(parameters, values + times * step / _SHORTER) for times in (-2, -1, 1, 2)]
+            if abs(_gap(near, middle)) * _SHORTER > abs(gap) / 2:
+                raise ValueError(
+                    f"{self.name} has a kink or a step at {listed(np.round(values, 6))}, so no slope tells its "
+                    "variance; let it be smooth"
+                )
 
     def _forward(self, parameters: Parameters, values: np.ndarray, step: float, way: np.ndarray) -> float:
         f = [self.at(parameters, values + times * step * way) for times in range(5)]
         return float(np.dot([-25, 48, -36, 16, -3], f)) / (12 * step)
+
+
+def _gap(f: list[float], middle: float) -> float:
+    """What slopes ahead and behind (of second order) differ by, times the step."""
+    ahead, behind = (-3 * middle + 4 * f[2] - f[3]) / 2, (3 * middle - 4 * f[1] + f[0]) / 2
+    return ahead - behind
 
 
 def _shared(parameters: Parameters, i: int) -> list[int]:

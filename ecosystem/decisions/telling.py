@@ -51,10 +51,14 @@ class Allocated(Protocol):
     @property
     def price(self) -> float: ...
 
+    @property
+    def doubts(self) -> tuple[str, ...]: ...
+
 
 def verdicts(found: Allocated) -> pd.DataFrame:
     """Columns subject, verdict, sentence: the allocation, the budget, stability, levers that do harm."""
     rows = [_itself(found), _budget(found), _stability(found), *_idle(found)]
+    rows += [("derivatives", "doubtful", text) for text in found.doubts]
     return pd.DataFrame(rows, columns=pd.Index(["subject", "verdict", "sentence"]))
 
 
@@ -105,6 +109,8 @@ def _itself(found: Allocated) -> tuple[str, str, str]:
     before = float(welfare["before"])
     if found.residual > MET:
         verdict, proof = "unproven", f"first-order conditions are missed by {number(found.residual)}: not shown optimal"
+    elif found.doubts:
+        verdict, proof = "unproven", "not shown optimal, as derivatives mean little here"
     else:
         verdict, proof = "local optimum", "first-order conditions are met"
     unit = max((abs(value) for value in map(float, welfare) if np.isfinite(value)), default=0.0)

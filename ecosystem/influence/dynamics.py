@@ -31,6 +31,7 @@ from ecosystem.engine.waves import Plan, Task
 from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.arising import Like, Part, arise, check_like, chosen_from, curated_like, own_shares
 from ecosystem.influence.layout import Layout
+from ecosystem.influence.leaving import differentiating
 from ecosystem.retention import Unsettled, settled
 from ecosystem.retention import replace as forgetful
 from ecosystem.running.agents import ModelAgent
@@ -118,7 +119,7 @@ class Dynamics:
     def _played(self, now: Round) -> Round:
         """A round in which all retrain, before tastes look."""
         due = torch.from_numpy(self.moves).to(now.shares.device).reshape(-1, 1, 1).expand(-1, *now.state.alive.shape)
-        with any_bits():
+        with any_bits(), differentiating(self.scenario, INSTEAD):
             play(now, self.plan, used(now.state, due))
         return now
 

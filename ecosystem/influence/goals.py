@@ -18,6 +18,7 @@ from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
 from ecosystem.generators import ClosedForm
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
+from ecosystem.influence.leaving import differentiating
 from ecosystem.running.measures.archive import Archive, Group
 from ecosystem.scenario.network import said_of_all
 
@@ -79,7 +80,8 @@ class Alignment:
             for taste in tastes(program, state, c):
                 if bool(self._known[taste.members].any()):
                     judged = cast(ClosedForm, taste.judged(state.now[c]))
-                    found.append(judged.expect(taste.reward)[:, 0].expand(-1, len(vector)))
+                    with differentiating(self.dynamics.scenario, INSTEAD):
+                        found.append(judged.expect(taste.reward)[:, 0].expand(-1, len(vector)))
                     members.append(taste.members)
         if not found:
             return vector.new_zeros(len(vector), 0)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Goal
 from ecosystem.influence.jacobian import derivative
+from ecosystem.influence.leaving import own_parts
 from ecosystem.influence.sizes import sizes
 
 _STEP = 1e-6  # of a member's own size
@@ -20,11 +21,16 @@ _ROUNDING = 2.0**-52
 
 
 def check_smooth(
-    dynamics: Dynamics, vector: Tensor, push: Callable[[Tensor], Tensor], goal: Goal, targets: Sequence[str]
+    dynamics: Dynamics,
+    vector: Tensor,
+    push: Callable[[Tensor], Tensor],
+    goal: Goal,
+    targets: Sequence[str],
+    leave: str = "leave it out of targets=",
 ) -> None:
     """Refuse goals (rewards, measures) of ``targets`` and retraining that are not differentiable at ``Θ [size]``.
 
-    The message names the member; what nobody asks for may have kinks.
+    The message names the member, and how to ``leave`` it out; what nobody asks for may have kinks.
 
     Along a direction that stays inside the families, the one-sided difference quotients are compared with each other
     and with the derivative; ``push`` is that of retraining. Steps go by what members spread over; they are longer
@@ -49,7 +55,7 @@ def check_smooth(
     if column is not None:
         raise ValueError(
             f"{goal.described(goal.targets[asked[column]])} is not differentiable at the stable point; use a smooth "
-            f"one, leave it out of targets=, or {INSTEAD}"
+            f"one, {leave}, or {INSTEAD}"
         )
     slope = push(direction)
     retrained = partial(dynamics.retrained, differentiable=False)
@@ -66,6 +72,29 @@ def check_smooth(
         raise ValueError(
             f"the retraining of {name!r} is not differentiable at the stable point (a quota that just fits, a law at "
             f"its floor, a transform with a step); change the scenario a little, or {INSTEAD}"
+        )
+
+
+def check_moved(dynamics: Dynamics, vector: Tensor, tangent: Tensor) -> None:
+    """The same of retraining as shares ``[components, 1, 1]`` move along ``tangent``, for which diets have room."""
+    point, layout = vector.unsqueeze(0), dynamics.layout
+
+    def retrained(shares: Tensor) -> Tensor:
+        return dynamics.retrained(point, shares)
+
+    begin = dynamics.shares + 2 * _STEP * tangent  # so that neither side leaves the diets
+    value, slope = derivative(retrained, begin, tangent)
+
+    def large(slope: Tensor) -> Tensor:
+        least = torch.minimum(1 + value.abs(), 10 * sizes(layout, point))
+        return layout.largest(slope).add_(least, alpha=_TOLERANCE)
+
+    column = _worst(retrained, value, slope, large, begin, tangent, _STEP)
+    if column is not None:
+        name = dynamics.names[int(layout.owners()[column])]
+        raise ValueError(
+            f"the retraining of {name!r} has no derivative by the shares of what it trains on that torch finds; write "
+            f"{own_parts(dynamics.scenario)} in torch, smooth, or {INSTEAD}"
         )
 
 
