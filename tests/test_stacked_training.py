@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecosystem import (
+    Checkpoints,
     Ecosystem,
     Flow,
     FlowMatching,
@@ -124,6 +126,23 @@ def test_side_by_side_models_train_as_one_by_one(optimizer: Any, keep: bool, sta
         if keep:
             assert a.optimizer_state["param_groups"] == b.optimizer_state["param_groups"]
             torch.testing.assert_close(b.optimizer_state["state"], a.optimizer_state["state"], rtol=1e-3, atol=1e-5)
+
+
+def test_side_by_side_models_go_on_from_a_checkpoint(stacks: list[int], tmp_path: Path) -> None:
+    def broken_off(done: int, _: int) -> None:
+        if done == 1:
+            raise InterruptedError
+
+    plan = Training(10, 8, OPTIMIZERS["AdamW"], keep_optimizer=True, decay=HoldThenDecay(1), stacked=True)
+    whole, lost, again = (Ecosystem(network(flow, plan), seeds=[(0, 0), (0, 1)]) for _ in range(3))
+    saved = Checkpoints(tmp_path / "saved")
+    whole.run()
+    with pytest.raises(InterruptedError):
+        lost.run(broken_off, checkpoints=saved)
+    again.run(checkpoints=saved)
+    assert stacks == [6, 6, 6, 6]  # a round by the one that was lost, the other by the one that went on
+    assert torch.equal(weights(again), weights(whole)) and not torch.equal(weights(again), weights(lost))
+    assert again.result().rounds.equals(whole.result().rounds)
 
 
 def test_clipping_rates_and_decay_are_of_each_model(stacks: list[int]) -> None:
