@@ -397,9 +397,29 @@ def test_an_ensemble_of_one_plays_as_its_scenario(over: str) -> None:
     assert same.levels["1"].to_numpy() == pytest.approx(plain.levels["1"].to_numpy(), abs=1e-6)
 
 
+@pytest.mark.parametrize("over", ["expected", "worst", "regret"])
+def test_those_who_agree_over_an_ensemble_do_as_a_grid_says(over: str) -> None:
+    """Both of two: what they play for is as high as on a grid of 1/200, by utilities in closed form."""
+    made, both = pair(1)
+    found = coalition(both, ["m0", "m1"], costs=made[0].prices, starts=1, over=over)
+    grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 201)] * 2), -1).reshape(-1, 2)
+    x = found.levels["after"].to_numpy()
+    values = np.array([[one.utilities(y).sum() for y in [x, *grid]] for one in made])
+    values -= values.max(1, keepdims=True) if over == "regret" else 0.0
+    aims = {"expected": np.array([0.25, 0.75]) @ values}.get(over, values.min(0))
+    assert aims[0] >= aims.max() - (1e-4 if over == "regret" else 1e-9)  # of a grid's own best
+    sums = np.array([one.utilities(x).sum() for one in made])
+    assert found.table["after"].iloc[0] == pytest.approx([0.25, 0.75] @ sums, abs=1e-7)
+    assert found.table["aim"].iloc[0] >= -1e-9
+    assert "on average over the ensemble" in found.sentence
+    assert (over == "expected") == (found.table["aim"].iloc[0] == pytest.approx(found.gain, abs=1e-12))
+
+
 def test_levers_of_an_ensemble_must_be_the_same() -> None:
     unlike = Ensemble(lambda k: net(0, 2 + k).scenario, pd.DataFrame({"k": [0, 1]}))
     with pytest.raises(ValueError, match="must offer the same"):
         equilibrium(unlike)
     with pytest.raises(ValueError, match=r"equilibrium\(over\) is one of"):
         equilibrium(net(0, 2).scenario, over="hope")
+    with pytest.raises(ValueError, match=r"coalition\(over\) is one of"):
+        coalition(net(0, 2).scenario, ["m0", "m1"], over="hope")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linprog
 
+from ecosystem.decisions.answering import answered
 from ecosystem.decisions.mixed import MixedLandscape, MixedSettled
-from ecosystem.decisions.play import Array, Game, Play, Player, answered
+from ecosystem.decisions.play import Array, Game, Play, Player
 
 _ACTIVE = 1e-6  # of what levers are worth: how near to the least a utility is that counts where there is a kink
 _GRID = 5  # points along a lever at which the best response in one scenario is begun
@@ -49,7 +51,17 @@ class Cautious(Game):
         self.alone = [Game(land, players, prices, margin) for land in landscape.landscapes]
         for one in self.alone:
             one.lower, one.upper = self.lower, self.upper
+        self.count = len(self.alone)
         self._best: dict[tuple[int, bytes], Array] = {}
+
+    def of(self, players: Sequence[Player]) -> Game:
+        """The same among others, as cautious."""
+        assert isinstance(self.landscape, MixedLandscape)
+        return Cautious(self.landscape, players, self.prices, self.margin, self.over)
+
+    def pieces(self, x: Array, p: int) -> tuple[Array, Array]:
+        """One for each scenario."""
+        return self.feared(x, p), self._slopes(x)[:, list(self.players[p].levers)]
 
     def _play(self, x: Array) -> Play:
         plain = super()._play(x)
@@ -79,15 +91,23 @@ class Cautious(Game):
         return best
 
     def residual(self, play: Play) -> float:
-        """As of any game; at a kink every scenario counts in which the player is worst off: up the least slope, down
-        the largest."""
+        """As of any game; at a kink some mixture of scenarios in which a player is worst off must meet conditions."""
         if not play.ok:
             return np.inf
-        slopes, most = self._slopes(play.x), 0.0
-        for k, p in enumerate(self.owner):
-            values = self.feared(play.x, p)
-            near = slopes[values <= values.min() + _ACTIVE * (self.unit + abs(values.min())), k]
-            up = max(float(near.min()), 0.0) if play.x[k] < self.upper[k] else 0.0
-            down = max(-float(near.max()), 0.0) if play.x[k] > self.lower[k] else 0.0
-            most = max(most, up, down)
-        return most
+        slopes = self._slopes(play.x)
+        return max(self._missed(play.x, p, slopes[:, list(one.levers)]) for p, one in enumerate(self.players))
+
+    def _missed(self, x: Array, p: int, slopes: Array) -> float:
+        """The least ``r ≥ 0`` with ``Σ_s μ_s slope_sk ≤ r`` where ``x_k`` can rise, ``≥ −r`` where it can fall."""
+        if not slopes.shape[1]:
+            return 0.0
+        values, own = self.feared(x, p), list(self.players[p].levers)
+        near = slopes[values <= values.min() + _ACTIVE * (self.unit + abs(values.min()))]
+        rows = np.concatenate([near.T[x[own] < self.upper[own]], -near.T[x[own] > self.lower[own]]])
+        if not len(rows):
+            return 0.0
+        goal, ones = np.append(np.zeros(len(near)), 1.0), np.append(np.ones(len(near)), 0.0)[None]
+        found = linprog(
+            goal, A_ub=np.hstack([rows, -np.ones((len(rows), 1))]), b_ub=np.zeros(len(rows)), A_eq=ones, b_eq=[1]
+        )
+        return float(found.fun) if found.success else np.inf

@@ -14,6 +14,7 @@ from ecosystem.core.arguments import meant
 from ecosystem.core.check import a_seed, brief, whole_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.words import called, capital, counted, joined, listed, number
+from ecosystem.decisions.ensemble import Ensemble, check_over
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.equilibrium import GRID, TURNS, game_of, played
 from ecosystem.decisions.nash import Point, Try, checked, distinct, searched
@@ -28,7 +29,8 @@ class Coalition:
 
     ``selfish`` is play without the agreement. ``table`` has a row for each of its equilibria: where the agreement leads
     from there (``found``: to a point at which neither the coalition nor anybody else gains alone), what the members
-    have ``before`` and ``after`` in sum, their ``gain``, what all ``others`` gain, the ``radius``. ``utilities`` has
+    have ``before`` and ``after`` in sum, their ``gain``, what all ``others`` gain, ``aim`` (the gain in what they play
+    for: over an ensemble the worst case or regret of their sum, if they fear these), the ``radius``. ``utilities`` has
     everybody's utility before, after and the change, and ``levels`` the levers, from the equilibrium that is
     ``chosen``: the one from which the members gain least.
     """
@@ -38,6 +40,7 @@ class Coalition:
     game: Game
     after: list[Point | None]
     tries: list[Try]
+    over: str = ""
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -49,6 +52,7 @@ class Coalition:
             gone = np.full(len(before), np.nan)
             after = gone if end is None else end.play.members
             gain = float((after - before)[places].sum())
+            aim = np.nan if end is None else float(end.play.utilities[0] - self.game.at(point.play.x).utilities[0])
             rows.append(
                 {
                     "point": i,
@@ -57,10 +61,11 @@ class Coalition:
                     "after": float(after[places].sum()),
                     "gain": gain,
                     "others": float((after - before).sum()) - gain,
+                    "aim": aim,
                     "radius": np.nan if end is None else end.play.settled.radius,
                 }
             )
-        return pd.DataFrame(rows, columns=["point", "found", "before", "after", "gain", "others", "radius"])
+        return pd.DataFrame(rows, columns=["point", "found", "before", "after", "gain", "others", "aim", "radius"])
 
     @property
     def chosen(self) -> int | None:
@@ -132,10 +137,22 @@ class Coalition:
             return f"No equilibrium was found in which {who} decide together."
         where = f" (the least from {counted(len(self.after), 'equilibrium').replace('equilibriums', 'equilibria')})"
         where = where if len(self.after) > 1 else ""
+        where += self._on_average()
         if self.verdict == "nothing":
             return f"{capital(who)} gain nothing by deciding together{where}."
         word = "gain" if self.gain > 0 else "lose"
         return f"{capital(who)} {word} {number(abs(self.gain))} in sum by deciding together{where}."
+
+    def _on_average(self) -> str:
+        """Over an ensemble: that this is a mean, and what it comes to for what they play for."""
+        if self.over in ("", "expected"):
+            return ", on average over the ensemble" if self.over else ""
+        aim = float(self.table.set_index("point").at[self.chosen, "aim"])
+        word = "more" if aim > 0 else "less"
+        if self.over == "worst":
+            return f", on average over the ensemble; in their worst case they have {number(abs(aim))} {word}"
+        word = "less" if aim > 0 else "more"
+        return f", on average over the ensemble; their largest regret is {number(abs(aim))} {word}"
 
     def __repr__(self) -> str:
         return f"Coalition({self.sentence})\n{self.utilities.set_index('member').round(6).to_string()}"
@@ -143,7 +160,7 @@ class Coalition:
 
 @typed
 def coalition(
-    scenario: Scenario,
+    scenario: Scenario | Ensemble,
     members: Sequence[str],
     *,
     costs: Any = 0.0,
@@ -151,6 +168,7 @@ def coalition(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     like: Like | None = None,
     margin: float = 1e-3,
+    over: str = "expected",
     starts: int = 6,
     seed: int = 0,
 ) -> Coalition:
@@ -163,8 +181,13 @@ def coalition(
 
     Parameters
     ----------
+    scenario: one, or an :class:`Ensemble` of scenarios with the same levers.
     members: who agrees, two at least; those without a lever count for the sum only.
     costs, movable, bounds, like, margin, starts, seed: as of :func:`equilibrium`.
+    over: of an ensemble, all play, those who agree for the sum of theirs, for the ``"expected"`` utility, the
+        ``"worst"`` case or the least ``"regret"`` (how far that sum is below what they could have, were the scenario
+        known). What members have and gain in tables are means over the ensemble; ``aim`` is the gain in what they play
+        for.
 
     Raises
     ------
@@ -183,7 +206,7 @@ def coalition(
     >>> found.verdict, round(found.gain, 6)
     ('gains', 0.000625)
     """
-    game = game_of(scenario, costs, movable, bounds, like, margin, "coalition")
+    game = game_of(scenario, costs, movable, bounds, like, margin, "coalition", check_over(over, "coalition"))
     whole_number(starts, "coalition(starts)", 1)
     a_seed(seed, "coalition(seed)")
     names = _members(game, members)
@@ -196,7 +219,7 @@ def coalition(
         ends = [checked(together, x, 3 * GRID) for x in distinct(together, many[::-1])]  # where turns lead first
         after.append(next((end for end in ends if end.nash), None))
         tries += many
-    return Coalition(tuple(names), selfish, together, after, tries)
+    return Coalition(tuple(names), selfish, together, after, tries, over if isinstance(scenario, Ensemble) else "")
 
 
 def _members(game: Game, members: Any) -> list[str]:

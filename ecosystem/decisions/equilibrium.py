@@ -9,13 +9,14 @@ import numpy as np
 
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
 from ecosystem.core.kinds import typed
+from ecosystem.decisions.answering import highest
 from ecosystem.decisions.cautious import Cautious
 from ecosystem.decisions.ensemble import Ensemble, as_ensemble, check_over
 from ecosystem.decisions.equilibria import Equilibrium
 from ecosystem.decisions.landscape import Landscape
 from ecosystem.decisions.mixed import MixedLandscape, common_levers
 from ecosystem.decisions.nash import begun, checked, distinct, searched
-from ecosystem.decisions.play import Game, Play, Player, highest, prices_of
+from ecosystem.decisions.play import Game, Play, Player, prices_of
 from ecosystem.decisions.sound import check_first, in_steps
 from ecosystem.influence.arising import Like
 from ecosystem.scenario import Scenario

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from ecosystem.decisions.play import SAME, Array, Game, Play, answered
+from ecosystem.decisions.answering import answered
+from ecosystem.decisions.play import SAME, Array, Game, Play
 
 _MET = 1e-6  # of marginal utilities, relative to the largest seen, by which first-order conditions may be missed
 _APART = 1e-4  # of the bounds' width: points nearer to each other are one
