@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ecosystem.curation import Curator as Curator
     from ecosystem.curation import Demand as Demand
     from ecosystem.curation import Drift as Drift
+    from ecosystem.curation import Flips as Flips
     from ecosystem.curation import Habit as Habit
     from ecosystem.curation import Intake as Intake
     from ecosystem.curation import Learner as Learner
@@ -45,12 +46,14 @@ if TYPE_CHECKING:
     from ecosystem.decisions import Level as Level
     from ecosystem.decisions import Observations as Observations
     from ecosystem.decisions import Real as Real
+    from ecosystem.decisions import RelearnedAttack as RelearnedAttack
     from ecosystem.decisions import Share as Share
     from ecosystem.decisions import Strength as Strength
     from ecosystem.decisions import Taste as Taste
     from ecosystem.decisions import Temperature as Temperature
     from ecosystem.decisions import allocate as allocate
     from ecosystem.decisions import attack as attack
+    from ecosystem.decisions import attack_relearned as attack_relearned
     from ecosystem.decisions import coalition as coalition
     from ecosystem.decisions import equilibrium as equilibrium
     from ecosystem.decisions import fit as fit
@@ -133,10 +136,11 @@ _HOMES = {
     "ecosystem.running.checkpoints": "Checkpoints",
     "ecosystem.running.comparing": "compare",
     "ecosystem.curation": "BestOf BestResponse Blind BradleyTerry Capacity Community Comparisons Crowd Curator "
-    "Demand Drift Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
+    "Demand Drift Flips Habit Intake Learner Luce Preferences Quota Relearned Replicator Shift Softmax Threshold Tilt "
     "TopFraction Users Within Writing learned",
-    "ecosystem.decisions": "Candidate Ensemble Level Observations Real Share Strength Taste Temperature allocate "
-    "attack coalition equilibrium fit next_experiment posterior reward_influence steer taught",
+    "ecosystem.decisions": "Candidate Ensemble Level Observations Real RelearnedAttack Share Strength Taste "
+    "Temperature allocate attack attack_relearned coalition equilibrium fit next_experiment posterior reward_influence "
+    "steer taught",
     "ecosystem.scenario.descriptions": "Flow Member",
     "ecosystem.scenario.graphs": "shares_of",
     "ecosystem.scenario.interventions": "Connect Curate Disconnect Freeze Intervention Join Leave Thaw",

@@ -13,15 +13,34 @@ against the critic, who stands two flows away: six take it from 0.96 to 0.71 (``
 0.97), and make the platform's and the reader's own users *happier*, 1.25 → 1.41 and 1.34 → 1.55: whoever watches the
 model that is attacked sees nothing but progress.
 
+Where the reward model is learned anew each round, from 60 comparisons of the platform's new output, the attacker flips
+six labels a round (``each_round("critic")``): after twelve rounds the critic has .74 for .88 while platform and reader
+gain again (1.25 → 1.33, 1.33 → 1.45); ``gap``, ``highest`` and ``random`` flips help the critic. Against the reader the
+ranking matters little: it falls by .29, by ``gap`` by .27, ``highest`` .22, at random .14.
+
     ecosystem run scenarios/poisoned.py
     ecosystem run scenarios/poisoned.py --set target=critic --set by=gap
 
-``ecosystem.attack(network(), said(), "platform", "critic", budget=6).flips`` has the labels.
+``ecosystem.attack(network(), said(), "platform", "critic", budget=6).flips`` has the labels, and
+``each_round("critic").flips`` those of each round.
 
 Takes ten seconds; needs nothing more.
 """
 
-from ecosystem import Categorical, Comparisons, Flow, Luce, Member, Scenario, Tabular, attack, taught
+from ecosystem import (
+    Categorical,
+    Comparisons,
+    Flow,
+    Luce,
+    Member,
+    Relearned,
+    RelearnedAttack,
+    Scenario,
+    Tabular,
+    attack,
+    attack_relearned,
+    taught,
+)
 
 OPTIONS = 6
 TASTE = [0.0, 0.4, 0.8, 1.2, 1.6, 2.0]  # what everybody's users like, but for the critic's, who like the middle
@@ -59,3 +78,9 @@ def scenario(
     s = network(rounds, samples)
     found = attack(s, said(pairs, seed), "platform", target, budget=budget, by=by, rounds=rounds, seed=seed)
     return taught(s, "platform", found.poisoned.reward)
+
+
+def each_round(target: str = "critic", by: str = "influence", budget: int = 6, rounds: int = 12) -> RelearnedAttack:
+    """The same platform where the reward model is learned anew each round, from 60 comparisons of its new output."""
+    learn = Relearned(Tabular(TASTE), ridge=0.01)
+    return attack_relearned(network(rounds), learn, "platform", target, labels=60, budget=budget, by=by, rounds=rounds)

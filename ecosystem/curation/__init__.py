@@ -17,6 +17,7 @@ from ecosystem.curation.demand import (
     Switching,
     Writing,
 )
+from ecosystem.curation.flips import Flips
 from ecosystem.curation.learning import Drift, Habit, Learner
 from ecosystem.curation.luce import luce_survivors
 from ecosystem.curation.preferences import Preferences
@@ -39,6 +40,7 @@ __all__ = [
     "Curator",
     "Demand",
     "Drift",
+    "Flips",
     "Habit",
     "Intake",
     "Learner",

@@ -30,6 +30,7 @@ class Learner(Stackable, Claims):
 
     RESTS: ClassVar[dict[str, tuple[str, ...]]] = {"batched": ("learn",), "still": ("learn",)}
     batched: bool = False
+    timed: bool = False  # what it does hangs on the round (``seen.round``); stable points and influence refuse it
     still: bool = False  # never moves a taste: users who learn by it do not learn
 
     def learn(self, reward: Reward, seen: Seen) -> Tensor:

@@ -15,7 +15,12 @@ from ecosystem.rewards import Features
 
 
 class Seen:
-    """What users of a batch ``[*batch]`` saw, by the questions that one who learns may ask."""
+    """What users of a batch ``[*batch]`` saw, by the questions that one who learns may ask.
+
+    ``round`` is the one after which they look, for learners that say ``timed = True``; None where there are no rounds.
+    """
+
+    round: int | None = None
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -46,8 +51,8 @@ class OfLaw(Seen):
     tensor([1.2500])
     """
 
-    def __init__(self, law: Law) -> None:
-        self._law = law
+    def __init__(self, law: Law, round: int | None = None) -> None:
+        self._law, self.round = law, round
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -66,7 +71,7 @@ class OfLaw(Seen):
         raise NoPopulationLaw(f"the mean of {_named(features)} under a continuous law")
 
     def cell(self, index: tuple[int, ...]) -> OfLaw:
-        return OfLaw(self._law.take(_within(index, self.batch_shape)))
+        return OfLaw(self._law.take(_within(index, self.batch_shape)), self.round)
 
 
 class OfSamples(Seen):
@@ -77,8 +82,8 @@ class OfSamples(Seen):
             [0.0000, 1.0000]], dtype=torch.float64)
     """
 
-    def __init__(self, samples: Samples, batch: int = 0) -> None:
-        self.samples, self._batch = samples, batch
+    def __init__(self, samples: Samples, batch: int = 0, round: int | None = None) -> None:
+        self.samples, self._batch, self.round = samples, batch, round
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -101,7 +106,7 @@ class OfSamples(Seen):
         return values.to(torch.float64).mean(-2)
 
     def cell(self, index: tuple[int, ...]) -> OfSamples:
-        return OfSamples(self.samples[_within(index, self.batch_shape)])
+        return OfSamples(self.samples[_within(index, self.batch_shape)], 0, self.round)
 
 
 def _rows(features: Features, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from ecosystem.decisions.allocation import Allocation, allocate
 from ecosystem.decisions.attack import Attack, attack
+from ecosystem.decisions.attack_relearned import RelearnedAttack, attack_relearned
 from ecosystem.decisions.candidates import Candidate
 from ecosystem.decisions.coalition import Coalition, coalition
 from ecosystem.decisions.diets import Level, Real, Share
@@ -52,6 +53,7 @@ __all__ = [
     "Predictor",
     "Profile",
     "Real",
+    "RelearnedAttack",
     "Settled",
     "Share",
     "Steering",
@@ -63,6 +65,7 @@ __all__ = [
     "as_levers",
     "as_observations",
     "attack",
+    "attack_relearned",
     "coalition",
     "equilibrium",
     "fit",

@@ -127,7 +127,7 @@ def attack(
     if isinstance(by, str) and by == "influence":
         chosen = _by_influence(reach, fit, rows, budget)
     else:
-        chosen = _ranked(_ranking(by, seed), fit, rows)[:budget]
+        chosen = ranked(ranking(by, seed), fit, rows)[:budget]
     poisoned = fit.flipped([row for row, _ in chosen]) if chosen else fit
     name = by if isinstance(by, str) else getattr(by, "__name__", type(by).__name__)
     misled = taught(scenario, at, poisoned.reward)
@@ -147,7 +147,9 @@ def highest(fit: BradleyTerry) -> Tensor:
     return fit.reward(fit.comparisons.items)[fit.comparisons.places("preferred")]
 
 
-def _ranking(by: Any, seed: int) -> Ranking:
+def ranking(by: Any, seed: int, where: str = "attack") -> Ranking:
+    """What labels are ranked by: a name, or a function of one's own."""
+
     def random(fit: BradleyTerry) -> Tensor:
         return Stream.root([(a_seed(seed, "attack(seed)"), 0)])[0].at("attack").uniform(len(fit.comparisons))
 
@@ -155,11 +157,11 @@ def _ranking(by: Any, seed: int) -> Ranking:
     if isinstance(by, str) and by in known:
         return known[by]
     if not callable(by):
-        raise ValueError(f"attack(by) is influence, {', '.join(known)} or a function of the fit, got {brief(by)}")
+        raise ValueError(f"{where}(by) is influence, {', '.join(known)} or a function of the fit, got {brief(by)}")
     return cast(Ranking, by)
 
 
-def _ranked(ranking: Ranking, fit: BradleyTerry, rows: list[int]) -> list[tuple[int, float]]:
+def ranked(ranking: Ranking, fit: BradleyTerry, rows: list[int]) -> list[tuple[int, float]]:
     """The rows with their scores, the highest first; of equal ones the earliest."""
     name = getattr(ranking, "__name__", type(ranking).__name__)
     with users_code(lambda: f"the ranking {name}"):

@@ -52,7 +52,7 @@ def taught(scenario: Scenario, at: str, reward: Any, *, learn: Any = None) -> Sc
     """
     checks.check_known(at, scenario.graph, "taught")
     taste, curator, new = as_reward(reward), scenario.member(at).curator, scenario
-    for u, v in _chosen(scenario, at):
+    for u, v in chosen_at(scenario, at):
         flow = scenario.flow(u, v)
         if flow.chosen_by == "consumer" and flow.transform is not None:
             raise ValueError(
@@ -63,7 +63,7 @@ def taught(scenario: Scenario, at: str, reward: Any, *, learn: Any = None) -> Sc
     return new.replace(name=f"{scenario.name} ({at} taught)")
 
 
-def _chosen(scenario: Scenario, at: str) -> list[tuple[str, str]]:
+def chosen_at(scenario: Scenario, at: str) -> list[tuple[str, str]]:
     """The flows on which the users of a member choose."""
     out = [(at, v) for v in scenario.graph.successors(at) if scenario.flow(at, v).chosen_by == "producer"]
     into = [(u, at) for u in scenario.graph.predecessors(at) if scenario.flow(u, at).chosen_by == "consumer"]

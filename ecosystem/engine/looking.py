@@ -42,7 +42,8 @@ def _moved(program: Program, state: State, users: Users, watched: tuple[int, ...
         members = program.cohorts[c].index[places]
         there = (state.active & state.alive)[members]
         some = wide.take(rows)
-        looking = some.look(_seen(program, state, c, places, members, found[here, 1].tolist()))
+        when = state.round or None if users.learn.timed else None
+        looking = some.look(_seen(program, state, c, places, members, found[here, 1].tolist(), when))
         parts = {n: _where(there, t, some.tensors()[n]) for n, t in looking.tensors().items()}
         new = new.rebuild({n: t.index_copy(0, rows, parts[n]) for n, t in new.tensors().items()})
     return new
@@ -52,12 +53,14 @@ def _where(there: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return torch.where(there.reshape(*there.shape, *(1,) * (new.ndim - 3)), new, old)
 
 
-def _seen(program: Program, state: State, c: int, places: Tensor, members: Tensor, at_home: list[int]) -> Seen:
+def _seen(
+    program: Program, state: State, c: int, places: Tensor, members: Tensor, at_home: list[int], when: int | None
+) -> Seen:
     """What some members of a cohort make now, batch ``[rows, variants, replicates]``."""
     stack = state.now[c].take(places)
     if program.samples is None and not isinstance(stack, Looped):
-        return OfLaw(stack.law())
+        return OfLaw(stack.law(), when)
     keys = program.root("seen").at(state.round).keys.reshape(1, 1, -1)
     rng = Stream(keys).at(program.words[members].reshape(-1, 1, 1))
     asked = [program.questions[program.cohorts[c].ids[place]] for place in at_home]
-    return OfSamples(answers(stack, rng, program.samples or 1, asked), batch=3)
+    return OfSamples(answers(stack, rng, program.samples or 1, asked), batch=3, round=when)

@@ -20,6 +20,7 @@ from torch import Tensor
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream, on_device
+from ecosystem.engine.audience import one
 from ecosystem.engine.choosing import chosen, used
 from ecosystem.engine.looking import looked
 from ecosystem.engine.placing import Home, home_of
@@ -72,6 +73,7 @@ class Dynamics:
             wired = chosen_from(wired, arising)
             _check(wired)
         self._wired = replace(compiled([wired], [(0, 0)], home=home), stops=False)  # solvers want to see where it leads
+        _check_clocks(self.scenario, self._wired.first)
         self._programs: dict[tuple[int, bool, bool], Program] = {}
         self.wiring = self._wired.first.wiring
         self.cohorts = self._wired.cohorts
@@ -191,6 +193,16 @@ class Dynamics:
     def tasks(self, now: Round) -> list[Task]:
         """The tasks of a round in which all retrain at once, with the users of that round."""
         return [task.bind(now.state.audience) for wave in self.plan for task in wave]
+
+
+def _check_clocks(scenario: Scenario, state: State) -> None:
+    """Refuse users who learn otherwise in each round."""
+    for stack in state.audience.stacks:
+        if stack.learn is not None and stack.learn.timed:
+            raise ValueError(
+                f"scenario {scenario.name!r} has users who learn otherwise in each round ({one(stack.learn)}); a "
+                f"stable point belongs to a network that stays: let them learn alike in all, or {INSTEAD}"
+            )
 
 
 def _check(scenario: Scenario) -> None:

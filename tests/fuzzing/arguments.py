@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
+import pandas as pd
 
 import ecosystem as eco
 
@@ -45,6 +46,7 @@ def town(taste: Any = None, group: Any = "x", share: Any = 0.5) -> eco.Community
 
 
 TASTE = eco.Tabular([0.0, 1.0])
+FLIPS = pd.DataFrame({"before": [0], "preferred": [1]})
 PARTS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Archive": (eco.Archive, {"shelves": {"a": place()}, "weights": [1.0]}),
     "a shelf": (lambda model: eco.Archive({"a": model}), {"model": place()}),
@@ -62,7 +64,8 @@ PARTS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"curator": eco.Luce(2), "tastes": [TASTE, TASTE], "groups": ["x", "y"], "shares": {"x": 0.5, "y": 0.5}},
     ),
     "a user": (town, {"taste": TASTE, "group": "x", "share": 0.5}),
-    "Relearned": (eco.Relearned, {"taste": TASTE, "ridge": 0.1, "flipped": 0.0, "temperature": 1.0}),
+    "Relearned": (eco.Relearned, {"taste": TASTE, "ridge": 0.1, "flipped": 0.0, "temperature": 1.0, "flips": None}),
+    "Flips": (eco.Flips, {"table": FLIPS, "symbols": 2, "labels": 10}),
     "Users": (eco.Users, {"reward": TASTE, "curator": eco.Luce(2), "learn": None}),
     "Threshold": (eco.Threshold, {"least": 0.0}),
     "Within": (eco.Within, {"centre": [0.0], "radius": 1.0}),

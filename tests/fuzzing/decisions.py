@@ -153,6 +153,11 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         }
         | {"form": None, "ridge": 0.1, "rounds": 2, "seed": 0},
     ),
+    "attack_relearned": (
+        decisions.attack_relearned,
+        {"scenario": symbols(), "learn": eco.Relearned(eco.Tabular([0.0, 1.0, 0.0])), "at": "m", "target": "m"}
+        | {"labels": 10, "budget": 1, "total": 2, "by": "gap", "form": None, "rounds": 2, "seed": 0},
+    ),
     "Ensemble": (
         lambda build, points, weight, level: decisions.Ensemble(
             build, pd.DataFrame({"level": [0.1, level]}) if points is None else points, weight
