@@ -82,10 +82,15 @@ def test_equal_trainings_give_equal_models() -> None:
 
 
 def test_rounds_of_two_small_models() -> None:
-    s = language_tiny.scenario(rounds=2, device="cuda")
-    run = s.run(seed=0, record=Record(judged=64))
-    table = run.rounds.pivot_table(index="round", columns="member", values="alignment", observed=True)
-    assert run.failures.empty and table["Herald"].iloc[-1] < -2 and table["Poet"].iloc[-1] < 4.5
+    """Of 16 replicates on a CPU Herald's alignment moved by -.73 in two rounds (deviation .57), Poet's by -3.3 (.67).
+
+    The bounds are almost four standard errors of a mean of 16 away from these, and one replicate alone proves little.
+    """
+    run = language_tiny.scenario(rounds=2, device="cuda").run(replicates=16, seed=0, record=Record(judged=64))
+    assert run.failures.empty
+    table = run.rounds.pivot_table(index="replicate", columns=["member", "round"], values="alignment", observed=True)
+    moved = {name: float((table[name, 2] - table[name, 0]).mean()) for name in ("Herald", "Poet")}
+    assert moved["Herald"] < -0.2 and moved["Poet"] < -2.7
 
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
