@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import warnings
 from pathlib import Path
@@ -13,12 +14,16 @@ from synthetic_studies import duo
 from test_plots import data
 
 from ecosystem import Location, Member, Scenario, plots
+from ecosystem.report import render_study
 from ecosystem.study import Results, Study, of_scenario
+from ecosystem.study.outcomes.effects import effects
 from ecosystem.study.outcomes.measuring import NoMeasure, numbers
+from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.sweep import parameter
 from ecosystem.study.sensitivity import discover
 from ecosystem.study.sensitivity.boxes import Limit, boxed
 from ecosystem.study.sensitivity.condition import WrongCondition, where
+from scenarios import pair
 
 METHODS = ["prim", "tree"]
 
@@ -170,6 +175,42 @@ def test_texts_are_compared_with_texts(results: Results) -> None:
     ring = (results.points["family"] == "ring").to_numpy(float)
     assert np.array_equal(where(results, "family == 'ring'")[0], ring)
     assert np.array_equal(where(results, "'star' != family and x >= 0")[0], ring)
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("paper")
+    grid = {"coupling": [0.5, 0.85, 0.95], "curation": [0.2, 0.4, 0.6, 0.8]}
+    Study("paper", pair.scenario, grid=grid, measure=("influence", "flows")).run(folder, workers=0)
+    return Study.load(folder)
+
+
+def test_backfires_and_harms_are_those_of_the_page(paper: Results) -> None:
+    told = effects(Subject(paper))
+    assert told is not None
+    table = paper.influence.pivot(index="point", columns=["target", "source"], values="effect")
+    own, other = table["theta", "theta"] < 0, table["phi", "theta"] < 0
+    backfires, harms = where(paper, "backfires")[0], where(paper, "harms")[0]
+    assert (backfires == own).all() and (harms == other).all()
+    assert (backfires.sum(), harms.sum()) == (told.backfiring, told.harming)
+    assert 0 < backfires.sum() < len(table) and 0 < harms.sum() < len(table)
+    assert (where(paper, "backfires[theta]")[0] == own).all()
+    assert (where(paper, "harms[phi, theta] and not backfires")[0] == (other & ~own)).all()
+    assert (where(paper, "any(M < 0)")[0] == (own | other)).all()
+    with pytest.raises(WrongCondition, match="harms: there is no 'phi on theta'; there are theta on phi"):
+        where(paper, "harms[theta, phi]")
+
+
+def test_nothing_is_known_of_backfire_without_flows(tmp_path: Path) -> None:
+    grid = {"coupling": [0.9, 0.95]}
+    Study("blind", pair.scenario, grid=grid, measure=("influence",)).run(tmp_path / "blind", workers=0)
+    with pytest.raises(WrongCondition, match="nobody knows who does; keep the table flows too"):
+        where(Study.load(tmp_path / "blind"), "backfires")
+
+
+def test_a_condition_stands_on_the_page_of_a_study(paper: Results) -> None:
+    page = html.unescape(render_study(paper, when="harms[phi, theta]"))
+    assert discover(paper, "harms[phi, theta]", method="tree").sentences[0] in page
 
 
 def test_series_arrays_and_functions_are_conditions_too(results: Results) -> None:

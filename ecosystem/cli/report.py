@@ -48,10 +48,10 @@ def _check_page(page: Path) -> None:
         raise FileExistsError(f"{page} exists and is no report, so it is not overwritten; choose another file")
 
 
-def rewrite(folder: Path, path: Path, sensitivity: bool = False) -> None:
+def rewrite(folder: Path, path: Path, sensitivity: bool = False, when: str | None = None) -> None:
     """Write the page of all that is saved in a folder: a study, or a run, an influence analysis, or both.
 
-    ``sensitivity``: of a study with a section about which settings matter.
+    ``sensitivity``: of a study with a section about which settings matter, and when a condition holds.
     """
     from ecosystem.core.locks import awaited
     from ecosystem.core.storage import found
@@ -60,7 +60,7 @@ def rewrite(folder: Path, path: Path, sensitivity: bool = False) -> None:
     from ecosystem.running.run import Run, is_run
 
     if any(os.path.lexists(folder / name) for name in ("study.json", "points.parquet", "tables")):
-        _write_study(folder, path, sensitivity)
+        _write_study(folder, path, sensitivity, when)
         return
 
     if has_rounds(folder) or is_held(folder):
@@ -76,11 +76,11 @@ def rewrite(folder: Path, path: Path, sensitivity: bool = False) -> None:
     write(path, None if alone else Run.load(folder), findings)
 
 
-def _write_study(folder: Path, path: Path, sensitivity: bool) -> None:
+def _write_study(folder: Path, path: Path, sensitivity: bool, when: str | None) -> None:
     from ecosystem.report import write_study
     from ecosystem.study import Study
 
-    write_study(Study.load(folder), path, sensitivity)
+    write_study(Study.load(folder), path, sensitivity, when)
     say(f"report in {path}")
 
 

@@ -80,7 +80,7 @@ def study(
         if sensitivity and file.is_dir():
             _check_alone(out, settings, grid)
             if report:
-                rewrite(file, file / "report.html", sensitivity=True)
+                rewrite(file, file / "report.html", True, when)
             analyse(Study.load(file), of, when)
             return
         if out is None:
@@ -108,7 +108,7 @@ def study(
         if (others := len(results.points) - len(asked.design)) > 0:
             typer.echo(f"{others} of them are not in this grid and stay: --forget takes them out")
         if report:  # first: no question to the results loses it
-            rewrite(out, out / "report.html", sensitivity)
+            rewrite(out, out / "report.html", sensitivity, when)
         if sensitivity:
             analyse(results, of, when)
         if not results.finished:

@@ -14,7 +14,7 @@ import pandas as pd
 from ecosystem.core.words import called, capital, counted, joined, number, percent
 from ecosystem.influence import cutting, judgement
 from ecosystem.influence.findings import Findings
-from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest
+from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest, strongest
 
 UNIT = (
     "Curating a member means that more of what it trains on is chosen, by whoever chooses there: the curated shares of "
@@ -69,7 +69,7 @@ def headline(findings: Analysed) -> str:
     of, measure = judgement.subject(findings)
     if (of, measure) != judgement.USUAL:
         return _counts(findings, of, measure)
-    own_rows, cross = judged(findings, "self"), judged(findings, "cross")
+    own_rows, cross = strongest(judged(findings, "self")), strongest(judged(findings, "cross"))
     if findings.influence.empty:
         return "There is no influence to speak of: nobody’s curation has a derivative here."
     verbs = {"pays": "pays for", "backfires": "backfires for", "none": "makes no difference to"}

@@ -20,7 +20,7 @@ COLUMNS = ("name", "parameter", "index", "value", "low", "high")
 
 def of_result(found: Sensitivity) -> Any:
     """The chart of a sensitivity analysis: see :func:`sensitivity`."""
-    return sensitivity(found.table, found.measure, found.method, found.scattered, found.notes)
+    return sensitivity(found.table, found.measure, found.method, found.scattered, found.notes, found.certain)
 
 
 def sensitivity(
@@ -29,6 +29,7 @@ def sensitivity(
     method: str = "levels",
     scattered: bool = False,
     notes: Sequence[str] = (),
+    certain: bool = False,
 ) -> Any:
     """How much of a measure each parameter explains: bars, with intervals or a line a name; of Morris a plane.
 
@@ -44,6 +45,8 @@ def sensitivity(
         Whether points were strewn, so that chance was taken off what levels explain.
     notes
         What was left out, for those who look at it.
+    certain
+        Whether nothing was drawn, so that no difference comes from chance.
 
     Raises
     ------
@@ -54,10 +57,10 @@ def sensitivity(
     rows = table.assign(parameter=table["parameter"].astype(str), name=table["name"].astype(str))
     if method == "morris":
         return _plane(rows, label, notes)
-    return _bars(rows[rows["index"].isin(list(WORDS))], label, method, scattered, notes)
+    return _bars(rows[rows["index"].isin(list(WORDS))], label, method, scattered, notes, certain)
 
 
-def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str]) -> Any:
+def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str], certain: bool) -> Any:
     """A bar for each parameter and index: the mean over names; one name's interval, or a line for each of several."""
     names = list(dict.fromkeys(rows["name"]))
     few = rows[rows["name"].isin(names[:LINES])]
@@ -103,7 +106,7 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
         )
         layers.append(text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08)) if len(layers) > 1 else text)
     drawn = alt.layer(*layers).properties(height=alt.Step(34 if len(indices) == 1 else 22), width=420)
-    words = _told(means, order, label, method, scattered)
+    words = _told(means, order, label, method, scattered, certain)
     key = "bars: the mean over names, lines: "
     key += "each" if len(names) <= LINES else f"the first {LINES} of {len(names):,}"
     what = METHODS[method] if method != "levels" else "alone, without what parameters do together"
@@ -111,7 +114,7 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
     return finish(drawn, f"What moves {label}", words, [key, *notes])
 
 
-def _told(means: pd.DataFrame, order: Sequence[str], label: str, method: str, scattered: bool) -> str:
+def _told(means: pd.DataFrame, order: Sequence[str], label: str, method: str, scattered: bool, certain: bool) -> str:
     """The bars in words."""
     value = means.set_index(["parameter", "index"])["value"]
     if method == "delta":
@@ -123,7 +126,8 @@ def _told(means: pd.DataFrame, order: Sequence[str], label: str, method: str, sc
         return f"{'; '.join(told)} of the differences in {label}."
     rest, words = 1 - float(means["value"].sum()), f"{'; '.join(told)} of the differences in {label}"
     if rest > 0.02 and not scattered:
-        words += f"; the other {percent(round(rest, 2))} comes from combinations of them, and from chance"
+        chance = "" if certain else ", and from chance"
+        words += f"; the other {percent(round(rest, 2))} comes from combinations of them{chance}"
     return f"{words}."
 
 

@@ -25,24 +25,25 @@ from ecosystem.study.results import Results
 SEEDS = 12  # that are listed
 
 
-def write_study(results: Results, path: str | Path, sensitivity: bool = False) -> Path:
+def write_study(results: Results, path: str | Path, sensitivity: bool = False, when: str | None = None) -> Path:
     """Write the report of a study, finished or not, as one HTML file; makes its folder; returns the path.
 
-    With ``sensitivity`` it has a section about which settings matter; where the design is made for it, always.
+    With ``sensitivity`` it has a section about which settings matter, where the design is made for it always; in it
+    stands in which boxes the condition ``when`` holds, as of ``results.discover``.
     """
-    return assembly.write(path, _page(results, sensitivity))
+    return assembly.write(path, _page(results, sensitivity, when))
 
 
-def render_study(results: Results, sensitivity: bool = False) -> str:
+def render_study(results: Results, sensitivity: bool = False, when: str | None = None) -> str:
     """The report as HTML; everything that comes from the study is escaped."""
-    return assembly.render(_page(results, sensitivity))
+    return assembly.render(_page(results, sensitivity, when))
 
 
-def _page(results: Results, sensitivity: bool = False) -> Page:
+def _page(results: Results, sensitivity: bool, when: str | None) -> Page:
     subject = Subject(results)
     found = effects.effects(subject)
-    sampled = sensitivity or results.facts.sampled is not None
-    settings = study_settings.settings(results, subject) if sampled else None
+    sampled = sensitivity or when is not None or results.facts.sampled is not None
+    settings = study_settings.settings(results, subject, when) if sampled else None
     sections = [
         _verdict(subject),
         settings,

@@ -33,14 +33,14 @@ INDICES = {
 METHOD = "tree"  # the same page, whatever is installed
 
 
-def settings(results: Results, subject: Subject) -> Section | None:
-    """Which parameters matter, in which boxes curation does harm, and how exactly the means are known."""
+def settings(results: Results, subject: Subject, when: str | None = None) -> Section | None:
+    """Which parameters matter, in which boxes a condition holds or curation does harm, how exact the means are."""
     if not subject.sweep.swept:
         return None
     blocks = [block for what, found in _measured(results, subject) for block in _sensitivity(results, what, found)]
-    for place, found in enumerate(_found(results)):
+    for place, found in enumerate(_found(results, when)):
         blocks.append(Sentences(found.sentences, "Where" if place == 0 else ""))
-        if len(found.parameters) > 1:
+        if len(found.parameters) > 1 and 0 < found.hits < found.points:
             blocks.append(chart(f"boxes-{place}", found.plot))
     if subject.final is not None and not subject.certain:
         blocks.append(Words(results.precision(subject.final).sentence))
@@ -90,8 +90,15 @@ def _cell(value: float, low: float, high: float) -> str:
     return f"{number(value, 1.0 if end else None)}{end}"
 
 
-def _found(results: Results) -> Iterator[Discovery]:
-    """The boxes in which curation does harm, or a member loses: of the conditions that split the points most."""
+def _found(results: Results, when: str | None) -> Iterator[Discovery]:
+    """The boxes in which a condition holds; then those in which curation does harm, or a member loses.
+
+    Of these conditions those that split the points most.
+    """
+    if when is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield results.discover(when)
     split = sorted(_conditions(results), key=lambda held: abs(held.mean() - 0.5))[:CONDITIONS]
     for condition in split:
         with warnings.catch_warnings():

@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from ecosystem.core.words import called, counted, joined, number
+from ecosystem.core.words import called, counted, joined, number, shortened
 from ecosystem.influence.sentences import readers_only
+from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.failing import lie
-from ecosystem.study.outcomes.measuring import Numbers, called_pair
+from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, called_pair
 from ecosystem.study.outcomes.reading import columns, parts
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.subject import Subject
 
 PAIRS = 6  # of each kind (self, cross) that are followed over the parameters
 TOLD = 4  # pairs in the sentences
+FEW = 3  # points that are named where no ranges hold them
 KEYS = ["target", "source", "kind"]
 
 
@@ -58,7 +60,7 @@ def effects(subject: Subject) -> Effects | None:
     if not {"point", "effect", "backfires", "harms", *KEYS} <= columns(results, "influence"):
         return None
     counts, seen, backfiring, lowering, harming, endless = [], set(), set(), set(), set(), set()
-    choosing = _choosing(subject)
+    choosing = _choosing(results) or set()
     for part in parts(results, "influence", ["point", *KEYS, "effect", "backfires", "harms"]):
         endless |= set(part.loc[np.isinf(part["effect"].astype(float)), "point"])
         part = part[np.isfinite(part["effect"].astype(float))].assign(size=part["effect"].abs())
@@ -96,14 +98,42 @@ def _keys(table: pd.DataFrame, column: str) -> pd.Series:
     return table["point"].astype(str) + "\0" + table[column].astype(str)
 
 
-def _choosing(subject: Subject) -> set[str]:
-    """Members of points (:func:`_keys`) whose own users choose some of what they read; none where nobody knows."""
+def _choosing(results: Contents) -> set[str] | None:
+    """Members of points (:func:`_keys`) whose own users choose some of what they read; None where nobody knows."""
     asked = ["point", "source", "target", "curated", "chosen_by"]
-    if not set(asked) <= columns(subject.results, "flows"):
-        return set()
-    flows = pd.concat(parts(subject.results, "flows", asked), ignore_index=True)
+    if not set(asked) <= columns(results, "flows"):
+        return None
+    flows = pd.concat(parts(results, "flows", asked), ignore_index=True)
     flows = flows.assign(source=_keys(flows, "source"), target=_keys(flows, "target"))
     return set(flows["target"]) - readers_only(flows)
+
+
+def harm(results: Contents, word: str) -> tuple[list[str], np.ndarray]:
+    """Whose curation ``"backfires"`` or ``"harms"`` at each point, as the page of a study counts it.
+
+    Members, or pairs ``a on b``, and ``[names, points]`` of 1 and 0; NaN where an effect is not there, or infinite.
+    """
+    kind, asked = {"backfires": "self", "harms": "cross"}[word], ["point", *KEYS, "effect", word]
+    if not set(asked) <= columns(results, "influence"):
+        raise NoMeasure(f"{word}: the study did not keep its influence; Study(measure=['influence', ...]) does")
+    choosing = _choosing(results) if kind == "self" else set()
+    if choosing is None:
+        raise NoMeasure(
+            f"{word}: curation backfires on members whose own users choose, and nobody knows who does; keep the table "
+            "flows too, Study(measure=['influence', 'flows', ...]), or compare influence[member, member] < 0"
+        )
+    rows = pd.concat(parts(results, "influence", asked), ignore_index=True)
+    rows = rows[(rows["kind"] == kind) & np.isfinite(rows["effect"].astype(float))].astype(
+        {"target": str, "source": str}
+    )
+    held = rows[word].astype(bool)
+    if kind == "self":
+        held &= _keys(rows, "target").isin(choosing)
+    names = rows["target"] if kind == "self" else rows["source"] + " on " + rows["target"]
+    known = list(dict.fromkeys(names))
+    values = np.full((len(known), len(results.points)), np.nan)
+    values[pd.Index(known).get_indexer(names), rows["point"].to_numpy(int)] = held.to_numpy(float)
+    return known, values
 
 
 def _values(subject: Subject, pairs: pd.DataFrame) -> Numbers:
@@ -190,10 +220,18 @@ def _where(subject: Subject, found: Effects, row: dict[Any, Any]) -> str:
     if name not in found.values.names:
         return ""
     effect = found.values.sample.mean[found.values.names.index(name)]
-    where = lie(subject, np.flatnonzero(effect < 0), np.flatnonzero(np.isfinite(effect)))
+    low = np.flatnonzero(effect < 0)
+    where = lie(subject, low, np.flatnonzero(np.isfinite(effect)))
+    if where is None and len(low) <= FEW:
+        return f"; it lowers it at {joined([_place(subject, point) for point in low.tolist()])}"
     if where is None:
-        return "; which ones, the figures show"
+        return "; no ranges hold these alone: see the figures"
     return f"; it lowers it at {where}" if where else ""
+
+
+def _place(subject: Subject, point: int) -> str:
+    """A point by the values of its parameters."""
+    return ", ".join(f"{shortened(p.name)} {shortened(p.labels[p.level[point]], 24)}" for p in subject.sweep.swept)
 
 
 def _range(row: dict[Any, Any]) -> str:

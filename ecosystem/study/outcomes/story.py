@@ -208,7 +208,8 @@ def _explained(subject: Subject) -> list[str]:
     words = f"Of the differences between points, this much comes from one parameter alone: {joined(parts)}"
     rest = 1 - sum(subject.shares.values())
     if rest > 0.02:
-        words += f"; the other {percent(round(rest, 2))} from combinations of them, and from chance"
+        chance = "" if subject.certain else ", and from chance"
+        words += f"; the other {percent(round(rest, 2))} from combinations of them{chance}"
     return [words + "."]
 
 

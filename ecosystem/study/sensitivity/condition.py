@@ -14,6 +14,7 @@ import pandas as pd
 from ecosystem.core.arguments import meant
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
+from ecosystem.study.outcomes.effects import harm
 from ecosystem.study.outcomes.measuring import NoMeasure, called_pair, measures, numbers
 
 LONGEST = 1000  # characters
@@ -33,6 +34,7 @@ CALLED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "min": lambda values: values.min(0, keepdims=True),
     "max": lambda values: values.max(0, keepdims=True),
 }
+HARM = ("backfires", "harms")
 SHORT = {"M": "influence", "J": "alignment"}  # as the mathematics writes them
 
 
@@ -97,6 +99,11 @@ class Reader:
     other signs in quotes. They go with ``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``, ``and``, ``or``, ``not``,
     ``+ - * /``, ``abs``, and over members ``any``, ``all``, ``min``, ``max``. Of several members one is enough, unless
     it says ``all``. Where a number is missing, nobody knows whether it holds.
+
+    ``backfires`` and ``harms`` are yes or no, and mean what the report says: a member's curation lowers its own
+    alignment and its own users choose some of what it reads (``backfires[theta]``), or it lowers another's
+    (``harms[target, source]``). ``M`` has all pairs, members on themselves among them: ``any(M < 0)`` holds where
+    curation lowers anybody's alignment, ``backfires or harms`` nearly the same (but where others choose all of it).
     """
 
     def __init__(self, results: Contents, text: str) -> None:
@@ -216,6 +223,8 @@ class Reader:
                 column.astype(object).map(lambda v: v if isinstance(v, str) else str(v)).to_numpy()[None], texts=True
             )
         try:
+            if name in HARM:
+                return self._harm(name, whose)
             found = numbers(self.results, SHORT.get(name, name))
         except NoMeasure as error:
             known = [*self.results.parameters, *measures(self.results)]
@@ -227,6 +236,16 @@ class Reader:
             pair = called_pair(*whose) if len(whose) == 2 else ""
             found = found.only([pair if pair in found.names else ", ".join(whose)])
         return _Values(found.sample.mean, () if len(found.names) == 1 else tuple(found.names))
+
+    def _harm(self, word: str, whose: tuple[str, ...] | None) -> _Values:
+        """Whose curation backfires, or harms whom: yes or no."""
+        names, held = harm(self.results, word)
+        if whose is not None:
+            name = called_pair(*whose) if len(whose) == 2 and word == "harms" else ", ".join(whose)
+            if name not in names:
+                raise NoMeasure(f"{word}: there is no {name!r}; there are {listed(names)}")
+            return _Values(held[names.index(name)][None], (), True)
+        return _Values(held, () if len(names) == 1 else tuple(names), True)
 
     def _dotted(self, node: ast.AST) -> str:
         if isinstance(node, ast.Attribute):

@@ -241,7 +241,8 @@ def _levels(found: Numbers, sweep: Sweep) -> Sensitivity:
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     points = sweep.points if sweep.alone is None else int(sweep.alone.sum())
-    return Sensitivity(found.label, "levels", table, points, [], np.nan, sweep.scattered)
+    certain = not np.nan_to_num(found.sample.error, nan=np.inf)[np.isfinite(found.sample.mean)].any()
+    return Sensitivity(found.label, "levels", table, points, [], np.nan, sweep.scattered, certain)
 
 
 def _problem(count: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Sensitivity:
     method: ``"sobol"``, ``"morris"``, ``"delta"`` or ``"levels"``; ``measure`` is what it is about, in words.
     points: how many points were used at most, of each name.
     notes: what was left out, and why.
+    certain: whether nothing was drawn in the runs, so that no difference comes from chance.
     level: of the intervals, by the bootstrap over points: they do not hold the chance of the runs.
     """
 
@@ -41,6 +42,7 @@ class Sensitivity:
     notes: list[str] = field(default_factory=list)
     level: float = 0.95
     scattered: bool = True
+    certain: bool = False
 
     plot = Door("ecosystem.plots.study_sensitivity", "of_result")
 
