@@ -129,7 +129,8 @@ def bundles_of(
     cohort_of, source = wiring.read(components)
     is_fresh = fresh[components]
     distinct, which = _distinct(cohort_of, wiring.delay[components], users, after, transform)
-    bundles = []
+    bundles: list[Bundle] = []
+    taken: dict[int, tuple[np.ndarray, Any]] = {}  # by kind of transforms, the last: raw and curated data share theirs
     for number, (cohort, delay, users_kind, after_it, transform_kind) in enumerate(distinct):
         slot = np.flatnonzero(which == number)
         some, every = bool(is_fresh[slot].any()), bool(is_fresh[slot].all())
@@ -138,7 +139,10 @@ def bundles_of(
         unique, origin = _distinct(row, users_row[slot], transform_row[slot])
         rows = torch.from_numpy(np.ascontiguousarray(unique)).to(device)
         people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
-        transform = transforms[transform_kind].take(rows[:, 2]) if transform_kind != NONE else None
+        if transform_kind != NONE:
+            known = taken.get(transform_kind)
+            if known is None or not np.array_equal(known[0], unique[:, 2]):
+                taken[transform_kind] = unique[:, 2], transforms[transform_kind].take(rows[:, 2])
         bundles.append(
             Bundle(
                 cohort=int(cohort),
@@ -151,7 +155,7 @@ def bundles_of(
                 source=rows[:, 0],
                 fresh=None if some and not every else every,
                 people=people,
-                transform=transform,
+                transform=taken[transform_kind][1] if transform_kind != NONE else None,
             )
         )
     return bundles
