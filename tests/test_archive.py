@@ -528,3 +528,30 @@ def test_weights_have_all_their_digits() -> None:
     assert Archive(dict.fromkeys("ab", law), weights=[0.3, 0.7]).survivors().tolist() == pytest.approx(
         [0.3, 0.7], abs=1e-15
     )
+
+
+def test_archives_that_read_each_other_keep_their_mass() -> None:
+    """A choice of K multiplies a rounding error in the mass by K: it was felt after 100 rounds."""
+    s, ends = Scenario("circle", rounds=100), {"x": np.array([0.41, 0.3, 0.29]), "y": np.array([0.26, 0.3, 0.44])}
+    real, taste = Categorical([0.3, 0.3, 0.4]), np.array([1.0, 0.2, -0.6])
+    for name, other in (("x", "y"), ("y", "x")):
+        shelves = {other: Categorical(ends[name]), "real": real}
+        s.add(name, Member(Archive(shelves, [1.0, 0.0]), real=real, reward=Tabular(taste), curator=Luce(3)))
+    s.connect("x", "y", Flow(curated=0.9))
+    s.connect("y", "x", Flow(raw=0.1, curated=0.8))
+
+    def kept(p: np.ndarray) -> np.ndarray:
+        slates = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), -1).reshape(-1, 3)
+        odds = np.exp(taste)[slates]
+        chosen = p[slates].prod(-1, keepdims=True) * odds / odds.sum(-1, keepdims=True)
+        return np.bincount(slates.ravel(), chosen.ravel(), 3)
+
+    human = np.array([0.3, 0.3, 0.4])
+    for _ in range(100):
+        x, y = ends["x"], ends["y"]
+        new = 0.1 * y + 0.8 * kept(y) + 0.1 * human, 0.9 * kept(x) + 0.1 * human
+        ends = {name: p / p.sum() for name, p in zip("xy", new, strict=True)}
+    found = s.run().rounds.query("round == 100").set_index("member")["alignment"]
+    assert found.tolist() == pytest.approx([ends["x"] @ taste, ends["y"] @ taste], abs=1e-12)
+    assert stable_point(s, starts=1).alignment.tolist() == pytest.approx(found.tolist(), abs=1e-9)
+    assert stability(s).radius < 1
