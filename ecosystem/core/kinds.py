@@ -11,6 +11,8 @@ from functools import cache, wraps
 from numbers import Integral
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import a_name, brief, real_number
 
@@ -92,6 +94,8 @@ def _taken(kind: Any, value: Any, what: str) -> Any:
     """The value as a kind has it; ``what`` it is, where names are to be strings."""
     if kind is int:
         return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else _REFUSED
+    if kind is bool:
+        return bool(value) if isinstance(value, bool | np.bool_) else _REFUSED
     if kind is float:
         number = real_number(value)
         return number if isinstance(value, float) or not math.isnan(number) else _REFUSED  # NaN is the call's to refuse

@@ -28,8 +28,14 @@ def named(place: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If there is no such user.
+        If there is no such user, or the name has control characters: it is written to terminals and reports.
+    TypeError
+        If it is no place at all.
     """
+    if not isinstance(place, str | os.PathLike):
+        raise TypeError(f"a file or a folder is named by a string or a path, got a {type(place).__name__}")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in str(place)):
+        raise ValueError(f"a name of a file or a folder is one line without control characters, got {str(place)!r}")
     try:
         return Path(place).expanduser()
     except RuntimeError as error:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.check import brief
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import called, capital, counted, joined, number
 from ecosystem.decisions.mixed import MixedLandscape
 from ecosystem.decisions.nash import Point, Try
@@ -119,6 +120,7 @@ class Equilibrium:
         rows = np.array(found) if found else np.zeros((0, len(self.game.levers)))
         return pd.DataFrame(rows, columns=self.game.levers.names).rename_axis(index="turn")
 
+    @typed
     def scenario(self, point: int = 1) -> Scenario:
         """A copy of the scenario with its levers at a Nash point, by its number, or at the optimum (0).
 
@@ -126,6 +128,7 @@ class Equilibrium:
         """
         return self.scenarios(point)[0]
 
+    @typed
     def scenarios(self, point: int = 1) -> tuple[Scenario, ...]:
         """The same of every scenario of an ensemble."""
         if not 0 <= point <= len(self.nash):

@@ -109,6 +109,7 @@ class NextExperiment:
             said.append(("repeats", f"{words}; to continue the observed one, say Candidate(..., going_on=True)."))
         return pd.DataFrame(said, columns=["verdict", "sentence"])
 
+    @typed
     def check(self, count: int = 200, seed: int = 0) -> pd.DataFrame:
         """The ranking by simulation: at the fitted numbers, observe with new errors, and fit again.
 

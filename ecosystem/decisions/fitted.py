@@ -10,7 +10,9 @@ import pandas as pd
 from scipy.stats import chi2 as chi_squared
 from scipy.stats import norm, t
 
+from ecosystem.core.check import brief
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import capital, counted, joined, number
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.identifiability import Direction, directions, remedy, scales
@@ -111,8 +113,11 @@ class Fit:
         """Degrees of freedom: observations less directions that they see."""
         return len(self.problem.values) - (len(self.names) - len(self.flat))
 
+    @typed
     def quantile(self, confidence: float = CONFIDENCE) -> float:
         """So many standard errors to each side: the normal law's, or Student's where the noise was estimated."""
+        if not 0 < confidence < 1:
+            raise ValueError(f"quantile(confidence) lies between 0 and 1, got {brief(confidence)}; 0.95 is usual")
         level = (1 + confidence) / 2
         return float(t.ppf(level, self.degrees) if self.estimated else norm.ppf(level))
 
@@ -162,6 +167,7 @@ class Fit:
         at = min(value, float((self.values - self.parameters.low)[i].sum())) <= _EDGE
         return "at its bound" if at else "the rest"
 
+    @typed
     def profile(self, name: Free | str, confidence: float = CONFIDENCE) -> Profile:
         """The interval of one number by its profile: where the best fit with it held fixed is no longer as good.
 

@@ -15,6 +15,7 @@ import pandas as pd
 from ecosystem.core import parquet
 from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import brief, real_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.running.run import Run
 from ecosystem.scenario import Scenario
@@ -59,7 +60,7 @@ class Observations:
         object.__setattr__(self, "table", _checked(self.table))
 
     @classmethod
-    @spelled
+    @typed
     def of(cls, run: Run, measures: Sequence[str] = ("alignment",)) -> Observations:
         """What a run's ``rounds`` say, by those columns; and parameters that it kept (``Record(parameters=...)``).
 
@@ -82,7 +83,7 @@ class Observations:
         return cls(pd.concat(tables, ignore_index=True))
 
     @classmethod
-    @spelled
+    @typed
     def wide(cls, table: pd.DataFrame, measures: Sequence[str] = ("alignment",)) -> Observations:
         """A table with a column for each measure, as ``run.rounds``.
 
@@ -98,7 +99,7 @@ class Observations:
         return cls(table.melt(id_vars=keys, value_vars=names, var_name="measure", value_name="value"))
 
     @classmethod
-    @spelled
+    @typed
     def read(cls, path: str | os.PathLike[str]) -> Observations:
         """The table in a CSV file (``.csv``) or a Parquet file (``.parquet``); an empty cell of ``value`` is missing.
 
@@ -125,6 +126,7 @@ class Observations:
         """The rows that have a value."""
         return self.table[self.table["value"].notna()].reset_index(drop=True)
 
+    @typed
     def refuse_unknown(self, scenario: Scenario, measures: Iterable[str] | None = None) -> None:
         """Refuse members and rounds that a scenario does not have and, where they are given, measures.
 

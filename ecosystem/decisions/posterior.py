@@ -85,6 +85,7 @@ class Posterior:
     simulator: Simulator = field(repr=False)
     learned: Learned = field(repr=False)
 
+    @typed
     def intervals(self, level: float = 0.95) -> pd.DataFrame:
         """A row for each number: posterior ``mean``, ``sd``, and the central interval from ``low`` to ``high``.
 
@@ -100,6 +101,7 @@ class Posterior:
         columns = {"mean": self.samples.mean(), "sd": self.samples.std(), "low": low, "high": high}
         return pd.DataFrame(columns).rename_axis("parameter").reset_index()
 
+    @typed
     def calibration(self, count: int = 200, draws: int = 199) -> Calibration:
         """Ranks of ``count`` truths, drawn from the prior and simulated anew, among ``draws`` of their posteriors.
 

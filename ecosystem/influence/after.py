@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import warn, whole_number
 from ecosystem.influence.dynamics import INSTEAD
 from ecosystem.influence.response import Response
 from ecosystem.influence.rounds import Rounds
@@ -19,6 +19,7 @@ _BESIDE = (np.arange(5), np.array([-25, 48, -36, 16, -3]) / 12)
 _KINK = 1e-3  # relative difference of the slopes on both sides
 _NUMBERS = 1 << 22  # parameters of all columns that are played at a time
 _MANY = 1 << 27  # parameters of all columns and rounds up to which a table is filled unasked
+_PLAYED = 100_000  # rounds that nobody is warned of
 _LONG = 1000  # rounds up to which it is
 
 
@@ -30,6 +31,8 @@ def after(response: Response, rounds: int) -> pd.DataFrame:
     engine's own round. ValueError where the slopes on both sides differ.
     """
     whole_number(rounds, "after(rounds)", 0)
+    if rounds > max(_PLAYED, response.dynamics.scenario.rounds):
+        warn(f"after({rounds}) plays so many rounds of the population, at five levels; for less give it fewer rounds")
     sources, most = response.sources, max(1, _NUMBERS // (5 * len(response.vector)))
     parts = [_after(response, sources[i : i + most], rounds) for i in range(0, len(sources), most)]
     columns = pd.Index(sources, name="source")

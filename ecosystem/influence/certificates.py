@@ -65,6 +65,7 @@ class Certificates:
         rows = [(self._name(u), self._name(v), self._named(cured)) for u, v, cured in removed(self._reading, flows)]
         return pd.DataFrame(rows, columns=["source", "target", "cures"])
 
+    @typed
     def arrivals(self, share: float | None = None) -> pd.DataFrame:
         """What each flow that is not there would do, its target giving up a ``share`` of real data to read its source.
 
@@ -89,6 +90,7 @@ class Certificates:
         ]
         return pd.DataFrame(rows, columns=["source", "target", "share", "collapses"])
 
+    @typed
     def cures(self, margin: float = 0.05) -> pd.DataFrame:
         """The least real data that make every part safe, ``ρ ≤ 1 − margin``, the cheapest first.
 

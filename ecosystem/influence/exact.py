@@ -122,29 +122,36 @@ class Influence(Response):
     # -- the paper's quantities ----------------------------------------------------------------------------------------
 
     @told_as(loops.S)
+    @typed
     def S(self, target: str) -> Tensor:
         return loops.S(self, target)
 
     @told_as(loops.C)
+    @typed
     def C(self, target: str, source: str) -> Tensor:
         return loops.C(self, target, source)
 
     @told_as(loops.rho)
+    @typed
     def rho(self, target: str, source: str) -> float:
         return loops.rho(self, target, source)
 
     @told_as(propagation.hops)
+    @typed
     def hops(self, most: int = 8) -> pd.DataFrame:
         return propagation.hops(self, most)
 
     @told_as(traffic.edges)
+    @typed
     def edges(self, source: str | None = None, target: str | None = None, knock_out: bool = False) -> pd.DataFrame:
         return traffic.edges(self, source, target, knock_out)
 
     @told_as(walks.paths)
+    @typed
     def paths(self, source: str, target: str, k: int = 10, longest: int = 24) -> pd.DataFrame:
         return walks.paths(self, source, target, k, longest)
 
+    @typed
     def after(self, rounds: int | None = None) -> pd.DataFrame:
         """``dJ_j/dλ_k`` after so many rounds of the population from the scenario's own start, ``[targets, sources]``.
 
@@ -154,6 +161,7 @@ class Influence(Response):
         """
         return after.after(self, self.scenario.rounds if rounds is None else rounds)
 
+    @typed
     def knock_out(self, u: str, v: str) -> KnockOut:
         """Give the shares of ``u → v`` back to real data and solve again (ValueError where ``v`` has no real data).
 
@@ -171,6 +179,7 @@ class Influence(Response):
             matrix = new.reindex_like(self.matrix) - self.matrix
         return KnockOut((u, v), point, point.alignment - self.point.alignment, matrix)
 
+    @typed
     def findings(self, hops: int = 8, knock_out: bool = False) -> Findings:
         """Everything as tables, to save, show and report; of very many pairs the hops of the strongest only.
 

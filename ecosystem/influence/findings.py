@@ -12,6 +12,7 @@ import pandas as pd
 
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.core.manifest import Damaged
 from ecosystem.influence import judgement
 
@@ -76,6 +77,7 @@ class Findings:
     certificates: pd.DataFrame = field(default_factory=pd.DataFrame)
     flips: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @typed
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write Parquet tables and JSON to ``folder/influence`` and return it; a run may stand in the same folder.
 
@@ -98,6 +100,7 @@ class Findings:
         (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=_plain), encoding="utf-8")
 
     @classmethod
+    @typed
     def load(cls, folder: str | os.PathLike[str], check: bool = True) -> Findings:
         """Read what was saved to ``folder/influence``; ``check`` and errors as of :meth:`ecosystem.Run.load`."""
         source = storage.found(storage.named(folder) / FOLDER)

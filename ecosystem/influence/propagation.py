@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecosystem.core.check import a_name, brief
+from ecosystem.core.check import a_name, whole_number
+from ecosystem.core.memory import affordable
 from ecosystem.core.words import listed
 from ecosystem.influence.pushes import selected, summed
 from ecosystem.influence.response import Response
 
+LONGEST = 100_000  # hops of a walk, more than carry anything where a sum over walks exists
 _SOURCES = 64  # whose hops are followed for a report of a large network
 
 
@@ -22,10 +24,10 @@ def hops(response: Response, most: int = 8, sources: list[str] | None = None) ->
     walks carry: ``M`` minus cumulative) and bound (``|left| ≤ bound``, from the size of what is still on its way). The
     series needs ``ρ(B) < 1``; where it is not, ``left`` does not tend to 0.
     """
-    if most < 0:
-        raise ValueError(f"hops(most) is a number of hops, at least 0, got {brief(most)}")
+    whole_number(most, "hops(most)", 0, of="hops", high=LONGEST)
     sources = response.sources if sources is None else check_known(response.sources, sources, "source")
     targets = response.targets
+    affordable(4 * (most + 1) * len(targets) * len(sources), f"hops({most})", "ask for fewer hops")
     effects = np.empty((most + 1, len(targets), len(sources)))
     remaining = np.empty((most + 1, len(sources)))
     for part in response.resolvent.batches(len(sources)):

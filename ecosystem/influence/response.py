@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.core.kinds import typed
+from ecosystem.core.words import listed
 from ecosystem.influence.alone import alone
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.endless import Endless, endless
@@ -59,8 +61,11 @@ class Response:
 
     # -- the ingredients, all members at once ----------------------------------------------------------------------
 
+    @typed
     def pushed(self, source: str) -> dict[str, Tensor]:
         """``b_k = ∂T/∂(number)`` by the members that a source moves, in each one's own block ``[width]``."""
+        if source not in self.sources:
+            raise KeyError(f"{source!r} is no source of this influence matrix; those are {listed(self.sources)}")
         row, layout = self.pushes.rows([source])[0], self.dynamics.layout
         spans = {name: layout.span(self.dynamics.index[name]) for name in self._readers(source)}
         return {name: row[span] for name, span in spans.items() if span is not None}

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import a_name, brief
+from ecosystem.core.check import a_name, whole_number
 from ecosystem.core.words import listed
+from ecosystem.influence.propagation import LONGEST
 from ecosystem.influence.response import Response
 
 _TRIED = 500_000  # beginnings of walks looked at
@@ -29,10 +30,8 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
         if name not in known:
             a_name(name, what)
             raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
-    if k < 1 or longest < 0:
-        raise ValueError(
-            f"paths(k, longest) needs k of at least 1 and longest of at least 0, got {brief(k)} and {brief(longest)}"
-        )
+    whole_number(k, "paths(k)", 1, of="walks")
+    whole_number(longest, "paths(longest)", 0, of="hops", high=LONGEST)
     names = response.dynamics.names
     index = response.dynamics.index
     begins = {index[name]: push for name, push in response.pushed(source).items()}

@@ -10,6 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.words import called, counted, joined, number, shortened
 from ecosystem.influence.cutting import changes
 from ecosystem.influence.sentences import ROUNDING
@@ -202,6 +203,7 @@ def traffic(edges: pd.DataFrame, most: int = 20) -> Any:
         If a column is missing, or no flow carries anything.
     """
     needs("traffic", "edges", edges, ("source", "target", "traffic"))
+    whole_number(most, "traffic(most)", 1)
     table = apart(edges.assign(source=edges["source"].astype(str), target=edges["target"].astype(str)))
     table["flow"] = headings(table["source"], table["target"], 18)
     carrying = table[table["size"] > ROUNDING * table["size"].max()]

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.words import counted, number, percent
 from ecosystem.influence.sentences import ROUNDING
 from ecosystem.plots.chart import embedded, finish, needs
@@ -83,6 +84,8 @@ def within(hops: pd.DataFrame, hop: int, members: Sequence[str] | None = None, m
         If a column is missing, or nobody was followed so far.
     """
     needs("within", "hops", hops, (*PAIR, "hop", "cumulative", "left"))
+    whole_number(hop, "within(hop)", 0, of="hops")
+    whole_number(most, "within(most)", 1)
     table = hops.astype({"target": str, "source": str})
     table["whole"] = table["cumulative"] + table["left"]
     sizes = table[table["hop"] == table["hop"].max()].assign(size=lambda last: last["whole"].abs())
@@ -165,6 +168,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
         If a column is missing, or there are no rows.
     """
     needs("intervals", "measured", measured, (*PAIR, "effect", "low", "high"))
+    whole_number(most, "intervals(most)", 1)
     table = measured.astype({"target": str, "source": str})
     table["pair"] = headings(table["source"], table["target"], 16, "itself")
     kept = table.loc[table["effect"].abs().sort_values(ascending=False, kind="stable").index[:most]]
@@ -203,6 +207,7 @@ def intervals(measured: pd.DataFrame, exact: pd.DataFrame | None = None, most: i
 
 def _strongest(chart: str, table: pd.DataFrame, column: str, most: int) -> tuple[pd.DataFrame, list[str], str]:
     """The rows of the pairs with the largest numbers, their headings in order, and words on the others."""
+    whole_number(most, f"{chart}(pairs)", 1)
     sizes = table.groupby(PAIR, sort=False)[column].first()
     sizes = sizes[np.isfinite(sizes) & (sizes.abs() > ROUNDING * sizes.abs().max())].abs()
     kept = sizes.nlargest(most).index

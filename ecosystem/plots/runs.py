@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ecosystem.core.kinds import typed
 from ecosystem.plots import degree, lines, opinions, quality, samples, together, training, usage
 from ecosystem.running.run import Run
 
@@ -14,10 +15,12 @@ class SamplePlots:
     def __init__(self, run: Run) -> None:
         self._run = run
 
+    @typed
     def clouds(self, round: int | None = None) -> Any:
         """See :func:`ecosystem.plots.clouds`."""
         return samples.clouds(samples.points(self._run.samples), self._run.members, round)
 
+    @typed
     def symbols(self, round: int | None = None) -> Any:
         """See :func:`ecosystem.plots.symbols`."""
         return samples.symbols(samples.shares(self._run.samples), self._run.members, round)
@@ -41,6 +44,7 @@ class RunPlots(SamplePlots):
         """See :func:`ecosystem.plots.losses`."""
         return lines.losses(self._run.rounds, self._run.members, self._run.failures)
 
+    @typed
     def measured(self, column: str) -> Any:
         """See :func:`ecosystem.plots.measured`."""
         return lines.measured(self._run.rounds, column, self._run.members, self._run.failures)
@@ -69,6 +73,7 @@ class RunPlots(SamplePlots):
         """See :func:`ecosystem.plots.choices`."""
         return opinions.choices(self._run.choices, self._run.flows, self._run.members, self._run.failures)
 
+    @typed
     def tastes(self, round: int | None = None) -> Any:
         """See :func:`ecosystem.plots.tastes`."""
         return opinions.tastes(self._run.tastes, self._run.members, self._run.failures, round)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.plots import study_curves, study_maps
 from ecosystem.plots.study_sensitivity import of_result
@@ -40,6 +41,7 @@ class StudyPlots:
     def _sweep(self) -> Sweep:
         return Sweep.of(self._results)
 
+    @typed
     def curves(
         self,
         measure: str | Numbers = "alignment",
@@ -53,7 +55,7 @@ class StudyPlots:
         (:func:`ecosystem.plots.slices`).
         """
         found = self._numbers(measure, members)
-        parameter = tables.parameter_of(self._sweep, x or self._first(found, 1)[0])
+        parameter = tables.parameter_of(self._sweep, self._first(found, 1)[0] if x is None else x)
         if by is not None:
             found, x = found.strongest(study_curves.PANELS), parameter.name
             _check_apart(x, by)
@@ -69,6 +71,7 @@ class StudyPlots:
             self._note(found, [parameter.name], parameter.grouped),
         )
 
+    @typed
     def map(
         self,
         measure: str | Numbers = "alignment",
@@ -91,18 +94,21 @@ class StudyPlots:
         )
         return study_maps.heat_map(table, x, y, found.label, found.signed, grid, note)
 
+    @typed
     def sensitivity(self, measure: str | Numbers = "alignment", members: Sequence[str] | None = None) -> Any:
         """See :func:`ecosystem.plots.sensitivity`: how much each parameter explains, by the method of its design."""
         return of_result(analysed(self._results, self._numbers(measure, members)))
 
+    @typed
     def boxes(self, condition: Any, x: str | None = None, y: str | None = None) -> Any:
         """See :func:`ecosystem.plots.boxes`: where a condition holds, and the boxes that tell."""
         return self._results.discover(condition).plot(x, y)
 
+    @typed
     def stable(self, x: str | None = None, y: str | None = None) -> Any:
         """See :func:`ecosystem.plots.stable`: what dynamics do, over one parameter or two."""
         table = tables.settling(self._results)
-        names = [name for name in (x, y) if name] or [p.name for p in self._sweep.swept[:2]]
+        names = [name for name in (x, y) if name is not None] or [p.name for p in self._sweep.swept[:2]]
         if not names:
             raise NoMeasure("the study varies no parameter; results.stable_point has its one point")
         table = table[["point", "found", "seen"]]
@@ -150,8 +156,8 @@ class StudyPlots:
         if x is None or y is None:
             ranked = [name for name in self._first(found, 2) if name not in (x, y)]
             ranked += [p.name for p in self._sweep.swept if p.name not in (x, y, *ranked)]
-            x = x or ranked.pop(0)
-            y = y or ranked[0]
+            x = ranked.pop(0) if x is None else x
+            y = ranked[0] if y is None else y
         _check_apart(x, y)
         return x, y
 

@@ -29,8 +29,8 @@ def of_result(found: Discovery, x: str | None = None, y: str | None = None) -> A
     ranked = [name for name in dict.fromkeys([*numbers, *limited, *swept]) if name not in (x, y)]
     if len(swept) < 2:
         raise NothingToDraw("plots.boxes: the study varies one parameter, and a plane takes two; see the sentence")
-    x = x or ranked.pop(0)
-    y = y or ranked[0]
+    x = ranked.pop(0) if x is None else x
+    y = ranked[0] if y is None else y
     points = pd.DataFrame({"x": _values(swept[x]), "y": _values(swept[y]), "holds": found.held})
     rows = []
     for box in found.boxes:

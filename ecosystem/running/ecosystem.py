@@ -12,8 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import brief, warn
+from ecosystem.core.check import brief, warn, whole_number
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.core.progress import LOG, Meter, metered
 from ecosystem.engine.diets import Change, Changed, intervene
 from ecosystem.engine.placing import home_of
@@ -208,8 +209,10 @@ class Ecosystem(RoundsModel):
 
     # -- the result ----------------------------------------------------------------------------------------------
 
+    @typed
     def result(self, variant: int = 0, **settings: Any) -> Run:
         """The tables of a variant, at any time; keywords go into ``run.settings``."""
+        whole_number(variant, "result(variant)", 0, high=len(self.scenarios) - 1)
         seconds = round(time.perf_counter() - self.started, 3)
         # the thousands of a study are told apart by its own identity
         begun = dict if "point" in settings else partial(origin, self.scenarios[variant])
@@ -217,10 +220,12 @@ class Ecosystem(RoundsModel):
         told = partial(_told, now, begun, settings)
         return run_of(self.program, self.state, self.recorder, self.changes, variant, told)
 
+    @typed
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write all that has happened to a new folder; :meth:`restore` into a new ecosystem of the same goes on."""
         save(self, folder)
 
+    @typed
     def restore(self, folder: str | os.PathLike[str]) -> None:
         """Take over what :meth:`save` wrote (or a run with checkpoints); refused where scenario or settings differ."""
         restore(self, folder)

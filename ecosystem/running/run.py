@@ -15,6 +15,7 @@ from torch import Tensor
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.core.manifest import Damaged
 from ecosystem.core.words import listed
 from ecosystem.generators import GenerativeModel
@@ -129,6 +130,7 @@ class Run:
         tables, _ = {name: _made(self, name) for name in self._tables}, self.settings
         return vars(self) | {"_tables": tables, "_models": portable(self._models)}
 
+    @typed
     def generator(
         self, name: str, replicate: int = 0, round: int | None = None, like: GenerativeModel | None = None
     ) -> Any:
@@ -167,6 +169,7 @@ class Run:
         mine = None if like is None and weights is last else apart(weights, replicate)
         return given(known, mine, place)
 
+    @typed
     def save(self, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the run to a folder: Parquet tables, tensors as safetensors, settings as JSON. Returns the folder.
 
@@ -205,6 +208,7 @@ class Run:
         (folder / FACTS).write_text(json.dumps(self.settings, indent=2, default=str), encoding="utf-8")
 
     @classmethod
+    @typed
     def load(cls, folder: str | os.PathLike[str], check: bool = True) -> Run:
         """Read a run that was saved.
 

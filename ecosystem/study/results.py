@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow.dataset as ds
 
+from ecosystem.core.check import a_name, brief, several
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
+from ecosystem.core.words import listed
 from ecosystem.study.folder import StudyFolderError, mended
 from ecosystem.study.outcomes.verdicts import of_study
 from ecosystem.study.plan import Seed, pending
@@ -107,6 +111,7 @@ class Results:
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), "points", *self.facts.tables]
 
+    @typed
     def read(
         self, table: str, columns: Sequence[str] | None = None, points: Iterable[int] | None = None
     ) -> pd.DataFrame:
@@ -114,18 +119,37 @@ class Results:
 
         Columns are ``point`` and those that the table of a run has (:class:`ecosystem.Run`), or a stable point's or an
         influence's. Read anew each time. For what does not fit into memory see :meth:`dataset`.
-        """
-        return self._rows.read(table, columns, points)
 
+        Raises
+        ------
+        KeyError
+            If the study has no such table, column or point.
+        """
+        asked = None if points is None else self._asked(points)
+        return self._rows.read(table, None if columns is None else _names(columns), asked)
+
+    def _asked(self, points: Iterable[int]) -> list[int]:
+        """Points of the study by their numbers, as Python has them."""
+        what = "read(points) are the numbers of points, as results.points has them"
+        asked = several(points, what)
+        if not all(isinstance(point, Integral) and not isinstance(point, bool) for point in asked):
+            raise TypeError(f"{what}, got {brief(points)}")
+        known = set(self.points["point"])
+        if unknown := [point for point in asked if point not in known]:
+            raise KeyError(f"the study has no point {brief(unknown[0])}; there are {listed(sorted(known))}")
+        return [int(point) for point in asked]
+
+    @typed
     def with_parameters(self, table: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A table with the parameters of each row's point beside it: its columns, then one for each parameter.
 
         A parameter that is called like a column of the table gets ``_parameter`` behind its name, as often as it takes
         to be called like nothing else.
         """
-        frame = self[table] if columns is None else self.read(table, ["point", *columns])
+        frame = self[table] if columns is None else self.read(table, ["point", *_names(columns)])
         return frame.merge(self.points.rename(columns=renamed(self.parameters, frame)), on="point", how="left")
 
+    @typed
     def dataset(self, table: str) -> ds.Dataset:
         """A table of the finished blocks as a pyarrow dataset: to scan and aggregate more than fits in memory."""
         return self._rows.dataset(table)
@@ -133,6 +157,11 @@ class Results:
     def __repr__(self) -> str:
         p = self.progress()
         return f"Results({self.name!r}: {p.done} of {p.points} points, {p.failed} failed, in {str(self.folder)!r})"
+
+
+def _names(columns: Iterable[str]) -> list[str]:
+    """Columns by their names, of which one may stand alone."""
+    return [columns] if isinstance(columns, str) else [a_name(name, "read(columns)") for name in columns]
 
 
 def renamed(parameters: Iterable[str], columns: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from ecosystem.core.check import brief
 from ecosystem.study.plan import Block, Seed
 from ecosystem.study.store import Facts, Store
 from ecosystem.study.work import failures_table
@@ -66,6 +67,9 @@ class Rows:
         frame = _joined(filled)
         if "point" in frame and not frame["point"].is_monotonic_increasing:
             frame = frame.sort_values("point", kind="stable", ignore_index=True)
+        if unknown := set(columns or ()) - set(frame):
+            names = ", ".join(self.dataset(table).schema.names)
+            raise KeyError(f"the table {table!r} has no column {brief(min(unknown))}; it has {names}")
         return frame if columns is None else frame[list(columns)]
 
     def dataset(self, table: str) -> ds.Dataset:

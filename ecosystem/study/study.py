@@ -13,6 +13,7 @@ import pandas as pd
 
 from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, warn, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.progress import Meter
 from ecosystem.engine.placing import told_where
 from ecosystem.running.recording import Record
@@ -106,6 +107,7 @@ class Study:
         self.job = Job(build, *as_measures(measure, record or Record()), where=told_where(device, dtype))
 
     @classmethod
+    @typed
     def sobol(
         cls,
         name: str,
@@ -145,6 +147,7 @@ class Study:
         return cls(name, build, grid=Sampling("sobol", bounds, points, second_order, seed), **options)
 
     @classmethod
+    @typed
     def morris(
         cls,
         name: str,
@@ -183,6 +186,7 @@ class Study:
         return new
 
     @staticmethod
+    @typed
     def load(folder: str | os.PathLike[str], check: bool = True) -> Results:
         """What a study has found so far; refused where a file is damaged, missing or a stranger's.
 
@@ -191,7 +195,7 @@ class Study:
         """
         return Results(folder, check)
 
-    @spelled
+    @typed
     def run(
         self,
         folder: str | os.PathLike[str],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.arguments import meant
+from ecosystem.core.check import brief, users_code
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.effects import harm
@@ -69,7 +70,12 @@ def where(results: Contents, condition: Any) -> tuple[np.ndarray, str]:
     if isinstance(condition, str):
         return Reader(results, condition).answer(), " ".join(condition.split())
     words = getattr(condition, "__name__", "") if callable(condition) else str(getattr(condition, "name", None) or "")
-    given: Any = condition(results) if callable(condition) else condition
+    given: Any = condition
+    if callable(condition):
+        with users_code(
+            f"the condition {brief(condition)}", "let it return yes or no for each point", (WrongCondition,)
+        ):
+            given = condition(results)
     points = results.points["point"]
     if isinstance(given, pd.Series):
         if missing := set(points) - set(given.index):
@@ -78,13 +84,18 @@ def where(results: Contents, condition: Any) -> tuple[np.ndarray, str]:
                 "`point`: give series.set_axis(results.points['point'])"
             )
         given = given.loc[points]
-    values = pd.Series(given).reset_index(drop=True)
+    try:
+        values = pd.Series(given).reset_index(drop=True)
+        answers = list(values.dropna().unique())
+    except Exception:  # whatever pandas makes of somebody else's thing
+        raise WrongCondition(
+            f"a condition is a text, a series or an array of yes and no, or a function of the results that returns "
+            f"one, got {brief(given)}"
+        ) from None
     if len(values) != len(points):
         raise WrongCondition(f"the condition has {len(values)} answers, and there are {len(points)} points")
-    if not set(values.dropna().unique()) <= {True, False}:
-        raise WrongCondition(
-            f"the condition is no yes and no: {listed(values.dropna().unique(), 3)}; compare: values < 0"
-        )
+    if not all(isinstance(one, Hashable) and one in (True, False) for one in answers):
+        raise WrongCondition(f"the condition is no yes and no: {listed(answers, 3)}; compare: values < 0")
     return values.astype("Float64").to_numpy(float, na_value=np.nan), "the condition" if words in (
         "",
         "<lambda>",

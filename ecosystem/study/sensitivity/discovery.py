@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.check import brief, warn, whole_number
+from ecosystem.core.check import a_seed, brief, warn, whole_number
 from ecosystem.core.door import Door
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import percent
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure
@@ -101,6 +102,7 @@ class Discovery:
         return "\n".join([*self.sentences, *self.notes])
 
 
+@typed
 def discover(
     results: Contents,
     condition: Any,
@@ -136,6 +138,7 @@ def discover(
         no boxes, and the sentence says so.
     """
     whole_number(boxes, "discover(boxes)", 1)
+    a_seed(seed, "discover(seed)")
     if not 0 < density <= 1:
         raise ValueError(f"discover(density) lies above 0 and at most at 1, got {brief(density)}")
     if method not in (None, "prim", "tree"):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.check import brief, warn, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
@@ -25,6 +26,7 @@ SKIPPED = "the measure has one value over many classes, of which there is no den
 Rows = Iterator[tuple[str, str, str, float, float]]  # parameter, index, other, value, half the interval
 
 
+@typed
 def sensitivity(
     results: Contents,
     measure: str | Numbers = "alignment",
@@ -63,7 +65,8 @@ def sensitivity(
         If the method is unknown, or does not go with the study's design or what has finished of it.
     """
     kept = results.facts.sampled
-    method = method or (kept.method if kept is not None else "levels")
+    if method is None:
+        method = kept.method if kept is not None else "levels"
     if method not in METHODS:
         raise ValueError(f"sensitivity(method) is one of {listed(METHODS)}, got {brief(method)}")
     whole_number(seed, "sensitivity(seed)", 1)  # SALib takes 0 for none

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from ecosystem.core.check import brief
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import number, percent
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, numbers
@@ -60,6 +61,7 @@ class Precision:
         return self.sentence
 
 
+@typed
 def precision(
     results: Contents,
     measure: str | Numbers = "alignment",
@@ -101,10 +103,10 @@ def precision(
     points = results.points["point"].to_numpy()
     if against is not None:
         label = f"the difference in {found.label} from point {against}"
-        place = int(places(results, [against])[0])
+        place = int(places(results, [against])[0]) if abs(against) < 2**63 else -1
         if place < 0:
             raise ValueError(
-                f"precision(against): there is no point {against!r}; there are {points[0]} to {points[-1]}"
+                f"precision(against): there is no point {brief(against)}; there are {points[0]} to {points[-1]}"
             )
         total = sample.stray.shape[-1]
         error = np.sqrt(((sample.stray - sample.stray[:, [place]]) ** 2).sum(-1) / max(total * (total - 1), 1))
