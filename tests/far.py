@@ -104,7 +104,7 @@ def _made() -> bool:
     backend_registration._setup_privateuseone_for_python_backend(NAME, _module(backend_registration))
     _libraries.extend((torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")))
     _libraries[0].fallback(_played, "PrivateUse1")
-    ranges = ("arange", "arange.start", "arange.start_step")  # they make their room as they go
+    ranges = ("arange", "arange.start", "arange.start_step", "eye", "eye.m")  # they make their room as they go
     for name in ("lift_fresh", "_to_copy", "empty.memory_format", "empty_strided", "detach", "clone", *ranges):
         _register(name)
     return True

@@ -35,6 +35,7 @@ from ecosystem.decisions.relabelled import Course
 from ecosystem.influence import influence, stable_point
 from scenarios import poisoned
 from tests.attacked import ends, network
+from tests.far import far
 
 BASELINES = ("random", "gap", "highest")
 EVEN = OfLaw(Finite(torch.tensor([0.5, 0.5]).double()))
@@ -88,6 +89,8 @@ def test_each_round_has_its_own_flips() -> None:
     counts = [0, 7, 3]
     flips = Flips(table(round=[2, 3], before=[0, 0], preferred=[1, 1], flips=counts[1:]), 2, 100)
     run = taught(s, "a", Tabular([0.0, 0.0]), learn=Relearned(truth, ridge=1e-12, flips=flips)).run()
+    there = taught(s, "a", Tabular([0.0, 0.0]), learn=Relearned(truth, ridge=1e-12, flips=flips)).run(device=far())
+    assert there.rounds["alignment"].tolist() == run.rounds["alignment"].tolist()
     p, w, exact = 0.5, 0.0, [0.5]
     for count in counts:
         p = p * math.exp(w) / (p * math.exp(w) + 1 - p)

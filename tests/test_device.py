@@ -338,6 +338,7 @@ AT_HOME = {  # decided, or compiled, on the CPU
     "curation/bradley_terry.py": 3,  # learned before anything is played
     "curation/choices.py": 1,  # an integral, two floats
     "curation/comparisons.py": 2,  # tables that people have
+    "curation/flips.py": 1,  # a table that people have, sent as part of the program
     "curation/demand.py": 1,  # how a group is described
 }
 

@@ -178,7 +178,7 @@ def test_no_number_depends_on_how_blocks_are_joined(apart: Results, tmp_path: Pa
     """Nor does a failure, the name of its traceback, or what a function of a run sees."""
     joined = run(study(), tmp_path)
     assert len(apart.blocks) == 24 and len(joined.blocks) < 12
-    assert joined.progress() == apart.progress() and joined.progress().blocks == 24
+    assert str(joined.progress()) == str(apart.progress()) and joined.progress().blocks == 24  # a rate of NaN is none
     assert len(joined.failures) == 3 * 2  # of both parts that have the point
     assert_same(joined, apart)
     assert set(joined.ends["seeds"]) == {"0 to 1, 2 of them", "2 to 3, 2 of them"}

@@ -117,7 +117,7 @@ def _below(uniform: Tensor, level: Tensor) -> Tensor:
         return (uniform < level.unsqueeze(-1)).sum(-1)
     ordered, place = level[..., 0].sort()
     above = torch.searchsorted(ordered, uniform.flatten(1), right=True)  # the first level above each uniform
-    cell = torch.arange(rows * replicates).reshape(rows, replicates, 1) * (variants + 1)
+    cell = torch.arange(rows * replicates, device=uniform.device).reshape(rows, replicates, 1) * (variants + 1)
     table = torch.bincount((cell + above.view(rows, replicates, -1)).view(-1), minlength=cell.numel() * (variants + 1))
     running = table.view(rows, replicates, variants + 1).cumsum(-1)
     return running.gather(2, place.argsort().unsqueeze(1).expand(-1, replicates, -1)).transpose(1, 2)

@@ -144,9 +144,7 @@ class Archive(ClosedForm):
 
     def refit(self, statistic: Tensor) -> Self:
         newest = statistic.unflatten(-1, (len(self.names), -1))
-        if (
-            self.symbols is not None
-        ):  # a choice of K multiplies what rounding adds to the mass by K: archives may circle
+        if self.symbols is not None:  # a choice of K makes K times what rounding adds to the mass; archives may circle
             newest = newest / newest.sum((-1, -2), keepdim=True)
         older = self.held[..., : self.held.shape[-2] - len(self.names), :]
         return self.rebuild({"held": torch.cat([newest, older], -2) if older.shape[-2] else newest})

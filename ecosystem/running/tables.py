@@ -113,7 +113,7 @@ class Tables:
     def _array(self, name: str) -> np.ndarray:
         """``[replicates, rounds, members]``."""
         whole = self._history.array(name, len(self.snapshots))
-        return np.ascontiguousarray(whole[:, :, self.variant].transpose(2, 0, 1))
+        return np.array(whole[:, :, self.variant].transpose(2, 0, 1), order="C")  # a copy: tables are their readers'
 
     def _rows(self, keep: np.ndarray) -> dict[str, pd.Series]:
         """Columns seed, replicate, round and member for an array ``[replicates, rounds, members]``."""
