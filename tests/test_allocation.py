@@ -143,7 +143,8 @@ def test_price_is_what_more_budget_buys() -> None:
 def loops(strengths: tuple[float, ...] = (1.0, 2.0)) -> Scenario:
     """Members who read themselves alone: ``θ = a λ / (0.75 (1 − λ))``."""
     s = Scenario("loops", rounds=1)
-    for name, strength in zip("abc", strengths, strict=False):
+    names = ["a", "b", "c", *(f"m{i}" for i in range(3, len(strengths)))]
+    for name, strength in zip(names, strengths, strict=False):
         reward, curator = Linear([1.0]), Shift([strength])
         s.add(name, Member(Location([0.0]), reward=reward, curator=curator, real=Location([0.0])))
         s.connect(name, name, Flow(raw=0.2, curated=0.2))
@@ -166,6 +167,14 @@ def test_the_minimum_is_made_even_and_nash_a_product() -> None:
     found = allocate(loops(), 0.8, objective="nash")  # log λ − log(1 − λ) of both: λ (1 − λ) alike, so λ alike
     assert found.levels["after"].tolist() == pytest.approx([0.4, 0.4], abs=1e-6)
     assert found.welfare["after"] == pytest.approx(np.log(found.alignment["after"]).sum(), abs=1e-9)
+
+
+def test_the_minimum_of_many_is_made_even() -> None:
+    """Thirty loops by themselves: where all are equally well off and the budget is spent nobody can be better off."""
+    best = allocate(loops(tuple(np.linspace(1.0, 2.0, 30).tolist())), budget=6.0, objective="minimum", starts=1)
+    after = best.alignment["after"]
+    assert best.optimal and best.residual < 1e-9 and best.spent == pytest.approx(6.0, abs=1e-9)
+    assert after.max() - after.min() < 1e-9 and (best.levels["after"] > best.levels["lower"]).all()
 
 
 def test_flows_and_real_shares_are_moved_alike() -> None:

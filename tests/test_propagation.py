@@ -204,7 +204,7 @@ def test_results_print_what_they_hold() -> None:
         (lambda r: r.hops(-1), ValueError, "at least 0, got -1"),
         (lambda r: r.edges(source="phi"), KeyError, "'phi' is no source of this influence matrix; those are theta"),
         (lambda r: r.paths("theta", "nobody"), KeyError, "'nobody' is no target"),
-        (lambda r: r.paths("theta", "phi", k=0), ValueError, "k of at least 1"),
+        (lambda r: r.paths("theta", "phi", k=0), ValueError, r"paths\(k\) must be a whole number of walks"),
         (lambda r: r.S("nobody"), KeyError, "'nobody' is no member that retrains"),
         (lambda r: r.knock_out("phi", "phi"), KeyError, "there is no flow 'phi' → 'phi'"),
     ],

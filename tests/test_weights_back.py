@@ -207,7 +207,7 @@ def test_runs_that_travel(played: tuple[Ecosystem, Run]) -> None:
     [
         ({"name": "nobody"}, KeyError, "there is no member 'nobody' in the run; there are closed, net, labels, said"),
         ({"name": "net", "replicate": 2}, ValueError, "there is no replicate 2; there are 2, from 0 on"),
-        ({"name": "net", "replicate": 0.5}, ValueError, "replicate must be a whole number, at least 0, got 0.5"),
+        ({"name": "net", "replicate": 0.5}, TypeError, r"generator\(replicate\) must be a whole number, got 0.5"),
         ({"name": "net", "round": 3}, ValueError, r"round 3 were not kept, those of 2, 4, 6 and the last \(6\) are"),
         (
             {"name": "net", "like": Labels()},

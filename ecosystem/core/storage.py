@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ecosystem.core import manifest
+from ecosystem.core.words import shown
 
 # -- places ------------------------------------------------------------------------------------------------------------
 
@@ -35,7 +36,9 @@ def named(place: str | os.PathLike[str]) -> Path:
     if not isinstance(place, str | os.PathLike):
         raise TypeError(f"a file or a folder is named by a string or a path, got a {type(place).__name__}")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in str(place)):
-        raise ValueError(f"a name of a file or a folder is one line without control characters, got {str(place)!r}")
+        raise ValueError(
+            f"a name of a file or a folder is one line without control characters, got '{shown(str(place))}'"
+        )
     try:
         return Path(place).expanduser()
     except RuntimeError as error:

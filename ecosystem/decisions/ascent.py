@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
+from ecosystem.decisions.climbing import climbed, ends_here, has_many
 from ecosystem.decisions.optimality import optimality
 from ecosystem.decisions.problem import Looked, Problem
 
@@ -71,6 +72,10 @@ def _judged(problem: Problem, name: str, x: np.ndarray) -> Candidate:
 def _from(problem: Problem, start: np.ndarray) -> np.ndarray:
     """Where SLSQP goes from a start; with stability as a constraint only once it was met with."""
     x, wall = start, False
+    if has_many(problem, start):
+        x = climbed(problem, start)
+        if ends_here(problem, x) or optimality(problem, x, problem.look(x)).residual <= _GOOD:
+            return x
     for _ in range(_ROUNDS):
         search = _Search(problem, x, wall)
         x, old = search.run(), x

@@ -17,7 +17,6 @@ from scipy.special import stdtrit
 from ecosystem.core.added import added
 from ecosystem.core.chance import discoveries, two_sided
 from ecosystem.core.check import brief
-from ecosystem.core.kinds import typed
 from ecosystem.running.run import Run
 from ecosystem.running.verdicts import ENOUGH, KEYS, all_diverged, exact, finished
 
@@ -50,7 +49,6 @@ COLUMNS = [
 ]
 
 
-@typed
 def compare(runs: Mapping[str, Run]) -> pd.DataFrame:
     """Each run against the first: the alignment of every member at the end, and the difference with its 95 % interval.
 
