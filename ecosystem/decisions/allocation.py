@@ -113,8 +113,9 @@ def allocate(
 
     Maximises ``U(J_1, ..., J_N)`` over ``x`` within bounds, ``Σ cost_k x_k ≤ budget`` and ``ρ(B) ≤ 1 − margin``, by
     SciPy's SLSQP with the exact ``dU/dx_k = Σ_j ∂U/∂J_j M_jk`` (one transposed solve, however many levers), from
-    several starts; an optimum of such a search is a local one. What is reported is judged at the point that the
-    scenario's own start leads to.
+    several starts; the least of many alignments is climbed to by linear programs in a region of trust (HiGHS). An
+    optimum of such a search is a local one. What is reported is judged at the point that the scenario's own start
+    leads to, and says by how much first-order conditions are missed.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """Climbing towards the least of many pieces: linear programs in a region of trust, each solved by HiGHS.
 
 The best levers for whoever is worst off mostly make many members equally badly off, as many as there are levers: a
-corner, to which linear programs go in a few steps (Fletcher, Sainz de la Maza 1989), while a search with a quadratic
-model must find out for every piece whether it counts.
+corner, to which linear programs go in a few steps (sequential linear programming), while a search with a quadratic
+model must find out for every piece whether it counts. Where the optimum is no corner steps become small, and what is
+still missed is said by its conditions.
 """
 
 from __future__ import annotations
