@@ -36,9 +36,8 @@ def named(place: str | os.PathLike[str]) -> Path:
     if not isinstance(place, str | os.PathLike):
         raise TypeError(f"a file or a folder is named by a string or a path, got a {type(place).__name__}")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in str(place)):
-        raise ValueError(
-            f"a name of a file or a folder is one line without control characters, got '{shown(str(place))}'"
-        )
+        name = shown(place, one_line=True)
+        raise ValueError(f"a name of a file or a folder is one line without control characters, got '{name}'")
     try:
         return Path(place).expanduser()
     except RuntimeError as error:
