@@ -65,6 +65,8 @@ def test_landscape_is_where_the_changed_scenario_settles(kind: str, movable: str
     assert there.alignments.to_numpy() == pytest.approx(point.alignment.to_numpy(), abs=1e-12)
     of = {"levels": "curation", "real": "real"}.get(movable, [("raw", u, v) for u, v in s.graph.edges])
     assert there.jacobian == pytest.approx(influence(public, of=of, at=point).matrix.to_numpy(), abs=1e-9)
+    way = np.sin(1.0 + np.arange(len(levers)))
+    assert there.along(way).numpy() == pytest.approx(there.jacobian @ way, abs=1e-10)
 
 
 @given(

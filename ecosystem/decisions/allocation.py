@@ -162,10 +162,10 @@ def allocate(
         for one, land in zip(scenarios, lands, strict=True)
     )
     problem = Problem(lands, goals, likely, over, budget, margin_)
-    before = problem.levers.now
+    before, uniform = problem.levers.now, plans.uniform(problem)
     for land in lands:
-        check_first((land.at(x) for x in (before, problem.into(before), plans.uniform(problem))), "allocate")
-    known = {"before": before, "uniform": plans.uniform(problem), "selfish": plans.selfish(problem)}
+        check_first((land.at(x) for x in (before, problem.into(before), uniform)), "allocate")
+    known = {"before": before, "uniform": uniform, "selfish": plans.selfish(problem)}
     problem = _prepared(problem, known, starts, seed)
     candidates = _candidates(problem, known, starts, seed)
     return _told(problem, candidates, known, str(goals[0].name))

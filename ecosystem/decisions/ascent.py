@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from ecosystem.decisions.climbing import climbed, ends_here, has_many
+from ecosystem.decisions.climbing import climbed, ends_here, has_many, least
 from ecosystem.decisions.optimality import optimality
 from ecosystem.decisions.problem import Looked, Problem
 
@@ -113,10 +113,10 @@ class _Search:
             return self.start
         sizes = [float(np.abs(weight * slopes).max()) for weight, _, slopes in self.groups]
         self.scale = max(sizes) or 1.0
-        least = [self.groups[g][1].min() / self.scale for g in self.several]
-        z = np.concatenate([self.start, least])
+        low = [self.groups[g][1].min() / self.scale for g in self.several]
+        z = np.concatenate([self.start, low])
         levers = self.problem.levers
-        bounds = [*zip(levers.lower, levers.upper, strict=True), *[(None, None)] * len(least)]
+        bounds = [*zip(levers.lower, levers.upper, strict=True), *[(None, None)] * len(low)]
         with warnings.catch_warnings(), suppress(_Wall):
             warnings.simplefilter("ignore")  # values outside bounds by rounding are clipped by SciPy, and said so
             found = optimize.minimize(
@@ -144,7 +144,7 @@ class _Search:
     def _note(self, x: np.ndarray, looked: Looked | None) -> None:
         """Keep the best that is allowed."""
         if looked is not None and self.problem.allowed(x) and self.problem.steady(looked):
-            value = sum(weight * float(pieces.min()) for weight, pieces, _ in self.problem.groups(looked))
+            value = least(self.problem, looked)
             if value >= self.best[0]:
                 self.best = value, x.copy()
 

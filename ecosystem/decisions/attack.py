@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +27,30 @@ _TRIED = 24  # single flips and exchanges that are played each time
 _COLUMNS = ("row", "first", "second", "before", "preferred", "whose", "score")
 
 
+class Harmful(ABC):
+    """What any attack has done: everybody's alignment before and after it."""
+
+    target: str
+
+    @abstractmethod
+    def _ends(self) -> tuple[pd.Series, pd.Series]:
+        """Alignments by member before and after."""
+
+    @cached_property
+    def alignment(self) -> pd.DataFrame:
+        """Everybody's alignment before and after, worked out when it is first asked for."""
+        before, after = self._ends()
+        columns = {"member": before.index, "before": before.to_numpy(), "after": after.to_numpy()}
+        return pd.DataFrame(columns | {"change": after.to_numpy() - before.to_numpy()})
+
+    @property
+    def harm(self) -> float:
+        """By how much the target's alignment fell."""
+        return -float(self.alignment.set_index("member").at[self.target, "change"])
+
+
 @dataclass(frozen=True, eq=False)
-class Attack:
+class Attack(Harmful):
     """What an attacker flipped, and what came of it; made by :func:`attack`.
 
     ``flips`` has a row for each label that was flipped, in that order: ``row`` of the table of comparisons, ``first``,
@@ -47,18 +70,9 @@ class Attack:
     scenario: Scenario
     reach: Reach
 
-    @cached_property
-    def alignment(self) -> pd.DataFrame:
-        """Everybody's alignment before and after, worked out when it is first asked for."""
+    def _ends(self) -> tuple[pd.Series, pd.Series]:
         before = self.reach.look(self.clean.reward).alignment
-        after = before if self.poisoned is self.clean else self.reach.look(self.poisoned.reward).alignment
-        columns = {"member": before.index, "before": before.to_numpy(), "after": after.to_numpy()}
-        return pd.DataFrame(columns | {"change": after.to_numpy() - before.to_numpy()})
-
-    @property
-    def harm(self) -> float:
-        """By how much the target's alignment fell."""
-        return -float(self.alignment.set_index("member").at[self.target, "change"])
+        return before, before if self.poisoned is self.clean else self.reach.look(self.poisoned.reward).alignment
 
     def __repr__(self) -> str:
         flips = f"{len(self.flips)} of {len(self.clean.comparisons)} labels flipped (budget {self.budget})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,7 @@ from ecosystem.core.check import a_seed
 from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.curation import Flips, Relearned
-from ecosystem.decisions.attack import ranked, ranking
+from ecosystem.decisions.attack import Harmful, ranked, ranking
 from ecosystem.decisions.relabelled import Course
 from ecosystem.decisions.spending import Budget, best_plan
 from ecosystem.decisions.walking import Walk
@@ -25,7 +24,7 @@ _COLUMNS = ("round", "member", "first", "second", "before", "preferred", "flips"
 
 
 @dataclass(frozen=True, eq=False)
-class RelearnedAttack:
+class RelearnedAttack(Harmful):
     """What an attacker flipped round by round, and what came of it; made by :func:`attack_relearned`.
 
     ``flips`` has a row for each round, labelled ``member`` and pair (``first``, ``second``) with flipped labels: those
@@ -47,18 +46,9 @@ class RelearnedAttack:
     unharmed: Scenario
     course: Course
 
-    @cached_property
-    def alignment(self) -> pd.DataFrame:
-        """Everybody's alignment before and after, worked out when it is first asked for."""
+    def _ends(self) -> tuple[pd.Series, pd.Series]:
         before = self.course.alignment(self.unharmed)
-        after = before if self.flips.empty else self.course.alignment(self.scenario)
-        columns = {"member": before.index, "before": before.to_numpy(), "after": after.to_numpy()}
-        return pd.DataFrame(columns | {"change": after.to_numpy() - before.to_numpy()})
-
-    @property
-    def harm(self) -> float:
-        """By how much the target's alignment fell."""
-        return -float(self.alignment.set_index("member").at[self.target, "change"])
+        return before, before if self.flips.empty else self.course.alignment(self.scenario)
 
     def __repr__(self) -> str:
         spent = [f"{self.budget} a round"] if self.budget is not None else []

@@ -14,7 +14,7 @@ from scipy import optimize
 from ecosystem.decisions.problem import Looked, Problem
 
 _MANY = 12  # pieces of one group from which on this comes first
-_ALONE = 2500  # pieces times levers from which on nothing comes after: a search of second order does not end
+_ALONE = 2500  # pieces times levers from which on nothing comes after: a search of second order takes minutes
 _STEPS = 60
 _FIRST, _WIDEST, _LEAST = 0.1, 1.0, 1e-10  # how far a lever may go in a step
 _EVEN = 1e-13  # of the welfare, a gain that is none
@@ -43,14 +43,14 @@ def climbed(problem: Problem, start: np.ndarray) -> np.ndarray:
     here = problem.look(x)
     if not problem.steady(here):
         return start
-    value = _value(problem, here)
+    value = least(problem, here)
     for _ in range(_STEPS):
         step, promised = _step(problem, x, here, reach)
         if step is None or promised <= _EVEN * (1 + abs(value)):
             break
         then = np.clip(x + step, problem.levers.lower, problem.levers.upper)
         there = problem.look(then)
-        gain = _value(problem, there) - value if problem.steady(there) and problem.allowed(then) else -np.inf
+        gain = least(problem, there) - value if problem.steady(there) and problem.allowed(then) else -np.inf
         if gain >= _KEPT * promised:
             x, here, value = then, there, value + gain
         if gain >= _GOOD * promised:
@@ -62,8 +62,9 @@ def climbed(problem: Problem, start: np.ndarray) -> np.ndarray:
     return x
 
 
-def _value(problem: Problem, looked: Looked) -> float:
-    return sum(weight * float(pieces.min()) for weight, pieces, _ in problem.groups(looked)) if looked.found else np.nan
+def least(problem: Problem, looked: Looked) -> float:
+    """What is maximised where the problem was looked at: the least piece of each group, weighted."""
+    return sum(weight * float(pieces.min()) for weight, pieces, _ in problem.groups(looked))
 
 
 def _step(problem: Problem, x: np.ndarray, looked: Looked, reach: float) -> tuple[np.ndarray | None, float]:
@@ -97,4 +98,4 @@ def _step(problem: Problem, x: np.ndarray, looked: Looked, reach: float) -> tupl
     )
     if found.x is None:
         return None, 0.0
-    return found.x[: len(x)], -float(found.fun) - _value(problem, looked)
+    return found.x[: len(x)], -float(found.fun) - least(problem, looked)

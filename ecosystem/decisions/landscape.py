@@ -16,6 +16,7 @@ from ecosystem.decisions.levers import Levers, shares_at
 from ecosystem.decisions.radius import edges
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.goals import Alignment
+from ecosystem.influence.jacobian import derivative
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.roots import newton, residual
 from ecosystem.influence.stable import find
@@ -75,6 +76,13 @@ class Settled:
     def jacobian(self) -> np.ndarray:
         """``dJ_j/dx_k [targets, levers]``, the influence matrix where levers are levels."""
         return self.gradients(torch.eye(len(self.targets), dtype=torch.float64))
+
+    def along(self, direction: np.ndarray) -> Tensor:
+        """How fast alignments ``[targets]`` move as levers move along ``direction``: one solve, however many."""
+        shares, goal = self.dynamics.shares, self.landscape.goal_of(self.dynamics)
+        point, moved = self.vector.unsqueeze(0), torch.from_numpy(self.landscape.directions @ direction)
+        pushed = derivative(lambda x: self.dynamics.retrained(point, x), shares, moved.reshape(shares.shape))[1]
+        return derivative(goal.values, point, self.resolvent.forward(pushed))[1][0]
 
     def led(self, rows: Tensor) -> np.ndarray:
         """``rows [n, size]`` of derivatives by ``Θ*`` as derivatives by the levers, ``[n, levers]``.

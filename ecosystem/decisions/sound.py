@@ -62,7 +62,8 @@ def in_steps(settled: Sequence[Settled]) -> list[str]:
     if len(found) < 2:
         return []
     values = np.stack([one.alignment.numpy() for one in found])
-    flat = np.stack([np.abs(one.jacobian).max(1, initial=0.0) for one in found]).max(0) == 0
+    every = 1.5 + np.sin(np.arange(len(found[0].x)))  # all levers, no two alike
+    flat = (np.stack([one.along(every).numpy() for one in found]) == 0).all(0)
     wrong = np.flatnonzero(flat & (np.ptp(values, 0) > _SAME * (1 + np.abs(values).max(0))))
     if not len(wrong):
         return []

@@ -12,6 +12,7 @@ from torch import Tensor
 from ecosystem.influence.dynamics import INSTEAD, Dynamics
 from ecosystem.influence.goals import Goal
 from ecosystem.influence.jacobian import derivative
+from ecosystem.influence.layout import Layout
 from ecosystem.influence.leaving import own_parts
 from ecosystem.influence.sizes import sizes
 
@@ -61,12 +62,7 @@ def check_smooth(
     retrained = partial(dynamics.retrained, differentiable=False)
     value = retrained(point)
     del size  # of a million members it is 200 MB
-
-    def large(slope: Tensor) -> Tensor:
-        least = torch.minimum(1 + value.abs(), sizes(layout, point).mul_(10))
-        return layout.largest(slope).add_(least, alpha=_TOLERANCE)
-
-    column = _worst(retrained, value, slope, large, point, direction, step)
+    column = _worst(retrained, value, slope, partial(_large, layout, point, value), point, direction, step)
     if column is not None:
         name = dynamics.names[int(layout.owners()[column])]
         raise ValueError(
@@ -84,18 +80,19 @@ def check_moved(dynamics: Dynamics, vector: Tensor, tangent: Tensor) -> None:
 
     begin = dynamics.shares + 2 * _STEP * tangent  # so that neither side leaves the diets
     value, slope = derivative(retrained, begin, tangent)
-
-    def large(slope: Tensor) -> Tensor:
-        least = torch.minimum(1 + value.abs(), 10 * sizes(layout, point))
-        return layout.largest(slope).add_(least, alpha=_TOLERANCE)
-
-    column = _worst(retrained, value, slope, large, begin, tangent, _STEP)
+    column = _worst(retrained, value, slope, partial(_large, layout, point, value), begin, tangent, _STEP)
     if column is not None:
         name = dynamics.names[int(layout.owners()[column])]
         raise ValueError(
             f"the retraining of {name!r} has no derivative by the shares of what it trains on that torch finds; write "
             f"{own_parts(dynamics.scenario)} in torch, smooth, or {INSTEAD}"
         )
+
+
+def _large(layout: Layout, point: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+    """How large slopes of retraining are at ``point``: those of a member, and what rounding makes of its size."""
+    least = torch.minimum(1 + value.abs(), sizes(layout, point).mul_(10))
+    return layout.largest(slope).add_(least, alpha=_TOLERANCE)
 
 
 def _direction(dynamics: Dynamics, point: Tensor, size: Tensor) -> Tensor:
