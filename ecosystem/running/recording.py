@@ -27,7 +27,8 @@ from ecosystem.running.failures import Failure, lost, unjudged
 from ecosystem.running.measures.archive import Archive
 from ecosystem.running.measures.kept import alignment, change, choices, demand, draws, sources, tastes
 from ecosystem.running.measures.named import Measure, answered, checked, name_of, read, written
-from ecosystem.running.measures.view import Stage, View
+from ecosystem.running.measures.stage import Stage
+from ecosystem.running.measures.view import View
 from ecosystem.running.measures.watching import EVENTS, Witness
 from ecosystem.running.snapshots import ARRAYS, History, Snapshot, joined, measured, put_together
 from ecosystem.running.weights import parameters_of
