@@ -34,9 +34,9 @@ from ecosystem import (
     settled,
 )
 from ecosystem.running.measures import View
+from tests.checkpointed import assert_same
 from tests.networks import FAMILIES, random_scenario
 from tests.studies import PATIENCE
-from tests.test_checkpoints import assert_same
 
 RECORD = Record(draws=True, tastes=True, samples=4)
 

@@ -35,7 +35,7 @@ from ecosystem import (
 )
 from ecosystem.retention import Retention
 from ecosystem.running.checkpoints import CheckpointError
-from tests.test_checkpoints import Box, Odd
+from tests.checkpointed import Box, Odd
 
 
 class Scale:
