@@ -18,6 +18,7 @@ from ecosystem.engine.wiring import Wiring
 from ecosystem.transforms import CustomMap, LinearMap
 
 _TABLE = 1 << 12  # numbers of which a table is short anyway
+_TOGETHER = 1 << 16  # components of bundles that are made together: what they need beside is little
 
 
 @dataclass
@@ -116,49 +117,88 @@ class Bundle:
 def bundles_of(
     wiring: Wiring,
     transforms: Sequence[Any],
-    components: np.ndarray,
-    owner: np.ndarray,
+    eaten: Sequence[tuple[np.ndarray, np.ndarray]],
     fresh: np.ndarray,
     sizes: list[int],
     device: torch.device,
-) -> list[Bundle]:
-    """The bundles of a task, in a fixed order; ``sizes`` are the members of each cohort, ``transforms`` by kind."""
+) -> list[list[Bundle]]:
+    """The bundles of each task, in a fixed order; of all tasks at once, for calls cost more than what they do.
+
+    ``eaten``: the components of each task and the rows of their owners; ``sizes`` are the members of each cohort,
+    ``transforms`` by kind.
+    """
+    found: list[list[Bundle]] = [[] for _ in eaten]
+    lengths = [len(components) for components, _ in eaten]
+    components, owner = (many[0] if len(many) == 1 else np.concatenate(many) for many in zip(*eaten, strict=True))
     if not len(components):
-        return []
-    users, users_row, after, transform, transform_row = wiring.treated(components)
-    cohort_of, source = wiring.read(components)
-    is_fresh = fresh[components]
-    distinct, which = _distinct(cohort_of, wiring.delay[components], users, after, transform)
-    bundles: list[Bundle] = []
+        return found
+    kinds, order, ends = _sorted(wiring, components, lengths)
+    begins = np.cumsum([0, *lengths]).tolist()
     taken: dict[int, tuple[np.ndarray, Any]] = {}  # by kind of transforms, the last: raw and curated data share theirs
-    for number, (cohort, delay, users_kind, after_it, transform_kind) in enumerate(distinct):
-        slot = np.flatnonzero(which == number)
-        some, every = bool(is_fresh[slot].any()), bool(is_fresh[slot].all())
-        # where both are read, the fresh rows stand behind the old ones
-        row = source[slot] + (is_fresh[slot] * sizes[cohort] if some and not every else 0)
-        unique, origin = _distinct(row, users_row[slot], transform_row[slot])
-        rows = torch.from_numpy(np.ascontiguousarray(unique)).to(device)
-        people = (int(users_kind), rows[:, 1]) if users_kind != NONE else None
-        if transform_kind != NONE:
-            known = taken.get(transform_kind)
-            if known is None or not np.array_equal(known[0], unique[:, 2]):
-                taken[transform_kind] = unique[:, 2], transforms[transform_kind].take(rows[:, 2])
-        bundles.append(
-            Bundle(
-                cohort=int(cohort),
-                delay=int(delay),
-                after=bool(after_it),
-                slot=slot,
-                owner=torch.from_numpy(owner[slot]).to(device),
-                component=torch.from_numpy(components[slot]).to(device),
-                origin=torch.from_numpy(origin).to(device),
-                source=rows[:, 0],
-                fresh=None if some and not every else every,
-                people=people,
-                transform=taken[transform_kind][1] if transform_kind != NONE else None,
+    for some in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // _TOGETHER)) + 1):
+        begin = int(ends[some[0] - 1]) if some[0] else 0
+        count, here = np.diff(ends[some], prepend=begin), order[begin : ends[some[-1]]]
+        part = components[here]
+        origins, origin, is_fresh = _origins(wiring, part, fresh[part], count, np.array(sizes)[kinds[some, 1]])
+        many = [torch.from_numpy(each).to(device).split(count.tolist()) for each in (owner[here], part, origin)]
+        slots = np.split(here, np.cumsum(count[:-1]))
+        all_rows = torch.from_numpy(np.concatenate(origins)).to(device).split([len(unique) for unique in origins])
+        for kind, slot, unique, rows, its_fresh, *its in zip(
+            kinds[some].tolist(), slots, origins, all_rows, is_fresh, *many, strict=True
+        ):
+            task, cohort, delay, users, after, transform = kind
+            slot -= begins[task]
+            if transform != NONE and (transform not in taken or not np.array_equal(taken[transform][0], unique[:, 2])):
+                taken[transform] = unique[:, 2], transforms[transform].take(rows[:, 2])
+            found[task].append(
+                Bundle(
+                    cohort=cohort,
+                    delay=delay,
+                    after=bool(after),
+                    slot=slot,
+                    owner=its[0],
+                    component=its[1],
+                    origin=its[2],
+                    source=rows[:, 0],
+                    fresh=its_fresh,
+                    people=(users, rows[:, 1]) if users != NONE else None,
+                    transform=taken[transform][1] if transform != NONE else None,
+                )
             )
-        )
-    return bundles
+    return found
+
+
+def _sorted(wiring: Wiring, components: np.ndarray, lengths: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kinds of bundles of tasks with so many components each, these bundle by bundle, and where each ends.
+
+    A kind: the task, cohort, delay, kind of users, whether they choose after the transform, kind of transform.
+    """
+    users, _, after, transform, _ = wiring.treated(components)
+    task = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    kinds, which = _distinct(task, wiring.read(components)[0], wiring.delay[components], users, after, transform)
+    short = which.astype(np.min_scalar_type(len(kinds)))  # is sorted by radix
+    return kinds, np.argsort(short, kind="stable"), np.cumsum(np.bincount(short))
+
+
+def _origins(
+    wiring: Wiring, components: np.ndarray, fresh: np.ndarray, count: np.ndarray, members: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, list[bool | None]]:
+    """The origins of bundles whose components stand one after the other, ``count`` of each.
+
+    Of each bundle the distinct rows (source, users, transform), of each component which of these it has, and of each
+    bundle whether it reads fresh (None: both). ``members`` are those of the cohort that a bundle reads.
+    """
+    bundle = np.repeat(np.arange(len(count)), count)
+    many = np.add.reduceat(fresh, np.cumsum(count) - count, dtype=np.int64)
+    mixed = (many > 0) & (many < count)
+    source = wiring.read(components)[1]  # a copy
+    source += fresh * np.where(mixed, members, 0)[bundle]  # the fresh rows stand behind the old ones
+    _, users, _, _, transform = wiring.treated(components)
+    unique, origin = _distinct(bundle, source, users, transform)
+    first = np.searchsorted(unique[:, 0], np.arange(len(count) + 1))
+    origin -= first[bundle]
+    is_fresh = [None if both else some > 0 for both, some in zip(mixed.tolist(), many.tolist(), strict=True)]
+    return np.split(unique[:, 1:], first[1:-1]), origin, is_fresh
 
 
 def _whose(stack: Users, rows: Tensor) -> Users:

@@ -30,7 +30,7 @@ from ecosystem.engine.round import Round
 from ecosystem.engine.sampling import Sampler
 from ecosystem.engine.stacks import inserted, joined, laid, put_back, restored, spread
 from ecosystem.engine.state import Memory, State
-from ecosystem.engine.waves import Plan, Task, compile_plan, diet_of
+from ecosystem.engine.waves import Plan, Task, compile_plan, diets_of
 from ecosystem.engine.wiring import CURATED, NONE, Columns, Wiring
 
 _SHARING = 128  # replicates of one order that are faster by themselves
@@ -202,7 +202,7 @@ class LaneRound(Round):
         kept, lanes = self.lanes.tasks, self.program.cohorts[c].places
         rows = np.flatnonzero(self.anyone[lanes] & self.lanes.wiring.direct[lanes])
         if c not in kept or not np.array_equal(kept[c].rows, rows):
-            kept[c] = diet_of(self.program.parts, self.lanes.wiring, c, rows, self.lanes.live)
+            (kept[c],) = diets_of(self.program.parts, self.lanes.wiring, [(c, rows)], self.lanes.live)
         sampler, size = Sampler(self, kept[c]), self.generators[c].event_shape
         if len(kept[c].components) * self.shares.shape[1] * math.prod(size) > _AHEAD:
             return None

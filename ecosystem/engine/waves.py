@@ -115,6 +115,17 @@ class Parts:
     sizes: list[int]  # of cohorts and sources of real data
     device: torch.device = torch.device("cpu")  # where plans compute  # noqa: RUF009
 
+    @cached_property
+    def homes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cohort of each member, its row there, and whether its agent has a behaviour of its own."""
+        homes = np.concatenate([cohort.places for cohort in self.cohorts])
+        sizes = [len(cohort.places) for cohort in self.cohorts]
+        cohort, row, own = np.empty((3, len(homes)), dtype=np.int64)
+        cohort[homes] = np.repeat(np.arange(len(sizes)), sizes)
+        row[homes] = np.concatenate([np.arange(size) for size in sizes])
+        own[homes] = np.repeat([cohort.own_agent for cohort in self.cohorts], sizes)
+        return cohort, row, own != 0
+
 
 def wave_numbers(n: int, producer: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The wave of each of ``n`` members, given the fresh flows: the longest path in a graph without cycles."""
@@ -136,48 +147,54 @@ def compile_plan(parts: Parts, wiring: Wiring, ranks: np.ndarray, due: np.ndarra
     u, v = wiring.producer, wiring.target
     fresh = flow & live & (wiring.delay == 0) & due[u] & due[v] & (ranks[u] < ranks[v])
     wave = wave_numbers(len(due), u[fresh], v[fresh])
-    plan: Plan = []
-    for number in range(int(wave[due].max()) + 1 if due.any() else 0):
-        tasks = []
-        for c, cohort in enumerate(parts.cohorts):
-            ids = cohort.places
-            rows = np.flatnonzero(due[ids] & (wave[ids] == number))
-            if len(rows):
-                tasks += make_tasks(parts, wiring, c, rows, fresh, live)
-        plan.append(tasks)
+    plan: Plan = [[] for _ in range(int(wave[due].max()) + 1 if due.any() else 0)]
+    for task in make_tasks(parts, wiring, np.flatnonzero(due), wave, fresh, live):
+        plan[wave[task.members[0]]].append(task)
     return plan
 
 
 def make_tasks(
-    parts: Parts, wiring: Wiring, c: int, rows: np.ndarray, fresh: np.ndarray, live: np.ndarray
+    parts: Parts, wiring: Wiring, members: np.ndarray, wave: np.ndarray, fresh: np.ndarray, live: np.ndarray
 ) -> list[Task]:
-    """The task of some rows of a cohort.
+    """The tasks of some members, ``wave`` by wave [all members]; all at once, for calls cost more than what they do.
 
     Agents with a behaviour of their own get one each; members whose statistic is drawn directly, or whose training sets
     are drawn in one piece, stand apart.
     """
-    cohort = parts.cohorts[c]
-    members = cohort.places[rows]
-    apart = np.arange(len(rows)) if cohort.own_agent else wiring.direct[members] + 2 * wiring.whole[members]
-    if len(rows) > 1 and (apart != apart[0]).any():
-        some = [rows[apart == value] for value in np.unique(apart)]
-        return [task for part in some for task in make_tasks(parts, wiring, c, part, fresh, live)]
-    task = diet_of(parts, wiring, c, rows, live)
-    many = task.components, task.owner
-    task.bundles += bundles_of(wiring, parts.transforms, *many, fresh, parts.sizes, parts.device)
-    return [task]
+    if not len(members):
+        return []
+    cohort, row, own = parts.homes
+    apart = np.where(own, row, wiring.direct + 2 * wiring.whole)
+    keys = [key[members] for key in (wave, cohort, apart, row)]
+    order = np.lexsort(keys[::-1])
+    new = np.flatnonzero(np.any([np.diff(key[order]) for key in keys[:3]], axis=0)) + 1
+    groups = [(int(cohort[some[0]]), row[some]) for some in np.split(members[order], new)]
+    tasks = diets_of(parts, wiring, groups, live)
+    eaten = [(task.components, task.owner) for task in tasks]
+    found = bundles_of(wiring, parts.transforms, eaten, fresh, parts.sizes, parts.device)
+    for task, bundles in zip(tasks, found, strict=True):
+        task.bundles += bundles
+    return tasks
 
 
-def diet_of(parts: Parts, wiring: Wiring, c: int, rows: np.ndarray, live: np.ndarray) -> Task:
-    """What some rows of a cohort eat, by a task that does not know yet how they come by it: without bundles."""
-    members = parts.cohorts[c].places[rows]
+def diets_of(parts: Parts, wiring: Wiring, groups: Sequence[tuple[int, np.ndarray]], live: np.ndarray) -> list[Task]:
+    """What rows of cohorts eat, by tasks that do not know yet how they come by it: without bundles."""
+    places = [parts.cohorts[c].places[rows] for c, rows in groups]
+    members = np.concatenate(places)
     lengths = wiring.first[members + 1] - wiring.first[members]
-    starts = np.repeat(wiring.first[members] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-    components = starts + np.arange(lengths.sum())
-    owner = np.repeat(np.arange(len(rows)), lengths)
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    components = np.repeat(wiring.first[members] - ends[:-1], lengths) + np.arange(ends[-1])
+    owner = np.repeat(np.concatenate([np.arange(len(rows)) for _, rows in groups]), lengths)
     keep = live[components]
-    components, owner = components[keep], owner[keep]
-    first = np.searchsorted(owner, np.arange(len(rows) + 1))
+    if not keep.all():
+        components, owner, ends = components[keep], owner[keep], np.concatenate([[0], np.cumsum(keep)])[ends]
     curated = wiring.group[components] == CURATED
-    whole = bool(wiring.whole[members].any())
-    return Task(c, rows, members, components, first, owner, wiring.producer, curated, whole, parts.device, [])
+    whole = wiring.whole[members]
+    tasks, low = [], 0
+    for (c, rows), here in zip(groups, places, strict=True):
+        high = low + len(rows)
+        some, first = slice(ends[low], ends[high]), ends[low : high + 1] - ends[low]
+        eaten = components[some], first, owner[some], wiring.producer, curated[some]
+        tasks.append(Task(c, rows, here, *eaten, bool(whole[low:high].any()), parts.device, []))
+        low = high
+    return tasks

@@ -93,11 +93,10 @@ class Turns:
         member = program.index[name]
         if self._turn is not None and int(self._turn[1].members[0]) == member:
             return self._turn
-        c, row = program.places[name]
         now = Round(program, state, state.round + 1, program.rng)
         live = (state.shares != 0).flatten(1).any(1).cpu().numpy()
-        nothing_fresh = np.zeros(len(state.wiring.components), dtype=bool)
-        (task,) = make_tasks(program.parts, state.wiring, c, np.array([row]), nothing_fresh, live)
+        nothing_fresh, first = np.zeros(len(live), dtype=bool), np.zeros(len(program.names), dtype=np.int64)
+        (task,) = make_tasks(program.parts, state.wiring, np.array([member]), first, nothing_fresh, live)
         alive = state.alive.unsqueeze(0)
         return now, task.bind(state.audience), alive
 
