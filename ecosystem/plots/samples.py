@@ -153,14 +153,16 @@ def symbols(shares: pd.DataFrame, members: pd.DataFrame | None = None, round: in
     """
     needs("symbols", "shares", shares, ("member", "round", "symbol", "share"), "keep some: Record(samples=64)")
     names, present, at, table = _of_round("symbols", "shares", shares, members, round)
-    wide = -(-(int(table["symbol"].max()) + 1) // BARS)
+    count = int(table["symbol"].max()) + 1
+    wide = -(-count // BARS)
     table = table.assign(symbol=table["symbol"] // wide * wide)
     table = table.groupby(["member", "round", "first", "symbol"], sort=False)["share"].sum().reset_index()
     start = table[table["first"]].set_index(["member", "symbol"])["share"].rename("start")
     data = table[table["round"] == at].join(start, on=["member", "symbol"])
     data = data.assign(begin=data["symbol"] - 0.5, end=data["symbol"] + wide - 0.5)
     top = float(table["share"].max())
-    x = alt.X("begin:Q", title="symbol", axis=alt.Axis(tickMinStep=1, grid=False), scale=alt.Scale(nice=False))
+    named = list(range(0, count, max(wide, -(-count // 10))))  # halves of symbols are none
+    x = alt.X("begin:Q", title="symbol", axis=alt.Axis(values=named, format="d", grid=False), scale=alt.Scale(nice=False))
     axis = {"axis": alt.Axis(format="%", tickCount=3), "title": "share", "scale": alt.Scale(domain=[0, 1.05 * top])}
     tips = [alt.Tooltip("member:N"), alt.Tooltip("symbol:Q", title="symbol" if wide == 1 else "symbols from")]
     tips += [alt.Tooltip(f"{name}:Q", format=".3~p") for name in ("share", "start")]

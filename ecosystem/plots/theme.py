@@ -85,7 +85,7 @@ def _config(
         "view": marks,
         "title": title,
         "axis": words | lines | {"tickSize": 4},
-        "axisX": {"grid": False},
+        "axisX": {"grid": False, "labelFlush": False},
         "legend": words | {"symbolSize": 90, "symbolStrokeWidth": 2, "columnPadding": 12, "symbolBaseFillColor": soft},
         "header": words | {"labelColor": ink, "labelAnchor": "start", "labelFontWeight": "bold", "labelLimit": 400},
         "range": ranges,

@@ -27,6 +27,7 @@ from ecosystem.core.words import shown
 from ecosystem.plots import palette
 from ecosystem.plots.theme import dark, light
 from ecosystem.report.blocks import Chart, Grid, Page, Section, Slides, Table
+from ecosystem.report.prose import inline, prose
 
 MARK = '<meta name="generator" content="ecosystem">'  # in the head of every page: it may be written over
 HERE = Path(__file__).parent / "templates"
@@ -192,6 +193,8 @@ def _file(name: str) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(HERE)
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters |= {"prose": prose, "inline": inline}
+    return made

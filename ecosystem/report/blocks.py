@@ -46,8 +46,15 @@ class Words:
     block: ClassVar[str] = "words"
     text: str
     soft: bool = False
-    laid_out: bool = False
     notice: bool = False
+
+
+@dataclass(frozen=True)
+class Prose:
+    """What a user wrote about a scenario, read as Markdown: paragraphs, lists, code."""
+
+    block: ClassVar[str] = "prose"
+    text: str
 
 
 @dataclass(frozen=True)

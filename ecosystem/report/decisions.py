@@ -11,7 +11,8 @@ from ecosystem.decisions.decided import TABLES, Decided, spoken
 from ecosystem.plots import decisions
 from ecosystem.report.assembly import render, write
 from ecosystem.report.blocks import Chart, Code, Page, Section, Sentences, Words, charted
-from ecosystem.report.tables import paragraphs, table
+from ecosystem.report.prose import described
+from ecosystem.report.tables import table
 
 STAY = ("before", "after", "uniform", "selfish", "now", "optimum")  # compared with each other, row by row
 TITLES = {
@@ -73,17 +74,16 @@ def _charts(part: str, decided: Decided) -> list[Chart]:
 
 def _page(decided: Decided) -> Page:
     settings = decided.settings
-    lead, *more = paragraphs(str(settings.get("description") or "")) or [""]
+    lead, about = described(settings.get("description"))
     again = [Code(str(settings["command"]))] if settings.get("command") else []
     words = "The same command, on the same machine with the same versions, gives the same tables."
     last = [Section("again", "The same again", [Words(words), *again])] if again else []
-    about = [Words(text, laid_out=True) for text in more]
     first = next(iter(decided.sentences.values()), [""])
     return Page(
         title=str(settings.get("scenario", "scenario")),
         kind="decisions",
         headline=first[0] if first else "",
-        sections=[*sections(decided), *([Section("about", "More about this scenario", about)] if about else []), *last],
+        sections=[*sections(decided), *about, *last],
         lead=lead,
         facts=[(str(name), str(value)) for name, value in settings.get("asked", {}).items()],
     )

@@ -11,7 +11,8 @@ from ecosystem.decisions import Fit
 from ecosystem.plots import fits
 from ecosystem.report.assembly import render, write
 from ecosystem.report.blocks import Code, Page, Section, Sentences, Words, charted
-from ecosystem.report.tables import paragraphs, table
+from ecosystem.report.prose import described
+from ecosystem.report.tables import table
 
 
 def write_fit(fit: Fit, path: str | Path, facts: Mapping[str, Any] | None = None) -> Path:
@@ -28,10 +29,8 @@ def render_fit(fit: Fit, facts: Mapping[str, Any] | None = None) -> str:
 
 
 def _page(fit: Fit, facts: Mapping[str, Any]) -> Page:
-    lead, *more = paragraphs(str(facts.get("description") or "")) or [""]
-    sections = [_estimates(fit), _left(fit)]
-    if more:
-        sections.append(Section("about", "More about this scenario", [Words(text, laid_out=True) for text in more]))
+    lead, about = described(facts.get("description"))
+    sections = [_estimates(fit), _left(fit), *about]
     if facts.get("command"):
         words = "The same command, on the same machine with the same versions, gives the same tables."
         sections.append(Section("again", "The same again", [Words(words), Code(str(facts["command"]))]))

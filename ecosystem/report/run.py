@@ -21,9 +21,10 @@ from ecosystem.plots.network import network
 from ecosystem.plots.palette import MANY
 from ecosystem.plots.together import together
 from ecosystem.report import again, assembly, captions, samples, verdict_table
-from ecosystem.report.blocks import Cell, Network, Page, Row, Section, Table, Words, charted
+from ecosystem.report.blocks import Cell, Network, Page, Row, Section, Table, charted
 from ecosystem.report.glossary import INFLUENCE, RUN, glossary
-from ecosystem.report.tables import duration, paragraphs, table
+from ecosystem.report.prose import described
+from ecosystem.report.tables import duration, table
 from ecosystem.running import verdicts
 from ecosystem.running.run import Run
 
@@ -47,7 +48,7 @@ def render(run: Run, findings: Findings | None = None) -> str:
 def page(run: Run, findings: Findings | None = None) -> Page:
     """The report as blocks."""
     told, settings = verdicts.outcomes(run), run.settings
-    lead, *more = paragraphs(str(settings.get("description") or "")) or [""]
+    lead, about = described(settings.get("description"))
     sections = [
         verdict_table.section(run, told),
         *_network(run, told),
@@ -61,15 +62,12 @@ def page(run: Run, findings: Findings | None = None) -> Page:
 
         sections += influence.sections(findings)
         words = (*RUN[:-1], *INFLUENCE, RUN[-1])
-    if more:
-        about = [Words(text, laid_out="\n" in text) for text in more]
-        sections.append(Section("about", "More about this scenario", about))
     some = told if len(told) <= POINTED else verdict_table.shown(told)
     return Page(
         title=str(settings.get("scenario", "scenario")),
         kind="report of a run",
         headline=verdicts.headline(run, told),
-        sections=[*sections, again.section(run)],
+        sections=[*sections, *about, again.section(run)],
         notices=_notices(run),
         lead=lead,
         facts=_facts(run),

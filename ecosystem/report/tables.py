@@ -1,9 +1,7 @@
-"""Tables and texts as pages show them: some rows of a frame, facts in pairs, paragraphs of a docstring."""
+"""Tables and texts as pages show them: some rows of a frame, facts in pairs, times."""
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -70,16 +68,11 @@ def heading(column: object) -> str:
 
 def text(value: Any) -> str:
     """A value as text: numbers with four digits, long descriptions shortened."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     if isinstance(value, float | np.floating):
         return f"{value + 0.0:.4g}".replace("-", "−") if np.isfinite(value) else "–"
     return shortened(value, 240)
-
-
-def paragraphs(words: str) -> list[str]:
-    """A docstring's paragraphs; lines are joined unless they are indented or form a list."""
-    blocks = [block for block in re.split(r"\n\s*\n", inspect.cleandoc(words)) if block.strip()]
-    laid_out = re.compile(r"^(\s|[-*•]|\d+[.)])", re.MULTILINE)
-    return [block if laid_out.search(block) else " ".join(block.split()) for block in blocks]
 
 
 def duration(seconds: float) -> str:

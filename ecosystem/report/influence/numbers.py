@@ -57,7 +57,6 @@ def details(findings: Findings) -> Section:
     edges = findings.edges.loc[
         influence_matrix.apart(findings.edges)["size"].sort_values(ascending=False, kind="stable").index
     ]
-    stability = findings.stability.assign(settles=["yes" if yes else "no" for yes in findings.stability["settles"]])
     answers = knocked(edges)
     cleaned = edges.assign(**{f"J[{name}]": column for name, column in changes(edges).items()})
     few = edges.drop(columns=answers) if len(answers) > KNOCKED else cleaned
@@ -65,7 +64,7 @@ def details(findings: Findings) -> Section:
     orders = "Orders of updates: what a round leaves of the distance to the stable point."
     found = [
         table("influence-table", strongest(rows)[columns], _influence_words(findings, played), most=STRONGEST),
-        table("stability-table", stability.dropna(axis="columns", how="all"), orders),
+        table("stability-table", findings.stability.dropna(axis="columns", how="all"), orders),
         replace(flows, whole=edges if flows.more else None),
         pairs("influence-settings", "Settings of the analysis.", _settings(findings.settings)),
     ]
@@ -78,7 +77,6 @@ def promises(findings: Findings) -> Section:
     blocks: list[Any] = []
     if len(members):
         some = members.sort_values(["collapses", "radius"], ascending=False, kind="stable")
-        some = some.assign(**{name: ["yes" if yes else "no" for yes in some[name]] for name in ("closed", "collapses")})
         words = (
             "Parts of members that read each other, directly or through others; what their samples make of each other "
             "is forgotten if the radius is less than 1. Cure: the least real data that one member must be given for it."

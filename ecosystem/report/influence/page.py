@@ -15,7 +15,8 @@ from ecosystem.report.blocks import Code, Page, Section, Words
 from ecosystem.report.glossary import BASICS, INFLUENCE, glossary
 from ecosystem.report.influence.numbers import brief
 from ecosystem.report.influence.sections import FEW, sections
-from ecosystem.report.tables import paragraphs, table
+from ecosystem.report.prose import described
+from ecosystem.report.tables import table
 
 
 def render_findings(findings: Findings) -> str:
@@ -32,18 +33,16 @@ def _page(findings: Findings) -> Page:
     found = sections(findings, alone=True)
     findings = brief(findings)
     settings = findings.settings
-    lead, *more = paragraphs(str(settings.get("description") or "")) or [""]
+    lead, about = described(settings.get("description"))
     of, measure = judgement.subject(findings)
     names = findings.members["member"].astype(str).tolist()
-    if more:
-        found.append(Section("about", "More about this scenario", [Words(words, laid_out=True) for words in more]))
     return Page(
         title=str(settings.get("scenario", "scenario")),
         kind="influence of curation"
         if (of, measure) == judgement.USUAL
         else f"influence of {judgement.moved(of)} on {measure}",
         headline=headline(findings),
-        sections=[*found, _again(findings)],
+        sections=[*found, *about, _again(findings)],
         lead=lead,
         facts=_facts(findings),
         words=glossary(*BASICS, *INFLUENCE),
