@@ -1,4 +1,4 @@
-"""What a scenario says of itself, on its page: a docstring's paragraphs, lists, code and stress; nothing else is read."""
+"""What a scenario says of itself, on its page: its docstring's paragraphs, lists, code and stress, nothing else."""
 
 from __future__ import annotations
 

@@ -162,7 +162,8 @@ def symbols(shares: pd.DataFrame, members: pd.DataFrame | None = None, round: in
     data = data.assign(begin=data["symbol"] - 0.5, end=data["symbol"] + wide - 0.5)
     top = float(table["share"].max())
     named = list(range(0, count, max(wide, -(-count // 10))))  # halves of symbols are none
-    x = alt.X("begin:Q", title="symbol", axis=alt.Axis(values=named, format="d", grid=False), scale=alt.Scale(nice=False))
+    below = alt.Axis(values=named, format="d", grid=False)
+    x = alt.X("begin:Q", title="symbol", axis=below, scale=alt.Scale(nice=False))
     axis = {"axis": alt.Axis(format="%", tickCount=3), "title": "share", "scale": alt.Scale(domain=[0, 1.05 * top])}
     tips = [alt.Tooltip("member:N"), alt.Tooltip("symbol:Q", title="symbol" if wide == 1 else "symbols from")]
     tips += [alt.Tooltip(f"{name}:Q", format=".3~p") for name in ("share", "start")]
