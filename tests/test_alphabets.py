@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecosystem import BestOf, Categorical, Ecosystem, Flow, Luce, Member, Scenario, Tabular, Users
+from ecosystem import BestOf, Categorical, Crowd, Curator, Ecosystem, Flow, Luce, Member, Scenario, Tabular, Tilt, Users
 from ecosystem.influence import influence
 
 MAPS = {
@@ -15,26 +15,30 @@ MAPS = {
 }
 
 
-def network(made: str, chosen_by, **settings) -> Scenario:
+CURATORS = (Luce(2), BestOf(3), Tilt(0.5), Crowd((Tilt(), Luce(3)), weights=[0.3, 0.7], opposite=[True, False]))
+
+
+def network(made: str, chosen_by, curator: Curator = CURATORS[0], **settings) -> Scenario:
     first, second, transform = MAPS[made]
     s = Scenario("alphabets", **({"rounds": 3} | settings))
     taste = Tabular([float(i % 2) for i in range(len(second))])
     s.add("a", Member(Categorical(first), real=Categorical(first)))
-    s.add("b", Member(Categorical(second), reward=taste, curator=Luce(2), real=Categorical(second)))
+    s.add("b", Member(Categorical(second), reward=taste, curator=curator, real=Categorical(second)))
     s.connect("a", "b", Flow(raw=0.2, curated=0.5, chosen_by=chosen_by, transform=transform))
     return s
 
 
+@pytest.mark.parametrize("curator", CURATORS, ids=str)
 @pytest.mark.parametrize("made", MAPS)
-def test_consumers_choose_among_the_symbols_that_they_know(made: str) -> None:
-    """On the population this was an error of torch about sizes; samples always worked."""
+def test_consumers_choose_among_the_symbols_that_they_know(made: str, curator: Curator) -> None:
+    """This was an error of torch about sizes: on the population, and in samples of curators who ask for the law."""
     first, second, transform = MAPS[made]
     mapped = torch.zeros(len(second), dtype=torch.float64)
     mapped.index_add_(0, transform(torch.arange(len(first))), torch.tensor(first, dtype=torch.float64))
-    s = network(made, "consumer")
+    s = network(made, "consumer", curator)
     eco = Ecosystem(s)
     eco.step()
-    law = Luce(2).law(Categorical(mapped).law(), s.member("b").reward).probabilities
+    law = curator.law(Categorical(mapped).law(), s.member("b").reward).probabilities
     expected = 0.2 * mapped + 0.5 * law + 0.3 * torch.tensor(second, dtype=torch.float64)
     torch.testing.assert_close(eco["b"].generator.probabilities, expected, rtol=0, atol=1e-12)
     sampled = Ecosystem(s.replace(samples=20_000, rounds=1))

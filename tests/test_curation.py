@@ -126,6 +126,17 @@ def test_luce_at_huge_gaps_keeps_the_best(scale: float) -> None:
     np.testing.assert_allclose(kept(Luce(3), p, Tabular(r)), kept(BestOf(3), p, Tabular(r)), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("k", [2, 3, 4])
+@pytest.mark.parametrize("far", [1e2, 1e14, 1e18, 1e300])
+def test_a_best_one_far_off_leaves_the_choice_among_the_others(far: float, k: int) -> None:
+    """Rewards were taken relative to the best, whose last digit is coarser than what lies between the others."""
+    p, r = np.array([0.3, 0.45, 0.05, 0.2]), np.array([0.5, 1.25, far, -2.0])
+    for rewards in (r, -r):
+        np.testing.assert_allclose(
+            kept(Luce(k), p, Tabular(rewards)), enumerate_luce(p, rewards, k), rtol=0, atol=1e-12
+        )
+
+
 @pytest.mark.parametrize("k", [2, 3, 10, 100, 3000])
 @pytest.mark.parametrize("gap", [0.0, 1e-6, 0.5, 3.9, 4.1, 12.0, 40.0, 300.0, 700.0])
 def test_luce_for_any_number_of_candidates(k: int, gap: float) -> None:

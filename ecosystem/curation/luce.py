@@ -49,7 +49,7 @@ class LuceKernel:
     @classmethod
     def of(cls, rewards: Tensor, k: int) -> LuceKernel:
         """For rewards ``[*batch, n]`` already divided by the temperature."""
-        shifted = _narrowed(rewards - rewards.amax(-1, keepdim=True)).clamp(min=-_WIDEST)
+        shifted = _narrowed(rewards).clamp(min=-_WIDEST)
         odds = k * shifted.exp()
         flat = shifted.reshape(-1, shifted.shape[-1])
         classes = torch.ceil(-flat.detach().amin(-1) / _RANGE_CLASS).clamp_(min=1)
@@ -103,14 +103,14 @@ def _power(x: Tensor, n: int) -> Tensor:
 
 
 def _narrowed(rewards: Tensor) -> Tensor:
-    """Rewards whose gaps, from one to the next, are at most ``_GAP``: no choice can tell, and nothing overflows."""
+    """Rewards below the best, gaps from one to the next at most ``_GAP``: no choice can tell, and nothing overflows."""
     ordered, order = rewards.sort(-1, descending=True)
     gaps = ordered[..., :-1] - ordered[..., 1:]
     first = torch.zeros_like(ordered[..., :1])
     excess = torch.cat([first, (gaps - _GAP).clamp(min=0).cumsum(-1)], -1)
-    # summed up gap by gap: taking the excess off would cancel all that large rewards have of digits
-    narrow = ordered[..., :1] - torch.cat([first, gaps.clamp(max=_GAP).cumsum(-1)], -1)
-    return torch.zeros_like(rewards).scatter(-1, order, torch.where(excess > 0, narrow, ordered))
+    # summed up gap by gap: the distance to a best one far off has no digits left of what lies between the others
+    narrow = -torch.cat([first, gaps.clamp(max=_GAP).cumsum(-1)], -1)
+    return torch.zeros_like(rewards).scatter(-1, order, torch.where(excess > 0, narrow, ordered - ordered[..., :1]))
 
 
 def _nodes(reward_range: float, k: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -143,7 +143,10 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
     def hopeless(wrong: Tensor, why: str) -> None:
         _spoil(now, task, where, wrong, f"{why}, of")
 
-    slate = FlowSlate(bundle, stack, task.source, where, origin, x, now.names(bundle.cohort), unjudged, hopeless)
+    family = now.generators[task.cohort]
+    symbols = family.symbols if isinstance(family, ClosedForm) else None
+    names = now.names(bundle.cohort)
+    slate = FlowSlate(bundle, stack, task.source, where, origin, x, names, symbols, unjudged, hopeless)
     users = bundle.users.take((origin, where.variant, where.replicate if is_wide(bundle.users) else 0 * origin))
     with only_shown(x, "curator", users.curator, "let it return new samples, or change x.clone()"):
         x = _chosen(users, slate, where.stream("curation") if users.curator.chooses else _NOTHING)

@@ -16,6 +16,7 @@ from ecosystem.core.products import grouped_product, row_product
 from ecosystem.core.samples import Pairs, Samples, compared, filled, preferring, split
 from ecosystem.core.streams import Stream
 from ecosystem.curation.base import lawless
+from ecosystem.curation.users import received
 from ecosystem.engine.bundles import Bundle
 from ecosystem.engine.looped import Looped, Stack
 from ecosystem.generators import ClosedForm
@@ -199,6 +200,7 @@ class FlowSlate:
     origin: Tensor
     raw: Samples
     names: Sequence[str]  # of the producers' cohort
+    symbols: int | None  # how many the consumers know, if any
     unjudged: Callable[[Tensor], None] | None = None  # told of which samples ``[m]`` a reward is no finite number
     hopeless: Callable[[Tensor, str], None] | None = None  # told for which samples nothing can be kept, and why
 
@@ -215,7 +217,8 @@ class FlowSlate:
         except NoPopulationLaw as error:
             raise self._lawless() from error
         if self.bundle.after and self.bundle.transform is not None:
-            law = self.bundle.transform.take((self.origin, self.where.variant, 0)).law(law)
+            transform = self.bundle.transform.take((self.origin, self.where.variant, 0))
+            law = received(law, None, transform, True, self.symbols)
         return law
 
     def noise(self) -> Tensor:
@@ -234,6 +237,7 @@ class FlowSlate:
             self.origin[index],
             self.raw[index],
             self.names,
+            self.symbols,
             *(
                 None if tell is None else partial(_told_of_some, tell, index, len(self.where))
                 for tell in (self.unjudged, self.hopeless)
