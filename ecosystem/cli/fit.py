@@ -48,7 +48,7 @@ def fit(
         torch.set_num_threads(threads)
         parameters, size = parse_settings(settings or ()), _noise(noise)
         if out is not None:
-            _check_folder(out := named(out), overwrite)
+            check_folder(out := named(out), overwrite, "fit")
         observed = Observations.read(data)
         scenario, description = load(file, parameters)
         with located(str(file)), breakable():
@@ -79,14 +79,14 @@ def _noise(text: str | None) -> Any:
         raise ValueError(f"--noise is a number, column or estimated, got {text!r}") from None
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds anything else than a fit, or a fit without leave."""
+def check_folder(folder: Path, overwrite: bool, what: str) -> None:
+    """Refuse a folder that holds anything else than a fit (or ``what`` it is), or one of these without leave."""
     if not folder.exists():
         return
-    if not (folder / "fit.html").is_file():
-        raise FileExistsError(f"{folder} exists and holds no fit; choose another folder")
+    if not (folder / f"{what}.html").is_file():
+        raise FileExistsError(f"{folder} exists and holds no {what}; choose another folder")
     if not overwrite:
-        raise FileExistsError(f"{folder} holds a fit already; choose another folder, or --overwrite")
+        raise FileExistsError(f"{folder} holds a {what} already; choose another folder, or --overwrite")
 
 
 def _save(found: Fit, folder: Path, origin: dict[str, Any]) -> None:

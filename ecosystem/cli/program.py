@@ -16,6 +16,7 @@ from ecosystem.cli.errors import complain
 from ecosystem.cli.explore import explore
 from ecosystem.cli.fit import fit
 from ecosystem.cli.influence import influence
+from ecosystem.cli.posterior import posterior
 from ecosystem.cli.report import report
 from ecosystem.cli.run import run
 from ecosystem.cli.study import failures, status, study
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, describe, influence, compare, decide, fit, explore, study, status, failures, report):
+for command in (run, describe, influence, compare, decide, fit, posterior, explore, study, status, failures, report):
     app.command()(command)
 app.add_typer(gallery.program, name="gallery")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.check import brief
+from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.decisions.columns import checked_names
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario
@@ -50,7 +51,13 @@ def places(wanted: pd.DataFrame, index: dict[str, int]) -> dict[int, tuple[list[
 
 def check_played(scenario: Scenario) -> None:
     """Refuse what has no population dynamics of its own."""
-    scenario.check()
+    try:
+        scenario.check()
+    except NoPopulationLaw as error:
+        raise NoPopulationLaw(
+            f"{str(error).partition(';')[0]}, and a fit is of population rounds; posterior(...) learns from sampled "
+            "runs, and needs no law"
+        ) from error
     for name, member, _ in standing_for_all(scenario):
         if member.agent is not None and member.agent is not ModelAgent:
             raise ValueError(

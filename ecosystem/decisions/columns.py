@@ -15,6 +15,7 @@ from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.words import listed
 from ecosystem.engine.judging import tastes
+from ecosystem.engine.looped import Looped, Stack
 from ecosystem.engine.program import Program
 from ecosystem.engine.state import State
 from ecosystem.engine.wiring import CURATED
@@ -23,7 +24,7 @@ from ecosystem.running.measures import Exact
 from ecosystem.running.measures.archive import Archive
 
 Column = Callable[[Program, State], Tensor]  # [members, replicates]; NaN of members that have none
-_PART = re.compile(r"(\w+)\[(\d+(?:,\s*\d+)*)\]")
+_PART = re.compile(r"([\w.]+)\[(\d+(?:,\s*\d+)*)\]")
 KNOWN = (
     "alignment, curated (a level), and numbers of a generator's parameters: mean[0], probabilities[2], covariance[0,1]"
 )
@@ -107,13 +108,27 @@ def _component(name: str, index: tuple[int, ...]) -> Column:
     def column(program: Program, state: State) -> Tensor:
         out = _blank(state)
         for cohort, stack in zip(program.cohorts, state.now, strict=True):
-            tensor = cast(ClosedForm, stack).tensors().get(name)
+            tensor = _parameter(stack, name)
             size = () if tensor is None else tensor.shape[3:]
             if tensor is not None and len(size) == len(index) and all(i < n for i, n in zip(index, size, strict=True)):
-                out = _put(out, cohort.index, tensor[(..., *index)])
+                out = _put(out, cohort.index, tensor[(..., *index)].to(out.dtype))
         return out
 
     return column
+
+
+def _parameter(stack: Stack, name: str) -> Tensor | None:
+    """A parameter of a cohort by name, ``[rows, variants, replicates, *shape]``; None where it has none, or not all.
+
+    Of models gone through one by one it is what their state dicts have.
+    """
+    if not isinstance(stack, Looped):
+        return stack.tensors().get(name)
+    found = [model.state_dict().get(name) for model in stack.models.flat]
+    there = [x.detach().cpu() for x in found if x is not None]
+    if len(there) < len(found) or len({x.shape for x in there}) > 1:
+        return None
+    return torch.stack(there).reshape(*stack.batch_shape, *there[0].shape)
 
 
 def _exact(measure: Exact) -> Column:

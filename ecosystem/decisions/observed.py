@@ -17,6 +17,7 @@ from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import brief, real_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
+from ecosystem.running.recording import Record
 from ecosystem.running.run import Run
 from ecosystem.scenario import Scenario
 
@@ -40,11 +41,13 @@ class Observations:
     Parameters
     ----------
     table: a DataFrame with at least ``member``, ``round``, ``measure`` and ``value``.
+    record: how it was recorded, for :func:`posterior`: by how many samples alignments without closed form were judged.
+        What is made of a run knows it.
 
     Raises
     ------
     TypeError
-        If it is no DataFrame.
+        If it is no DataFrame, or ``record`` no :class:`Record`.
     ValueError
         If a column is missing, a round, replicate or seed is no whole number from 0 on, a value is no number or is
         infinite, an ``sd`` is not above 0, a row is there twice, or there is no value at all.
@@ -55,9 +58,12 @@ class Observations:
     """
 
     table: pd.DataFrame
+    record: Record | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", _checked(self.table))
+        if self.record is not None and not isinstance(self.record, Record):
+            raise TypeError(f"Observations(record) is a Record, Record(judged=1000), or None, got {brief(self.record)}")
 
     @classmethod
     @typed
@@ -80,7 +86,8 @@ class Observations:
         inside = [name for name in names if name in run.rounds and name not in (*WHICH, "member", "round")]
         tables = [cls.wide(run.rounds, inside).table] if inside else []
         tables += [_kept(run, name) for name in names if name not in inside]
-        return cls(pd.concat(tables, ignore_index=True))
+        judged = {name: run.settings[name] for name in ("judged", "same_noise") if name in run.settings}
+        return cls(pd.concat(tables, ignore_index=True), Record(**judged))
 
     @classmethod
     @typed

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from ecosystem.core.chance import most_by_chance
-from ecosystem.core.check import a_seed, brief, real_number, whole_number
+from ecosystem.core.check import a_seed, brief, real_number, warn, whole_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.core.words import capital, counted, joined, listed, number, percent
@@ -19,11 +19,13 @@ from ecosystem.decisions.learned import Learned
 from ecosystem.decisions.observed import as_observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.simulating import Simulator
+from ecosystem.running.costs import seconds
 from ecosystem.scenario import Scenario
 
 _FEWEST = 100  # simulations that anything is learned from
 _TRIES = 1000  # draws of a diet's shares for each that is one
 _BY_CHANCE = 0.99
+_LONG = 600.0  # seconds from which it is worth a word how long it takes
 _BLIND = 0.9  # of its spread before: a number of which no more is known
 
 
@@ -56,14 +58,16 @@ class Calibration:
         """Whether no number's ranks are more uneven than chance makes one in a hundred, for their number."""
         return bool((self.table["chance"] * len(self.table) > 0.01).all())
 
-    def __repr__(self) -> str:
-        said = "even" if self.even else "uneven"
-        return f"Calibration({len(self.ranks)} simulated truths, ranks {said}: 95 % intervals held {self._held})"
-
     @property
-    def _held(self) -> str:
+    def sentence(self) -> str:
+        """Whether ranks are even, and how often the 95 % intervals held the truth, in words."""
         table = self.table
-        return listed([f"{n} {percent(x)}" for n, x in zip(table["parameter"], table["within 95 %"], strict=True)])
+        held = [f"{n} {percent(x)}" for n, x in zip(table["parameter"], table["within 95 %"], strict=True)]
+        wrong = "" if self.even else ": do not believe the intervals"
+        return f"Ranks are {'even' if self.even else 'uneven'}{wrong}; 95 % intervals held {listed(held)}."
+
+    def __repr__(self) -> str:
+        return f"Calibration({len(self.ranks)} simulated truths; {self.sentence})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +176,23 @@ def posterior(
     """The posterior of free numbers by simulation, where chance is not Gaussian or members are neural.
 
     Numbers are drawn from the prior, uniform within their bounds (shares of a diet: on those that are a diet), the
-    scenario is run with them, and a conditional density ``q(numbers | observations)`` is fitted to the pairs: neural
-    posterior estimation (Papamakarios and Murray 2016; the package ``sbi``, extra ``inference``). Of the observations
-    it sees one summary for each free number: a regression of it on all of them (semi-automatic summaries: Fearnhead
-    and Prangle 2012). So the posterior is that given the summaries, no narrower than that given everything;
+    scenario is run with them, each time with chances of its own, and a conditional density ``q(numbers |
+    observations)`` is fitted to the pairs: neural posterior estimation (Papamakarios and Murray 2016; the package
+    ``sbi``, extra ``inference``). Of the observations it sees one summary for each free number: a regression of it on
+    all of them (semi-automatic summaries: Fearnhead and Prangle 2012). So the posterior is that given the summaries, no
+    narrower than that given everything;
     :meth:`Posterior.calibration` checks it by simulation. The same seed gives the same samples.
+
+    Nothing is asked of members but to run, so they may be neural: what is observed of them are columns of ``rounds``
+    (``alignment``, ``loss``, ``change``), single weights that were kept (``net.0.bias[1]``), and measures of your own.
+    They start from the scenario's weights, which are taken for known.
 
     Parameters
     ----------
     scenario: as it would be run, on ``samples=n``: its own chance is the likelihood.
-    observed: :class:`Observations`, or a table, run or file of such; missing values are not looked at.
+    observed: :class:`Observations`, or a table, run or file of such; missing values are not looked at. Alignments
+        without closed form are judged by as many samples as in the run that was observed; of a table say it,
+        ``Observations(table, record=Record(judged=1000))``, else they are 256.
     free: as of :func:`fit`; each needs both bounds.
     noise: the standard deviation of errors of reading, on top of that chance: a number, a dict by measure, or
         ``"column"`` for their column sd. By default none; the column, if the scenario leaves nothing to chance.
@@ -204,6 +215,11 @@ def posterior(
     whole_number(samples, "posterior(samples)", 1)
     a_seed(seed, "posterior(seed)")
     simulator = Simulator(scenario, parameters, seen, noise, measures)
+    if (long := seconds(simulator.scenario, simulations * simulator.runs)) > _LONG:
+        warn(
+            f"{simulations} simulations of scenario {scenario.name!r} take about {long / 3600:.3g} hours; for less "
+            "give it fewer rounds, samples or steps of training, or make fewer simulations"
+        )
     values, made, lost = _simulated(parameters, simulator, seed, simulations, 0)
     units = np.stack([_unit(parameters, row) for row in values])
     learned = Learned(units, made, Stream.root([(seed, 0)])[0].at("posterior").seed())
@@ -219,7 +235,8 @@ def _simulated(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Draws of the prior ``[n, P]`` and what is observed then ``[n, rows]``; how many of ``count`` diverged."""
     values = prior_draws(parameters, count, Stream.root([(seed, first)])[0].at("prior"))
-    made = simulator(values, seed, first)
+    luck = Stream.root([(seed, 0)])[0].at("simulations").seed()  # of no run with that seed, so not of what was observed
+    made = simulator(values, luck, first)
     kept = np.isfinite(made).all(1)
     if kept.sum() < min(_FEWEST, count) / 2:
         wrong = simulator.wanted.iloc[int(np.isfinite(made).sum(0).argmin())]

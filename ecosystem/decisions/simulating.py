@@ -19,11 +19,14 @@ from ecosystem.engine.program import compiled
 from ecosystem.engine.step import step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.recording import Record, Recorder
+from ecosystem.running.snapshots import ARRAYS
 from ecosystem.running.variants import randomly_timed
 from ecosystem.scenario import Scenario
+from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.network import standing_for_all
 
 _AT_ONCE = 256  # replicates in one program
+_HELD = 2**25  # numbers of models that are gone through one by one, in all of them
 Seeds = Sequence[tuple[int, int]]
 
 
@@ -32,7 +35,10 @@ class Simulator:
 
     A row is that of a table of observations that has a value. Rows of another ``seed`` or ``replicate`` are other runs
     with the same numbers. Each simulation has draws of its own, those of (seed, replicate); many are played side by
-    side in one program. To each number an error of the standard deviation ``noise [rows]`` is added.
+    side in one program; models that are trained start from the scenario's weights, each copy on its own. Alignments
+    that have no closed form are judged as the
+    observations' ``record`` says. To each number an error of the standard deviation ``noise
+    [rows]`` is added.
 
     Raises
     ------
@@ -59,7 +65,11 @@ class Simulator:
             [pairs.index(pair) for pair in self.wanted[list(WHICH)].itertuples(index=False, name=None)]
         )
         self._last = int(self.wanted["round"].max())
-        self._own = tuple(measures)
+        told = observed.record or Record()
+        own = tuple(dict.fromkeys((*told.measures, *measures)))
+        self._record = Record(judged=told.judged, same_noise=told.same_noise, measures=own)
+        size = sum(parameter_count(member.generator) * count for _, member, count in standing_for_all(self.scenario))
+        self._at_once = max(min(_AT_ONCE, _HELD // max(size, 1)) // self.runs, 1)
         self._columns: dict[str, Column] | None = None
 
     def __len__(self) -> int:
@@ -68,8 +78,8 @@ class Simulator:
     def __call__(self, values: np.ndarray, seed: int, first: int = 0) -> np.ndarray:
         """``[n, rows]`` at ``values [n, P]``, with the replicates from ``first · runs`` on of a seed; NaN: diverged."""
         n, found = len(values), []
-        for start in range(0, n, max(_AT_ONCE // self.runs, 1)):
-            some = values[start : start + max(_AT_ONCE // self.runs, 1)]
+        for start in range(0, n, self._at_once):
+            some = values[start : start + self._at_once]
             begin = (first + start) * self.runs
             seeds = [(seed, begin + i) for i in range(len(some) * self.runs)]
             found.append(self._block(np.repeat(some, self.runs, axis=0), seeds))
@@ -88,7 +98,7 @@ class Simulator:
     def _played(self, values: np.ndarray, seeds: Seeds) -> np.ndarray:
         """``[rows, replicates]`` of a sampled run with ``values [replicates, P]``, without errors of reading."""
         program = compiled([self.scenario], list(seeds))
-        recorder = Recorder(program, list(seeds), Record(measures=self._own))
+        recorder = Recorder(program, list(seeds), self._record)
         names = list(dict.fromkeys(self.wanted["measure"]))
         with torch.no_grad():
             state = self.parameters.write(program, program.first, torch.from_numpy(np.ascontiguousarray(values)))
@@ -114,7 +124,7 @@ class Simulator:
     def _laws(self, recorder: Recorder, names: Sequence[str]) -> dict[str, Column]:
         """The measures that are not recorded: parts of laws, by name."""
         if self._columns is None:
-            recorded = recorder.snapshots[0].numbers
+            recorded = (*recorder.snapshots[0].numbers, *ARRAYS)
             self._columns = columns([name for name in names if name not in recorded])
         return self._columns
 

@@ -12,6 +12,7 @@ from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels
 from ecosystem.plots.palette import COLOURS
 
+_BINS, _NUMBERS = 30, 24  # bars of a histogram, and of how many numbers there is one
 FACTS = ("member", "round", "measure", "value", "predicted", "sd", "residual")
 
 
@@ -92,6 +93,46 @@ def estimates(estimates: pd.DataFrame) -> Any:
         for row in table.head(12).to_dict("records")
     )
     return finish(drawn, "Estimates", f"Estimates and 95 % intervals: {told}.", "with 95 % intervals")
+
+
+def posterior(samples: pd.DataFrame) -> Any:
+    """How likely each free number is given the observations: a histogram of posterior draws for each.
+
+    Parameters
+    ----------
+    samples
+        ``posterior.samples``: a column for each free number, a row for each draw.
+
+    Raises
+    ------
+    NothingToDraw
+        If there is no number, or no draw.
+
+    >>> print(posterior(pd.DataFrame({"level(a)": [0.25, 0.5, 0.5, 0.75]})).description)
+    Posterior draws of one number: level(a) 0.500 (0.259 to 0.741).
+    """
+    needs("posterior", "samples", samples, list(samples.columns))
+    names = list(samples.columns)[:_NUMBERS]
+    rows = []
+    for name in names:
+        heights, edges = np.histogram(samples[name], bins=_BINS)
+        rows += [
+            {"parameter": str(name), "from": low, "to": high, "share": height / len(samples)}
+            for low, high, height in zip(edges[:-1], edges[1:], heights, strict=True)
+        ]
+    base = alt.Chart(embedded("posterior", pd.DataFrame(rows)))
+    tips = [*(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("from", "to")), alt.Tooltip("share:Q", format=".1%")]
+    bars = base.mark_bar(color=COLOURS[0]).encode(
+        alt.X("from:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+        alt.X2("to:Q"),
+        alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=4)),
+        tooltip=tips,
+    )
+    low, high = samples.quantile(0.025), samples.quantile(0.975)
+    told = "; ".join(f"{n} {number(samples[n].mean())} ({number(low[n])} to {number(high[n])})" for n in names[:12])
+    words = f"Posterior draws of {counted(samples.shape[1], 'number')}: {told}."
+    drawn = panels(bars, "parameter", [str(name) for name in names], 2).resolve_scale(x="independent")
+    return finish(drawn, "Posterior", words)
 
 
 def _table(chart: str, residuals: pd.DataFrame) -> pd.DataFrame:

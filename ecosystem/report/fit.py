@@ -1,4 +1,4 @@
-"""The page of a fit: what was estimated, how well it fits what was observed, and what could not be told."""
+"""The pages of a fit and of a posterior: what was estimated, how well that does, and what could not be told."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core.words import joined
-from ecosystem.decisions import Fit
+from ecosystem.core.words import capital, joined
+from ecosystem.decisions import Calibration, Fit, Posterior
 from ecosystem.plots import fits
 from ecosystem.report.assembly import render, write
 from ecosystem.report.blocks import Code, Page, Section, Sentences, Words, charted
@@ -28,16 +28,57 @@ def render_fit(fit: Fit, facts: Mapping[str, Any] | None = None) -> str:
     return render(_page(fit, facts or {}))
 
 
+def write_posterior(
+    posterior: Posterior,
+    path: str | Path,
+    calibration: Calibration | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the report of a posterior as :func:`write_fit` does, with its ``calibration`` if there is one."""
+    shown = posterior.intervals()
+    headline, *more = [*posterior.verdicts["sentence"][:1], f"{capital(posterior.sentence)}."]
+    more += posterior.verdicts["sentence"][1:]
+    blocks = [
+        *([Sentences(more)] if more else []),
+        table("intervals", shown, "Free numbers: posterior means, standard deviations, and 95 % intervals."),
+        *charted("chart-posterior", lambda: fits.posterior(posterior.samples)),
+    ]
+    sections = [Section("posterior", "What the observations say", blocks)]
+    if calibration is not None:
+        caption = "Chance of ranks so uneven if intervals are right, and how often intervals held the truth."
+        told = [Sentences([calibration.sentence]), table("held", calibration.table, caption)]
+        sections.append(Section("calibration", "How it does where the truth is known", told))
+    counts = [
+        ("observations", f"{len(posterior.simulator):,}"),
+        ("free numbers", str(len(posterior.names))),
+        ("simulations", f"{posterior.simulations:,}"),
+    ]
+    given = posterior.parameters.given
+    return write(path, _whole(given.name, "report of a posterior", headline, sections, counts, facts or {}))
+
+
 def _page(fit: Fit, facts: Mapping[str, Any]) -> Page:
+    counts = [("observations", f"{len(fit.observations):,}"), ("free numbers", str(len(fit.names)))]
+    sections = [_estimates(fit), _left(fit)]
+    return _whole(fit.parameters.given.name, "report of a fit", _headline(fit), sections, counts, facts)
+
+
+def _whole(
+    name: str,
+    kind: str,
+    headline: str,
+    sections: list[Section],
+    counts: list[tuple[str, str]],
+    facts: Mapping[str, Any],
+) -> Page:
+    """The page, with what is known of where it came from."""
     lead, about = described(facts.get("description"))
-    sections = [_estimates(fit), _left(fit), *about]
+    sections += about
     if facts.get("command"):
         words = "The same command, on the same machine with the same versions, gives the same tables."
         sections.append(Section("again", "The same again", [Words(words), Code(str(facts["command"]))]))
     seen = [("data", str(facts["data"]))] if facts.get("data") else []
-    counts = [("observations", f"{len(fit.observations):,}"), ("free numbers", str(len(fit.names)))]
-    name = fit.parameters.given.name
-    return Page(name, "report of a fit", _headline(fit), sections, lead=lead, facts=[*seen, *counts])
+    return Page(name, kind, headline, sections, lead=lead, facts=[*seen, *counts])
 
 
 def _headline(fit: Fit) -> str:

@@ -35,7 +35,9 @@ def run_of(
     tables = Tables(recorder, changes, variant)
     kept = {name: {r: x[variant].clone() for r, x in many.items()} for name, many in recorder.samples.items()}
     generators = {name: program.scenarios[0].member(name).generator for name in kept}
-    known = {**facts(program, state, recorder.seeds, variant), **given_tastes(changes, recorder.seeds, variant)}
+    record = {"judged": recorder.record.judged, "same_noise": recorder.record.same_noise}
+    told = given_tastes(changes, recorder.seeds, variant)
+    known = {**facts(program, state, recorder.seeds, variant), **record, **told}
     return Run(
         lambda: {**known, **settings()},
         members=lambda: scenario.describe()["members"],
