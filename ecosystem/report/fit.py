@@ -37,7 +37,7 @@ def write_posterior(
     """Write the report of a posterior as :func:`write_fit` does, with its ``calibration`` if there is one."""
     shown = posterior.intervals()
     headline, *more = [*posterior.verdicts["sentence"][:1], f"{capital(posterior.sentence)}."]
-    more += posterior.verdicts["sentence"][1:]
+    more.extend(posterior.verdicts["sentence"][1:])
     blocks = [
         *([Sentences(more)] if more else []),
         table("intervals", shown, "Free numbers: posterior means, standard deviations, and 95 % intervals."),
