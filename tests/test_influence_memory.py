@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from ecosystem import Categorical, Flow, Member, Scenario
-from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory
+from ecosystem.core.memory import Watch, at_most, budget, fitting, free_memory, give_back
 from ecosystem.curation import BestOf, Curator, Luce, TopFraction
 from ecosystem.curation.luce import normal_luce
 from ecosystem.influence import influence, krylov, needs, stable_point
@@ -179,3 +181,18 @@ def test_what_an_analysis_needs_is_said_before_by_sizes_alone(monkeypatch: pytes
     assert needs(scenario).bytes > found.bytes > 8 * found.numbers
     monkeypatch.setattr("ecosystem.influence.room.free_memory", lambda: 10)
     assert not found.fits
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep what they like")
+def test_what_was_freed_goes_back_to_the_system() -> None:
+    """Blocks too small to be mapped one by one: the last one in use keeps all of them."""
+
+    def resident() -> int:
+        return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+    blocks = [torch.ones(1 << 13, dtype=torch.float64) for _ in range(2000)]  # 131 MB
+    held, last = resident(), blocks.pop()
+    blocks.clear()
+    give_back()
+    assert held - resident() > 1e8
+    assert bool(last.all())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,19 @@ def fitting(peak: Callable[[int], int], most: int) -> int:
         return most
     each = max(1, (peak(min(3, most)) - one) // (min(3, most) - 1))
     return max(1, min(most, 1 + (limit - one) // each))
+
+
+def give_back() -> None:
+    """What was freed goes back to the system, where the C library keeps it for later: before much is asked for."""
+    _trim()(0)
+
+
+@cache
+def _trim() -> Callable[[int], object]:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library than glibc: what it keeps is its own affair
+        return lambda _: None
 
 
 class Watch(TorchDispatchMode):

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from ecosystem.core.memory import budget
+from ecosystem.core.memory import budget, give_back
 from ecosystem.influence import krylov
 from ecosystem.influence.alike import Alike
 from ecosystem.influence.blocks import Blocks
@@ -113,6 +113,8 @@ class Resolvent:
 
     def _solved(self, rhs: Tensor, transposed: bool) -> Tensor:
         free = self.continuum
+        if rhs.shape[-1] > DENSE:  # what came and went before has left holes, and so does every batch
+            give_back()
         x, worst = self.operator.solve(rhs, transposed) if free is None else free.within(rhs, transposed)
         self.worst = max(self.worst, worst)
         if not worst <= 1e-3:
