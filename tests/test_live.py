@@ -206,6 +206,16 @@ def test_one_listener_of_several_runs_adds_no_row_twice(tmp_path: Path) -> None:
         assert file.read_bytes() == before
 
 
+def test_a_file_that_was_taken_away_begins_with_its_columns_again(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    listener = Csv(file)
+    loop().run(live=listener)
+    before = file.read_bytes()
+    file.unlink()
+    loop().run(live=listener)
+    assert file.read_bytes() == before
+
+
 def test_places_that_a_command_cannot_stream_to_are_refused(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

@@ -332,6 +332,22 @@ def _interrupted(done: int, rounds: int) -> None:
         raise KeyboardInterrupt
 
 
+def test_a_run_that_was_stopped_goes_on_for_another_condition(tmp_path) -> None:
+    """Conditions were known by their names: one ``<lambda>`` had met what another asked for."""
+    s, folder = couple(rounds=20), ecosystem.Checkpoints(tmp_path / "c")
+    for last in (3, 3, 9):
+        run = s.run(checkpoints=folder, until=lambda view, last=last: view.round >= last)
+        assert run.settings["completed"] == last
+    assert run.rounds.equals(s.run(until=lambda view: view.round >= 9).rounds)
+
+
+def test_what_was_quiet_for_another_tolerance_does_not_count(tmp_path) -> None:
+    s, folder = couple(rounds=50), ecosystem.Checkpoints(tmp_path / "c", every=1)
+    s.run(checkpoints=folder, until=settled(0.9, rounds=4))
+    resumed = s.run(checkpoints=folder, until=settled(1e-3, rounds=3))
+    assert resumed.settings["completed"] == s.run(until=settled(1e-3, rounds=3)).settings["completed"]
+
+
 def test_who_has_joined_is_there_after_a_restore(tmp_path) -> None:
     s = couple(rounds=8)
     s.at(3, Join("b"))

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils._triton import has_triton
 
-_SCALE = 2.0**-53
-_BELOW_ONE = 1 - 2.0**-53
+SCALE = 2.0**-53
+BELOW_ONE = 1 - 2.0**-53
 
 
 def signed(value: int) -> int:
@@ -62,7 +62,7 @@ def uniforms(starts: Tensor, width: int) -> Tensor:
 def _uniforms(starts: Tensor, width: int) -> Tensor:
     columns = torch.arange(1, width + 1, device=starts.device) * signed(GAMMA)
     bits = _shifted(mixed(starts + columns), 11)
-    return bits.to(torch.float64).add_(0.5).mul_(_SCALE).clamp_(max=_BELOW_ONE)  # the largest would round to 1
+    return bits.to(torch.float64).add_(0.5).mul_(SCALE).clamp_(max=BELOW_ONE)  # the largest would round to 1
 
 
 @cache

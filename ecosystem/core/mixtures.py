@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ecosystem.core.laws import Law, Moments, Selection, Taste, pick
-
-
-class OfMixtures(Selection, Protocol):
-    """What a mixture asks of a curator."""
-
-    def on_mixture(self, law: Mixture, reward: Any) -> Law: ...
+from ecosystem.core.laws import Law, Moments, Taste, pick
 
 
 class Mixture(Moments):

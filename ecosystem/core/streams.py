@@ -30,17 +30,8 @@ from ecosystem.core import counting
 from ecosystem.core.kernels import compiled
 
 _CHUNK = 1 << 16  # words mixed at a time: scratch of 512 KB stays in the cache
-_SCALE = 2.0**-53
-_BELOW_ONE = 1 - 2.0**-53
-
-
-def _signed(value: int) -> int:
-    """The two's complement reading of an unsigned 64-bit constant."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-_GAMMA, _ROW = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1342543DE82EF95)
-_MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_GAMMA, _ROW = np.uint64(counting.GAMMA), np.uint64(counting.ROW)
+_MIX1, _MIX2 = np.uint64(counting.MIX1), np.uint64(counting.MIX2)
 _30, _27, _31, _11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
@@ -48,7 +39,7 @@ def word(value: int | str) -> int:
     """The 64-bit word of an address part; names are hashed (BLAKE2b), so an address never depends on a position."""
     if isinstance(value, str):
         value = int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big")
-    return _signed(value & 0xFFFFFFFFFFFFFFFF)
+    return counting.signed(value)
 
 
 def as_words(part: int | str | Tensor) -> Tensor:
@@ -214,8 +205,8 @@ def _filling(rows: int, width: int) -> Callable[[np.ndarray, np.ndarray, bool], 
         bits = np.add(starts, columns, out=work[: len(out)])
         out[...] = np.right_shift(_mix(bits, scratch[: len(out)]), _11, out=bits)
         out += 0.5
-        out *= _SCALE
-        np.minimum(out, _BELOW_ONE, out=out)  # the largest of all would round to 1
+        out *= counting.SCALE
+        np.minimum(out, counting.BELOW_ONE, out=out)  # the largest of all would round to 1
         if signed:
             out *= 2
             out -= 1

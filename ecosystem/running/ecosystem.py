@@ -90,6 +90,7 @@ class Ecosystem(RoundsModel):
         self.turns = Turns(self)
         self._by_name: dict[str, ModelAgent] = {}
         self.until: Condition | None = None
+        self.condition = ""  # its digest, where checkpoints are kept
         self.stopped = ""  # why the run ended before its last round
         self.unmet = True
         if any(member.agent is not None for _, member, _ in standing_for_all(self.scenarios[0])):

@@ -144,7 +144,7 @@ class Csv:
     def _read(self, header: bytes) -> dict[int, bytes]:
         """What is there already; half a row at the end does not count."""
         data = self.file.read_bytes() if self.file.exists() else b""
-        self._header = header
+        self._header, self._good = header, 0
         if header.startswith(data) and data != header:
             return {}
         if not data.startswith(header):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ecosystem.core.check import brief, users_code, whole_number
+from ecosystem.core.identity import digest
 from ecosystem.running.measures import View
 
 Condition = Callable[[View], bool]
@@ -47,11 +49,12 @@ class settled:
         self._seen = view.round
         return self._quiet >= self.rounds
 
-    def state(self) -> dict[str, int]:
-        return {"quiet": self._quiet, "seen": self._seen}
+    def state(self) -> dict[str, Any]:
+        return {"tolerance": self.tolerance, "quiet": self._quiet, "seen": self._seen}
 
-    def load_state(self, state: dict[str, int]) -> None:
-        self._quiet, self._seen = state["quiet"], state["seen"]
+    def load_state(self, state: dict[str, Any]) -> None:
+        if state.get("tolerance", self.tolerance) == self.tolerance:  # what was quiet for another may not be for this
+            self._quiet, self._seen = state["quiet"], state["seen"]
 
     def __repr__(self) -> str:
         return f"settled(tolerance={self.tolerance:g}, rounds={self.rounds})"
@@ -80,6 +83,13 @@ def why_stopped(running: bool, until: Condition | None, view: Callable[[], View]
             "and replicates say whether .all() or .any() are meant"
         )
     return f"after round {seen.round}: {_named(until)}" if bool(met) else ""
+
+
+def content(until: Condition | None) -> str:
+    """By what a checkpoint knows a condition again: a digest; of one that counts that of its class."""
+    if until is None:
+        return ""
+    return digest(type(until) if hasattr(until, "state") else until)
 
 
 def is_over(stopped: str, until: Condition | None) -> bool:

@@ -193,7 +193,7 @@ def _sentence(row: dict[Any, Any], many: int) -> str:
 def _kinds(table: pd.DataFrame, certain: bool, diverged: bool) -> tuple[np.ndarray, int]:
     """The verdict on each row, by the first rule that applies; and how many rows chance had a part in."""
     change, single = table["change"], table["error"].isna()
-    scale = 1e-9 if certain else 1e-12  # rounding, relative to the start
+    scale = 1e-9 if certain else 1e-12  # rounding, relative to what it is compared with
     moved = change.abs() > scale * np.maximum(1.0, table["alone"].abs())
     endless, boundless = (table[name].eq(True) for name in ("endless", "boundless"))
     rules = [

@@ -29,6 +29,7 @@ class Host(Protocol):
     unmet: bool  # whether its agents are still to be made
     halted: bool  # whether running was set to False
     until: Any  # the condition that ends it
+    condition: str  # what that is, by content, where checkpoints ask
     steps: Any  # rounds begun, as Mesa counts them
     random: Any  # Mesa's two generators, for agents that draw from them
     rng: Any

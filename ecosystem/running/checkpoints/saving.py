@@ -25,6 +25,7 @@ from ecosystem.running.checkpoints.log import FILE, Log, Piece
 from ecosystem.running.checkpoints.reading import told_settings, told_tables
 from ecosystem.running.checkpoints.states import read_state, write_state
 from ecosystem.running.snapshots import since_whole
+from ecosystem.running.until import content
 
 _SHOWN = 5  # differences that an error names
 _MENDS = {
@@ -76,6 +77,7 @@ class _Keeper:
         self.description = description(eco)
         self.saved = max(checkpoints.rounds(), default=0)
         self.tried = False
+        eco.condition = content(eco.until)
         self.log, self.known = Log(checkpoints.folder / FILE), _Known()
         if self.saved:
             self._go_on()
@@ -164,6 +166,7 @@ def _written(
         "stopped": eco.stopped,
         "running": not eco.halted,
         "until": eco.until.state() if hasattr(eco.until, "state") else None,
+        "condition": eco.condition,
     }
     parts: dict[str, Callable[[str], Any]] = {
         "state": lambda _: write_state(writer, eco.program, eco.state),
@@ -196,8 +199,11 @@ def _restore(eco: Host, folder: Path, about: dict[str, Any], watch: Watch) -> di
     eco.rng.bit_generator.state = rest["mesa"][1]
     eco.started = time.perf_counter() - rest["seconds"]
     eco.stopped, eco.running = rest["stopped"], rest["running"]
-    if rest["until"] is not None and hasattr(eco.until, "load_state"):
+    another = rest.get("condition", eco.condition) != eco.condition
+    if rest["until"] is not None and hasattr(eco.until, "load_state") and not another:
         eco.until.load_state(rest["until"])
+    if another and eco.until is not None:
+        eco.stopped = ""  # by another condition, whatever it is called
     agents = reader.read(given["agents"])
     for agent in watch.speaking:
         agent.load_state(agents[agent.name])
