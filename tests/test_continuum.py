@@ -260,3 +260,23 @@ def test_a_huge_taste_elsewhere_leaves_small_effects_defined() -> None:
     table = influence(s).table.query("kind == 'self'").set_index("source")
     assert table["effect"]["a"] == pytest.approx(-2.5e-6) and table["network"].tolist() == ["unchanged"] * 2
     assert table["backfires"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("factor", [1e8, 1e-8])
+@pytest.mark.parametrize("who", ["a", "b", "c"])
+def test_verdicts_do_not_depend_on_the_unit_of_a_taste(who: str, factor: float) -> None:
+    """``helps`` became ``none`` where the taste of somebody else was 1e8 times as strong."""
+
+    def words(units: dict[str, float]) -> tuple[list[str], list[bool], list[str]]:
+        s = Scenario("units", rounds=1)
+        for name, x in (("a", 0.3), ("b", -0.2), ("c", 0.7)):
+            taste = Linear([units.get(name, 1.0) * (1 - 2 * x), 0.0])
+            s.add(name, Member(Location([x, 0.1]), reward=taste, curator=Shift([0.4, x]), real=Location([0.1, x])))
+            s.connect(name, name, Flow(raw=0.2, curated=0.3))
+        s.connect("a", "b", Flow(raw=0.2, transform=LinearMap([[0.0, -1.0], [1.0, 0.0]])))
+        s.connect("b", "c", Flow(raw=0.1, curated=0.1))
+        found = influence(s)
+        return found.verdicts["verdict"].tolist(), found.table["harms"].tolist(), found.table["network"].tolist()
+
+    plain = words({})
+    assert plain == words({who: factor}) and {"helps", "harms", "none"} <= set(plain[0])

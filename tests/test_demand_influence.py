@@ -87,6 +87,29 @@ def test_influence_equals_central_differences(choice: Any, sets: Any) -> None:
         np.testing.assert_allclose(matrix[source], expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("sets", [Capacity(), Intake("web")], ids=str)
+def test_influence_where_demand_alone_leads(sets: Any) -> None:
+    """No flow leads from one to the other: the effect was 0.0, and what came back through users was "unchanged"."""
+    s, step = Scenario("apart", rounds=60), 1e-4
+    for name, x in (("a", 0.3), ("b", -0.2)):
+        taste = Linear([1.0, 0.5 + x])
+        s.add(name, Member(Location([x, 0.1]), reward=taste, curator=Shift([0.4, x]), real=Location([0.1, x])))
+        s.connect(name, name, Flow(raw=0.2, curated=0.3))
+    s.add("web", Member(Location([0.0, 0.0]), reward=Linear([1.0, 1.0]), real=Location([0.2, 0.0])))
+    s.connect("a", "web", Flow(raw=0.4))
+    s.connect("b", "web", Flow(raw=0.3))
+    s.add("users", Member(Location([0.0, 0.0]), schedule=never, demand=Demand(("a", "b"), Softmax(0.7), sets=sets)))
+    found = influence(s, sources=["a", "b"])
+    for source in ("a", "b"):
+        level = s.curation(source)
+        high, low = (alignment(s.with_curation(source, level + by)) for by in (step, -step))
+        expected = ((high - low) / (2 * step))[found.matrix.index]
+        np.testing.assert_allclose(found.matrix[source], expected, rtol=0, atol=1e-6)
+    reached = found.matrix.at["b", "a"] != 0  # what is taken in changes nothing about who wrote it
+    own = found.table.query("kind == 'self'")["network"]
+    assert reached == isinstance(sets, Capacity) and own.eq("unchanged").all() == (not reached)
+
+
 def test_influence_of_any_share_goes_through_demand() -> None:
     """What one reads raw is declared; users who leave make more or less of it."""
     s, step = network(Softmax(0.7), (Writing(), Capacity())), 1e-5

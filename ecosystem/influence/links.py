@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import networkx as nx
 import numpy as np
+import torch
 from scipy import sparse
 from scipy.sparse import csgraph
 
@@ -29,14 +30,33 @@ def coupling(dynamics: Dynamics) -> nx.DiGraph:
     return graph
 
 
+def _by_demand(dynamics: Dynamics) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """From members that a group chooses among to the one that stands for it, and from it to whose diets it weighs."""
+    wiring, moves = dynamics.wiring, np.asarray(dynamics.moves)
+    for group in wiring.groups:
+        who = wiring.index[group.who]
+        among = np.array([wiring.index[name] for name in group.demand.among])
+        weighed = [
+            pools.target[pools.pool[pools.row[(pools.choice >= group.span.start) & (pools.choice < group.span.stop)]]]
+            for pools in wiring.pools
+        ]
+        fed = np.unique(torch.cat(weighed).cpu().numpy()) if weighed else np.zeros(0, dtype=np.int64)
+        among, fed = among[moves[among]], fed[moves[fed]]
+        yield among, np.full_like(among, who)
+        yield np.full_like(fed, who), fed
+
+
 class Links:
-    """The same of any number of members: ``matrix [members, members]``, 1 from who is read to who reads."""
+    """The same of any number of members: ``matrix [members, members]``, 1 from who is read to who reads.
+
+    Users who choose between members hand on too: what these are worth moves their weights, and weights move diets.
+    """
 
     def __init__(self, dynamics: Dynamics) -> None:
         self.dynamics = dynamics
         u, v, n = dynamics.wiring.producer, dynamics.wiring.target, len(dynamics.names)
         some = dynamics.live & (u >= 0) & dynamics.moves[u] & dynamics.moves[v]
-        keys = np.unique(u[some] * n + v[some])
+        keys = np.unique(np.concatenate([u[some] * n + v[some], *(a * n + b for a, b in _by_demand(dynamics))]))
         ends = keys // n, keys % n
         self.matrix = sparse.csr_array((np.ones(len(keys), dtype=np.int8), ends), shape=(n, n))
 

@@ -16,6 +16,7 @@ TOLD = 8  # sources: above it sentences count members and name the extremes
 NAMED = 4  # members that one sentence names
 LATE = 0.05  # relative difference from which sentences also tell the effect after the scenario's own rounds
 ROUNDING = 1e-10  # relative to the largest effect; what is smaller is no effect
+_CANCELLED = 1e-15  # relative to the largest on anybody: what is left where all effects on somebody cancel
 VERDICTS = {"pays": "pays", "backfires": "backfires", "lowers": "lowers it", "helps": "helps", "harms": "harms"}
 VERDICTS |= {"none": "no effect", "undefined": "not defined"}
 
@@ -47,7 +48,7 @@ def verdicts(findings: Analysed) -> pd.Series:
     led = own_row & table["target"].astype(str).isin(readers_only(findings.flows))
     up = np.where(own_row, "pays", "helps")
     down = np.select([led, own_row], ["lowers", "backfires"], "harms")
-    seen = effect.abs() > smallest(findings)
+    seen = effect.abs() > smallest(table)
     found = np.select([effect.isna(), seen], ["undefined", np.where(effect > 0, up, down)], "none")
     return pd.Series(found, index=table.index, dtype=object)
 
@@ -76,14 +77,20 @@ def _whose(findings: Analysed, member: str) -> str:
 
 def effects(findings: Analysed) -> pd.Series:
     """The effects in the table of influence; what is only rounding is 0."""
-    found, small = findings.influence["effect"].astype(float), smallest(findings)
-    return found.mask(found.abs() <= small, 0.0)
+    found = findings.influence["effect"].astype(float)
+    return found.mask(found.abs() <= smallest(findings.influence), 0.0)
 
 
-def smallest(findings: Analysed) -> float:
-    """The size up to which an effect counts as none."""
-    largest = findings.influence["effect"].astype(float).abs().max()
-    return ROUNDING * float(largest) if np.isfinite(largest) else 0.0
+def smallest(table: pd.DataFrame, by: str = "target") -> pd.Series:
+    """For each row of a table of influence the size up to which its effect counts as none.
+
+    That is told by the largest on the same target: every alignment has a unit of its own, so that a taste a million
+    times as strong as another hides nothing of what happens to this one.
+    """
+    size = table["effect"].astype(float).abs()
+    size = size.where(np.isfinite(size), 0.0)
+    beside = size.groupby(table[by].astype(str)).transform("max")
+    return (ROUNDING * beside).clip(lower=_CANCELLED * size.max())
 
 
 def judged(findings: Analysed, kind: str) -> pd.DataFrame:

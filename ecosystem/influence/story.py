@@ -105,7 +105,7 @@ def _counts(findings: Analysed, of: str, measure: str) -> str:
     if rows.empty:
         return f"There is no influence of {judgement.moved(of)} on {measure} to speak of."
     first = str(judgement.largest(findings, 1)["sentence"].iloc[0])
-    effect, small = rows["effect"].astype(float), smallest(findings)
+    effect, small = rows["effect"].astype(float), smallest(rows)
     up, down = int((effect > small).sum()), int((effect < -small).sum())
     if len(rows) == 1 or up + down == 0:
         return first if len(rows) == 1 else f"Nobody’s {measure} answers to more {judgement.moved(of)}."
@@ -162,7 +162,7 @@ def _balance(findings: Findings, name: str, row: pd.Series) -> str:
     private, outside, social = (float(row[column]) for column in ("private", "externality", "social"))
     rest = [str(member) for member in findings.members["member"] if str(member) != name]
     they, s = (called(rest[0]), "s") if len(rest) == 1 else ("the others", "")
-    small = smallest(findings)
+    small = float(_least(findings, "externality").get(name, 0.0))
     parts = [] if np.isnan(private) else [f"{points(private)} for itself"]
     parts += [f"{points(outside) if abs(outside) > small else 'nothing'} for {they}", f"{points(social)} in all"]
     sentence = f"{called(name)}’s curation: {', '.join(parts)}"
@@ -188,11 +188,20 @@ def _balance(findings: Findings, name: str, row: pd.Series) -> str:
 def _losers(findings: Findings, table: pd.DataFrame, column: str) -> str:
     """By how many members' curation the others, or all together, lose."""
     whom = {"externality": "the others, taken together, lose", "social": "the network as a whole loses"}[column]
-    losing = table.loc[table[column] < -smallest(findings), column].sort_values().head(NAMED)
-    count = int((table[column] < -smallest(findings)).sum())
+    small = _least(findings, column).reindex(table.index.astype(str), fill_value=0.0).to_numpy()
+    losers = table[column][table[column] < -small]
+    losing, count = losers.sort_values().head(NAMED), len(losers)
     most = joined([f"{called(name)} ({points(value)})" for name, value in losing.items()])
     start = f"For {count:,} of {len(table):,} members, {whom} when that member is curated more"
     return f"{start}, most with {most}." if most else f"{start}."
+
+
+def _least(findings: Findings, column: str) -> pd.Series:
+    """By source, the size up to which a sum of its effects counts as nothing, beside the largest that is in it."""
+    every = findings.influence
+    rows = every[every["kind"] == "cross"] if column == "externality" else every
+    least = smallest(rows, "source").groupby(rows["source"].astype(str)).max()
+    return least.clip(lower=smallest(every).min())
 
 
 def settling(findings: Findings) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from ecosystem.core.check import whole_number
 from ecosystem.core.words import called, counted, joined, number, shortened
 from ecosystem.influence.cutting import changes
-from ecosystem.influence.sentences import ROUNDING
+from ecosystem.influence.sentences import ROUNDING, smallest
 from ecosystem.plots.chart import embedded, finish, needs
 from ecosystem.plots.lines import numbers
 from ecosystem.plots.scales import coloured, ends, letters, written
@@ -144,7 +144,7 @@ def _cell(value: float, top: float, digits: int) -> str:
 def _told(table: pd.DataFrame, up: str, down: str) -> str:
     """How many on how many, whom it helps and whom it harms most."""
     effect = table["effect"]
-    size = ROUNDING * effect[np.isfinite(effect)].abs().max() if np.isfinite(effect).any() else 0.0
+    size = smallest(table)
     sources, targets = (counted(table[side].nunique(), side) for side in ("source", "target"))
     words = [f"Influence of {sources} on {targets}."]
     if len(table) > 2 * NAMED:
