@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ecosystem import Candidate, Curate, Flow, Linear, Location, Member, Scenario, Shift, fit
+from ecosystem import Candidate, Categorical, Curate, Flow, Linear, Location, Member, Scenario, Shift, Tabular, fit
 from ecosystem import next_experiment as ranked
 from ecosystem.core.laws import Normal
-from ecosystem.curation import Curator
+from ecosystem.curation import Curator, Threshold
 from ecosystem.decisions import Landscape, Objective, Predictor, allocate, as_levers, coalition, equilibrium
 from ecosystem.rewards import Reward
 from ecosystem.transforms import Transform
@@ -218,3 +218,31 @@ def test_targets_with_kinks_and_of_no_number_are_refused() -> None:
         ranked(known, many, lambda s: abs(s.curation("a") - at))
     with pytest.raises(ValueError, match=r"is no finite number at .*: array\(\[1\.\]\)"):
         ranked(known, many, lambda s: np.ones(1))
+
+
+def test_targets_that_move_in_steps_far_off_are_not_said_to_depend_on_nothing() -> None:
+    """Near the fitted level there is no slope; what was tried is said, and where the target is another."""
+    seen = two().with_curation("a", 0.35).run().rounds
+    seen = seen.rename(columns={"alignment": "value"}).assign(measure="alignment")
+    known = fit(two(), seen[seen["round"] > 0], ["level(a)"], noise=0.05)
+    many = [Candidate("more", {5: [Curate("a", 0.5)]})]
+    told = ranked(known, many, lambda s: float(s.curation("a") > 0.6))
+    assert "does not move near what was fitted: at level(a) 0.625 it is another" in told.sentence
+    assert told.verdicts["verdict"].tolist() == ["nothing"] and "in steps" in told.verdicts["sentence"].iloc[0]
+    still = ranked(known, many, lambda s: 3.0)
+    assert "nor does it at nine places of level(a) " in still.sentence and "nothing to learn" in still.sentence
+
+
+def test_free_numbers_that_move_in_steps_far_off_are_not_said_to_do_nothing() -> None:
+    """A verifier lets symbols through whole: how strong its taste is moves them at steps alone, here at 1/2."""
+    s = Scenario("checked", rounds=3)
+    start = Categorical([0.2, 0.3, 0.5])
+    s.add("a", Member(start, reward=Tabular([0.0, 2.0, 4.0]), curator=Threshold(1.0), real=start))
+    s.connect("a", "a", Flow(curated=0.5))
+    seen = pd.DataFrame({"member": "a", "round": [1, 2, 3], "measure": "probabilities[1]", "value": [0.3, 0.3, 0.3]})
+    words = r"does not move with taste\(a\) near 1\.00.* and does farther off, at 0\.444 \(of 0\.0500 to 1\.10,"
+    with pytest.raises(ValueError, match=words):
+        fit(s.replace(name="steps"), seen, ["taste(a):0.05:1.1"], noise=0.1)
+    flat = r"depends on taste\(a\): no slope .* no difference at 9 places from 0\.800 to 1\.10"
+    with pytest.raises(ValueError, match=flat):
+        fit(s, seen, ["taste(a):0.8:1.1"], noise=0.1)

@@ -15,6 +15,7 @@ from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
 from ecosystem.core.words import capital, joined, listed, number, percent
 from ecosystem.decisions.candidates import Candidate, Plan
+from ecosystem.decisions.farther import farther
 from ecosystem.decisions.fitted import Fit
 from ecosystem.decisions.identifiability import resolved, scales
 from ecosystem.decisions.parameters import Parameters
@@ -46,6 +47,7 @@ class NextExperiment:
     parameters: Parameters = field(repr=False)
     seen: Plan = field(repr=False)
     plans: dict[str, Plan] = field(repr=False)
+    still: str = field(default="", repr=False)  # of a target without a slope: where else it was looked at
 
     @property
     def best(self) -> str:
@@ -78,7 +80,7 @@ class NextExperiment:
         if not np.isfinite(row["after"]):
             return f"none of the candidates tells {self.target}"
         if row["before"] == 0:
-            return f"{self.target} depends on no free number: there is nothing to learn of it"
+            return f"{self.target} does not move near what was fitted: {self.still}"
         now = f"the standard deviation of {self.target} would be {number(row['after'])}"
         if not np.isfinite(row["before"]):
             return f"{row['candidate']} is best: {now}; what was observed does not tell it"
@@ -91,14 +93,15 @@ class NextExperiment:
         """What to mind, a row each: verdict and a sentence.
 
         *untold* (candidates after which the target is still not told), *tie* (the second is as good as the best),
-        *nothing* (the target depends on no free number), *repeats* (candidates that are other runs, from the start on,
+        *nothing* (the target does not move near the fitted numbers; what was tried), *repeats*
+        (candidates that are other runs, from the start on,
         in which nothing is done up to the last round that was observed: what was observed counts once more in them).
         """
         after, said = self.table["after"].to_numpy(), []
         if blind := self.table["candidate"][~np.isfinite(after)].tolist():
             said.append(("untold", f"After {joined(blind)} {self.target} would still not be told."))
         if not self.gradient.any():
-            said.append(("nothing", f"{capital(self.target)} depends on no free number: there is nothing to learn."))
+            said.append(("nothing", f"{capital(self.target)} does not move near what was fitted: {self.still}."))
         elif len(after) > 1 and np.isfinite(after[1]) and after[1] < _TIE * after[0]:
             second = self.table["candidate"].iloc[1]
             said.append(
@@ -212,7 +215,32 @@ def next_experiment(
         count = len(plan.rows) * one.replicates
         rows.append((one.name, before, sd, _drop(before, sd), count, one.repeated(known, plan)))
     table = pd.DataFrame(rows, columns=["candidate", "before", "after", "drop", "observations", "repeated"])
-    return NextExperiment(quantity.name, value, table, quantity, gradient, at, free, seen, plans)
+    still = "" if gradient.any() else _still(quantity, free, at)
+    return NextExperiment(quantity.name, value, table, quantity, gradient, at, free, seen, plans, still)
+
+
+def _still(quantity: Quantity, free: Parameters, at: np.ndarray) -> str:
+    """Whether a target without a slope moves farther off, and where it was tried: the end of a sentence."""
+
+    def look(rows: np.ndarray) -> np.ndarray:
+        return np.array([_known(quantity, free, row) for row in rows])
+
+    tried = []
+    for i, name in enumerate(free.names):
+        over, where = farther(free, at, i, look)
+        if where:
+            words = f"at {name} {where} it is another, and between them it moves in steps, or past a kink"
+            return f"{words}, of which its variance by slopes says nothing"
+        tried.append(f"{name} {over}")
+    return f"nor does it at nine places of {listed(tried)}, one at a time; there is nothing to learn of it"
+
+
+def _known(quantity: Quantity, free: Parameters, values: np.ndarray) -> float:
+    """What a quantity is, NaN where it is nothing (no stable point, say)."""
+    try:
+        return quantity.at(free, values)
+    except ValueError:
+        return np.nan
 
 
 def spread(slopes: np.ndarray, gradient: np.ndarray, values: np.ndarray, rough: bool = False) -> float:

@@ -11,7 +11,8 @@ import pandas as pd
 from ecosystem.core.arguments import meant
 from ecosystem.core.check import a_seed, brief, real_number, whole_number
 from ecosystem.core.kinds import typed
-from ecosystem.core.words import joined
+from ecosystem.core.words import joined, number
+from ecosystem.decisions.farther import PLACES, farther
 from ecosystem.decisions.fitted import Fit
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.observed import FACT, FINEST, as_observations
@@ -168,16 +169,28 @@ def _rated(problem: Problem, found: Solution) -> Solution:
 
 
 def _check_seen(problem: Problem) -> None:
-    """Refuse free numbers that move nothing that was observed, where the scenario is and a little away from there."""
+    """Refuse free numbers without a slope where the scenario is and a little away from there; say what was tried."""
     parameters = problem.predictor.parameters
     away = np.clip(parameters.values * 0.9 + 0.01, parameters.low, parameters.high)
     for shares in parameters.diets:
         if away[shares].sum() > parameters.values[shares].sum():
             away[shares] = parameters.values[shares]
     moved = [np.abs(problem.slopes(values)).max(0) for values in (parameters.values, away)]
-    unseen = [name for name, a, b in zip(parameters.names, *moved, strict=True) if not (a > 0 or b > 0)]
-    if unseen:
-        verb = "depends" if len(unseen) == 1 else "depend"
-        raise ValueError(
-            f"nothing that was observed {verb} on {joined(unseen)}; observe a member that it reaches, or do not free it"
-        )
+    unseen = [i for i, (a, b) in enumerate(zip(*moved, strict=True)) if not (a > 0 or b > 0)]
+    if not unseen:
+        return
+    for i in unseen:
+        name, here = parameters.names[i], number(float(parameters.values[i]))
+        tried, where = farther(parameters, parameters.values, i, problem.residuals)
+        if where:
+            raise ValueError(
+                f"what was observed does not move with {name} near {here}, where the scenario stands, and does farther "
+                f"off, at {where} (of {tried}, which were tried): in steps, or past a kink, of which derivatives say "
+                f"nothing; start from a scenario near there, or take posterior(...), which needs none"
+            )
+    which = joined([parameters.names[i] for i in unseen])
+    verb = "depends" if len(unseen) == 1 else "depend"
+    raise ValueError(
+        f"nothing that was observed {verb} on {which}: no slope where the scenario stands and a tenth away, and no "
+        f"difference at {PLACES} places from {tried}; observe a member that it reaches, or do not free it"
+    )
