@@ -171,11 +171,7 @@ def _rated(problem: Problem, found: Solution) -> Solution:
 def _check_seen(problem: Problem) -> None:
     """Refuse free numbers without a slope where the scenario is and a little away from there; say what was tried."""
     parameters = problem.predictor.parameters
-    away = np.clip(parameters.values * 0.9 + 0.01, parameters.low, parameters.high)
-    for shares in parameters.diets:
-        if away[shares].sum() > parameters.values[shares].sum():
-            away[shares] = parameters.values[shares]
-    moved = [np.abs(problem.slopes(values)).max(0) for values in (parameters.values, away)]
+    moved = [np.abs(problem.slopes(values)).max(0) for values in (parameters.values, parameters.away())]
     unseen = [i for i, (a, b) in enumerate(zip(*moved, strict=True)) if not (a > 0 or b > 0)]
     if not unseen:
         return

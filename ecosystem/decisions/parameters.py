@@ -131,6 +131,14 @@ class Parameters:
         state = state.changed(declared=state.declared.expand(-1, -1, len(values)))
         return state.changed(shares=in_effect(state))
 
+    def away(self) -> np.ndarray:
+        """Other values, ``[P]``, about a tenth away from those of the scenario, within bounds and diets."""
+        away = np.clip(self.values * 0.9 + 0.01, self.low, self.high)
+        for shares in self.diets:
+            if away[shares].sum() > self.values[shares].sum():
+                away[shares] = self.values[shares]
+        return away
+
     @property
     def diets(self) -> list[list[int]]:
         """Which of the free numbers are shares of one diet, diet by diet."""

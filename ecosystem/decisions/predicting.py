@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from torch.autograd import forward_ad
 
 from ecosystem.core.check import a_seed, brief, numbers, one_line
 from ecosystem.core.products import any_bits
+from ecosystem.decisions.alone import check_alone
 from ecosystem.decisions.asked import check_played, checked_wanted, places
 from ecosystem.decisions.columns import carried, columns, no_value
 from ecosystem.decisions.differences import central
@@ -35,6 +36,7 @@ from ecosystem.engine.step import step
 from ecosystem.influence.leaving import own_parts
 from ecosystem.scenario import Scenario
 
+_SAME = 1e-6  # relative difference of rounds that are the same
 _DOUBT = 1e-4  # of the largest derivative: what differences and derivatives may differ by
 
 
@@ -88,6 +90,7 @@ class Predictor:
         self.last = max(self._places, default=0)
         self.differenced: dict[str, str] = {}
         self._check_values()
+        self._check_alone()
         self._check_derivatives()
 
     @property
@@ -152,10 +155,14 @@ class Predictor:
 
     def _played(self, values: Tensor) -> Tensor:
         """Predictions ``[rows, replicates]`` at ``values [replicates, P]``."""
+        return self._read(self._program(len(values)), self.states(values))
+
+    def _read(self, program: Program, states: Iterable[State]) -> Tensor:
+        """What is asked of these states, ``[rows, replicates]``."""
         parts: dict[int, Tensor] = {}
-        for state in self.states(values):
+        for state in states:
             if state.round in self._places:
-                program, (order, members, measures) = self._program(len(values)), self._places[state.round]
+                order, members, measures = self._places[state.round]
                 known = {name: self.columns[name](program, state) for name in dict.fromkeys(measures)}
                 rows = torch.stack([known[name][i] for name, i in zip(measures, members, strict=True)])
                 there = (state.active[members] & state.alive)[:, 0]
@@ -172,13 +179,16 @@ class Predictor:
             known = (s if isinstance(s, Looped) else s.map(carried) for s in program.sources)
             program = replace(program, sources=tuple(known))
         with any_bits():
-            state = self.parameters.write(program, program.first, values)
+            yield from self._rounds(program, self.parameters.write(program, program.first, values))
+
+    def _rounds(self, program: Program, state: State) -> Iterator[State]:
+        """A first state, and those after each round."""
+        yield state
+        for number in range(1, self.last + 1):
+            if interventions := self.scenario.interventions.get(number):
+                state, _ = intervene(program, state, interventions)
+            state, _ = step(program, state)
             yield state
-            for number in range(1, self.last + 1):
-                if interventions := self.scenario.interventions.get(number):
-                    state, _ = intervene(program, state, interventions)
-                state, _ = step(program, state)
-                yield state
 
     def _program(self, replicates: int) -> Program:
         if replicates not in self._programs:
@@ -197,6 +207,16 @@ class Predictor:
                 f"in round {row['round']} {no_value(row['member'], row['measure'])}"
                 + (f"; so it is in {len(wrong)} rows" if len(wrong) > 1 else "")
             )
+
+    def _check_alone(self) -> None:
+        """Refuse parts that mix replicates: side by side they are as the changed scenarios alone."""
+        many, alone = np.stack([self.parameters.values, self.parameters.away()]), []
+        for values in many:
+            changed = self.parameters.scenario_at(values).replace(samples=None)
+            program = replace(compiled([changed], [(self.seed, 0)]), differentiable=True)
+            with torch.no_grad(), any_bits():
+                alone.append(self._read(program, self._rounds(program, program.first))[:, 0].numpy())
+        check_alone(self.scenario, self.wanted, self(many).T, np.stack(alone, -1), _SAME)
 
     def _check_derivatives(self) -> None:
         """Find the numbers by which derivatives do not pass: differences tell, at the scenario's own values."""

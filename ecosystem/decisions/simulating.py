@@ -11,11 +11,12 @@ import torch
 
 from ecosystem.core.check import brief, real_number
 from ecosystem.core.streams import Stream
+from ecosystem.decisions.alone import check_alone
 from ecosystem.decisions.columns import Column, columns
 from ecosystem.decisions.observed import WHICH, Observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.engine.diets import intervene
-from ecosystem.engine.program import compiled
+from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.step import step
 from ecosystem.running.agents import ModelAgent
 from ecosystem.running.recording import Record, Recorder
@@ -26,6 +27,7 @@ from ecosystem.scenario.checks import parameter_count
 from ecosystem.scenario.network import standing_for_all
 
 _AT_ONCE = 256  # replicates in one program
+_SAME = 1e-3  # relative difference of rounds that are the same: weights of stacked models differ in their last bits
 _HELD = 2**25  # numbers of models that are gone through one by one, in all of them
 Seeds = Sequence[tuple[int, int]]
 
@@ -71,6 +73,7 @@ class Simulator:
         size = sum(parameter_count(member.generator) * count for _, member, count in standing_for_all(self.scenario))
         self._at_once = max(min(_AT_ONCE, _HELD // max(size, 1)) // self.runs, 1)
         self._columns: dict[str, Column] | None = None
+        self._check_alone()
 
     def __len__(self) -> int:
         return len(self.wanted)
@@ -95,13 +98,27 @@ class Simulator:
         rng = Stream.root(list(seeds)[:: self.runs]).at("observation")
         return chosen + self.noise * rng.normal(len(self)).reshape(count, len(self)).numpy()
 
+    def _check_alone(self) -> None:
+        """Refuse parts that mix replicates: side by side they are as changed scenarios alone, with the same draws."""
+        many, seeds = np.stack([self.parameters.values, self.parameters.away()]), [(0, 0), (0, 1)]
+        alone = [
+            self._rounds(compiled([self.parameters.scenario_at(row)], [seed]), None, [seed])
+            for row, seed in zip(many, seeds, strict=True)
+        ]
+        check_alone(self.scenario, self.wanted, self._played(many, seeds), np.concatenate(alone, 1), _SAME)
+
     def _played(self, values: np.ndarray, seeds: Seeds) -> np.ndarray:
         """``[rows, replicates]`` of a sampled run with ``values [replicates, P]``, without errors of reading."""
-        program = compiled([self.scenario], list(seeds))
+        return self._rounds(compiled([self.scenario], list(seeds)), values, seeds)
+
+    def _rounds(self, program: Program, values: np.ndarray | None, seeds: Seeds) -> np.ndarray:
+        """The same of a program, as it is or with other ``values``."""
         recorder = Recorder(program, list(seeds), self._record)
         names = list(dict.fromkeys(self.wanted["measure"]))
         with torch.no_grad():
-            state = self.parameters.write(program, program.first, torch.from_numpy(np.ascontiguousarray(values)))
+            state = program.first
+            if values is not None:
+                state = self.parameters.write(program, state, torch.from_numpy(np.ascontiguousarray(values)))
             recorder.keep(state)
             known = self._laws(recorder, names)
             found = {(name, 0): column(program, state) for name, column in known.items()}

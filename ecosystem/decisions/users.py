@@ -175,7 +175,15 @@ def _written(
     everywhere = torch.ones(1, count, dtype=torch.bool)
     for place in dict.fromkeys(places):
         users = audience.at(place).map(lambda t: t.expand(1, 1, count, *t.shape[3:]))
-        new = change(users, value.reshape(1, 1, -1)).tensors()
+        made = change(users, value.reshape(1, 1, -1))
+        new = made.tensors()
+        wrong = {name: list(tensor.shape) for name, tensor in new.items() if tensor.shape[:3] != (1, 1, count)}
+        if wrong:
+            name, shape = next(iter(wrong.items()))
+            raise ValueError(
+                f"a free number of {type(made).__name__} is given a value of shape [1, 1, {count}], one for each choice"
+                f", and makes {name!r} of shape {shape}; keep its batch [*batch, ...], no float(...) of it"
+            )
         tensors = users.tensors() | {f"{part}.{name}": tensor for name, tensor in new.items()}
         audience = audience.written(place, users.rebuild(tensors), everywhere)
     return state.changed(audience=audience)
