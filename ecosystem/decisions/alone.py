@@ -26,12 +26,12 @@ def check_alone(
     size = 1 + np.abs(np.where(known, alone, 0.0)).max(initial=0.0)
     wrong = (np.isfinite(beside) != np.isfinite(alone)) | (known & (np.abs(beside - alone) > tolerance * size))
     if wrong.any():
-        place, which = np.argwhere(wrong)[0]
-        row = wanted.iloc[int(place)]
+        place, which = np.argwhere(wrong)[0].tolist()
+        row = wanted.iloc[place]
         own = "" if row["measure"] == "alignment" else f"the measure {row['measure']}, or "
         raise ValueError(
             f"many choices of free numbers are played side by side, and {row['measure']} of {called(row['member'])} "
-            f"after round {row['round']} is {number(beside[place, which])} there and {number(alone[place, which])} "
+            f"after round {row['round']} is {number(float(beside[place, which]))} there and {number(float(alone[place, which]))} "
             f"alone: {own}{own_parts(scenario)} must treat each of a batch [*batch, ...] by itself (no mean over all, "
             "no float(...), a freed(name, value) that takes a value for each)"
         )
