@@ -28,10 +28,11 @@ def check_alone(
     if wrong.any():
         place, which = np.argwhere(wrong)[0].tolist()
         row = wanted.iloc[place]
+        there, by_itself = float(beside[place, which]), float(alone[place, which])
         own = "" if row["measure"] == "alignment" else f"the measure {row['measure']}, or "
         raise ValueError(
             f"many choices of free numbers are played side by side, and {row['measure']} of {called(row['member'])} "
-            f"after round {row['round']} is {number(float(beside[place, which]))} there and {number(float(alone[place, which]))} "
+            f"after round {row['round']} is {number(there)} there and {number(by_itself)} "
             f"alone: {own}{own_parts(scenario)} must treat each of a batch [*batch, ...] by itself (no mean over all, "
             "no float(...), a freed(name, value) that takes a value for each)"
         )
