@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ecosystem.core.check import brief
+
 SCENARIO_FILE = "scenario_file_"  # before the stem of a file that is run: its module hides no other of that name
 
 
@@ -39,7 +41,10 @@ class Range:
 
 def misfits(build: Callable[..., Any], given: Collection[str]) -> tuple[list[str], list[str], list[str]]:
     """Given names that ``build`` does not know, names it needs and was not given, and all the names it knows."""
-    known = inspect.signature(build).parameters.values()
+    try:
+        known = inspect.signature(build).parameters.values()
+    except ValueError as error:  # some of C's do not say
+        raise TypeError(f"nothing says which parameters {brief(build)} takes; write a function around it") from error
     names = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known)
     unknown = [] if open_ended else [name for name in given if name not in names]

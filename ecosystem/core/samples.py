@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import as_tensor, brief, real_tensor, whole_number
+
 
 class TokenCodec:
     """The contract of codecs: how pairs of tokens are read as texts, and how texts become such pairs.
@@ -85,18 +87,22 @@ class Pairs:
     def __init__(
         self, inputs: Any, outputs: Any, batch: int = 1, codec: TokenCodec | None = None, rejected: Tensor | None = None
     ) -> None:
-        self.inputs, self.outputs = torch.as_tensor(inputs), torch.as_tensor(outputs)
+        self.inputs, self.outputs = _numbers(inputs, "inputs"), _numbers(outputs, "outputs")
+        whole_number(batch, "Pairs(batch)", 0, of="dimensions")
         if self.inputs.shape[:batch] != self.outputs.shape[:batch] or self.outputs.ndim < batch:
             raise ValueError(
                 f"Pairs(inputs, outputs) must pair them one to one, got {tuple(self.inputs.shape)} inputs and "
                 f"{tuple(self.outputs.shape)} outputs; give inputs [n, *input] and outputs [n, *event]"
             )
         self.rank = self.outputs.ndim - batch  # event dimensions of an output
+        rejected = None if rejected is None else _numbers(rejected, "rejected")
         if rejected is not None and rejected.shape != self.outputs.shape:
             raise ValueError(
                 f"Pairs(rejected) must be one for each output, got {tuple(rejected.shape)} for outputs "
                 f"{tuple(self.outputs.shape)}"
             )
+        if codec is not None and not isinstance(codec, TokenCodec):
+            raise TypeError(f"Pairs(codec) is the TokenCodec that reads its tokens, or None, got {brief(codec)}")
         self.codec, self.rejected = codec, rejected
 
     @property
@@ -145,6 +151,11 @@ class Pairs:
 
     def __repr__(self) -> str:
         return f"Pairs(inputs {tuple(self.inputs.shape)}, outputs {tuple(self.outputs.shape)})"
+
+
+def _numbers(value: Any, what: str) -> Tensor:
+    """A tensor as it is, with its gradient; what is none yet as one."""
+    return value if real_tensor(value) else as_tensor(value, f"Pairs({what})")
 
 
 def compared(*many: Pairs) -> bool:

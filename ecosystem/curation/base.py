@@ -99,6 +99,10 @@ class Curator(Stackable, Claims, Drawing):
     of_pairs: bool = False  # keeps something of pairs that samples without inputs do not have
     looks: int = 1  # at so many candidates for each sample, roughly: what its choices cost
 
+    def tastes(self) -> tuple[Reward, ...]:
+        """Rewards of its own, by which some of its users judge, whoever's users they are: tried before a run."""
+        return ()
+
     def shift(self) -> Tensor | None:
         """The vector ``[*batch, *event]`` that it adds to every sample; None if that is not all that it does."""
         return None

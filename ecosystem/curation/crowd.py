@@ -95,6 +95,10 @@ class Crowd(Curator):
     def needs_law(self) -> bool:  # type: ignore[override]
         return any(curator.needs_law for curator in self.curators)
 
+    def tastes(self) -> tuple[Reward, ...]:
+        within = (taste for curator in self.curators for taste in curator.tastes())
+        return *(taste for taste in self.rewards if taste is not None), *within
+
     def check(self, event: tuple[int, ...]) -> None:
         for curator, reward in zip(self.curators, self.rewards, strict=True):
             curator.check(event)

@@ -18,6 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import as_tensor, brief, real_tensor, spreads, whole_number
 from ecosystem.core.products import padded
 from ecosystem.curation.quadrature import by_grid
 
@@ -127,7 +128,19 @@ def luce_survivors(p: Tensor, rewards: Tensor, k: int) -> Tensor:
     >>> [round(float(x), 10) for x in luce_survivors(p, r, 2)]
     [0.35, 0.65]
     """
-    return LuceKernel.of(rewards, k).survivors(p)
+    law, tastes = (
+        x if real_tensor(x) and x.is_floating_point() else as_tensor(x, f"luce_survivors({name})").double()
+        for name, x in (("p", p), ("rewards", rewards))
+    )
+    tastes = tastes.to(law.dtype)
+    if not bool(tastes.isfinite().all()):
+        raise ValueError(f"luce_survivors(rewards) must be finite numbers, got {brief(rewards)}")
+    if not law.ndim or law.ndim != tastes.ndim or not spreads(tuple(tastes.shape), tuple(law.shape)):
+        raise ValueError(
+            f"luce_survivors(p, rewards) are a probability and a reward of each symbol, [*batch, n], got shapes "
+            f"{tuple(law.shape)} and {tuple(tastes.shape)}"
+        )
+    return LuceKernel.of(tastes, whole_number(k, "luce_survivors(k)", 1)).survivors(law)
 
 
 def normal_luce(scale: Tensor, k: int) -> tuple[Tensor, Tensor]:

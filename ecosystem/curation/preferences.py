@@ -50,6 +50,9 @@ class Preferences(Curator):
                 f"Luce(2), got {self.curator}; one of your own says so by pools = False and looks = (how many)"
             )
 
+    def tastes(self) -> tuple[Reward, ...]:
+        return self.curator.tastes()
+
     def check(self, event: tuple[int, ...]) -> None:
         self.curator.check(event)
 

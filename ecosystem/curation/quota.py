@@ -69,6 +69,9 @@ class Quota(Curator):
     def looks(self) -> int:  # type: ignore[override]
         return self.curator.looks * self.shares.shape[-1]
 
+    def tastes(self) -> tuple[Reward, ...]:
+        return self.curator.tastes()
+
     def check(self, event: tuple[int, ...]) -> None:
         if event and isinstance(self.by, Tensor):
             raise TypeError("Quota(by) has the group of each symbol, this flow carries vectors; give it a function")

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import one_line, whole_number
+from ecosystem.core.kinds import typed
 
 
+@typed
 def read_pairs(
     path: str | Path, source: str = "src", target: str = "tgt", limit: int | None = None
 ) -> list[tuple[str, str]]:
@@ -37,7 +39,9 @@ def read_pairs(
         whole_number(limit, "read_pairs(limit)", 1, instead="or None for all")
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"cannot read pairs from {path}: it {what}; give the path of a file of JSON lines")
+        raise FileNotFoundError(
+            f"cannot read pairs from {one_line(path)}: it {what}; give the path of a file of JSON lines"
+        )
     pairs: list[tuple[str, str]] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):

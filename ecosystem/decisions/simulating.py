@@ -154,7 +154,7 @@ def noise_of(scenario: Scenario, wanted: pd.DataFrame, noise: Any) -> np.ndarray
     chance = scenario.samples is not None or randomly_timed(scenario)
     if isinstance(noise, str) and noise != "column":
         raise ValueError(f"noise is a number, a dict by measure, 'column' or None, got {brief(noise)}")
-    if noise == "column" or (noise is None and not chance):
+    if isinstance(noise, str) or (noise is None and not chance):
         if wanted["sd"].isna().any():
             row = int(np.flatnonzero(wanted["sd"].isna())[0])
             raise ValueError(

@@ -60,7 +60,7 @@ def told_where(device: Any = None, dtype: Any = None) -> dict[str, str]:
     home_of(None, dtype)
     try:
         given = {"device": None if device is None else torch.device(device), "dtype": dtype}
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"device {brief(device)} is none that torch knows: {one_line(error)}") from error
     return {name: str(value).removeprefix("torch.") for name, value in given.items() if value is not None}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import whole_number
 from ecosystem.core.labelled import Labelled
 from ecosystem.core.laws import Finite, Law, NoPopulationLaw
 from ecosystem.transforms import Transform
@@ -18,7 +19,7 @@ class Asking(Transform):
     """
 
     def __init__(self, dimension: int) -> None:
-        self.dimension = dimension
+        self.dimension = whole_number(dimension, "Asking(dimension)", 1, of="numbers of an output", high=10**6)
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.nn.functional.pad(x.double().unsqueeze(-1), (0, self.dimension), value=torch.nan)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import whole_number
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
 from ecosystem.generators.training import Training, check_plan
@@ -61,6 +61,8 @@ class Diffusion(ImageModel):
                 f"Diffusion(sampling_steps) must divide timesteps = {timesteps}, got {sampling_steps}; give it "
                 f"{' or '.join(map(str, near))}"
             )
+        if not isinstance(channels, tuple):
+            raise ValueError(f"Diffusion(channels) is a tuple of whole numbers, one a depth, got {brief(channels)}")
         halvings = len(channels) - 1
         if shape[1] % 2**halvings or shape[2] % 2**halvings:
             raise ValueError(

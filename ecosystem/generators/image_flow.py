@@ -45,8 +45,8 @@ class ImageFlow(ImageModel):
         device: torch.device | str = "cpu",
         sampling_batch: int = 4096,
     ) -> None:
-        plan = training_plan or Training(300, 128, partial(torch.optim.AdamW, lr=1e-3, fused=True), keep_optimizer=True)
         check_plan(training_plan, "ImageFlow(training_plan)")
+        plan = training_plan or Training(300, 128, partial(torch.optim.AdamW, lr=1e-3, fused=True), keep_optimizer=True)
         whole_number(seed, "ImageFlow(seed)", 0)
         super().__init__(shape, classes, plan, sampling_batch)
         check_sizes("ImageFlow", hidden=hidden, depth=depth, steps=steps)

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief
+from ecosystem.core.check import brief, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
 from ecosystem.generators.training import Training, autocast
+
+_LARGEST = 10**6  # classes, layers, steps, sides of an image: more are a slip of the pen
 
 
 class ImageModel(ConditionalModel):
@@ -112,11 +114,17 @@ def check_sizes(name: str, **sizes: Any) -> None:
         for size in (value if isinstance(value, tuple) else (value,)) or (0,):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ValueError(f"{name}({argument}) takes whole numbers, at least 1, got {brief(value)}")
+            whole_number(size, f"{name}({argument})", 1, high=_LARGEST)
 
 
 def known_device(name: str, device: torch.device | str) -> torch.device:
     """A device that this machine has."""
-    found = torch.device(device)
+    try:
+        found = torch.device(device)
+    except (TypeError, RuntimeError, ValueError):
+        raise ValueError(f"{name}(device) is a device of torch, 'cpu' or 'cuda:0', got {brief(device)}") from None
+    if found.type == "meta":
+        raise ValueError(f"{name}(device) is a device of torch, 'cpu' or 'cuda:0', got 'meta', which holds no numbers")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"{name}(device={str(device)!r}): torch sees no GPU here; give device='cpu'")
     return found

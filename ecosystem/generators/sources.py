@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import as_tensor, users_code
+from ecosystem.core.check import as_tensor, brief, real_tensor, users_code, whole_number
 from ecosystem.core.laws import Finite, Law, Moments
 from ecosystem.core.samples import Pairs, Samples
 from ecosystem.core.streams import Stream
@@ -26,6 +26,11 @@ class Empirical(ClosedForm):
     rank: int
 
     def __init__(self, data: Tensor, symbols: int | None = None) -> None:
+        data = data if real_tensor(data) else as_tensor(data, "Empirical(data)")
+        if not data.ndim:
+            raise ValueError(f"Empirical(data) has a row for each sample, [m, *event], got {brief(data)}")
+        if symbols is not None:
+            whole_number(symbols, "Empirical(symbols)", 1)
         self.__dict__["rank"] = data.ndim  # of the data without batch: rows and event
         super().__init__(tuple(data.shape[1:]), data=data)
         self.symbols = symbols

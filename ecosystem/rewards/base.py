@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, cast
 
 from torch import Tensor
 
-from ecosystem.core.check import brief, numbers, real_tensor, returned, users_code
+from ecosystem.core.check import brief, function, numbers, real_tensor, returned, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.laws import Finite, Law, Moments, NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples, flat, only_shown, outputs
@@ -144,6 +144,9 @@ class Custom(Reward):
     """
 
     function: Callable[[Tensor], Tensor]
+
+    def __post_init__(self) -> None:
+        function(self.function, f"{type(self).__name__}(function) is a function of samples")
 
     def judge(self, x: Samples, batch: int = 1) -> Tensor:
         if batch == 1:

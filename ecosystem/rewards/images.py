@@ -16,8 +16,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import brief, one_number
-from ecosystem.core.samples import Samples, outputs
+from ecosystem.core.check import as_tensor, brief, one_number, several
+from ecosystem.core.samples import Pairs, Samples, outputs
 from ecosystem.rewards.base import Reward, aligned, as_numbers
 from ecosystem.rewards.sums import WeightedSum
 
@@ -51,6 +51,8 @@ def hue_saturation(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_images(images: Tensor, channels: int) -> None:
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images are a tensor [..., {channels}, height, width], got {brief(images)}")
     if not images.is_floating_point():
         raise TypeError(f"images must have float colours in [0, 1], got {images.dtype}; divide bytes by 255")
     if images.ndim < 3 or images.shape[-3] != channels:
@@ -131,7 +133,7 @@ class Realism(Reward):
         """
         if over not in ("pixels", "images"):
             raise ValueError(f"Realism.of(over) is 'pixels' (of all images together) or 'images', got {brief(over)}")
-        images = outputs(data)
+        images = outputs(data) if isinstance(data, Tensor | Pairs) else as_tensor(data, "Realism.of(images)")
         if images.ndim != 4 or not len(images):
             raise ValueError(
                 f"Realism.of(images) needs images [n, channels, height, width], at least one, got {tuple(images.shape)}"
@@ -184,4 +186,5 @@ def cool(data: Samples, weights: Sequence[float] = AS_RUN) -> WeightedSum:
 
 
 def _liking(name: str, band: HueBand, data: Samples, weights: Sequence[float]) -> WeightedSum:
-    return WeightedSum((band, Realism.of(data)), tuple(weights)).named(name)
+    shares = several(weights, f"the weights of {name} are two numbers, of band and of realism")
+    return WeightedSum((band, Realism.of(data)), shares).named(name)

@@ -12,7 +12,7 @@ from ecosystem.core.check import one_number
 from ecosystem.core.labelled import Labelled
 from ecosystem.core.laws import Finite, Moments, NoPopulationLaw
 from ecosystem.core.samples import Samples
-from ecosystem.rewards.base import Features, Reward, aligned, as_numbers
+from ecosystem.rewards.base import Features, Reward, aligned, as_numbers, as_reward
 
 
 def _numbers(value: Tensor) -> str:
@@ -229,6 +229,7 @@ def _spread(factor: Tensor, rank: int) -> Tensor:
 
 def negated(reward: Reward) -> Reward:
     """``−r``: the taste of users who want the opposite."""
+    reward = as_reward(reward)
     if type(reward) not in (Linear, Quadratic, Distance, Tabular):  # a child may judge in another way
         return Opposite(reward)
     flip = {"direction", "curvature", "values", "weight"}

@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ecosystem.core.check import as_tensor, brief, returned, whole_number
+from ecosystem.core.check import as_tensor, brief, real_number, returned, several, whole_number
+from ecosystem.core.kinds import typed
 from ecosystem.core.samples import Pairs
 from ecosystem.rewards.base import Reward
 
@@ -77,6 +78,7 @@ def coverage(document: Sequence[str], summary: Sequence[str], top: int = 20) -> 
     return len(set(frequent) & set(summary)) / len(frequent) if frequent else 0.0
 
 
+@typed
 def summary_reward(document: str, summary: str) -> float:
     """``0.55·exp(−|len − 12|/2) + 0.55·coverage − 0.60·copied``: short, telling, in words of its own.
 
@@ -93,6 +95,7 @@ def summary_reward(document: str, summary: str) -> float:
     return 0.55 * length + 0.55 * coverage(source, answer) - 0.60 * copied(source, answer)
 
 
+@typed
 def paraphrase_reward(source: str, paraphrase: str) -> float:
     """``0.45·exp(−|ratio − 1|/0.25) + 0.35·formality + 0.30·exp(−|copied − 0.20|/0.10)``: as long, formal, reworded.
 
@@ -157,7 +160,7 @@ class TextReward(Reward):
             if not callable(getattr(self, name)):
                 raise TypeError(f"TextReward({name}) must be a function, got {brief(getattr(self, name))}")
         if self.clip is not None:
-            bounds = tuple(map(float, self.clip))
+            bounds = tuple(map(real_number, several(self.clip, "TextReward(clip) is (low, high)")))
             if len(bounds) != 2 or not bounds[0] < bounds[1]:
                 raise ValueError(f"TextReward(clip) must be (low, high) with low < high, got {brief(self.clip)}")
             object.__setattr__(self, "clip", bounds)

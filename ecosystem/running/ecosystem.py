@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import brief, warn, whole_number
+from ecosystem.core.check import brief, switch, warn, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.kinds import typed
 from ecosystem.core.progress import LOG, Meter, metered
@@ -83,7 +83,9 @@ class Ecosystem(RoundsModel):
         self.seeds = as_seeds(seeds, self.scenarios[0])
         chosen = checked_record(record)
         check_cost(self.scenarios, len(self.seeds), chosen)
-        self.program = compiled(self.scenarios, self.seeds, build_samples, home_of(device, dtype))
+        self.program = compiled(
+            self.scenarios, self.seeds, switch(build_samples, "build_samples"), home_of(device, dtype)
+        )
         self.state: State = self.program.first
         self.changes: list[Change] = []
         self.names = list(self.program.names)

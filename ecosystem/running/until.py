@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ecosystem.core.check import brief, users_code, whole_number
+from ecosystem.core.check import brief, real_number, users_code, whole_number
 from ecosystem.core.identity import digest
 from ecosystem.running.measures import View
 
@@ -36,7 +36,7 @@ class settled:
     """
 
     def __init__(self, tolerance: float = 1e-9, rounds: int = 10) -> None:
-        if not 0 <= tolerance < 1:
+        if not 0 <= real_number(tolerance) < 1:
             raise ValueError(f"settled(tolerance) must be at least 0 and below 1, got {brief(tolerance)}")
         self.tolerance = float(tolerance)
         self.rounds = whole_number(rounds, "settled(rounds)", 1)

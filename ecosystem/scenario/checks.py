@@ -20,7 +20,7 @@ from ecosystem.generators.sources import as_source, check_finite
 from ecosystem.scenario.alphabets import check_alphabet, check_codec, check_same_symbols, check_symbols, check_tokens
 from ecosystem.scenario.descriptions import Flow, Member, curated_by, in_tokens
 from ecosystem.scenario.interventions import Intervention, Scene, check_level, effects
-from ecosystem.scenario.trials import check_arrivals, check_reward, examples, probe, transformed
+from ecosystem.scenario.trials import arrived, check_arrivals, check_reward, examples, probe, transformed
 
 
 def check_round(value: Any, what: str, rounds: int) -> None:
@@ -224,6 +224,11 @@ def check_flow(u: str, v: str, flow: Flow, producer: Member, consumer: Member) -
         check_reward(users.reward, probe(producer.generator, producer.prompts), f"the reward of the users of {where}")
     elif flow.chosen_by == "consumer" and users.reward is not None and users.reward.event_shape() is None:
         check_arrivals(users.reward, flow, producer, consumer, where)
+    own = {taste.kind(): taste for taste in users.curator.tastes()}  # one of those that judge alike
+    if own:
+        x = arrived(flow, producer, where) if flow.chosen_by == "consumer" else examples(producer)
+        for taste in own.values():
+            check_reward(taste, x, f"the reward {taste} of {users.curator} of {where}")
 
 
 def _linear(flow: Flow, where: str) -> tuple[Tensor, Tensor] | None:

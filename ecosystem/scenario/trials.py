@@ -90,13 +90,16 @@ def check_arrivals(reward: Reward, flow: Flow, producer: Member, consumer: Membe
     """The consumer's users judge what arrives, which may be of another type than what the consumer makes."""
     if flow.transform is None and producer.generator.draw_type == consumer.generator.draw_type:
         return
+    check_reward(reward, arrived(flow, producer, where), f"the reward of the users of {where}")
+
+
+def arrived(flow: Flow, producer: Member, where: str) -> Samples:
+    """A few samples of a producer as its consumer gets them."""
     x = examples(producer)
     linear = None if flow.transform is None else flow.transform.linear()
     if linear is not None:
-        x = outputs(x).to(linear[0]) @ linear[0].mT + linear[1]
-    elif flow.transform is not None:
-        x = transformed(flow, x, where)
-    check_reward(reward, x, f"the reward of the users of {where}")
+        return outputs(x).to(linear[0]) @ linear[0].mT + linear[1]
+    return x if flow.transform is None else transformed(flow, x, where)
 
 
 def transformed(flow: Flow, x: Samples, where: str) -> Samples:

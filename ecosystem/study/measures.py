@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ecosystem.core.check import brief, one_line
+from ecosystem.core.check import brief, several
+from ecosystem.core.words import shortened
 from ecosystem.running.measures import (
     Exact,
     choices,
@@ -80,6 +81,8 @@ def of_scenario(function: Callable[[Scenario], pd.DataFrame]) -> Measure:
     >>> of_scenario(hops).name
     'hops'
     """
+    if not callable(function):
+        raise TypeError(f"of_scenario takes a function scenario -> DataFrame or number, got {brief(function)}")
     _check_takes_one(function)
     return Measure(_name(function), function, "scenario")
 
@@ -93,9 +96,7 @@ def as_measures(given: Any, record: Record) -> tuple[tuple[Measure, ...], Record
     """
     if isinstance(given, str | Measure) or callable(given):
         given = [given]
-    if not isinstance(given, Iterable):
-        raise TypeError(f"Study(measure) is a name, a function run -> DataFrame, or a list of them, got {brief(given)}")
-    items = list(given)
+    items = list(several(given, "Study(measure) is a name, a function run -> DataFrame, or a list of them"))
     viewing = [item for item in items if isinstance(item, Exact) or (isinstance(item, str) and item in COLUMNS)]
     if viewing:
         more = [COLUMNS[item] if isinstance(item, str) else item for item in viewing]
@@ -150,15 +151,15 @@ def _check_takes_one(function: Callable[..., Any]) -> None:
         inspect.signature(function).bind(None)
     except TypeError as error:
         raise TypeError(
-            f"Study(measure={_name(function)}): it is called with one argument, and {one_line(error)}; give the others "
-            "defaults, or use functools.partial"
+            f"Study(measure={_name(function)}): it is called with one argument, and {brief(function)} is not: "
+            f"{shortened(error, 80)}; give the others defaults, or use functools.partial"
         ) from None
     except ValueError:  # of functions in C nothing is known
         return
 
 
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 @dataclass(frozen=True)

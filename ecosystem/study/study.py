@@ -16,7 +16,7 @@ from ecosystem.core.check import brief, warn, whole_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.progress import Meter
 from ecosystem.engine.placing import told_where
-from ecosystem.running.recording import Record
+from ecosystem.running.recording import Record, checked_record
 from ecosystem.running.variants import as_pairs
 from ecosystem.scenario import Scenario
 from ecosystem.study.adding import add, as_kept
@@ -104,7 +104,7 @@ class Study:
         self.design = Design(grid)
         self.design.check(build, told(build))
         self.seeds = tuple(as_pairs(seeds, "Study(seeds)"))
-        self.job = Job(build, *as_measures(measure, record or Record()), where=told_where(device, dtype))
+        self.job = Job(build, *as_measures(measure, checked_record(record)), where=told_where(device, dtype))
 
     @classmethod
     @typed

@@ -114,8 +114,11 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         | {"over": "expected", "seed": 0}
         | PLAYED,
     ),
-    "coalition": (decisions.coalition, {"scenario": pair(), "members": ["a", "b"], "seed": 0} | PLAYED),
-    "equilibrium": (decisions.equilibrium, {"scenario": pair(), "seed": 0} | PLAYED),
+    "coalition": (
+        decisions.coalition,
+        {"scenario": pair(), "members": ["a", "b"], "seed": 0, "over": "expected"} | PLAYED,
+    ),
+    "equilibrium": (decisions.equilibrium, {"scenario": pair(), "seed": 0, "over": "expected"} | PLAYED),
     "bounds": (
         lambda low, high, name: decisions.allocate(pair(), 0.2, bounds=by(name, (low, high)), starts=1),
         LINKS | {"name": "a"},
@@ -124,7 +127,7 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "steer": (
         decisions.steer,
         {"scenario": symbols(), "floors": {"f": 0.1}, "costs": [1.0, 2.0, 3.0], "features": {"f": [0.0, 1.0, 1.0]}}
-        | {"real": 0.5, "movable": ["m"], "budget": 10.0},
+        | {"real": 0.5, "movable": ["m"], "budget": 10.0, "over": "expected"},
     ),
     "floors": (
         lambda feature, floor, cost, value: decisions.steer(
@@ -181,15 +184,19 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         lambda name, sd: decisions.fit(pair(), seen(), ["level(a)"], noise=by(name, sd), starts=1),
         {"name": "alignment", "sd": 0.1},
     ),
-    "a free number": (as_free, {"given": "level(a)"}),
-    "levers": (lambda movable: as_levers(pair(), movable), {"movable": "levels"}),
+    "as_free": (as_free, {"given": "level(a)"}),
+    "as_levers": (
+        lambda scenario, movable, costs, bounds, like, what: as_levers(scenario, movable, costs, bounds, like, what),
+        {"scenario": pair(), "movable": "levels", "costs": 1.0, "bounds": None, "like": None, "what": "allocate"},
+    ),
     "Level": (decisions.Level, {"member": "a"} | LINKS),
     "Real": (decisions.Real, {"member": "a"} | LINKS),
     "Share": (decisions.Share, {"source": "a", "target": "b", "part": "raw"} | LINKS),
     "Strength": (decisions.Strength, {"at": "a"} | LINKS),
     "Taste": (decisions.Taste, {"at": "a"} | LINKS),
     "Temperature": (decisions.Temperature, {"at": "a"} | LINKS),
-    "Observations": (as_observations, {"given": seen()}),
+    "Observations": (decisions.Observations, {"table": seen(), "record": None}),
+    "as_observations": (as_observations, {"given": seen()}),
     **{
         f"observed {name}": (column(name), {"value": None, "cell": None})
         for name in ("member", "round", "measure", "value", "sd")
@@ -201,7 +208,7 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Candidate": (
         lambda **given: decisions.next_experiment(fitted(), [decisions.Candidate(**given)], "level(a)"),
         {"name": "step", "interventions": {1: [eco.Curate("a", 0.4)]}, "rounds": 3, "measures": ["alignment"]}
-        | {"members": ["a"], "at": [1, 2], "noise": 0.1, "replicates": 2},
+        | {"members": ["a"], "at": [1, 2], "noise": 0.1, "replicates": 2, "going_on": False},
     ),
     "an intervention of a candidate": (
         lambda round, member, level: decisions.next_experiment(

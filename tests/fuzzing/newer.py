@@ -1,10 +1,12 @@
-"""Scenarios of the parts that came later: archives, demand, quotas, communities, learned tastes, weighted graphs."""
+"""Scenarios of the parts that came later: archives, demand, quotas, communities, learned tastes, weighted graphs,
+tables of answers, regressions."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import networkx as nx
+import pandas as pd
 import torch
 
 import ecosystem as eco
@@ -12,10 +14,10 @@ from tests.fuzzing.scenarios import Hand, curator, generator, optional, real, re
 
 
 def scenario(h: Hand) -> Any:
-    """One of four kinds, and now and then what a detector leaves of its diets."""
+    """One of six kinds, and now and then what a detector leaves of its diets."""
     h.odds *= 2  # fewer arguments than elsewhere
     kind = h.pick("vectors", "vectors", "symbols")
-    s = h.pick(archived, demanded, governed, weighted)(h, kind)
+    s = h.pick(archived, demanded, governed, weighted, answering, labelling)(h, kind)
     if h.chance(0.25):
         name = h.pick(*s.names)
         seen = dict.fromkeys(s.incoming(name), 0.5)
@@ -118,6 +120,44 @@ def weighted(h: Hand, kind: str) -> Any:
         rounds=h.whole(1, 2),
         samples=None if h.population else h.whole(2, 9),
     )
+
+
+def answering(h: Hand, kind: str) -> Any:
+    """Somebody asks, a table answers, and somebody reads what was asked: rows of vectors, or symbols."""
+    s, rows = begun(h), kind == "vectors"
+    inputs, learns = h.shares(2), optional(h, learns=h.maybe(True, False))
+    table = (
+        eco.ConditionalGaussian(inputs, h.numbers(2, 1), h.maybe([[[1.0]], [[0.5]]]), **learns)
+        if rows
+        else eco.ConditionalCategorical(inputs, h.maybe([[0.5, 0.5], [0.2, 0.8]], [h.shares(2), h.shares(2)]), **learns)
+    )
+    asks = h.maybe(eco.Asking(h.maybe(1)) if rows else (lambda c: 4 + c))
+    reads = h.maybe(eco.InputOf() if rows else (lambda x: x // 2))
+    taste = h.maybe(eco.OfInput(h.numbers(2)) if rows else eco.Tabular(h.numbers(6)))
+    user = {"curator": choosing(h, kind), "reward": taste} if h.chance(0.7) else {}
+    s.add("asker", eco.Member(eco.Categorical(h.shares(2)), real=h.maybe([0, 1], eco.Categorical([0.5, 0.5]))))
+    s.add("table", eco.Member(h.maybe(table), real=h.maybe(table), **user))
+    s.connect("asker", "table", eco.Flow(raw=h.maybe(0.4), transform=asks))
+    s.connect("table", "table", eco.Flow(raw=h.maybe(0.2), **({"curated": h.maybe(0.2)} if user else {})))
+    s.connect("table", "asker", eco.Flow(raw=h.maybe(0.5), transform=reads))
+    return s
+
+
+def labelling(h: Hand, kind: str) -> Any:
+    """Regressions that label for each other, by the choice of users whose taste was learned from comparisons."""
+    s, names = begun(h), ["a", "b"][: h.pick(1, 2)]
+    for name in names:
+        settings = optional(
+            h, scale=h.maybe(0.5, 1.0), penalty=h.maybe(0.1, 0.0), inputs=h.maybe([[1.0, 0.2], [0.2, 1.0]])
+        )
+        s.add(name, eco.Member(eco.Ridge(h.numbers(2), **settings), real=h.maybe(eco.Ridge([1.0, -1.0], 0.5))))
+    pairs = pd.DataFrame({"first": [0, 1, 0], "second": [1, 2, 2], "preferred": [h.maybe(0, 1), h.maybe(2), 0]})
+    taught = eco.learned(eco.Comparisons(h.maybe(pairs), h.numbers(3, 3)), **optional(h, ridge=mostly(h, 0.1, 0.0)))
+    for v in names:
+        for u in names:
+            users = eco.Users(h.maybe(taught.reward), choosing(h, kind))
+            s.connect(u, v, eco.Flow(raw=0.1, curated=h.maybe(0.6 / len(names)), chosen_by=users))
+    return s
 
 
 def choosing(h: Hand, kind: str) -> Any:

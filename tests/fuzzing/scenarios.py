@@ -128,7 +128,8 @@ def reward(h: Hand, kind: str) -> Any:
     if which == "sum":
         return eco.WeightedSum([eco.Linear(h.numbers(2)), lambda x: fault(x.sum(-1))], h.numbers(2))
     if which == "module":
-        return Scale(None, 2) if h.odds else (lambda x: x.sum(-1))
+        whole = h.maybe(torch.nn.Linear(2, 1))
+        return h.pick(Scale(None, 2), eco.Neural(whole)) if h.odds else (lambda x: x.sum(-1))
     if which == "in place":
         return lambda x: in_place(x).sum(-1)
     return lambda x: fault(x.sum(-1))
@@ -213,12 +214,16 @@ def schedule(h: Hand) -> Any:
 
 
 def retention(h: Hand) -> Any:
-    which = h.pick("replace", "accumulate", "window", "subsample")
+    which = h.pick("replace", "accumulate", "window", "subsample", "resample", "fade", "refresh")
     if h.chance(h.odds):
         return h.odd()
     if which in ("replace", "accumulate"):
-        return getattr(eco, which)()
-    return eco.window(h.whole(1, 2)) if which == "window" else eco.subsample(h.whole(4, 50))
+        return {"replace": eco.replace, "accumulate": eco.accumulate}[which]()
+    if which in ("fade", "refresh"):
+        return {"fade": eco.fade, "refresh": eco.refresh}[which](h.maybe(0.5, 1.0, 0.1))
+    if which == "window":
+        return eco.window(h.whole(1, 2))
+    return (eco.subsample if which == "subsample" else eco.resample)(h.whole(4, 50))
 
 
 def ordering(h: Hand, names: list[str]) -> Any:
@@ -229,7 +234,7 @@ def ordering(h: Hand, names: list[str]) -> Any:
         return eco.sequential(*names, *([h.odd()] if h.chance(h.odds) else []))
     if which == "own":
         return order_answer(h.pick(*ORDERS) if h.odds else h.pick("places", "numpy"))
-    return getattr(eco, which)
+    return {"synchronous": eco.synchronous, "shuffled": eco.shuffled}[which]
 
 
 # -- the whole ---------------------------------------------------------------------------------------------------------

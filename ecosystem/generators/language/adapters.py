@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import brief, whole_number
+from ecosystem.core.check import brief, one_line, real_number, whole_number
 from ecosystem.generators.language.extra import needed
 
 
@@ -34,9 +34,9 @@ class Lora:
 
     def __post_init__(self) -> None:
         whole_number(self.rank, "LanguageModel(rank)", 1)
-        if not 0 < self.alpha < math.inf:
+        if not 0 < real_number(self.alpha) < math.inf:
             raise ValueError(f"LanguageModel(alpha) must be a positive number, got {brief(self.alpha)}")
-        if not 0 <= self.dropout < 1:
+        if not 0 <= real_number(self.dropout) < 1:
             raise ValueError(f"LanguageModel(dropout) must be at least 0 and below 1, got {brief(self.dropout)}")
 
     def slot(self, network: nn.Module) -> nn.Module:
@@ -48,8 +48,8 @@ class Lora:
                 {name.rsplit(".", 1)[-1] for name, layer in network.named_modules() if hasattr(layer, "weight")}
             )
             raise ValueError(
-                f"LanguageModel(target_modules={self.targets!r}) finds no layers: {error}; its layers with weights are "
-                f"{', '.join(known)}"
+                f"LanguageModel(target_modules={self.targets!r}) finds no layers: {one_line(error)}; its layers with "
+                f"weights are {', '.join(known)}"
             ) from error
 
     def first(self, network: nn.Module, seed: int) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ecosystem.core import storage
-from ecosystem.core.check import brief, switch, whole_number
+from ecosystem.core.check import brief, real_number, several, switch, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
 from ecosystem.generators.base import ConditionalModel
+from ecosystem.generators.images import known_device
 from ecosystem.generators.language.adapters import Full, Lora
 from ecosystem.generators.language.base import Base
 from ecosystem.generators.language.codec import Codec, answered
 from ecosystem.generators.language.sampling import chosen
-from ecosystem.generators.training import Training, autocast
+from ecosystem.generators.training import Training, autocast, check_plan
 
 
 class LanguageModel(ConditionalModel):
@@ -68,10 +69,13 @@ class LanguageModel(ConditionalModel):
         if not isinstance(base, Base):
             raise TypeError(f"LanguageModel(base) is a base, load_base('smollm2') or the like, got {brief(base)}")
         whole_number(sampling_batch, "LanguageModel(sampling_batch)", 1)
-        if not 0 <= temperature < math.inf:
+        if not 0 <= real_number(temperature) < math.inf:
             raise ValueError(f"LanguageModel(temperature) must be a number, at least 0, got {brief(temperature)}")
-        if not 0 < top_p <= 1:
+        if not 0 < real_number(top_p) <= 1:
             raise ValueError(f"LanguageModel(top_p) must be above 0 and at most 1, got {brief(top_p)}")
+        whole_number(seed, "LanguageModel(seed)", 0)
+        check_plan(training_plan, "LanguageModel(training_plan)")
+        device = known_device("LanguageModel", device)
         self.base = base
         self.codec = Codec(base, prompt_length, answer_length)
         self.input_shape, self.event_shape = (prompt_length,), (answer_length,)
@@ -218,7 +222,13 @@ class LanguageModel(ConditionalModel):
 
 
 def _names(targets: Sequence[str] | str | None) -> tuple[str, ...] | str | None:
-    return targets if targets is None or isinstance(targets, str) else tuple(targets)
+    if targets is None or isinstance(targets, str):
+        return targets
+    what = "LanguageModel(target_modules) is a list of names of layers, 'all-linear' or None"
+    names = several(targets, what)
+    if isinstance(targets, Mapping) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{what}, got {brief(targets)}")
+    return names
 
 
 def _check_positions(base: Base, codec: Codec, network: Any) -> None:

@@ -74,6 +74,8 @@ class Ray:
             raise ValueError(
                 f"Ray(node) must be True for a whole node for each block, or False, got {brief(self.node)}"
             )
+        if not isinstance(self.runtime_env, dict):
+            raise TypeError(f"Ray(runtime_env) is a dict, which goes to ray.init, got {brief(self.runtime_env)}")
         for name, low in (("workers", 1), ("retries", 0)):
             value = getattr(self, name)
             if value is not None:
