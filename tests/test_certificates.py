@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from ecosystem import (
     Tabular,
     never,
 )
-from ecosystem.influence import certificates, stable_point
+from ecosystem.influence import certificates, collapse, influence, stable_point
 from ecosystem.influence.cycles import dominant_cycle
 
 
@@ -314,3 +316,18 @@ def test_arrivals_are_right_where_what_is_handed_on_is_turned_and_changes_sign(s
         then = whole.copy()
         then[int(row.target[1:]), [0, 1], int(row.source[1:]), [0, 1]] += row.share
         assert set(row.collapses) == who(heaping(then) & ~now)
+
+
+def test_where_no_radius_is_found_nobody_is_said_to_collapse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN is not below 1, nor above."""
+    s = Scenario("turned", rounds=1)
+    for name in "ab":
+        s.add(name, Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([1.0]), real=Location([0.0])))
+    s.connect("a", "b", Flow(curated=0.9, raw=0.05, transform=LinearMap([[-2.0]])))
+    s.connect("b", "a", Flow(raw=0.5, transform=LinearMap([[-0.4]])))
+    assert not certificates(s).members["collapses"].any()
+    monkeypatch.setattr(collapse, "radius_of_sparse", lambda _: math.nan)
+    with pytest.raises(ValueError, match="whether 2 numbers of members that read each other grow is not known"):
+        certificates(s)
+    findings = influence(s).findings()
+    assert findings.certificates.empty and "is not known" in findings.settings["unpromised"]

@@ -27,6 +27,7 @@ from ecosystem import (
     never,
     sequential,
 )
+from ecosystem.core.check import users_code
 from tests.labs import plain, real, refused, scenario
 
 CASES: dict[str, tuple[Callable[[], object], str]] = {
@@ -170,3 +171,14 @@ def test_a_refused_late_step_leaves_the_scenario_as_it_was() -> None:
     with pytest.raises(ValueError, match="at least 1, got -1"):
         s.connect("a", "a", Flow(), appears=-1)
     assert s.names == ["a"] and not s.graph.edges
+
+
+def test_an_error_that_speaks_of_memory_is_somebodys_all_the_same() -> None:
+    """It was taken for one of a machine that has none left, and came out raw; those do, as they are."""
+    said = r"the reward bold fails: ValueError: no memory of item 3; let it return \[n\]"
+    with pytest.raises(ValueError, match=said), users_code("the reward bold", "let it return [n]"):
+        raise ValueError("no memory of item 3")
+    for short in (MemoryError(), torch.OutOfMemoryError("x"), RuntimeError("can't allocate memory: you tried 8 bytes")):
+        with pytest.raises(type(short)) as caught, users_code("the reward bold"):
+            raise short
+        assert caught.value is short

@@ -459,3 +459,24 @@ def test_a_kink_of_a_member_nobody_asks_about_refuses_nobody(data: float) -> Non
     assert found.at["y", "y"] == pytest.approx(side * influence(s, sources=["y"]).matrix.at["y", "y"], rel=1e-12)
     with pytest.raises(ValueError, match=r"data_distance of 'x' is not differentiable .* leave it out of targets="):
         influence(s, sources=["y"], measure=data_distance)
+
+
+def narrow(raw: float, real: float) -> Influence:
+    """The raw share of ``hub → a`` moved where it and the real data that make room for it are small."""
+    s = Scenario("narrow", rounds=1)
+    for name, middle in (("hub", 0.8), ("a", 0.0), ("b", 0.5)):
+        law = Categorical([0.0, middle, 1 - middle])
+        s.add(name, Member(law, reward=Tabular([0.0, 1.0, 3.0]), real=law))
+    s.connect("hub", "a", Flow(raw=raw))
+    s.connect("b", "a", Flow(raw=1 - raw - real))
+    return influence(s, of=("raw", "hub", "a"))
+
+
+def test_after_some_rounds_no_share_is_moved_below_zero() -> None:
+    """A step of 1e-5 to the side would have taken four of them from 3e-5 of real data."""
+    result = narrow(1e-5, 3e-5)
+    np.testing.assert_allclose(result.after(60), result.matrix, rtol=1e-7)
+    with pytest.raises(
+        ValueError, match=r"number of='raw' of 'hub → a' has no room: a share is 0 once it falls by 1e-08 "
+    ):
+        narrow(1e-8, 2e-8).after(1)

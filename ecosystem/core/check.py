@@ -261,11 +261,19 @@ def users_code(
     except passing:
         raise
     except Exception as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in one_line(error):
+        if _no_room(error):
             raise  # whoever called knows what to make smaller
         said = f"{type(error).__name__}: {one_line(error)}"
         whose = what if isinstance(what, str) else what()
         raise ValueError(f"{whose} fails: {said}{mend and f'; {mend}'}") from error
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch says so by a RuntimeError, on some devices too."""
+    told = isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("allocate memory", "enough memory", "out of memory")
+    )
+    return told or isinstance(error, MemoryError | torch.OutOfMemoryError)
 
 
 def returned(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import torch
@@ -14,6 +16,7 @@ from ecosystem.influence.rounds import Rounds
 
 _STEP = 1e-3  # of a number, relative to how far it is from where a share would be negative
 _LEAST = 1e-5  # the smallest step: below it, rounding counts
+_FINEST = 1e-8  # where shares have no room for it
 _INSIDE = (np.arange(-2, 3), np.array([1, -8, 0, 8, -1]) / 12)  # five-point rules: places, weights
 _BESIDE = (np.arange(5), np.array([-25, 48, -36, 16, -3]) / 12)
 _KINK = 1e-3  # relative difference of the slopes on both sides
@@ -57,7 +60,8 @@ def _after(response: Response, sources: list[str], rounds: int) -> np.ndarray:
     """The same for a few sources at a time: columns stand for their levels."""
     dynamics, targets = response.dynamics, response.targets
     tangents = [_tangent(response, name) for name in sources]
-    rules = [_rule(*_room(dynamics.shares, tangent)) for tangent in tangents]
+    rooms = zip(sources, tangents, strict=True)
+    rules = [_rule(_called(response, name), *_room(dynamics.shares, tangent)) for name, tangent in rooms]
     places = zip(tangents, rules, strict=True)
     shares = torch.cat([dynamics.shares + t * torch.from_numpy(step * rule[0]) for t, (step, rule) in places], -1)
     ended = _played(response, shares, rounds).reshape(len(sources), 5, -1)  # [sources, levels, targets]
@@ -85,12 +89,17 @@ def _room(shares: Tensor, tangent: Tensor) -> tuple[float, float]:
     return min(falls, default=0.0), min(rises, default=0.0)
 
 
-def _rule(falls: float, rises: float) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
-    """The step and the rule for a number: on both sides of it, or on the one that there is."""
+def _rule(number: str, falls: float, rises: float) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
+    """The step and the rule for a number: on both sides of it, or on the one with more room; no share is negative."""
     step = max(_LEAST, _STEP * min(falls, rises))
-    if falls < 2 * step:
-        return step, _BESIDE
-    return (-step, _BESIDE) if rises < 2 * step else (step, _INSIDE)
+    if min(falls, rises) >= 2 * step:
+        return step, _INSIDE
+    if (room := max(falls, rises)) < 4 * _FINEST:
+        raise ValueError(
+            f"the {number} has no room: a share is 0 once it falls by {falls:.3g} or rises by {rises:.3g}; leave its "
+            "reader some real data, or ask for the long run alone"
+        )
+    return math.copysign(min(step, room / 4), rises - falls), _BESIDE
 
 
 def _played(response: Response, shares: Tensor, count: int) -> Tensor:
@@ -110,9 +119,14 @@ def _check_smooth(response: Response, name: str, values: np.ndarray, slope: np.n
     left, right = (np.array([1, -4, 3]) @ values[:3] / 2, np.array([-3, 4, -1]) @ values[2:] / 2)
     kinked = np.flatnonzero(np.abs(right - left) > _KINK * (1e-3 + np.abs(slope)))
     if len(kinked):
-        i, of = int(kinked[0]), response.numbers.of
-        level = "curation level" if of == "curation" else f"number of={of!r}"
+        i, number = int(kinked[0]), _called(response, name)
         raise ValueError(
-            f"the {response.goal.name} of {response.targets[i]!r} has a kink at the {level} of {name!r}: its slope is "
+            f"the {response.goal.name} of {response.targets[i]!r} has a kink at the {number}: its slope is "
             f"{left[i]:.4g} below and {right[i]:.4g} above; {INSTEAD}"
         )
+
+
+def _called(response: Response, name: str) -> str:
+    """The number of a source, in words."""
+    of = response.numbers.of
+    return f"curation level of {name!r}" if of == "curation" else f"number of={of!r} of {name!r}"

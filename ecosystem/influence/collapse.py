@@ -81,12 +81,21 @@ class Reading:
 
 
 def heaps(block: sparse.csr_array) -> bool:
-    """Whether ``ρ(block) ≥ 1``; where nothing is negative and rows add up to at most 1 their sums say so exactly."""
+    """Whether ``ρ(block) ≥ 1``; where nothing is negative and rows add up to at most 1 their sums say so exactly.
+
+    ValueError where no radius was found.
+    """
     sums = np.asarray(abs(block).sum(1)).ravel()
     if not len(sums) or sums.max() < 1 - _ROUNDING:
         return False
     if sums.max() > 1 + _ROUNDING or block.data.min(initial=0.0) < 0:
-        return not radius_of_sparse(block) < 1 - _ONE
+        radius = radius_of_sparse(block)
+        if np.isnan(radius):
+            raise ValueError(
+                f"whether {block.shape[0]:,} numbers of members that read each other grow is not known: no spectral "
+                "radius was found; play it instead: scenario.run(...)"
+            )
+        return radius >= 1 - _ONE
     count, part = csgraph.connected_components(block, connection="strong")
     whole = np.asarray(_within(block, part).sum(1)).ravel() >= 1 - _ROUNDING
     return bool((np.bincount(part, whole, count) == np.bincount(part, minlength=count)).any())

@@ -89,4 +89,4 @@ def _busy(folder: Path) -> StudyFolderError:
 
 
 def _is_ours(name: str) -> bool:
-    return name in _OURS or ".partial" in name
+    return name in _OURS or (name.startswith(".") and name.endswith(".partial"))
