@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ecosystem.core.check import brief, several
-from ecosystem.core.words import shortened
+from ecosystem.core.check import brief, one_line, several
 from ecosystem.running.measures import (
     Exact,
     choices,
@@ -151,8 +150,8 @@ def _check_takes_one(function: Callable[..., Any]) -> None:
         inspect.signature(function).bind(None)
     except TypeError as error:
         raise TypeError(
-            f"Study(measure={_name(function)}): it is called with one argument, and {brief(function)} is not: "
-            f"{shortened(error, 80)}; give the others defaults, or use functools.partial"
+            f"Study(measure={_name(function)}): it is called with one argument, and {one_line(error)}; give the others "
+            "defaults, or use functools.partial"
         ) from None
     except ValueError:  # of functions in C nothing is known
         return

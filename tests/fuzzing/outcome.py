@@ -97,7 +97,7 @@ def refusal(error: Exception) -> tuple[str, str]:
     path = Path(last.filename)
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else _words(error)
     ours = path.is_relative_to(PACKAGE) and "raise" in linecache.getline(last.filename, last.lineno or 0)
-    kinds = (ValueError, TypeError, KeyError, FileNotFoundError)
+    kinds = (ValueError, TypeError, KeyError, FileNotFoundError, NotImplementedError)  # the last: a part lacks a method
     named = isinstance(error, RuntimeError) and (" in round " in text or "sampling from" in text)
     plain = type(error).__module__ == "builtins" or type(error).__module__.startswith("ecosystem")
     short = text.strip() and "\n" not in text and len(text) < 1000
