@@ -45,7 +45,7 @@ from ecosystem.cli.program import app
 from ecosystem.core.drawing import advancing
 from ecosystem.core.streams import on_device
 from ecosystem.engine.step import step
-from ecosystem.influence import influence, measure_influence
+from ecosystem.influence import continuum, influence, linear_round, measure_influence, resolvent, spectra
 from ecosystem.study import Study
 from tests.far import Far, counted, far
 
@@ -235,6 +235,27 @@ def test_models_follow_and_need_not_know_of_devices() -> None:
     assert_same(*runs, rtol=1e-5, atol=1e-5)
     eco = Ecosystem(built(), device=far())
     assert eco.state.now[0].models[0, 0, 0].device.type == far()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("real", [0.1, 1e-5])
+def test_corrections_in_float32_are_as_exact(real: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where ``ρ = 1 − real`` is nearer to 1 than float32 could tell an effect: what is left is float64's."""
+    s = Scenario("loop", rounds=1)
+    for name, taste in (("a", [1.0, 0.5]), ("b", [0.3, 1.0])):
+        start, data = Location([0.0, 1.0], scale=0.3), Location([0.0, 0.0])
+        s.add(name, Member(start, reward=Linear(taste), curator=Shift([0.1, 0.2]), real=data))
+    for u, v in (("a", "b"), ("b", "a")):
+        s.connect(u, v, Flow(raw=0.6 * (1 - real), curated=0.4 * (1 - real)))
+    exact = influence(s)
+    for module in (resolvent, spectra, linear_round, continuum):
+        monkeypatch.setattr(module, "DENSE", 0)
+    monkeypatch.setattr(resolvent, "_SPARSE", -1)
+    monkeypatch.setattr(resolvent, "terms_of", lambda flows: None)
+    rough = influence(s, at=exact.point, dtype=torch.float32)
+    assert rough.resolvent.operator.inner == torch.float32  # type: ignore[union-attr]
+    np.testing.assert_allclose(rough.matrix, exact.matrix, rtol=1e-9)
+    with pytest.raises(ValueError, match="dtype"):
+        influence(s, dtype=torch.float16)
 
 
 @pytest.mark.parametrize("curator", [Shift([0.1, 0.2]), Tilt(1.0)])

@@ -28,7 +28,7 @@ _FACTORED = 100_000  # numbers up to which what is no copy is factorised
 class Alike:
     """``B`` as such terms; right-hand sides go through GMRES as many at a time as the memory's budget has room for."""
 
-    way, certified = "by GMRES on shares times blocks", True
+    way, certified, inner = "by GMRES on shares times blocks", True, torch.float64
 
     def __init__(self, terms: Terms, accuracy: float) -> None:
         self.terms, self.accuracy = terms, accuracy

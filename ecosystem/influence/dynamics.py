@@ -6,7 +6,7 @@ where an ecosystem has its replicates, so one call moves many parameter vectors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import one_line
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream, on_device
@@ -48,7 +49,8 @@ class Dynamics:
 
     ``like`` names, for members at curation level 0, the flow on which curation would arise (as ``with_curation``);
     ``arising`` are other shares of 0 that are to be looked at. On a ``device`` the map is played, and differentiated,
-    there; vectors, and the solvers that work on them, stay on the CPU.
+    there; vectors, and the solvers that work on them, stay on the CPU. With ``dtype=torch.float32`` there is a
+    ``rough`` one besides, for corrections that are held against the exact one.
     """
 
     original: Dynamics | None = None  # whose map this is, with other shares
@@ -59,10 +61,13 @@ class Dynamics:
         like: Like | None = None,
         arising: Set[Part] = frozenset(),
         device: Any = None,
+        dtype: Any = None,
         home: Home = Home(),  # noqa: B008 - frozen
     ) -> None:
-        there = home_of(device)
-        self.away = None if there.usual else Dynamics(scenario, like, arising, home=there)
+        there = home_of(device, dtype)
+        exact = replace(there, dtype=torch.float64)
+        self.away = None if exact.usual else Dynamics(scenario, like, arising, home=exact)
+        self.rough = None if there == exact else Dynamics(scenario, like, arising, home=there)
         self.like, self.arising = dict(like or {}), arising
         check_like(scenario, self.like)
         self.given = scenario
@@ -117,6 +122,31 @@ class Dynamics:
         with any_bits():
             audience = looked(now.program, self.state([after])).audience
         return self.layout.pack(now.generators, now.state.changed(audience=audience))
+
+    @property
+    def roughly(self) -> Callable[[Tensor], Tensor] | None:
+        """:meth:`retrained` with float32 numbers, where it was asked for: from and to float32 vectors.
+
+        Raises
+        ------
+        ValueError
+            If a part has numbers of its own that do not mix with these.
+        """
+        rough = self.rough
+        if rough is None:
+            return None
+        assert rough.plan  # made before torch differentiates
+
+        def retrained(vector: Tensor) -> Tensor:
+            try:
+                return rough.retrained(vector.to(rough.shares.device)).to(vector)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"influence(dtype=torch.float32) does not pass a part of the scenario: {one_line(error)}; leave "
+                    "dtype out"
+                ) from error
+
+        return retrained
 
     def _played(self, now: Round) -> Round:
         """A round in which all retrain, before tastes look."""
@@ -177,6 +207,7 @@ class Dynamics:
         other = copy(self)
         other.shares, other.original = shares, self.original or self
         other.away = None if self.away is None else self.away.with_shares(shares.to(self.away.shares.device))
+        other.rough = None if self.rough is None else self.rough.with_shares(shares.to(self.rough.shares))
         return other
 
     def compiled(self, ranks: np.ndarray, due: Tensor) -> Plan:

@@ -35,6 +35,7 @@ class Iterative(Solver, Protocol):
 
     accuracy: float
     columns: int
+    inner: torch.dtype  # of corrections
 
     def times(self, v: Tensor, transposed: bool) -> Tensor: ...
 
@@ -120,7 +121,7 @@ class Deflated:
 
     def _times(self, v: Tensor, transposed: bool) -> Tensor:
         first, then = (self.right, self.left) if transposed else (self.left, self.right)
-        return self.operator.times(v, transposed) - torch.from_numpy((then @ (first.T @ v.numpy().T)).T)
+        return self.operator.times(v, transposed) - torch.from_numpy((then @ (first.T @ v.numpy().T)).T).to(v.dtype)
 
     def solve(self, rhs: Tensor, transposed: bool) -> tuple[Tensor, float]:
         direct = directly(lambda: self._factors, transposed)
@@ -136,7 +137,7 @@ def solved(
 ) -> tuple[Tensor, float]:
     """``x − product(x) = rhs`` by GMRES or directly, some columns at a time, and the worst residual."""
     parts = rhs.split(operator.columns)
-    found = [krylov.solve_surely(product, part, operator.accuracy, direct) for part in parts]
+    found = [krylov.solve_surely(product, part, operator.accuracy, direct, operator.inner) for part in parts]
     return torch.cat([s.x for s in found]), max((float(s.residual.max()) for s in found), default=0.0)
 
 

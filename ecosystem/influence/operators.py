@@ -128,7 +128,7 @@ class Dense:
 class Sparse:
     """SciPy's compressed rows; batches of right-hand sides go through GMRES in as many threads as torch has."""
 
-    way, certified = "by GMRES on a sparse matrix", True
+    way, certified, inner = "by GMRES on a sparse matrix", True, torch.float64
 
     def __init__(self, matrix: sparse.csr_array, accuracy: float, norms: Norms | None = None) -> None:
         self.matrix, self._norms = matrix, norms
@@ -241,19 +241,22 @@ class Products:
     way, certified = "by GMRES on products with the map (whose own memory is besides)", False
     certificate = None
 
-    def __init__(self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts) -> None:
+    def __init__(
+        self, function: Map, point: Tensor, columns: int, accuracy: float, parts: Parts, rough: Map | None = None
+    ) -> None:
         self.accuracy = accuracy
         self.parts = parts
         self.columns = columns
-        self._new: Callable[[int], Jacobian] = lambda count: Jacobian(function, point, count)
-        self._last: Jacobian | None = None
+        self.inner = torch.float64 if rough is None else torch.float32  # of corrections; what is left is exact
+        self._maps, self._point = {torch.float64: function, torch.float32: rough or function}, point
+        self._last: dict[torch.dtype, Jacobian] = {}
         self.size = len(point)
         self.scratch = krylov.basis(columns, self.size)
 
     def times(self, v: Tensor, transposed: bool) -> Tensor:
         parts = []
         for part in v.split(self.columns):
-            jacobian = self._for(len(part))
+            jacobian = self._for(len(part), v.dtype)
             parts.append(jacobian.pull(part) if transposed else jacobian.push(part))
         return torch.cat(parts)
 
@@ -292,8 +295,9 @@ class Products:
     def deflated(self, right: sparse.csr_array, left: sparse.csr_array) -> Solver:
         return Deflated(self, right, left)
 
-    def _for(self, count: int) -> Jacobian:
+    def _for(self, count: int, dtype: torch.dtype) -> Jacobian:
         """The map linearised for so many columns at least, and not for many more; the last one is kept."""
-        if self._last is None or not count <= self._last.columns <= 2 * count:
-            self._last = self._new(count)
-        return self._last
+        last = self._last.get(dtype)
+        if last is None or not count <= last.columns <= 2 * count:
+            last = self._last[dtype] = Jacobian(self._maps[dtype], self._point.to(dtype), count)
+        return last

@@ -58,7 +58,7 @@ class Resolvent:
             return Sparse(matrix, self.accuracy, self.norms_of_members)
         parts = parts_of_members(self.dynamics).of(self.dynamics.layout.owners())
         columns = columns_that_fit(function, self.point, max(1, min(WIDEST, columns)))
-        return Products(function, self.point, columns, self.accuracy, parts)
+        return Products(function, self.point, columns, self.accuracy, parts, self.dynamics.roughly)
 
     def norms_of_members(self) -> sparse.csr_array:
         """``‖B_ij‖₂`` between members that move, in their order in the vector."""

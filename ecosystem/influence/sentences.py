@@ -154,15 +154,16 @@ def moves(findings: Analysed, row: dict[Any, Any], whose: str = "its") -> str:
     if findings.settings.get("formal"):
         return f"would {'raise' if effect > 0 else 'lower'} {whose} alignment at the stable point by {size}"
     verb = "raises" if effect > 0 else "lowers"
-    return f"{verb} {whose} long-run alignment by {size}{_by_then(findings, effect, float(row.get('after', np.nan)))}"
+    return f"{verb} {whose} long-run alignment by {size}{_by_then(findings, row)}"
 
 
-def _by_then(findings: Analysed, effect: float, after: float) -> str:
+def _by_then(findings: Analysed, row: dict[Any, Any]) -> str:
     """What an effect has come to after the scenario's own rounds, where that is another number."""
+    effect, after, table = float(row["effect"]), float(row.get("after", np.nan)), findings.influence
     if not abs(after - effect) > LATE * abs(effect):  # NaN where they were not played
         return ""
     when, size = f"after {own_rounds(findings.settings.get('rounds'))}", number(abs(after) / 100)
-    if abs(after) <= smallest(findings):
+    if abs(after) <= float(smallest(table)[table["target"].astype(str) == str(row["target"])].iloc[0]):
         return f" ({when} by nothing)"
     turned = "" if (after > 0) == (effect > 0) else "it is raised " if after > 0 else "it is lowered "
     return f" ({when} {turned}by {size})"

@@ -179,6 +179,7 @@ def prepared(
     point: StablePoint | None,
     arising: Set[Part] = frozenset(),
     device: Any = None,
+    dtype: Any = None,
 ) -> tuple[Dynamics, StablePoint]:
     """The dynamics of a scenario and its stable point: the one given, checked, or the one that is found.
 
@@ -186,13 +187,13 @@ def prepared(
     there is none, or it is another's.
     """
     if point is None:
-        dynamics = Dynamics(scenario, like, arising, device)
+        dynamics = Dynamics(scenario, like, arising, device, dtype)
         point = find(dynamics)
     else:
         known = point.dynamics
         same = known is not None and known.given is scenario and not like and arising <= known.arising
-        same = same and (device is None or (known is not None and known.away is not None))
-        dynamics = known if known is not None and same else Dynamics(scenario, like, arising, device)
+        same = same and (device is None or (known is not None and known.away is not None)) and dtype is None
+        dynamics = known if known is not None and same else Dynamics(scenario, like, arising, device, dtype)
     if not point.found:
         raise ValueError(f"scenario {scenario.name!r} has no stable point to look about: {point.message}; {INSTEAD}")
     worst = residual(dynamics, vector_of(dynamics, point))
