@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, real_number, whole_number
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
@@ -119,6 +120,7 @@ class accumulate(Retention):
         return [*kept, fresh]
 
 
+@spelled
 @dataclass(frozen=True)
 class window(Retention):
     """The data of the last ``rounds`` retrainings."""
@@ -143,6 +145,7 @@ class window(Retention):
         return [*kept, fresh][-self.rounds :]
 
 
+@spelled
 @dataclass(frozen=True)
 class subsample(Retention):
     """At most ``n`` samples, uniformly without replacement from everything seen so far: a reservoir.
@@ -173,6 +176,7 @@ class subsample(Retention):
         return kept[0]
 
 
+@spelled
 @dataclass(frozen=True)
 class resample(Retention):
     """At most ``n`` samples of everything seen so far, drawn afresh at each retraining, uniformly without replacement.

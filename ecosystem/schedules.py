@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, real_number, spreads, users_code, whole_number
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
@@ -80,6 +81,7 @@ class Schedule(Stackable, Claims, Drawing):
         return False
 
 
+@spelled
 @dataclass(frozen=True, eq=False, repr=False)
 class every(Schedule):
     """Every ``period`` rounds, first in round ``start + 1``: ``every(2)`` and ``every(2, start=1)`` take turns."""
@@ -113,6 +115,7 @@ class every(Schedule):
         return f"every({int(self.period)}{f', start={int(self.start)}' if self.start else ''})"
 
 
+@spelled
 @dataclass(frozen=True, eq=False, repr=False)
 class at(Schedule):
     """In the named rounds only."""

@@ -168,3 +168,18 @@ def test_weights_that_nobody_asked_for_are_no_ones() -> None:
     taken = shares_of(graph, real=0.2, weight="weight")["a"]["c"]["share"]
     alike = shares_of(graph, real=0.2, weight=lambda u, v, attributes: 1.0)["a"]["c"]["share"]
     assert (taken, alike) == pytest.approx((0.6, 0.4))
+
+
+@pytest.mark.parametrize("wrong", [1.4, float("nan"), "0.2"])
+def test_a_share_that_cannot_be_names_its_edge(wrong: object) -> None:
+    """Of a graph with hundreds of edges nobody knew which."""
+    shares = {("a", "b"): 0.1, ("c", "b"): wrong}
+    graph = nx.DiGraph(list(shares))
+
+    def member(node: str) -> Member:
+        return Member(Location([0.0]), real=Location([1.0]))
+
+    with pytest.raises(ValueError, match=r"^from_graph\(flow\) for 'c' → 'b' fails: ValueError: Flow\(raw\) is a"):
+        Scenario.from_graph(graph, member=member, flow=lambda u, v: Flow(raw=shares[u, v]), rounds=1)  # type: ignore
+    with pytest.raises(ValueError, match=r"^from_graph\(member\) for the node 'a' fails: KeyError"):
+        Scenario.from_graph(graph, member=lambda node: {}[node], flow=lambda u, v: Flow(raw=0.1), rounds=1)

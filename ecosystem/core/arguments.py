@@ -8,11 +8,15 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
 
+import numpy as np
+
 Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 def spelled(call: Call) -> Call:
     """Above a function or a class that people call: arguments that it does not take are refused in its own words.
+
+    Whole numbers of NumPy, as they stand in tables, become Python's own.
 
     >>> @spelled
     ... def run(seed=0, *, replicates=1): ...
@@ -42,6 +46,8 @@ def meant(unknown: str, known: Iterable[str]) -> str:
 def _in_words(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     @wraps(call)
     def called(*given: Any, **named: Any) -> Any:
+        given = tuple(int(value) if isinstance(value, np.integer) else value for value in given)
+        named = {key: int(value) if isinstance(value, np.integer) else value for key, value in named.items()}
         try:
             return call(*given, **named)
         except TypeError as error:

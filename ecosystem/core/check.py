@@ -68,6 +68,8 @@ def whole_number(value: Any, what: str, low: int, of: str = "", instead: str = "
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         counted, more = f" of {of}" if of else "", f", {instead}" if instead else ""
         most = f" and at most {high}" if isinstance(value, int) and value > high else ""
+        if isinstance(value, np.integer):
+            more += f" and one of Python's own (write int({value}))"
         raise ValueError(f"{what} must be a whole number{counted}, at least {low}{most}{more}, got {brief(value)}")
     return value
 
@@ -280,10 +282,10 @@ def returned(value: Any) -> str:
     """What a function of the user's returned, for an error.
 
     >>> returned(torch.zeros(3, 2)), returned(np.zeros(3)), returned(None)
-    ('shape (3, 2)', 'a NumPy array of shape (3,), no tensor', 'None')
+    ('shape (3, 2)', 'a NumPy array of shape (3,), no tensor (torch.as_tensor makes one of it)', 'None')
     """
     if isinstance(value, np.ndarray):
-        return f"a NumPy array of shape {tuple(value.shape)}, no tensor"
+        return f"a NumPy array of shape {tuple(value.shape)}, no tensor (torch.as_tensor makes one of it)"
     if not isinstance(value, Tensor):
         return brief(value)
     kind = "" if real_tensor(value) else f"{value.dtype} ({value.layout}, {value.device}) of "

@@ -11,6 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.laws import Law
 from ecosystem.core.memory import budget
@@ -37,6 +38,7 @@ def candidates(k: Any, what: str) -> int:
     return whole_number(k, what, 1)
 
 
+@spelled
 @dataclass(frozen=True, eq=False, repr=False)
 class Luce(Curator):
     """Users see ``k`` candidates and keep one with probability proportional to ``exp(r/temperature)``.
@@ -90,6 +92,7 @@ class Luce(Curator):
         return f"Luce({self.k}, temperature={float(self.temperature.mean()):.4g})"
 
 
+@spelled
 @dataclass(frozen=True, eq=False, repr=False)
 class BestOf(Curator):
     """Users keep the best of ``k`` candidates; ties are split evenly."""

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
 from ecosystem.generators.training import Training, check_plan
 
 
+@spelled
 class Diffusion(ImageModel):
     """Images of a class from noise: the U-Net of diffusers (extra ``images``), of any size, on a CPU or a GPU.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import LARGEST, whole_number
 from ecosystem.core.memory import affordable
 from ecosystem.core.streams import Stream
@@ -17,6 +18,7 @@ from ecosystem.generators.training import Training, check_plan
 _MOST = 10_000  # layers, and steps of one sample
 
 
+@spelled
 class FlowMatching(GenerativeModel):
     """A velocity field ``v(x, t)`` that carries noise at ``t = 0`` to data at ``t = 1`` along straight lines.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import whole_number
 from ecosystem.core.streams import Stream
 from ecosystem.generators.images import ImageModel, check_sizes, known_device
@@ -16,6 +17,7 @@ from ecosystem.generators.training import Training, check_plan
 _NEAR_END = 0.05  # the velocity divides by 1 − t, at least this much
 
 
+@spelled
 class ImageFlow(ImageModel):
     """A velocity field that carries noise at ``t = 0`` to images of a class at ``t = 1`` along straight lines.
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, real_number, switch, whole_number
 
 
+@spelled
 @dataclass(frozen=True)
 class HoldThenDecay:
     """The learning rate stays for ``hold`` retrainings, then falls by ``factor`` at each, with weight decay off.
@@ -34,6 +36,7 @@ class HoldThenDecay:
         return 1.0 if retraining < self.hold else float(self.factor ** (retraining - self.hold + 1))
 
 
+@spelled
 @dataclass(frozen=True)
 class WarmUpCosine:
     """Within a retraining the learning rate rises from 0 over a part ``warm_up`` of the steps and falls to 0 again.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import as_tensor, brief, real_tensor, users_code, whole_number
 from ecosystem.core.laws import Finite, Law, Moments
 from ecosystem.core.samples import Pairs, Samples
@@ -18,6 +19,7 @@ from ecosystem.generators.categorical import known_symbols
 from ecosystem.generators.closed_form import ClosedForm
 
 
+@spelled
 class Empirical(ClosedForm):
     """The empirical law of a data set: samples are rows of ``data [m, *event]``, drawn with replacement."""
 

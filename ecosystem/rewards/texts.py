@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import as_tensor, brief, real_number, returned, several, whole_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.samples import Pairs
@@ -119,6 +120,7 @@ def _grams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
 
 
+@spelled
 @dataclass(frozen=True, repr=False)
 class TextReward(Reward):
     """A function on strings as a reward of pairs: ``function(prompt, answer) -> number``.

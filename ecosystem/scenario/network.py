@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 
 from ecosystem.core.added import added
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, whole_number
 from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
@@ -43,6 +44,7 @@ class Network:
         sizes = f"{self._graph.number_of_nodes()} members, {self._graph.number_of_edges()} flows"
         return f"Scenario({self.name!r}: {sizes}, {self.rounds} rounds, {how}, {self.ordering})"
 
+    @spelled
     def at(self, round: int, *interventions: Intervention) -> None:
         """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ...
 

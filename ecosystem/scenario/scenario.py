@@ -9,7 +9,7 @@ import networkx as nx
 import pandas as pd
 
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import a_seed, function, switch, whole_number
+from ecosystem.core.check import a_seed, brief, function, switch, users_code, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.memory import affordable
 from ecosystem.core.progress import metered
@@ -115,10 +115,14 @@ class Scenario(Built):
             (digraph.name or "graph") if name is None else name, rounds=rounds, samples=samples, ordering=ordering
         )
         for node in digraph:
-            self.add(label[node], member(node))
+            with users_code(lambda node=node: f"from_graph(member) for the node {brief(node)}"):
+                made = member(node)
+            self.add(label[node], made)
             self._graph.nodes[label[node]]["label"] = node
-        for u, v, made in asked:
-            self.connect(label[u], label[v], made())
+        for u, v, flow_of in asked:
+            with users_code(lambda u=u, v=v: f"from_graph(flow) for {brief(u)} → {brief(v)}"):
+                made = flow_of()
+            self.connect(label[u], label[v], made)
         for v in self.names:
             whole.check_shares(v, self.incoming(v), self.member(v))
         return self

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ecosystem.core import storage
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, real_number, several, switch, whole_number
 from ecosystem.core.samples import Pairs
 from ecosystem.core.streams import Stream
@@ -27,6 +28,7 @@ from ecosystem.generators.language.sampling import chosen
 from ecosystem.generators.training import Training, autocast, check_plan
 
 
+@spelled
 class LanguageModel(ConditionalModel):
     """Answers ``[n, answer_length]`` to prompts ``[n, prompt_length]``, int64 tokens of ``base``; ``codec`` reads them.
 

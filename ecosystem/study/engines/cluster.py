@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import brief, whole_number
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
 from ecosystem.study.engines.local import available_cores
@@ -27,6 +28,7 @@ PULSE = 2.0  # seconds after which the nodes are counted again: they come and go
 PATIENCE = 10.0  # seconds that blocks which are stopped may take to be gone
 
 
+@spelled
 @dataclass(frozen=True)
 class Ray:
     """Tasks on a Ray cluster: an existing one by ``address`` (``"auto"``, ``"host:port"``), else one is started here.

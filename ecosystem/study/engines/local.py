@@ -18,6 +18,7 @@ from typing import ClassVar
 from loky.backend import get_context, resource_tracker
 from loky.process_executor import ProcessPoolExecutor
 
+from ecosystem.core.arguments import spelled
 from ecosystem.core.check import whole_number
 from ecosystem.core.outputs import Outputs
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
@@ -26,6 +27,7 @@ from ecosystem.study.work import Job, Parcel, Task, play
 SAFE_PATH, _OURS = "PYTHONSAFEPATH", "ecosystem"  # any value will do; by this one it is known to be ours
 
 
+@spelled
 @dataclass(frozen=True)
 class Local:
     """Worker processes with one torch thread each; as many as there are cores, or ``workers``. 0 is this process.
