@@ -50,7 +50,7 @@ class Comparisons:
             object.__setattr__(self, "items", torch.arange(whole_number(items, "Comparisons(items)", 2)))
         else:
             object.__setattr__(self, "items", as_tensor(items, "Comparisons(items)", torch.float64))
-            if not self.items.ndim or len(self.items) < 2:
+            if not self.items.ndim or len(self.items) < 2 or not self.items.numel():
                 raise ValueError(
                     "Comparisons(items) is how many symbols there are, or at least two samples [k, *event], got "
                     f"shape {tuple(self.items.shape)}"

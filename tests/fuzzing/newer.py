@@ -187,5 +187,5 @@ def choosing(h: Hand, kind: str) -> Any:
     if which == "preferences":
         return eco.Preferences(curator(h, 1))
     if which == "threshold":
-        return eco.Threshold(h.maybe(-1.0, 0.0, -5.0))
+        return eco.Threshold(h.maybe(-1.0, -3.0, -5.0))
     return eco.Within(h.numbers(2), h.maybe(2.0, 0.5)) if which == "within" and kind != "symbols" else curator(h)
