@@ -109,7 +109,7 @@ def posterior(samples: pd.DataFrame) -> Any:
         If there is no number, or no draw.
 
     >>> print(posterior(pd.DataFrame({"level(a)": [0.25, 0.5, 0.5, 0.75]})).description)
-    Posterior draws of one number: level(a) 0.500 (0.259 to 0.741).
+    Posterior draws of one number: level(a) 0.500 (0.269 to 0.731).
     """
     needs("posterior", "samples", samples, list(samples.columns))
     names = list(samples.columns)[:_NUMBERS]
