@@ -62,7 +62,9 @@ def _verdict(subject: Subject, verdict: Verdict) -> Row:
         begun = "as it began" if verdict.begun and _base(subject) != "the start" else ""
         cells.append(Cell(text, ", ".join(filter(None, (small, begun)))))
         cells += [Cell(*_against(subject.since[verdict.member]))] if subject.since else []
-        cells.append(Cell(WORDS[verdict.told], tone=TONES.get(verdict.told, "")))
+        exact = subject.long_run.get(verdict.name)
+        long_run = f"exact long run: {exact.words}" if exact else ""
+        cells.append(Cell(WORDS[verdict.told], long_run, tone=TONES.get(verdict.told, "")))
     return Row(cells, {"member": verdict.name})
 
 

@@ -183,9 +183,31 @@ class _TableOfScenario:
             alignment = point.alignment if point.found else pd.Series(float("nan"), index=scenario.names)
             table = alignment.rename("alignment").rename_axis("member").reset_index()
             table = table.assign(found=point.found, seen=point.seen, points=1 + len(point.others) if point.found else 0)
-            return table.assign(rounds=scenario.rounds, distance=point.distance, law=point.law)
+            table = table.assign(rounds=scenario.rounds, distance=point.distance, law=point.law)
+            return table.assign(alone=long_run_alone(scenario).reindex(scenario.names).to_numpy())
         table, welfare = _influence(scenario)
         return table if self.name == "influence" else welfare
+
+
+def long_run_alone(scenario: Scenario) -> pd.Series:
+    """The alignment that members would have in the long run on their real data alone, exactly, by name.
+
+    Those are left out of which that is not known: without real data or users with a fixed taste, played by an agent of
+    one's own, or with interventions. Empty where there is no such stable point.
+    """
+    from ecosystem.influence import stable_point
+    from ecosystem.scenario import Scenario
+
+    alone = Scenario("alone", rounds=1)
+    for name in scenario.names if not scenario.interventions else ():
+        member = scenario.member(name)
+        if member.real is not None and member.reward is not None and member.learn is None and member.agent is None:
+            alone.add(name, replace(member, demand=None))
+    try:
+        point = stable_point(alone, starts=1) if alone.names else None
+    except ValueError:  # the network has population dynamics, and its members alone have none: nothing to compare with
+        return pd.Series(dtype=float)
+    return point.alignment.astype(float) if point is not None and point.found else pd.Series(dtype=float)
 
 
 @functools.lru_cache(maxsize=1)  # both tables of a point come from one analysis

@@ -26,7 +26,8 @@ def cautions(subject: Subject) -> list[str]:
     if found.change is not None and (errors > 0).sum() > 20:
         notes.append(
             "At 95 %, about one unchanged point in twenty looks changed by chance alone, often beside others, as "
-            "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %)."
+            "points share their seeds; the verdict on a member allows for it (Simes’ test at 95 %). So points are no "
+            "votes: with few seeds, many of them may move one way by chance, and a few clear ones prove more."
         )
         if len(found.members) > 1:
             notes.append(

@@ -34,6 +34,7 @@ class Verdict:
     compared: int = 0  # points with a finite change
     beyond: int = 0
     chance: bool = True
+    seeds: int = 0  # runs of a point, at most: all points share them
 
     @property
     def told(self) -> str:
@@ -82,6 +83,7 @@ def judged(found: Alignment) -> list[Verdict]:
             int(compared[i].sum()),
             int(beyond[i].sum()),
             bool((known & compared)[i].any()),
+            0 if found.change is None else int(found.change.seeds[i].max(initial=0)),
         )
         for i, name in enumerate(found.members)
     ]

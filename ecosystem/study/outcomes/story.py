@@ -10,11 +10,12 @@ from ecosystem.study.outcomes.effects import Effects
 from ecosystem.study.outcomes.effects import headline as of_effects
 from ecosystem.study.outcomes.failing import lie
 from ecosystem.study.outcomes.judging import Verdict
+from ecosystem.study.outcomes.long_run import headed as in_long_run
 from ecosystem.study.outcomes.reading import columns
 from ecosystem.study.outcomes.sample import strongest
 from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.turning import turning
-from ecosystem.study.outcomes.verdicts import phrase, value
+from ecosystem.study.outcomes.verdicts import phrase, settled, value
 from ecosystem.study.outcomes.ways import Way, ways
 
 LONG = 140  # letters of a headline: three lines
@@ -30,6 +31,8 @@ def headline(subject: Subject, found: Effects | None) -> str:
     if subject.final is None:
         return more or silence(subject)[0]
     lost, told, brief = _lost(subject), *_main(subject)
+    exact = in_long_run(subject.long_run.values(), HEADED)  # chance hides what it says: never left out for want of room
+    told, brief = (" ".join(filter(None, (words, exact))) for words in (told, brief))
     ways = [(lost + told, more), (told, more), (lost + brief, more), (brief, more), (lost + brief, ""), (brief, "")]
     fitting = (" ".join(filter(None, way)) for way in ways)
     return next((words for words in fitting if len(words) <= LONG), brief)
@@ -65,7 +68,11 @@ def _brief(subject: Subject) -> str:
     if far:
         who = counted(far) if clauses else counted(far, "member")
         clauses.append(f"{who} {'has' if far == 1 else 'have'} no finite change")
-    if rest:
+    hidden = sum(verdict.kind == "unclear" for verdict in subject.verdicts)  # by chance: they may do either
+    if hidden:
+        who = counted(hidden) if clauses else counted(hidden, "member")
+        clauses.append(f"{who} show{'s' if hidden == 1 else ''} no clear change")
+    if rest := rest - hidden:
         clauses.append(f"{counted(rest)} {'does' if rest == 1 else 'do'} neither")
     return _sentence(joined(clauses)) + _one_run(subject)
 
@@ -195,7 +202,20 @@ def sentences(subject: Subject) -> list[str]:
         told = [_parameter(subject, name, way) for name, way in moved.items()]
         split = [verdict for verdict in chosen(subject) if verdict.kind == "both"]
         told += [capital(f"{called(v.name)} {phrase(v)}{_losing(subject, v)}.") for v in split[:HEADED]]
+        told += _settled(subject)
     return [*_explained(subject), *told]
+
+
+def _settled(subject: Subject) -> list[str]:
+    """The exact long run of those whose runs say nothing clear, or something else."""
+    differ = [v for v in chosen(subject) if (one := subject.long_run.get(v.name)) and one.kind != v.kind]
+    told = [f"{called(v.name)} {subject.long_run[v.name].words}" for v in differ[:TOLD]]
+    if not told:
+        return []
+    return [
+        "Runs are short of seeds or of rounds where they say less, or other things, than the exact long run, in which "
+        f"nothing is drawn: there, against real data alone, {'; '.join(told)}."
+    ]
 
 
 def _explained(subject: Subject) -> list[str]:
@@ -236,6 +256,8 @@ def _member(subject: Subject, verdict: Verdict, moved: dict[str, Way]) -> str:
         words += f" Against {against} it {phrase(verdict)}{_losing(subject, verdict)}."
         if verdict.beyond and verdict.compared:
             words += f" Its change is infinite at {counted(verdict.beyond, 'more point')}."
+    if verdict.name in subject.long_run:
+        words += f" {settled(subject.long_run[verdict.name])}"
     return capital(words)
 
 

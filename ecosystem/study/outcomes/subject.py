@@ -10,6 +10,7 @@ import pandas as pd
 
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.judging import Verdict, judged
+from ecosystem.study.outcomes.long_run import LongRun, long_run
 from ecosystem.study.outcomes.measuring import Numbers, explained, of_ends
 from ecosystem.study.outcomes.reading import Alignment, alignment, places
 from ecosystem.study.outcomes.sweep import Parameter, Sweep
@@ -47,6 +48,11 @@ class Subject:
         """The same against the start; empty where verdicts are about that already, or it was not kept."""
         found = self.alignment
         return [] if found is None or found.since is None else judged(replace(found, change=found.since))
+
+    @cached_property
+    def long_run(self) -> dict[str, LongRun]:
+        """What becomes of members in the exact long run, beside what the runs say; empty where that was not kept."""
+        return {} if self.certain else long_run(self.results)
 
     @property
     def certain(self) -> bool:

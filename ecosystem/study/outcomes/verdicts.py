@@ -10,6 +10,7 @@ import pandas as pd
 from ecosystem.core.words import called, counted, number
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.judging import Verdict, judged
+from ecosystem.study.outcomes.long_run import LongRun, long_run
 from ecosystem.study.outcomes.reading import Alignment, alignment
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.sweep import Sweep
@@ -37,15 +38,17 @@ def of_study(results: Contents) -> pd.DataFrame:
     says nothing about chance), varies or single (nothing to compare with was kept), boundless (no finite change),
     endless (no finite alignment); points; gained and lost: at how many of them; its highest and lowest mean alignment
     and the points where (highest_at, lowest_at: values of ``point``, missing where none is finite); against: what it is
-    compared with, real data alone or the start; sentence: that in words. Empty where no table has alignments.
+    compared with, real data alone or the start; sentence: that in words, and what the exact long run says where
+    ``stable_point`` was kept beside ``rounds``. Empty where no table has alignments.
     """
     found, sweep = alignment(results), Sweep.of(results)
-    rows = [] if found is None else [_row(results, found, sweep, verdict) for verdict in judged(found)]
+    exact = {} if found is None or found.exact.all() else long_run(results)
+    rows = [] if found is None else [_row(results, found, sweep, v, exact.get(v.name)) for v in judged(found)]
     table = pd.DataFrame(rows, columns=[*COLUMNS, "sentence"])
     return table.astype({name: "Int64" for name in ("highest_at", "lowest_at") if table[name].isna().any()})
 
 
-def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict) -> dict[str, Any]:
+def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict, exact: LongRun | None) -> dict[str, Any]:
     points, mean = results.points["point"].to_numpy(), found.end.mean[verdict.member]
     kind, compared = verdict.told, verdict.compared + verdict.beyond > 0
     against = "" if not compared else "the start" if verdict.begun else "real data alone"
@@ -55,7 +58,13 @@ def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict) ->
     row |= {name: float(mean[point]) for name, point in ends} | {
         f"{name}_at": points[point] if verdict.points else None for name, point in ends
     }
-    return row | {"sentence": _sentence(found, sweep, verdict, kind, against)}
+    words = _sentence(found, sweep, verdict, kind, against)
+    return row | {"sentence": words if exact is None else f"{words} {settled(exact)}"}
+
+
+def settled(exact: LongRun) -> str:
+    """The exact long run of a member in a sentence, told apart from its runs."""
+    return f"In the exact long run, where nothing is drawn, against real data alone, it {exact.words}."
 
 
 def _sentence(found: Alignment, sweep: Sweep, verdict: Verdict, kind: str, against: str) -> str:
@@ -114,7 +123,7 @@ def phrase(verdict: Verdict) -> str:
             return f"shows no clear change at any of {n}"
         sides = {"up": verdict.gained, "down": verdict.lost}
         told = " and ".join(f"{side} at {count:,}" for side, count in sides.items() if count)
-        return f"shows no clear change ({told} of {n}, which may be chance)"
+        return f"shows no clear change ({told} of {n}, which {_chance(verdict)})"
     if verdict.kind == "both":
         return f"gains at {verdict.gained:,} of {n} and loses at {verdict.lost:,}"
     if verdict.kind == "gains":
@@ -122,4 +131,10 @@ def phrase(verdict: Verdict) -> str:
     else:
         verb, count, rest = "loses", verdict.lost, f"up at {verdict.gained:,}" if verdict.gained else ""
     words = f"{verb} at {'all' if 1 < count == verdict.compared else f'{count:,} of'} {n}"
-    return f"{words} ({rest}, which may be chance)" if rest else words
+    return f"{words} ({rest}, which {_chance(verdict)})" if rest else words
+
+
+def _chance(verdict: Verdict) -> str:
+    """Why so many points prove nothing: they have their seeds in common, so that chance moves them together."""
+    shared = f", as all points share {counted(verdict.seeds, 'seed')}" if verdict.seeds > 1 else ""
+    return f"may be chance{shared}"
