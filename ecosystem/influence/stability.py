@@ -31,6 +31,7 @@ from ecosystem.orderings import as_ordering
 from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
+_BELOW = 1 - 1e-12  # a rate that is not below this is 1 but for rounding: nothing fades
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
 _WIDE = 10  # standard deviations that count as the whole of a member
 _PATIENCE = 5000  # rounds played at most to see it fade
@@ -69,7 +70,7 @@ class Stability:
     @property
     def certified(self) -> bool:
         """Whether every asynchronous order with bounded delays settles: ``ρ(K) < 1``."""
-        return self.certificate < 1
+        return self.certificate < _BELOW
 
     @property
     def settles(self) -> bool:
@@ -169,11 +170,11 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
     own = rounds.dynamics.scenario.rounds
     if law is not None:
         row["exponent"] = law.pace
-        row["settles"], row["left"] = bool(rate < 1 and law.shrinks), law.left(1, own)
+        row["settles"], row["left"] = bool(rate < _BELOW and law.shrinks), law.left(1, own)
         row["predicted"] = tolerance ** (-1 / law.pace) if row["settles"] else math.nan
     else:
         row["rate"] = rate
-        row["settles"], row["left"] = bool(rate < 1), Law("geometric", rate).left(0, own)
+        row["settles"], row["left"] = bool(rate < _BELOW), Law("geometric", rate).left(0, own)
         row["predicted"] = _predicted(rate, tolerance)
         if rate <= tolerance:  # what dies out on its way down the stream takes as many rounds as there are steps
             row["predicted"], row["left"] = _passing(linear, vector, tolerance)
@@ -190,7 +191,7 @@ def _played(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> di
 
 def _predicted(rate: float, tolerance: float) -> float:
     """Rounds until ``rate^t`` is ``tolerance``."""
-    if not rate < 1:
+    if not rate < _BELOW:
         return math.nan
     return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
 
