@@ -269,6 +269,8 @@ def as_engine(engine: str | Engine, workers: int | None) -> Engine:
         raise ValueError(f"there is no engine {engine!r}; there are 'local' and 'ray', and objects like Ray(...)")
     if workers is not None:
         raise ValueError(f"workers={workers} goes with an engine's name; here give it to {type(engine).__name__}(...)")
+    if isinstance(engine, type) or not callable(getattr(engine, "run", None)):
+        raise TypeError(f"run(engine) is 'local', 'ray', or an engine such as Local(workers=2), got {brief(engine)}")
     return engine
 
 
