@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from ecosystem import Categorical, Flow, Linear, Location, Luce, Member, Quadratic, Scenario, Shift, Tabular
 from ecosystem.core.words import number
-from ecosystem.decisions import Ensemble, Landscape, Objective, allocate, as_levers
+from ecosystem.decisions import Ensemble, Landscape, Objective, allocate, as_levers, telling
 from ecosystem.decisions.objectives import as_objective
 from ecosystem.influence import influence, stable_point
+from scenarios import pair as pair_of_models
 
 
 def network(seed: int, count: int = 3, kind: str = "location", strength: float = 1.0) -> Scenario:
@@ -346,3 +348,87 @@ def test_several_eigenvalues_at_the_limit_have_multipliers_of_their_own() -> Non
     stable = found.multipliers[found.multipliers["kind"] == "stability"]["multiplier"]
     each = 1 / 0.75**2 / (1 - 0.55 / 0.75) ** 2  # dU/dλ over dρ/dλ of strength 1
     assert sorted(stable) == pytest.approx([each, 2 * each, 3 * each], rel=1e-5)
+
+
+# -- conditions where slopes vanish, and what each start came to -------------------------------------------------------
+
+
+def wishes(*wanted: float) -> Scenario:
+    """Members who read only themselves and want a mean ``w``, which is there at ``λ = 0.75 w / (1 + 0.75 w)``."""
+    s = loops((1.0,) * len(wanted))
+    for name, wish in zip("abcdef", wanted, strict=False):
+        s = s.with_member(name, reward=Quadratic([wish], 1.0))
+    return s
+
+
+@pytest.mark.parametrize("objective", ["sum", "minimum"])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_an_optimum_inside_the_bounds_is_proven(objective: str, unit: float) -> None:
+    """Where everybody's slope vanishes there is none to measure by: what is missed is measured by slopes elsewhere."""
+    s = wishes(0.8)
+    s = s.with_member("a", reward=Quadratic([0.8 * unit], unit))
+    found = allocate(s, 0.9, objective=objective)
+    top = 0.75 * 0.8 / (1 + 0.75 * 0.8)
+    assert found.levels["after"].tolist() == pytest.approx([top], abs=1e-6)
+    assert found.optimal and "conditions are met" in found.verdicts["sentence"].iloc[0]
+    by_name = found.starts.set_index("start")
+    assert by_name.at["uniform plan", "residual"] > 0.1  # which is no optimum, and is not taken for one
+
+
+def test_the_worst_off_alone_at_its_best_is_proven() -> None:
+    """Where one piece is the least and its slope vanishes; ``phi* = λ A (I − A)⁻¹ a``, where its users like it best."""
+    found = allocate(pair_of_models.scenario(), 0.3, objective="minimum", starts=0)
+    way, wanted = pair_of_models.stable_point(0.9, 1.0)[1], torch.tensor(pair_of_models.SYSTEM["g_q"]).double()
+    assert found.levels["after"].tolist() == pytest.approx(
+        [float(way @ wanted / (way @ way) / pair_of_models.SYSTEM["eta_q"])], abs=1e-6
+    )
+    assert found.optimal and found.alignment["after"].idxmin() == found.alignment["member"].tolist().index("phi")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_reported_is_the_best_start_with_its_own_residual(seed: int) -> None:
+    """Whatever starts come to: the plan is that of the best, its residual is its own, and the others are told of."""
+    found = allocate(network(seed, count=4), 0.8, objective="minimum", starts=1, seed=seed)
+    ends = found.starts
+    unit = ends["welfare"].abs().max()
+    assert found.welfare["after"] == pytest.approx(ends["welfare"].max(), abs=1e-9 * unit)
+    alike = ends[ends["welfare"] >= ends["welfare"].max() - 1e-9 * unit]
+    assert found.residual == pytest.approx(alike["residual"].min(), abs=1e-7)
+    assert ("conditions are met" in found.verdicts["sentence"].iloc[0]) == (found.residual <= 1e-6)
+    told = found.verdicts.set_index("subject").loc["search"]
+    searches = ends[~ends["start"].str.endswith(" plan")]
+    apart = bool((searches["welfare"] < found.welfare["after"] - 1e-6 * unit).any())
+    assert told["verdict"] == ("ends apart" if apart else "ends alike")
+    assert not apart or number(float(searches["welfare"].min()), digits=4) in told["sentence"]
+
+
+def told_of(starts: list[tuple[str, float, float]], after: float, over: str = "") -> str:
+    """What is said of a search that came to these ends."""
+    levels = pd.DataFrame({"lever": ["a"], "before": 0.1, "after": 0.2, "gradient": 0.0, "bound": ""})
+    found: Any = SimpleNamespace(
+        starts=pd.DataFrame(starts, columns=["start", "welfare", "residual"]),
+        welfare=pd.Series({"before": after, "after": after, "uniform": after, "selfish": after}),
+        multipliers=pd.DataFrame({"kind": []}),
+        **{"objective": "sum", "over": over, "budget": 1.0, "spent": 0.5, "margin": 1e-3, "levels": levels},
+        **{"residual": 0.0, "radius": 0.5, "price": 0.0, "doubts": ()},
+    )
+    return str(telling.verdicts(found).set_index("subject").at["search", "sentence"])
+
+
+def test_a_search_is_told_of_in_words() -> None:
+    here, low, stuck, nowhere = (
+        ("before", 2.0, 0.0),
+        ("greedy", 1.0, 0.0),
+        ("random 1", 1.5, 0.1),
+        ("u", np.nan, np.inf),
+    )
+    plan = ("uniform plan", 0.5, 0.5)
+    assert told_of([here, plan], 2.0) == "The one start of the search ends at this welfare."
+    assert told_of([here, here, plan], 2.0) == "All two starts of the search end at this welfare."
+    words = "One of two starts of the search ends at this welfare; one ends lower, at 1.000 (one is a local optimum)."
+    assert told_of([here, low, plan], 2.0) == words
+    words = "One of four starts of the search ends at this welfare; two end lower, at 1.000 at worst (one is a local "
+    words += "optimum, first-order conditions are missed by up to 0.100); one without a stable network."
+    assert told_of([here, low, stuck, nowhere, plan], 2.0) == words
+    assert told_of([low, ("selfish plan", 2.0, 0.5)], 2.0).startswith("None of one start of the search ends")
+    assert "one ends higher, at 1.000" in told_of([("a", -0.5, 0.0), ("b", -1.0, 0.0)], -0.5, "regret")

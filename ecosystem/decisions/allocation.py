@@ -237,8 +237,7 @@ def _told(problem: Problem, found: list[Candidate], known: dict[str, np.ndarray]
     top = replace(top, x=np.where(at_low, levers.lower, np.where(at_high, levers.upper, top.x)))
     at = {"before": known["before"], "after": top.x, "uniform": known["uniform"], "selfish": known["selfish"]}
     looked = {plan: problem.judged(x) for plan, x in at.items()}
-    near = problem.again(top.x)
-    conditions: Optimality = optimality(problem, top.x, near)
+    conditions: Optimality = optimality(problem, top.x, problem.begun(top.x))
     levels = pd.DataFrame({"lever": levers.names, "what": [lever.what for lever in levers], "cost": levers.costs})
     levels = levels.assign(lower=levers.lower, upper=levers.upper, **at, gradient=conditions.gradient)
     low, high = top.x <= levers.lower + _AT, top.x >= levers.upper - _AT

@@ -63,9 +63,7 @@ def _judged(problem: Problem, name: str, x: np.ndarray) -> Candidate:
     if not near.found or any(
         not land.same(a, b) for land, a, b in zip(problem.landscapes, near.settled, own.settled, strict=True)
     ):  # another branch was followed: look from where the own start leads
-        for land, one in zip(problem.landscapes, own.settled, strict=True):
-            land.begin(one)
-        near = problem.again(x)
+        near = problem.begun(x)
     return Candidate(name, x, problem.welfare(own), optimality(problem, x, near).residual if near.found else np.inf)
 
 

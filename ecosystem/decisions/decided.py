@@ -19,8 +19,7 @@ TABLES: dict[str, dict[str, str]] = {
         "levels": "Levers before, after the budget is best spent, and under the uniform and the selfish plan.",
         "alignment": "Everybody’s alignment under each plan.",
         "multipliers": "What binds, and what one more unit of it would buy.",
-        "starts": "Where each start of the search came out; the plans are what they give as they stand. A start "
-        "without a stable point is passed over: harmless, as others led to one.",
+        "starts": "Where each start of the search came out; the plans are what they give as they stand.",
     },
     "equilibrium": {
         "levels": "Levers now, at the optimum, and at each equilibrium by its number.",

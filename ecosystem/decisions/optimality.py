@@ -12,6 +12,7 @@ from ecosystem.decisions.problem import Looked, Problem
 
 _ACTIVE = 1e-6  # how near a constraint is that binds, relative
 _ROUNDING = 1e-12  # of alignments, relative
+_ELSEWHERE = 0.1  # of a piece's slope at plain plans, what a slope is measured by at least
 _COLUMNS = ["constraint", "kind", "multiplier", "slack"]
 
 
@@ -20,8 +21,9 @@ class Optimality:
     """Karush–Kuhn–Tucker at a point.
 
     ``gradient`` is that of the Lagrangian's welfare part, ``[levers]``; ``residual`` the largest component of what no
-    multipliers explain, relative to the largest slope of any piece, so that no unit of welfare matters; ``multipliers``
-    a table of the constraints that bind.
+    multipliers explain, relative to the largest slope of the pieces that count, there or, a tenth of it, at plain plans
+    (at an optimum inside the bounds slopes vanish), so that no unit of welfare matters; ``multipliers`` a table of the
+    constraints that bind.
     """
 
     gradient: np.ndarray
@@ -35,14 +37,17 @@ def optimality(problem: Problem, x: np.ndarray, looked: Looked) -> Optimality:
     Pieces count that are the least of their group, constraints that bind.
     """
     groups = problem.groups(looked)
-    columns, ones = [], []
+    columns, ones, known = [], [], [0.0]
+    steepness = problem.steepness
     for g, (weight, pieces, slopes) in enumerate(groups):
         apart = _ACTIVE * float(np.abs(slopes).max(initial=0.0)) + _ROUNDING * float(np.abs(pieces).max())
         for i in np.flatnonzero(pieces <= pieces.min() + apart):  # levers are of order 1, so slopes are as large
             columns.append(weight * slopes[i])
             ones.append(g)
+            if g < len(steepness) and i < len(steepness[g]):
+                known.append(abs(weight) * float(steepness[g][i]))
     names, kinds, normals, slack = _binding(problem, x, looked)
-    scale = max(float(np.abs(column).max(initial=0.0)) for column in columns) or 1.0
+    scale = max(*(float(np.abs(column).max(initial=0.0)) for column in columns), _ELSEWHERE * max(known)) or 1.0
     matrix = np.zeros((len(x) + len(groups), len(columns) + len(normals)))
     for c, (column, g) in enumerate(zip(columns, ones, strict=True)):
         matrix[: len(x), c], matrix[len(x) + g, c] = -column / scale, 1.0

@@ -95,6 +95,12 @@ class Problem:
         self._last = None
         return self.look(x)
 
+    def begun(self, x: np.ndarray) -> Looked:
+        """The same, from where the scenarios' own starts lead: no branch that a search has followed."""
+        for land in self.landscapes:
+            land.begin(land.own(x))
+        return self.again(x)
+
     def judged(self, x: np.ndarray) -> Looked:
         """The same from the scenarios' own starts: what a run shows."""
         return self._looked(tuple(land.own(x) for land in self.landscapes), slopes=False)
@@ -115,6 +121,24 @@ class Problem:
             return float("nan")
         values = [o.value(one.alignment) for o, one in zip(self.objectives, looked.settled, strict=True)]
         return merged(values, self.weights, self.over, self.best)
+
+    @cached_property
+    def steepness(self) -> list[np.ndarray]:
+        """How steep every piece of every group is, ``[pieces]`` each: the median of three plans.
+
+        They are the present levers, the lower and the upper bounds, brought within the budget, as the own starts find
+        them. Where a search comes to rest inside the bounds the slope there is nothing to measure by: it vanishes.
+        """
+        levers, sizes = self.levers, []
+        for x in (levers.now, levers.lower, levers.upper):
+            x = self.into(x)
+            looked = self._looked(tuple(land.own(x) for land in self.landscapes))
+            if looked.found:
+                sizes.append([np.abs(slopes).max(axis=1, initial=0.0) for _, _, slopes in self.groups(looked)])
+        shapes = {tuple(map(len, one)) for one in sizes}
+        if len(shapes) != 1:  # nowhere is anything known, or the pieces of one's own objective change their number
+            return []
+        return [np.median(parts, axis=0) for parts in zip(*sizes, strict=True)]
 
     # -- as a program ----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ MET = 1e-6  # residual of first-order conditions at which they are met
 _MOVED = 1e-6  # of a level, that is no move
 _FEW = 3  # levers named in a sentence
 _SAME = 1e-9  # of welfare, relative, that is no gain
+_ALIKE = 1e-6  # of welfare, relative, that tells no ends of a search apart
 
 
 class Allocated(Protocol):
@@ -49,6 +50,9 @@ class Allocated(Protocol):
     def radius(self) -> float: ...
 
     @property
+    def starts(self) -> pd.DataFrame: ...
+
+    @property
     def price(self) -> float: ...
 
     @property
@@ -56,8 +60,8 @@ class Allocated(Protocol):
 
 
 def verdicts(found: Allocated) -> pd.DataFrame:
-    """Columns subject, verdict, sentence: the allocation, the budget, stability, levers that do harm."""
-    rows = [_itself(found), _budget(found), _stability(found), *_idle(found)]
+    """Columns subject, verdict, sentence: the allocation, the search, the budget, stability, levers that do harm."""
+    rows = [_itself(found), _search(found), _budget(found), _stability(found), *_idle(found)]
     rows += [("derivatives", "doubtful", text) for text in found.doubts]
     return pd.DataFrame(rows, columns=pd.Index(["subject", "verdict", "sentence"]))
 
@@ -126,6 +130,36 @@ def _itself(found: Allocated) -> tuple[str, str, str]:
     return "allocation", verdict, f"{', '.join(parts)}; {proof}."
 
 
+def _search(found: Allocated) -> tuple[str, str, str]:
+    """Whether the search ends at one welfare from wherever it begins, and where else it does."""
+    ends = found.starts[~found.starts["start"].isin(["uniform plan", "selfish plan"])]  # those are no searches
+    welfare, after = ends["welfare"], float(found.welfare["after"])
+    unit = float(welfare.abs().replace(np.inf, np.nan).max())
+    here, nowhere = welfare >= after - _ALIKE * unit, ~np.isfinite(welfare)
+    lower = ends[~here & ~nowhere]
+    many = counted(len(ends), "start")
+    if here.all():
+        words = f"All {many} of the search end" if len(ends) > 1 else "The one start of the search ends"
+        return "search", "ends alike", f"{words} at this welfare."
+    words = f"{counted(int(here.sum())).capitalize()} of {many} of the search {_ends(int(here.sum()))} at this welfare"
+    if not here.any():
+        words = f"None of {many} of the search ends at this welfare: a plain plan has it"
+    if len(lower):
+        missed, met = float(lower["residual"].max()), int((lower["residual"] <= MET).sum())
+        shown = _lost if found.over == "regret" else _value
+        words += f"; {counted(len(lower))} {_ends(len(lower))} {'higher' if found.over == 'regret' else 'lower'}, "
+        words += f"at {shown(float(lower['welfare'].min()))}{' at worst' if len(lower) > 1 else ''}"
+        told = [f"{counted(met)} {'is a local optimum' if met == 1 else 'are local optima'}"] if met else []
+        told += [f"first-order conditions are missed by up to {number(missed)}"] if missed > MET else []
+        words += f" ({', '.join(told)})"
+    words += f"; {counted(int(nowhere.sum()))} without a stable network" if nowhere.any() else ""
+    return "search", "ends apart" if len(lower) else "ends alike", f"{words}."
+
+
+def _ends(count: int) -> str:
+    return "ends" if count == 1 else "end"
+
+
 def _value(value: float) -> str:
     return number(value, digits=4) if np.isfinite(value) else ("minus infinity" if value < 0 else "no stable network")
 
@@ -161,5 +195,5 @@ def _idle(found: Allocated) -> list[tuple[str, str, str]]:
     names = [called(name) for name in harmful["lever"]]
     if not names:
         return []
-    some = listed(names[:5]) + (f" and {counted(len(names) - 5)} more" if len(names) > 5 else "")
+    some = f"{listed(names[:5])} and {counted(len(names) - 5)} more" if len(names) > 5 else joined(names)
     return [("levers", "harm", f"{some} would lower welfare if raised, even for nothing: best at the lower bound.")]
