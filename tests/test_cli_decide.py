@@ -155,7 +155,7 @@ def test_charts_hold_what_the_tables_say() -> None:
     bars = pd.DataFrame(next(iter(decisions.welfare(welfare).to_dict()["datasets"].values())))
     assert bars.values.tolist() == [["before", 1.0], ["uniform", -2.0]]
     bound = pd.DataFrame({"constraint": ["a"], "kind": ["lower"], "multiplier": [2.0]})
-    assert "a, lower bound" in decisions.multipliers(bound).description
+    assert "lower bound: a" in decisions.multipliers(bound).description
     for nothing in (lambda: decisions.multipliers(bound.iloc[:0]), lambda: decisions.turns(pd.DataFrame())):
         with pytest.raises(NothingToDraw):
             nothing()

@@ -12,6 +12,7 @@ import pandas as pd
 from ecosystem.core.words import listed
 
 ROWS = 5000  # of one chart's data at most: what Altair embeds without a question
+ROW = 36  # letters of a row's name
 
 
 class NothingToDraw(ValueError):
@@ -84,6 +85,12 @@ def shortly(most: int = 40) -> str:
     """An expression that shortens what stands above a panel, in its middle: its end often tells names apart."""
     label, tail = "datum.label", (most - 1) // 3
     return f"length({label}) > {most} ? slice({label}, 0, {most - 1 - tail}) + '…' + slice({label}, -{tail}) : {label}"
+
+
+def rows_of(field: str, order: Sequence[str], **axis: Any) -> Any:
+    """A row for each name, in this order; long names are shortened in their middle."""
+    look = alt.Axis(labelExpr=shortly(ROW), labelLimit=230, **axis)
+    return alt.Y(f"{field}:N", sort=list(order), title=None, axis=look)
 
 
 def finish(chart: Any, title: str, description: str, subtitle: str | Sequence[str] = "") -> Any:

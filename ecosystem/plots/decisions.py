@@ -8,8 +8,8 @@ import altair as alt
 import pandas as pd
 
 from ecosystem.core.words import counted, number
-from ecosystem.plots.chart import embedded, finish, needs
-from ecosystem.plots.palette import COLOURS
+from ecosystem.plots.chart import embedded, finish, needs, rows_of
+from ecosystem.plots.lines import members_colour, members_dashes
 
 PLANS = ("before", "after", "uniform", "selfish")
 _MOST = 40  # levers, or members, of one chart: those first that are moved most
@@ -70,16 +70,18 @@ def multipliers(table: pd.DataFrame) -> Any:
 
     >>> rows = {"constraint": ["budget", "a"], "kind": ["budget", "lower"], "multiplier": [2.0, 0.5]}
     >>> print(multipliers(pd.DataFrame(rows)).description)
-    Two constraints bind; one more unit of budget would buy most, 2.00.
+    Two constraints bind; a unit more of the budget would buy most, 2.00.
     """
     table = needs("multipliers", "multipliers", table, ["constraint", "kind", "multiplier"], "nothing binds")
     bounds = table["kind"].isin(["lower", "upper"])
-    names = table["constraint"].where(~bounds, table["constraint"] + ", " + table["kind"] + " bound")
+    names = table["constraint"].where(~bounds, table["kind"] + " bound: " + table["constraint"])
     table = table.assign(constraint=names)
     table = table.sort_values("multiplier", ascending=False, kind="stable").head(_MOST)
     top = table.iloc[0]
     verb = "binds" if len(table) == 1 else "bind"
-    words = f"{counted(len(table), 'constraint').capitalize()} {verb}; one more unit of {top['constraint']} would buy "
+    words = (
+        f"{counted(len(table), 'constraint').capitalize()} {verb}; a unit more of the {top['constraint']} would buy "
+    )
     words += f"most, {number(top['multiplier'])}."
     return finish(_bars(table, "constraint", "multiplier", list(table["constraint"])), "What more would buy", words)
 
@@ -114,7 +116,7 @@ def responses(levels: pd.DataFrame) -> Any:
     else:
         words = words.replace(", at", " and at") + "; no equilibrium was found."
     named = table.rename(columns={name: f"equilibrium {name}" for name in ends})
-    places = ("now", "optimum", *(f"equilibrium {name}" for name in ends[: len(COLOURS) - 2]))
+    places = ("now", "optimum", *(f"equilibrium {name}" for name in ends[: len(_SHAPES) - 2]))
     return finish(_dots(named.head(_MOST), "lever", places, "level"), "Where selfish play ends", words)
 
 
@@ -135,26 +137,29 @@ def turns(cycle: pd.DataFrame) -> Any:
     rows = (
         table.iloc[:, :_MOST].assign(turn=range(1, len(table) + 1)).melt("turn", var_name="lever", value_name="level")
     )
+    names = list(dict.fromkeys(rows["lever"]))
     base = alt.Chart(embedded("turns", rows), height=220)
     drawn = base.mark_line(point=True).encode(
         alt.X("turn:Q", axis=alt.Axis(format="d", tickMinStep=1)),
         alt.Y("level:Q"),
-        alt.Color("lever:N", scale=alt.Scale(range=list(COLOURS)), legend=alt.Legend(orient="top", title=None)),
+        members_colour(names, field="lever"),
+        members_dashes(names, field="lever"),
         tooltip=["lever:N", "turn:Q", alt.Tooltip("level:Q", format=".4~g")],
     )
     return finish(drawn, "Best responses go round", words)
 
 
 def _dots(table: pd.DataFrame, row: str, places: tuple[str, ...], title: str) -> alt.Chart:
-    """A row for each lever, with a mark in its own shape and colour for each place."""
+    """A row for each lever, with a mark in its own shape and colour for each place, one below the other."""
     rows = table[[row, *places]].melt(row, var_name="plan", value_name=title)
-    base = alt.Chart(embedded("dots", rows), height=alt.Step(26))
-    scale = alt.Scale(domain=list(places), range=list(COLOURS)[: len(places)])
+    base = alt.Chart(embedded("dots", rows), height=alt.Step(max(26, 7 * len(places)), **{"for": "position"}))
+    scale = alt.Scale(domain=list(places))
     shapes = alt.Scale(domain=list(places), range=_SHAPES[: len(places)])
     legend = alt.Legend(orient="top", title=None, columns=2)
-    return base.mark_point(filled=True, size=80, opacity=0.85).encode(
-        alt.X(f"{title}:Q", scale=alt.Scale(zero=False)),
-        alt.Y(f"{row}:N", sort=list(table[row]), title=None, axis=alt.Axis(grid=True)),
+    return base.mark_point(filled=True, size=70, opacity=0.9).encode(
+        alt.X(f"{title}:Q", scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickCount=8)),
+        rows_of(row, list(table[row]), grid=True),
+        alt.YOffset("plan:N", sort=list(places)),
         alt.Color("plan:N", scale=scale, legend=legend),
         alt.Shape("plan:N", scale=shapes, legend=legend),
         tooltip=[f"{row}:N", "plan:N", alt.Tooltip(f"{title}:Q", format=".4~g")],
@@ -166,8 +171,8 @@ _SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down
 
 def _bars(table: pd.DataFrame, row: str, value: str, order: list[str]) -> alt.Chart:
     base = alt.Chart(embedded("bars", table[[row, value]]), height=alt.Step(26))
-    return base.mark_bar(color=COLOURS[0], height=14).encode(
-        alt.X(f"{value}:Q"),
-        alt.Y(f"{row}:N", sort=order, title=None),
+    return base.mark_bar(height=14).encode(
+        alt.X(f"{value}:Q", axis=alt.Axis(tickCount=8)),
+        rows_of(row, order),
         tooltip=[f"{row}:N", alt.Tooltip(f"{value}:Q", format=".4~g")],
     )

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import counted, number
-from ecosystem.plots.chart import embedded, finish, needs, panels
-from ecosystem.plots.palette import COLOURS
+from ecosystem.plots.chart import embedded, finish, needs, panels, rows_of, shortly
+from ecosystem.plots.lines import members_colour, members_dashes
 
 _BINS, _NUMBERS = 30, 24  # bars of a histogram, and of how many numbers there is one
 FACTS = ("member", "round", "measure", "value", "predicted", "sd", "residual")
@@ -36,7 +36,8 @@ def fitted(residuals: pd.DataFrame) -> Any:
     table = _table("fitted", residuals)
     table = table.assign(low=table["value"] - table["sd"], high=table["value"] + table["sd"])
     base = alt.Chart(table).encode(_rounds(), _members(table))
-    line = base.mark_line().encode(alt.Y("predicted:Q", title="value", scale=alt.Scale(zero=False)))
+    dashes = members_dashes(list(dict.fromkeys(table["member"])))
+    line = base.mark_line().encode(alt.Y("predicted:Q", title="value", scale=alt.Scale(zero=False)), dashes)
     bar = base.mark_rule(opacity=0.4).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
     tips = ["member:N", "round:Q", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("value", "predicted", "sd"))]
     point = base.mark_circle(size=28, opacity=0.9).encode(alt.Y("value:Q"), tooltip=tips)
@@ -83,11 +84,11 @@ def estimates(estimates: pd.DataFrame) -> Any:
     known = estimates[np.isfinite(estimates["low"]) & np.isfinite(estimates["high"])]
     needs("estimates", "estimates", known, (), "nothing bounds any of the free numbers")
     table = embedded("estimates", known[["parameter", "estimate", "low", "high"]])
-    y = alt.Y("parameter:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+    y = rows_of("parameter", list(table["parameter"]))
     tips = ["parameter:N", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("estimate", "low", "high"))]
     base = alt.Chart(table).encode(y, tooltip=tips)
-    rule = base.mark_rule(size=2, color=COLOURS[0]).encode(alt.X("low:Q", title="estimate"), alt.X2("high:Q"))
-    drawn = alt.layer(rule, base.mark_circle(size=60, opacity=1, color=COLOURS[0]).encode(alt.X("estimate:Q")))
+    rule = base.mark_rule(size=2).encode(alt.X("low:Q", title="estimate"), alt.X2("high:Q"))
+    drawn = alt.layer(rule, base.mark_circle(size=60, opacity=1).encode(alt.X("estimate:Q")))
     told = "; ".join(
         f"{row['parameter']} {number(row['estimate'])} ({number(row['low'])} to {number(row['high'])})"
         for row in table.head(12).to_dict("records")
@@ -122,7 +123,7 @@ def posterior(samples: pd.DataFrame) -> Any:
         ]
     base = alt.Chart(embedded("posterior", pd.DataFrame(rows)))
     tips = [*(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("from", "to")), alt.Tooltip("share:Q", format=".1%")]
-    bars = base.mark_bar(color=COLOURS[0]).encode(
+    bars = base.mark_bar().encode(
         alt.X("from:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         alt.X2("to:Q"),
         alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=4)),
@@ -131,7 +132,7 @@ def posterior(samples: pd.DataFrame) -> Any:
     low, high = samples.quantile(0.025), samples.quantile(0.975)
     told = "; ".join(f"{n} {number(samples[n].mean())} ({number(low[n])} to {number(high[n])})" for n in names[:12])
     words = f"Posterior draws of {counted(samples.shape[1], 'number')}: {told}."
-    drawn = panels(bars, "parameter", [str(name) for name in names], 2).resolve_scale(x="independent")
+    drawn = panels(bars, "parameter", [str(name) for name in names], 2, shortly()).resolve_scale(x="independent")
     return finish(drawn, "Posterior", words)
 
 
@@ -145,9 +146,7 @@ def _rounds() -> alt.X:
 
 
 def _members(table: pd.DataFrame) -> alt.Color:
-    names = list(dict.fromkeys(table["member"]))
-    colours = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
-    return alt.Color("member:N", title=None, scale=alt.Scale(domain=names, range=colours))
+    return members_colour(list(dict.fromkeys(table["member"])))
 
 
 def _counts(table: pd.DataFrame) -> str:

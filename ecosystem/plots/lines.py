@@ -159,15 +159,15 @@ def _told(table: pd.DataFrame, names: Sequence[str]) -> str:
     return "; ".join(f"{row.name} goes from {number(row['first'])} to {number(row['last'])}" for row in told) + "."
 
 
-def members_colour(names: Sequence[str], present: Sequence[str] | None = None) -> Any:
+def members_colour(names: Sequence[str], present: Sequence[str] | None = None, field: str = "member") -> Any:
     """A member's own colour, which the theme gives to its place among all ``names``; the legend has those present."""
-    return alt.Color("member:N", scale=alt.Scale(domain=list(names)), legend=_legend(names, present))
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names)), legend=_legend(names, present))
 
 
-def members_dashes(names: Sequence[str], present: Sequence[str] | None = None) -> Any:
+def members_dashes(names: Sequence[str], present: Sequence[str] | None = None, field: str = "member") -> Any:
     """A member's own line style, a second sign beside its colour."""
     scale = alt.Scale(domain=list(names), range=[DASHES[i % len(DASHES)] for i in range(len(names))])
-    return alt.StrokeDash("member:N", scale=scale, legend=_legend(names, present))
+    return alt.StrokeDash(f"{field}:N", scale=scale, legend=_legend(names, present))
 
 
 def _legend(names: Sequence[str], present: Sequence[str] | None) -> alt.Legend:

@@ -25,6 +25,7 @@ from markupsafe import Markup
 from ecosystem.core import storage
 from ecosystem.core.words import shown
 from ecosystem.plots import palette
+from ecosystem.plots.chart import ROW, shortly
 from ecosystem.plots.theme import dark, light
 from ecosystem.report.blocks import Chart, Grid, Page, Section, Slides, Table
 from ecosystem.report.prose import inline, prose
@@ -100,8 +101,9 @@ def library() -> str:
 
 
 def _looks() -> dict[str, Any]:
-    """The configurations of charts on light and dark ground."""
-    return {name: dict(look())["config"] for name, look in (("light", light), ("dark", dark))}
+    """The configurations of charts on light and dark ground, and how rows are called where there is little room."""
+    rows = {"wide": shortly(ROW), "narrow": shortly(17)}
+    return {name: dict(look())["config"] for name, look in (("light", light), ("dark", dark))} | {"rows": rows}
 
 
 def _policy(scripts: Sequence[str]) -> Iterator[str]:

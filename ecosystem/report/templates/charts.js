@@ -68,6 +68,7 @@ function fitted(spec, factor, room) {
       const title = code.axis?.title ?? code.title;
       if (channel === "x" && title) { const lines = wrapped(title, 0.62 * room, `11px ${font}`); if (code.axis?.title) code.axis.title = lines; else code.title = lines; }
       if (code.axis?.labelLimit) code.axis.labelLimit = Math.min(code.axis.labelLimit, 0.32 * room);
+      if (channel === "y" && code.axis?.labelExpr === looks.rows.wide) code.axis.labelExpr = looks.rows.narrow;
     }
   }
   return copy;
