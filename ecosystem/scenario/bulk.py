@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import networkx as nx
@@ -29,9 +29,12 @@ def check_name(name: Any, graph: nx.DiGraph, scenario: str) -> None:
 
 
 def checked_names(scenario: Network, names: Any) -> list[str]:
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    try:
+        given = None if isinstance(names, str) else list(names)
+    except TypeError:  # tensors of no dimension say that they can be read
+        given = None
+    if given is None:
         raise TypeError(f"add_many(names) is a sequence of names, got {brief(names)}; for one member there is add")
-    given = list(names)
     try:
         distinct = set(given)
     except TypeError:

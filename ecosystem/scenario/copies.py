@@ -80,13 +80,13 @@ def curated(scenario: Network, name: str, level: float, like: tuple[str, str] | 
     flows = scenario.incoming(name, dormant=True)
     old = curation(flows)
     if old == 0:
-        pair = tuple(like) if isinstance(like, tuple | list) and all(isinstance(end, str) for end in like) else ()
-        if like is None or pair not in {(u, name) for u in flows}:
+        named = isinstance(like, tuple | list) and all(isinstance(end, str) for end in like)
+        if like is None or not named or tuple(like) not in {(u, name) for u in flows}:
             raise ValueError(
                 f"{name!r} has no curated flow, so nothing says which to curate; pass like=(u, {name!r}) "
                 f"with u one of {', '.join(flows) or 'its producers (it has none)'}"
             )
-        return move_flows(flows, level, pair[0])
+        return move_flows(flows, level, like[0])
     if old >= FULL and level != old:
         raise ValueError(
             f"{name!r} has curation level 1: its other shares are all 0 and cannot be scaled up; "

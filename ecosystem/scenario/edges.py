@@ -107,7 +107,10 @@ def _places(given: Any, place: Mapping[str, int]) -> Any:
                 raise KeyError(f"connect_many: there is no member at place {given[wrong][0]}, there are {len(place)}")
             return given
         given = given.tolist()
-    many = list(given)
+    try:
+        many = list(given)
+    except TypeError:
+        raise TypeError(f"connect_many: {_FORMS}, got {brief(given)} for one end") from None
     try:
         return np.fromiter(map(place.__getitem__, many), dtype=np.int64, count=len(many))
     except (KeyError, TypeError):

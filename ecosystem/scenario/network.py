@@ -10,7 +10,7 @@ import numpy as np
 
 from ecosystem.core.added import added
 from ecosystem.core.arguments import spelled
-from ecosystem.core.check import brief, whole_number
+from ecosystem.core.check import brief, switch, whole_number
 from ecosystem.generators import ClosedForm
 from ecosystem.orderings import Ordering, as_ordering, synchronous
 from ecosystem.scenario import shares
@@ -81,6 +81,8 @@ class Network:
 
     def flow(self, u: str, v: str) -> Flow:
         """The description of a flow; KeyError where there is none."""
+        if not (isinstance(u, str) and isinstance(v, str)):
+            check_flow_known(u, v, self._graph, f"scenario {self.name!r}")
         blocks = blocks_of(self._graph)
         if blocks is not None and (number := blocks.between(u, v)) >= 0:
             return blocks.table.flow(number)
@@ -91,9 +93,14 @@ class Network:
             raise
 
     def incoming(self, v: str, dormant: bool = False) -> dict[str, Flow]:
-        """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``."""
-        late = set() if dormant else self.late()
-        if (blocks := blocks_of(self._graph)) is not None and v in self._graph:
+        """The flows that ``v`` trains on, by producer; those that appear later only if ``dormant``.
+
+        KeyError where there is no such member, TypeError for what is no name.
+        """
+        if not isinstance(v, str) or v not in self._graph:
+            check_known(v, self._graph, f"scenario {self.name!r}")
+        late = set() if switch(dormant, "incoming(dormant)") else self.late()
+        if (blocks := blocks_of(self._graph)) is not None:
             return {u: flow for u, flow in blocks.into(v).items() if not late & {u, v, (u, v)}}
         return {u: self.flow(u, v) for u in self._graph.predecessors(v) if not late & {u, v, (u, v)}}
 

@@ -65,7 +65,7 @@ class Scenario(Built):
     def connect(self, u: str, v: str, flow: Flow, *, appears: int | None = None) -> None:
         """Let ``v`` train on what ``u`` generates; with ``appears`` the flow is there from that round on."""
         for name in (u, v):
-            checks.check_known(name, self._graph, f"flow {u!r} → {v!r}")
+            checks.check_known(name, self._graph, f"flow {brief(u)} → {brief(v)}")
         if self._graph.has_edge(u, v):
             raise ValueError(f"there is already a flow {u!r} → {v!r}; give both shares in one Flow(raw=, curated=)")
         checks.check_flow(u, v, flow, self.member(u), self.member(v))
