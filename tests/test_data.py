@@ -81,8 +81,11 @@ def test_refused_files_and_limits(tmp_path: Path) -> None:
     latin.write_bytes('{"src": "café", "tgt": "b"}'.encode("latin-1"))
     with pytest.raises(ValueError, match=r"latin\.jsonl, line 1 is not JSON \('utf-8' codec can't decode"):
         read_pairs(latin)
-    for limit in (0, -1, 2.5, True):
+    for limit in (0, -1):
         with pytest.raises(ValueError, match=r"read_pairs\(limit\) must be a whole number, at least 1, .*got"):
+            read_pairs(latin, limit=limit)
+    for limit in (2.5, True):
+        with pytest.raises(TypeError, match=r"read_pairs\(limit\) must be a whole number or None, got"):
             read_pairs(latin, limit=limit)  # type: ignore[arg-type]
 
 

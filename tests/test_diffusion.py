@@ -13,6 +13,7 @@ from torch import Tensor
 from ecosystem import Pairs, Stream, Training
 from ecosystem.generators.diffusion import Diffusion
 from ecosystem.generators.training import memory_named
+from tests.far import far
 
 RNG = Stream.root([(0, 0)])[0]
 SHAPE = (3, 4, 4)
@@ -170,11 +171,11 @@ def test_precision_goes_over_that_of_the_plan() -> None:
 
 
 def test_everything_goes_to_the_device() -> None:
-    """Torch's ``meta`` device computes shapes only, and refuses to mix with another."""
-    model = Diffusion(**SMALL, device="meta")
-    labels, x = torch.arange(2, device="meta"), torch.zeros(2, *SHAPE, device="meta")
-    assert model.device.type == "meta" and model.images_from(x, labels).device.type == "meta"
-    assert model.loss(Pairs(labels, x), RNG).device.type == "meta"
+    """A pretended device refuses to mix with another."""
+    model = Diffusion(**SMALL, device=far())
+    labels, x = torch.arange(2).to(far()), torch.zeros(2, *SHAPE).to(far())
+    assert model.device.type == far() and model.images_from(x, labels).device.type == far()
+    assert model.loss(Pairs(labels, x), RNG).device.type == far()
 
 
 def test_the_first_weights_have_a_seed_of_their_own() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ecosystem import Flow, HoldThenDecay, Linear, Luce, Member, Pairs, Scenario, Stream, Training
 from ecosystem.generators.image_flow import ImageFlow
+from tests.far import far
 
 RNG = Stream.root([(0, 0)])[0]
 SHAPE = (3, 4, 4)
@@ -182,11 +183,11 @@ def test_the_first_weights_have_a_seed_of_their_own() -> None:
 
 
 def test_everything_goes_to_the_device() -> None:
-    """Torch's ``meta`` device computes shapes only, and refuses to mix with another."""
-    model = ImageFlow(**SMALL, device="meta")
-    labels, images = torch.arange(3, device="meta"), torch.zeros(3, *SHAPE, device="meta")
-    assert model.device.type == "meta" and model.loss(Pairs(labels, images), RNG).device.type == "meta"
-    assert model.images_from(images, labels).device.type == "meta" and model.ask(9, RNG).device.type == "cpu"
+    """A pretended device refuses to mix with another."""
+    model = ImageFlow(**SMALL, device=far())
+    labels, images = torch.arange(3).to(far()), torch.zeros(3, *SHAPE).to(far())
+    assert model.device.type == far() and model.loss(Pairs(labels, images), RNG).device.type == far()
+    assert model.images_from(images, labels).device.type == far() and model.ask(9, RNG).device.type == "cpu"
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ecosystem.core.check import brief
+from ecosystem.core.words import shortened
 
 SCENARIO_FILE = "scenario_file_"  # before the stem of a file that is run: its module hides no other of that name
 
@@ -44,7 +44,9 @@ def misfits(build: Callable[..., Any], given: Collection[str]) -> tuple[list[str
     try:
         known = inspect.signature(build).parameters.values()
     except ValueError as error:  # some of C's do not say
-        raise TypeError(f"nothing says which parameters {brief(build)} takes; write a function around it") from error
+        raise TypeError(
+            f"nothing says which parameters {shortened(build, 60)} takes; write a function around it"
+        ) from error
     names = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known)
     unknown = [] if open_ended else [name for name in given if name not in names]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief, real_number, several
+from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.decisions.levers import LEVEL, REAL, Lever, Levers
 from ecosystem.influence.arising import Like
@@ -17,6 +18,7 @@ from ecosystem.influence.numbers import GROUPS, Curation, Flows, Numbers, Real
 from ecosystem.scenario import Scenario
 
 
+@typed
 def as_levers(
     scenario: Scenario,
     movable: Any = "levels",

@@ -51,7 +51,7 @@ class Network:
         What happens in one round happens at once. Refused here is what cannot be whatever else happens (an unknown
         subject, a round or level that there is not), in :meth:`ecosystem.Scenario.check` what cannot be at that time.
         """
-        whole_number(round, "at(round)", 1)
+        whole_number(round, "Scenario.at(round)", 1)
         for intervention in interventions:
             check_intervention(intervention, round, self)
         if interventions:

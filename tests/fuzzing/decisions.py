@@ -85,7 +85,7 @@ ANALYSES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "influence": (
         lambda **given: influence.influence(pair(), **given),
         {"sources": ["a"], "targets": ["b"], "of": "curation", "measure": None, "like": None, "at": None}
-        | {"device": None},
+        | {"device": None, "dtype": None},
     ),
     "measure_influence": (
         lambda **given: influence.measure_influence(pair(), **given),

@@ -33,9 +33,10 @@ def headline(subject: Subject, found: Effects | None) -> str:
     lost, told, brief = _lost(subject), *_main(subject)
     exact = in_long_run(subject.long_run.values(), HEADED)  # chance hides what it says: never left out for want of room
     told, brief = (" ".join(filter(None, (words, exact))) for words in (told, brief))
-    ways = [(lost + told, more), (told, more), (lost + brief, more), (brief, more), (lost + brief, ""), (brief, "")]
+    whole = [(lost + told, more), (lost + brief, more), (lost + told, ""), (lost + brief, "")]
+    ways = whole if exact else [whole[0], (told, more), whole[1], (brief, more), whole[3], (brief, "")]
     fitting = (" ".join(filter(None, way)) for way in ways)
-    return next((words for words in fitting if len(words) <= LONG), brief)
+    return next((words for words in fitting if len(words) <= LONG), ways[-1][0])
 
 
 def _main(subject: Subject) -> tuple[str, str]:
