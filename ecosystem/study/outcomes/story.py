@@ -43,8 +43,7 @@ def _main(subject: Subject) -> tuple[str, str]:
     """What became of the members, in full and in short."""
     found = subject.verdicts
     if len(found) > 1 and all(verdict.kind == "unclear" for verdict in found):
-        words = f"No member shows a clear change against {_its(subject)}."
-        return words, words
+        return f"No member shows a clear change against {_its(subject)}.", "No member shows a clear change."
     of_all = _sentence(f"of {counted(len(found), 'member')}, {_kinds(subject)}") + _one_run(subject)
     if len(found) <= HEADED:
         told = "; ".join(f"{called(v.name)} {_headed(subject, v)}" for v in found)
