@@ -228,13 +228,18 @@ def nurse() -> None:
     """What runs in the nursery: orders come as lines of JSON, and answers go."""
     with tempfile.TemporaryDirectory() as folder:
         slowly(2).run(folder, engine=HERE)  # all is imported before the first child is born
+    attend(_child)
+
+
+def attend(child: Callable[..., None]) -> None:
+    """Say that all is ready, and answer orders: to wait for a process, or for one more ``child``, with its number."""
     print('"ready"', flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
             answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
         elif (answer := os.fork()) == 0:
-            _child(**order)
+            child(**order)
         print(answer, flush=True)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import random
 import resource
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,7 +30,7 @@ from tests.checkpointed import (
     finished,
     names,
 )
-from tests.studies import Nursery
+from tests.studies import Nursery, attend
 
 pytestmark = pytest.mark.xdist_group("nursery")  # processes are born of one that has all imported
 
@@ -43,14 +41,7 @@ def nurse() -> None:
         ecosystem(name)
     with tempfile.TemporaryDirectory() as folder:
         finished(ecosystem("deciding", 2), Checkpoints(Path(folder, "saved"))).save(Path(folder, "run"))
-    print('"ready"', flush=True)
-    for line in sys.stdin:
-        order = json.loads(line)
-        if "wait" in order:
-            answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
-        elif (answer := os.fork()) == 0:
-            _child(**order)
-        print(answer, flush=True)
+    attend(_child)
 
 
 def _child(

@@ -226,6 +226,10 @@ def test_in_a_browser_slides_move_and_a_member_is_lit_everywhere(tmp_path: Path)
             browser.wait("document.documentElement?.dataset.ready", 90)
             assert browser.run("document.documentElement.scrollWidth") <= 400
             assert browser.run("[...document.images].filter(e => !e.naturalWidth).length") == 0
+            for width in (780, 850, 400):  # tables of many columns made pages wider than a tablet
+                browser.resize(width, 800)
+                browser.wait(f"innerWidth === {width}", 90)
+                assert browser.run("document.documentElement.scrollWidth") <= width
         assert browser.run("[...document.querySelectorAll('.view')].filter(e => !e.querySelector('svg')).length") == 0
         shown = "document.querySelector('#images-rounds .slide:not([hidden])').dataset.name"
         assert browser.run(shown) == "round 40"

@@ -14,6 +14,8 @@ from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.terminal import cell, console, say, table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ecosystem.decisions import Fit
 
 TABLES = ("estimates", "residuals", "verdicts")
@@ -46,7 +48,7 @@ def fit(
         from ecosystem.decisions import fit as fitted
 
         torch.set_num_threads(threads)
-        parameters, size = parse_settings(settings or ()), _noise(noise)
+        parameters, size = parse_settings(settings or ()), noise_of(noise, "column", "estimated")
         if out is not None:
             check_folder(out := named(out), overwrite, "fit")
         observed = Observations.read(data)
@@ -61,22 +63,26 @@ def fit(
 
 def show(found: Fit) -> None:
     """The estimates, and what is to be known of them."""
-    header = list(found.estimates.columns)
-    rows = [["" if x != x else cell(x) for x in row] for row in found.estimates.itertuples(index=False)]
-    screen = console()
-    screen.print(table(f"{found.parameters.given.name}: estimates", header, rows))
+    print_rows(f"{found.parameters.given.name}: estimates", found.estimates)
     for sentence in found.verdicts["sentence"]:
-        screen.print(sentence, highlight=False, markup=False)
+        console().print(sentence, highlight=False, markup=False)
 
 
-def _noise(text: str | None) -> Any:
-    """A standard deviation, or the word that stands for where it is from."""
-    if text is None or text in ("column", "estimated"):
+def print_rows(title: str, rows: pd.DataFrame) -> None:
+    """A table whose missing values are blank."""
+    shown = [["" if x != x else cell(x) for x in row] for row in rows.itertuples(index=False)]
+    console().print(table(title, list(rows.columns), shown))
+
+
+def noise_of(text: str | None, *words: str) -> Any:
+    """A standard deviation, or one of the words that say where it is from."""
+    if text is None or text in words:
         return text
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--noise is a number, column or estimated, got {text!r}") from None
+        known = ", ".join(["a number", *words[:-1]])
+        raise ValueError(f"--noise is {known} or {words[-1]}, got {text!r}") from None
 
 
 def check_folder(folder: Path, overwrite: bool, what: str) -> None:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecosystem.cli.errors import errors
-from ecosystem.cli.fit import check_folder
+from ecosystem.cli.fit import check_folder, noise_of, print_rows
 from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.leaving import breakable
 from ecosystem.cli.loading import located, parse_settings
-from ecosystem.cli.terminal import cell, console, say, table
+from ecosystem.cli.terminal import console, say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ecosystem.decisions import Calibration, Posterior
 
 FULL = "the posterior could not be saved; make room, or choose another folder"
@@ -56,7 +54,7 @@ def posterior(
         torch.set_num_threads(threads)
         if ranks == 1:
             raise ValueError("--ranks is 0, or at least 2 simulated truths, got 1")
-        parameters, size = parse_settings(settings or ()), _noise(noise)
+        parameters, size = parse_settings(settings or ()), noise_of(noise, "column")
         if out is not None:
             check_folder(out := named(out), overwrite, "posterior")
         observed = Observations(Observations.read(data).table, record=Record(judged=judged))
@@ -73,27 +71,12 @@ def posterior(
 def show(found: Posterior, checked: Calibration | None) -> None:
     """The intervals, what is to be known of them, and how they do where the truth is known."""
     screen = console()
-    _print(f"{found.parameters.given.name}: posterior", found.intervals())
+    print_rows(f"{found.parameters.given.name}: posterior", found.intervals())
     for sentence in found.verdicts["sentence"]:
         screen.print(sentence, highlight=False, markup=False)
     if checked is not None:
-        _print(f"{len(checked.ranks)} simulated truths", checked.table)
+        print_rows(f"{len(checked.ranks)} simulated truths", checked.table)
         screen.print(checked.sentence, highlight=False, markup=False)
-
-
-def _print(title: str, rows: pd.DataFrame) -> None:
-    shown = [["" if x != x else cell(x) for x in row] for row in rows.itertuples(index=False)]
-    console().print(table(title, list(rows.columns), shown))
-
-
-def _noise(text: str | None) -> Any:
-    """A standard deviation, or the word that stands for where it is from."""
-    if text is None or text == "column":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--noise is a number or column, got {text!r}") from None
 
 
 def _save(found: Posterior, checked: Calibration | None, folder: Path, origin: dict[str, Any]) -> None:

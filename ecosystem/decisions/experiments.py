@@ -93,9 +93,9 @@ class NextExperiment:
         """What to mind, a row each: verdict and a sentence.
 
         *untold* (candidates after which the target is still not told), *tie* (the second is as good as the best),
-        *nothing* (the target does not move near the fitted numbers; what was tried), *repeats*
-        (candidates that are other runs, from the start on,
-        in which nothing is done up to the last round that was observed: what was observed counts once more in them).
+        *nothing* (the target does not move near the fitted numbers; what was tried), *repeats* (candidates that are
+        other runs, from the start on, in which nothing is done up to the last round that was observed: what was
+        observed counts once more in them).
         """
         after, said = self.table["after"].to_numpy(), []
         if blind := self.table["candidate"][~np.isfinite(after)].tolist():

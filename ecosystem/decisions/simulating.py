@@ -38,9 +38,8 @@ class Simulator:
     A row is that of a table of observations that has a value. Rows of another ``seed`` or ``replicate`` are other runs
     with the same numbers. Each simulation has draws of its own, those of (seed, replicate); many are played side by
     side in one program; models that are trained start from the scenario's weights, each copy on its own. Alignments
-    that have no closed form are judged as the
-    observations' ``record`` says. To each number an error of the standard deviation ``noise
-    [rows]`` is added.
+    that have no closed form are judged as the observations' ``record`` says. To each number an error of the standard
+    deviation ``noise [rows]`` is added.
 
     Raises
     ------
