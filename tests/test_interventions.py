@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,6 +152,27 @@ CHECKED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: _curated_then_more(),
         "shares of 'north' add up to 1.1 from round 4 on (raw 0.05 from 'hub', curated 0.85 from 'hub', raw 0.2 from ",
     ),
+    "there and away at once": (
+        lambda: checked((3, Join("hub")), (3, Leave("hub"))),
+        "Leave('hub') in round 3: Join('hub') says already whether 'hub' is there, and what happens in one round "
+        "happens at once; keep one of the two, or let one happen in another round",
+    ),
+    "a flow away and there at once": (
+        lambda: checked((3, Disconnect("hub", "north")), (3, Connect("hub", "north"))),
+        "Connect('hub', 'north') in round 3: Disconnect('hub', 'north') says already whether ('hub', 'north'",
+    ),
+    "frozen and thawed at once": (
+        lambda: checked((3, Freeze("hub")), (3, Thaw("hub"))),
+        "Thaw('hub') in round 3: Freeze('hub') says already whether 'hub' retrains, and",
+    ),
+    "two levels at once": (
+        lambda: checked((3, Curate("north", 0.5)), (3, Curate("north", 0.6))),
+        "Curate('north', 0.6) in round 3: Curate('north', 0.5) says already the curation level of 'north', and",
+    ),
+    "a level of what goes": (
+        lambda: checked((3, Curate("north", 0.5)), (3, Disconnect("hub", "north"))),
+        "Curate('north', 0.5) in round 3: a level…strictly between, and 'north' has 0",
+    ),
 }
 
 
@@ -212,6 +234,49 @@ def test_one_source_is_swapped_for_another_in_one_round() -> None:
     run = s.run()
     assert run.rounds.query("member == 'b'")["alignment"].tolist() == [0.0, 1.0, 1.0, 2.0, 2.0]
     assert run.changes["subject"].tolist() == ["c→b", "a→b"]
+
+
+def played(order: list[int], branched: bool = False) -> list[float]:
+    """``b`` reads ``a`` and ``c``; one flow goes, another comes, its level changes and ``c`` rests, all in round 3."""
+    s = Scenario("order", rounds=6)
+    for name, mean in (("a", 1.0), ("c", 4.0)):
+        s.add(name, Member(Location([mean]), reward=Linear([1.0]), curator=Shift([0.5]), real=Location([2 * mean])))
+    s.add("b", Member(Location([0.0]), reward=Linear([1.0]), curator=Shift([-1.0]), real=Location([-3.0])))
+    s.connect("a", "b", Flow(raw=0.2, curated=0.1))
+    s.connect("c", "b", Flow(raw=0.1, curated=0.3, delay=1), appears=3)
+    s.connect("b", "b", Flow(raw=0.1, curated=0.15, chosen_by="consumer"))
+    s.connect("b", "c", Flow(raw=0.5))
+    more = [Disconnect("a", "b"), Curate("b", 0.6), Freeze("c")]
+    s.at(3, *[more[i] for i in order])
+    eco = Ecosystem(s)
+    for _ in range(2):
+        eco.step()
+    eco = eco.branch() if branched else eco
+    eco.run()
+    return eco.result().rounds.query("member == 'b'")["alignment"].tolist()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_happens_in_one_round_happens_at_once(order: tuple[int, ...]) -> None:
+    """A level was reached before what was given after it came or went, so that it was another one at the end.
+
+    By hand: until round 2 ``b`` takes .3 of ``a`` and .25 of itself; from round 3 on .45 of ``c`` and itself is chosen
+    and becomes .6, .2 is raw and becomes .2 · .4/.55.
+    """
+    a, b, c, expected, cs = 1.0, 0.0, 4.0, [0.0], [4.0]
+    for round in range(1, 7):
+        raw, grown = 0.1 * 0.4 / 0.55, 0.6 / 0.45
+        if round < 3:
+            new = 0.3 * a + 0.1 * 0.5 + 0.25 * b - 0.15 + 0.45 * -3
+            a, c = 2.0, 0.5 * b + 0.5 * 8
+        else:
+            own = 0.3 * grown * (cs[-2] + 0.5) + raw * cs[-2] + 0.15 * grown * (b - 1) + raw * b
+            new = own + (1 - 0.6 - 2 * raw) * -3
+        b = new
+        expected.append(b)
+        cs.append(c)
+    assert played(list(order)) == pytest.approx(expected, abs=1e-14)
+    assert played(list(order), branched=True) == played(list(order))
 
 
 # -- what they say of themselves ---------------------------------------------------------------------------------------

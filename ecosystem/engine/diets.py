@@ -18,7 +18,7 @@ from ecosystem.engine.program import Program
 from ecosystem.engine.state import Clock, State, in_effect
 from ecosystem.engine.wiring import CURATED, RAW
 from ecosystem.scenario.descriptions import TOLERANCE
-from ecosystem.scenario.interventions import Intervention, Subject, label
+from ecosystem.scenario.interventions import Effect, Intervention, Subject, at_once, label
 from ecosystem.scenario.shares import move_share
 from ecosystem.schedules import Schedule
 
@@ -117,46 +117,26 @@ def intervene(program: Program, state: State, interventions: Sequence[Interventi
 
     Diets must be whole after it and not in between, so that one source may be swapped for another.
     """
-    hand = _Hand(program, state)
-    for intervention in interventions:
-        intervention.apply(hand)
-    hand.settle()
-    moved = hand.state.declared is not state.declared or hand.state.absent != state.absent
-    return _whole(program, hand.state) if moved else hand.state, hand.changes
-
-
-class _Hand:
-    """The verbs of interventions, which leave it to the end whether diets are whole."""
-
-    def __init__(self, program: Program, state: State) -> None:
-        self.program = program
-        self.state = state
-        self.changes: list[Change] = []
-        self._presence: dict[Subject, bool] = {}  # who comes and goes: thousands at once, so that they wait for it
-
-    def set_frozen(self, name: str, frozen: bool, /) -> None:
-        self._take(set_frozen(self.program, self.state, name, frozen))
-
-    def set_curation(self, name: str, level: float, /) -> None:
-        self.settle()
-        self._take(_curated(self.state, name, level, None))
-
-    def set_present(self, subject: Subject, present: bool, /) -> None:
-        if self._presence.get(subject, subject not in self.state.absent) == present:
-            return
-        self._presence[subject] = present
-        everybody = everywhere(self.state, None)
-        self.changes += _logged(self.state, subject, "present", str(not present), str(present), everybody)
-
-    def settle(self) -> None:
-        """Let those come and go who are to."""
-        if self._presence:
-            self.state = _present(self.state, self._presence)
-            self._presence = {}
-
-    def _take(self, changed: Changed) -> None:
-        self.state, changes = changed
-        self.changes += changes
+    before, changes = state, []
+    presence: dict[Subject, bool] = {}  # who comes and goes: thousands at once, so that they wait for it
+    level: list[Effect] = []
+    for _, effect in at_once(interventions, state.round + 1):
+        what, subject, value = effect
+        if what == "curation":
+            level.append(effect)
+        elif what == "frozen":
+            state, some = set_frozen(program, state, str(subject), value)
+            changes += some
+        elif (subject not in state.absent) != value:
+            presence[subject] = value
+            changes += _logged(state, subject, "present", str(not value), str(value), everywhere(state, None))
+    if presence:
+        state = _present(state, presence)
+    for _, subject, value in level:
+        state, some = _curated(state, str(subject), value, None)
+        changes += some
+    moved = state.declared is not before.declared or state.absent != before.absent
+    return _whole(program, state) if moved else state, changes
 
 
 # -- clocks ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -220,3 +221,26 @@ def effects(intervention: Intervention) -> list[Effect]:
     except AttributeError as error:
         raise TypeError(f"{intervention}: {error}") from error
     return noted.effects
+
+
+_SAID = {"frozen": "whether {} retrains", "curation": "the curation level of {}", "present": "whether {} is there"}
+
+
+def at_once(interventions: Iterable[Intervention], round: int) -> list[tuple[Intervention, Effect]]:
+    """All that the interventions of a round do, so that the order in which they were given means nothing.
+
+    Curation levels are reached last: they are those of what is there then. ValueError where the same is said of a
+    subject twice.
+    """
+    found: dict[tuple[str, Subject], tuple[Intervention, Effect]] = {}
+    for intervention in interventions:
+        for effect in effects(intervention):
+            key = (effect.what, effect.subject)
+            if key in found:
+                raise ValueError(
+                    f"{intervention} in round {round}: {found[key][0]} says already "
+                    f"{_SAID[effect.what].format(repr(effect.subject))}, and what happens in one round happens at "
+                    "once; keep one of the two, or let one happen in another round"
+                )
+            found[key] = intervention, effect
+    return sorted(found.values(), key=lambda pair: pair[1].what == "curation")

@@ -48,8 +48,10 @@ class Network:
     def at(self, round: int, *interventions: Intervention) -> None:
         """Let something happen before ``round``: ``Leave``, ``Freeze``, ``Thaw``, ``Disconnect``, ``Curate``, ...
 
-        What happens in one round happens at once. Refused here is what cannot be whatever else happens (an unknown
-        subject, a round or level that there is not), in :meth:`ecosystem.Scenario.check` what cannot be at that time.
+        What happens in one round happens at once, in whichever order it was given: curation levels are those of what
+        is there after it. Refused here is what cannot be whatever else happens (an unknown subject, a round or level
+        that there is not), in :meth:`ecosystem.Scenario.check` what cannot be at that time, and what says the same of
+        a subject twice in a round.
         """
         whole_number(round, "Scenario.at(round)", 1)
         for intervention in interventions:

@@ -17,7 +17,7 @@ from ecosystem.scenario.blocks import blocks_of
 from ecosystem.scenario.checks import check_intervention, kind_of
 from ecosystem.scenario.demands import check_demand
 from ecosystem.scenario.descriptions import TOLERANCE, Flow, Member, curated_by
-from ecosystem.scenario.interventions import Effect, Subject, effects
+from ecosystem.scenario.interventions import Effect, Subject, at_once
 from ecosystem.scenario.network import Network
 from ecosystem.scenario.shares import FULL, curation, move_flows
 
@@ -75,9 +75,9 @@ def check_scenario(scenario: Network) -> None:
         touched: dict[str, None] = {}
         for intervention in scenario.interventions[round]:
             check_intervention(intervention, round, scenario)
-            for effect in effects(intervention):
-                stage.change(effect, f"{intervention} in round {round}")
-                touched |= dict.fromkeys(stage.readers(effect.subject))
+        for intervention, effect in at_once(scenario.interventions[round], round):
+            stage.change(effect, f"{intervention} in round {round}")
+            touched |= dict.fromkeys(stage.readers(effect.subject))
         stage.check_diets(touched, f" from round {round} on")
 
 
