@@ -15,6 +15,7 @@ from ecosystem.core.words import called, capital, counted, joined, number
 from ecosystem.decisions.mixed import MixedLandscape
 from ecosystem.decisions.nash import Point, Try
 from ecosystem.decisions.play import SAME, Array, Game, Play
+from ecosystem.influence.spectra import below_one
 from ecosystem.scenario import Scenario
 
 
@@ -67,7 +68,7 @@ class Equilibrium:
                     "gain": point.gain,
                     "deviator": point.deviator,
                     "curvature": point.curvature,
-                    "attracts": bool(point.nash and point.attracts < 1),
+                    "attracts": bool(point.nash and below_one(point.attracts)),
                     "edge": point.edge,
                     "radius": settled.radius,
                     "own": land.same(settled, land.own(point.play.x)),
@@ -209,7 +210,7 @@ class Equilibrium:
             return f"No equilibrium was found from {tried}{passed}{round_}."
         many = capital(counted(len(self.nash), "equilibrium").replace("equilibriums", "equilibria"))
         many = many[0].upper() + many[1:]
-        settle = sum(point.attracts < 1 for point in self.nash)
+        settle = sum(below_one(point.attracts) for point in self.nash)
         words = "best responses lead to it" if settle else "best responses do not lead to it"
         if len(self.nash) > 1:
             every = settle == len(self.nash)

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ecosystem.influence import krylov
+from ecosystem.influence.spectra import below_one
 
 _VECTORS = 20  # of GMRES, for the weights
 
@@ -71,7 +72,7 @@ class Certificate:
 
         ``gap [nodes]``: each ``‖(g − y + Bᵀy)_i‖₂``; by ``|gapᵀ (I − B)⁻¹ b| ≤ Σ gap_i w_i ‖b‖_w / (1 − bound)``.
         """
-        if not self.bound < 1:
+        if not below_one(self.bound):
             return float("inf")
         return float((gap * self.weights).sum() / self.weights.min()) / (1 - self.bound)
 
@@ -80,6 +81,6 @@ class Certificate:
 
         Infinite where ``B`` is not seen to shrink.
         """
-        if not self.bound < 1:
+        if not below_one(self.bound):
             return float("inf")
         return float((gap / self.weights).max() * self.weights.max()) / (1 - self.bound)

@@ -21,6 +21,10 @@ _FEWEST, _TOGETHER = 100, 32  # so many of these at least; changes followed toge
 _BATCHES = 20  # whose means tell the error
 
 
+class Unseen(ValueError):
+    """The rounds that were looked at do not say what becomes of a change in the long run."""
+
+
 class Lyapunov:
     """The Lyapunov exponent of the rounds of a :class:`LinearRound`."""
 
@@ -34,16 +38,21 @@ class Lyapunov:
 
         A small change of each strongly connected part is followed, without what others make of it, through thousands
         of rounds where there are few kinds of them, else hundreds: the slowest decides. The worst is the largest
-        spectral radius of a single round (NaN where Θ is large).
+        spectral radius of a single round (NaN where Θ is large). :class:`Unseen` where a member that retrains did so in
+        none of the rounds that count: its changes would seem to stay for ever.
         """
         labels, levels = self.linear.parts.labels, torch.from_numpy(self.linear.parts.levels)
         inside = (levels[labels] == torch.arange(int(levels.max()) + 1).unsqueeze(-1)).to(self.linear.flat.dtype)
         v = torch.sin(torch.arange(1, len(self.linear.flat) + 1, dtype=self.linear.flat.dtype)) * inside
         growth: list[np.ndarray] = []
+        seen = ~self.linear.rounds.dynamics.moves | self.linear.frozen
         for number in range(self.linear.rounds.first, self.linear.rounds.first + _ROUNDS):
-            product = self._product(self.linear.turn(number), max(1, len(v) // _TOGETHER))
+            turn = self.linear.turn(number)
+            product = self._product(turn, max(1, len(v) // _TOGETHER))
             if product is None:
                 break
+            if len(growth) >= _FORGOTTEN:
+                seen |= turn.due.numpy()
             v = product(v) * inside
             norm = v.norm().reshape(1) if len(levels) == 1 else self._norms(v)
             with np.errstate(divide="ignore"):
@@ -51,6 +60,9 @@ class Lyapunov:
             if not bool(norm.any()):
                 return 0.0, 0.0, self._worst()
             v = v / torch.where(norm > 0, norm, 1.0)[labels]
+        if not seen.all():
+            name = self.linear.rounds.dynamics.names[int(seen.argmin())]
+            raise Unseen(f"{name!r} retrained in none of the {len(growth) - _FORGOTTEN:,} rounds that were looked at")
         means = np.array([float(part.mean()) for part in np.array(growth[_FORGOTTEN:]).T.copy()])
         counted = np.array(growth[_FORGOTTEN:])[:, int(means.argmax())].copy()
         batches = [float(part.mean()) for part in np.array_split(counted, _BATCHES)]

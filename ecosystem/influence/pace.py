@@ -16,7 +16,7 @@ from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.operators import Dense
 from ecosystem.influence.rounds import Rounds
-from ecosystem.influence.spectra import abscissa_of
+from ecosystem.influence.spectra import abscissa_of, below_one
 from ecosystem.retention import Unsettled
 from ecosystem.scenario.network import said_of_all
 
@@ -40,7 +40,7 @@ class Law:
 
     @property
     def shrinks(self) -> bool:
-        return self.pace < 1 if self.kind == "geometric" else self.pace > 0
+        return below_one(self.pace) if self.kind == "geometric" else self.pace > 0
 
     def left(self, before: float, after: float) -> float:
         """What is ``left`` after round ``after`` of the distance after round ``before``; NaN where no law is known."""

@@ -30,6 +30,16 @@ _PUSHES, _SHIFTS = 200, 100  # steps of the power method, and of Noda's
 _VECTORS = 48  # that ARPACK keeps
 _MANY = 100_000  # numbers of a part up to which its bounds are closed to the last digits, whatever it takes
 _NOTHING = 1e-100  # of the largest number of a matrix
+_ONE = 1e-12  # nearness to 1 of what is 1 but for rounding
+
+
+def below_one(value: float) -> bool:
+    """Whether a radius, rate or bound that was computed is below 1, and not 1 but for rounding: then nothing fades.
+
+    >>> below_one(0.99), below_one(0.9999999999999999), below_one(float("nan"))
+    (True, False, False)
+    """
+    return value < 1 - _ONE
 
 
 def radius_of(matrix: Tensor) -> float:

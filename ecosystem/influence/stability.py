@@ -20,18 +20,17 @@ from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE, derivative
 from ecosystem.influence.linear_flows import LinearFlows
 from ecosystem.influence.linear_round import LinearRound
-from ecosystem.influence.lyapunov import Lyapunov
+from ecosystem.influence.lyapunov import Lyapunov, Unseen
 from ecosystem.influence.pace import Law, averaged, averaging, estimated
 from ecosystem.influence.resolvent import Resolvent
 from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.sizes import sizes
-from ecosystem.influence.spectra import radius_of_dense, radius_of_sparse
+from ecosystem.influence.spectra import below_one, radius_of_dense, radius_of_sparse
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.orderings import as_ordering
 from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
-_BELOW = 1 - 1e-12  # a rate that is not below this is 1 but for rounding: nothing fades
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
 _WIDE = 10  # standard deviations that count as the whole of a member
 _PATIENCE = 5000  # rounds played at most to see it fade
@@ -52,7 +51,8 @@ class Stability:
       that are random or have no period ``e^γ`` with the Lyapunov exponent ``γ``, measured; of networks whose parts read
       each other in one direction only, that of the slowest part. NaN where all data ever seen count alike and changes
       fade like a power ``t^{−exponent}`` (estimated from rounds played where users move too), and where a memory does
-      not come to rest or no eigenvalue converged: then the rounds are ``measured`` only, and ``note`` says why;
+      not come to rest, no eigenvalue converged, or a clock is so slow that it did not ring in the rounds that were
+      looked at: then the rounds are ``measured`` only, and ``note`` says why;
     - ``error``: the standard error of a measured rate;
     - ``settles``: whether changes fade; where rounds are measured only, whether they did within 5,000;
     - ``worst``: for random orders, the largest spectral radius of a round seen;
@@ -70,21 +70,26 @@ class Stability:
     @property
     def certified(self) -> bool:
         """Whether every asynchronous order with bounded delays settles: ``ρ(K) < 1``."""
-        return self.certificate < _BELOW
+        return below_one(self.certificate)
 
     @property
     def settles(self) -> bool:
         """Whether the scenario's own ordering does."""
         return bool(self.table["settles"].iloc[0])
 
+    @property
+    def _seen(self) -> str:
+        many = self.table["measured"].iloc[0]
+        return f"not within {_PATIENCE:,} rounds" if math.isnan(many) else f"{many:.0f} rounds"
+
     def __repr__(self) -> str:
         own = self.table.iloc[0]
         pace = f"rate {own['rate']:.4g}" if math.isnan(own["exponent"]) else f"like t^-{own['exponent']:.3g}"
         if self.note:
-            pace = f"measured only: {own['measured']:.0f} rounds, {self.note}"
+            pace = f"measured only: {self._seen}, {self.note}"
         if own["left"] > 0:
             pace += f", of which its own rounds leave {own['left']:.2g}"
-        verb = "settles" if self.settles else "does not settle"
+        verb = "settles" if self.settles else "was not seen to settle" if self.note else "does not settle"
         return (
             f"Stability({verb} in its own order, {own['ordering']}, {pace}; ρ(B) = {self.radius:.4g}, "
             f"any order {'certified' if self.certified else 'not certified'}: ρ(K) = {self.certificate:.4g})"
@@ -126,6 +131,8 @@ def assess(resolvent: Resolvent, orderings: Sequence[Any] = (), tolerance: float
     except Unsettled as error:
         rest, note = None, str(error)
     rows = [_row(rounds, resolvent.flows, tolerance, rest) for rounds in many]
+    why = [row.pop("unseen", "") for row in rows]
+    note = note or why[0]
     if not note and math.isnan(rows[0]["rate"]) and math.isnan(rows[0]["exponent"]):
         note = "the spectral radius of a round was not found"
     return Stability(resolvent.radius, _certificate(resolvent), pd.DataFrame(rows), tolerance, note)
@@ -162,7 +169,10 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
     if law is not None and law.kind == "unknown":
         law = estimated(rounds, list(_distances(rounds, vector, rest, _SEEN)))
     if rounds.random:
-        rate, row["error"], row["worst"] = Lyapunov(linear).measured()
+        try:
+            rate, row["error"], row["worst"] = Lyapunov(linear).measured()
+        except Unseen as error:
+            return row | _played(rounds, vector, tolerance, rest) | {"unseen": str(error)}
     else:
         rate = linear.rate()
         if math.isnan(rate if law is None else law.pace):
@@ -170,11 +180,11 @@ def _row(rounds: Rounds, flows: LinearFlows, tolerance: float, rest: State | Non
     own = rounds.dynamics.scenario.rounds
     if law is not None:
         row["exponent"] = law.pace
-        row["settles"], row["left"] = bool(rate < _BELOW and law.shrinks), law.left(1, own)
+        row["settles"], row["left"] = bool(below_one(rate) and law.shrinks), law.left(1, own)
         row["predicted"] = tolerance ** (-1 / law.pace) if row["settles"] else math.nan
     else:
         row["rate"] = rate
-        row["settles"], row["left"] = bool(rate < _BELOW), Law("geometric", rate).left(0, own)
+        row["settles"], row["left"] = below_one(rate), Law("geometric", rate).left(0, own)
         row["predicted"] = _predicted(rate, tolerance)
         if rate <= tolerance:  # what dies out on its way down the stream takes as many rounds as there are steps
             row["predicted"], row["left"] = _passing(linear, vector, tolerance)
@@ -191,7 +201,7 @@ def _played(rounds: Rounds, vector: Tensor, tolerance: float, rest: State) -> di
 
 def _predicted(rate: float, tolerance: float) -> float:
     """Rounds until ``rate^t`` is ``tolerance``."""
-    if not rate < _BELOW:
+    if not below_one(rate):
         return math.nan
     return 1.0 if rate <= tolerance else math.ceil(math.log(tolerance) / math.log(rate))
 

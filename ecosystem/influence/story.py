@@ -15,6 +15,7 @@ from ecosystem.core.words import called, capital, counted, joined, number, perce
 from ecosystem.influence import cutting, judgement
 from ecosystem.influence.findings import Findings
 from ecosystem.influence.sentences import NAMED, TOLD, Analysed, judged, others, own, points, smallest, strongest
+from ecosystem.influence.spectra import below_one
 
 UNIT = (
     "Curating a member means that more of what it trains on is chosen, by whoever chooses there: the curated shares of "
@@ -212,7 +213,7 @@ def settling(findings: Findings) -> list[str]:
     certificate = settings.get("certificate")
     if isinstance(certificate, float) and np.isfinite(certificate):
         size = f"the certificate ρ(‖B‖) is {number(certificate)}"
-        if certificate < 1:
+        if below_one(certificate):
             sentences.append(f"It would settle in any order, with any bounded delays: {size}, below 1.")
         elif table["settles"].astype(bool).any():
             sentences.append(f"Other orders may fail: {size}, and only below 1 would it vouch for all of them.")
@@ -227,8 +228,10 @@ def _pace(row: dict[Any, Any], tolerance: object, own: bool) -> str:
     """What rounds in one order make of a small distance to the stable point."""
     rate, exponent = float(row["rate"]), float(row.get("exponent", np.nan))
     order = f"In its own order of updates, {row['ordering']}," if own else f"With {row['ordering']} updates"
-    words = f"{order} the network {'settles' if row['settles'] else 'does not settle'}"
-    if np.isfinite(rate) and rate < 1:
+    unknown = np.isnan(rate) and np.isnan(exponent)  # what was played is all that is known
+    never = "was not seen to settle" if unknown else "does not settle"
+    words = f"{order} the network {'settles' if row['settles'] else never}"
+    if below_one(rate):
         words += f"; each round leaves {percent(rate)} of a small distance to the stable point"
     elif np.isfinite(rate):
         words += f"; each round multiplies a small distance to the stable point by {number(rate)}"

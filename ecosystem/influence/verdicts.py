@@ -8,6 +8,8 @@ from collections.abc import Set
 import numpy as np
 import pandas as pd
 
+from ecosystem.influence.spectra import below_one
+
 _NOTHING = 1e-12  # of how large an effect could be: below it, there is none
 _SAME = 1e-7  # relative difference below which two effects are one
 
@@ -69,11 +71,12 @@ def welfare(matrix: pd.DataFrame) -> pd.DataFrame:
 
 def formal(radius: float) -> str:
     """Why an influence at a stable point with ``ρ(B) = radius`` (without free directions) is formal; empty if not."""
-    if radius < 1:
+    if below_one(radius):
         return ""
     if math.isnan(radius):
         return "whether synchronous dynamics lead to the stable point is not known: the spectral radius was not found"
+    does = "repels" if below_one(1 / radius) else "does not attract"
     return (
-        f"the stable point repels synchronous rounds (spectral radius {radius:.4g}, not below 1): the numbers say how "
+        f"the stable point {does} synchronous rounds (spectral radius {radius:.4g}, not below 1): the numbers say how "
         "the point moves, but synchronous dynamics do not lead there; another order may (see stability)"
     )
