@@ -259,6 +259,7 @@ def test_nothing_backfires_on_members_whose_users_never_choose(chosen_by: Any, w
     s.connect("b", "a", Flow(raw=0.3))
     findings = influence(s).findings()
     assert dict(zip(findings.influence["target"], verdicts(findings), strict=True)) == {"a": "helps", "b": "lowers"}
+    assert not findings.influence["backfires"].any() and findings.influence["harms"].tolist() == [False, True]
     (told,) = own(findings)
     assert told.startswith(f"Reading more of what {whose} choose does not pay for b: one percentage point more lowers")
     assert headline(findings).startswith("Reading more of what others choose lowers the alignment of b.")
@@ -267,6 +268,7 @@ def test_nothing_backfires_on_members_whose_users_never_choose(chosen_by: Any, w
     (glad,) = own(influence(s.with_member("b", reward=Linear([1.0, 0.1]))).findings())  # it was said to choose itself
     assert glad.startswith(f"Reading more of what {whose} choose pays for b: one percentage point more raises")
     by_its_own = influence(s.with_flow("a", "b", chosen_by="consumer")).findings()
+    assert by_its_own.influence["backfires"].tolist() == [False, True]
     assert list(verdicts(by_its_own)) == ["helps", "backfires"]
     both = s.with_flow("a", "b", raw=0.1, curated=0.2)
     both.connect("b", "b", Flow(curated=0.2))  # its own users choose some of it

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ecosystem.core.door import Door, told_as
 from ecosystem.core.kinds import typed
-from ecosystem.influence import after, judgement, loops, propagation, traffic, verdicts, walks
+from ecosystem.influence import after, judgement, loops, propagation, sentences, traffic, verdicts, walks
 from ecosystem.influence.arising import Like
 from ecosystem.influence.asked import check_room, judged, movable
 from ecosystem.influence.brief import small
@@ -84,12 +84,14 @@ class Influence(Response):
 
         ``effect`` is ``M_jk`` (per unit of share). On the diagonal (``kind`` self) ``isolated`` is ``I_k``,
         ``amplification`` ``M_kk/I_k`` and ``network`` what the network does to it: unchanged, amplified, dampened,
-        inverted or undefined. ``backfires``: the member's own curation lowers its own alignment; ``harms``: the effect
-        is negative, whosever it is. A flow is no member: its rows are all cross. First columns ``of`` and ``measure``
-        say what was moved and looked at, where that is not curation and alignment.
+        inverted or undefined. ``backfires``: the member's own curation lowers its own alignment though its own users
+        choose some of what it reads; ``harms``: the effect is negative, whosever it is. A flow is no member: its rows
+        are all cross. First columns ``of`` and ``measure`` say what was moved and looked at, where that is not curation
+        and alignment.
         """
         alone = self.links.alone(self.sources)
-        return verdicts.table(self.matrix, self.isolated, alone, self.scale, self.of, self.measure)
+        led = partial(sentences.led, self.scenario)
+        return verdicts.table(self.matrix, self.isolated, alone, self.scale, self.of, self.measure, led)
 
     @property
     def welfare(self) -> pd.DataFrame:

@@ -5,12 +5,14 @@ Sentences speak of one percentage point of curation, a hundredth of the derivati
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from ecosystem.core.words import called, counted, joined, number
+from ecosystem.scenario.network import Network
 
 TOLD = 8  # sources: above it sentences count members and name the extremes
 NAMED = 4  # members that one sentence names
@@ -63,6 +65,13 @@ def readers_only(flows: pd.DataFrame) -> set[str]:
     flows = flows[curated | ~curated.groupby(flows["target"]).transform("any")]
     loop = (flows["chosen_by"] == "producer") & (flows["source"] == flows["target"])
     return set(flows["target"]) - set(flows.loc[loop | (flows["chosen_by"] == "consumer"), "target"])
+
+
+def led(network: Network, names: Iterable[str]) -> set[str]:
+    """For whom of the members ``names`` others choose (:func:`readers_only`)."""
+    flows = [(u, v, flow) for v in names for u, flow in network.incoming(v, dormant=True).items()]
+    rows = [(u, v, f.curated, f.chosen_by if isinstance(f.chosen_by, str) else "own") for u, v, f in flows]
+    return readers_only(pd.DataFrame(rows, columns=["source", "target", "curated", "chosen_by"]))
 
 
 def _whose(findings: Analysed, member: str) -> str:

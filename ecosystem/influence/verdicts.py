@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Set
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,19 @@ _SAME = 1e-7  # relative difference below which two effects are one
 
 
 def table(
-    matrix: pd.DataFrame, isolated: pd.Series, alone: Set[str], scale: pd.DataFrame, of: str, measure: str
+    matrix: pd.DataFrame,
+    isolated: pd.Series,
+    alone: Set[str],
+    scale: pd.DataFrame,
+    of: str,
+    measure: str,
+    led: Callable[[Iterable[str]], Set[str]],
 ) -> pd.DataFrame:
     """The table ``influence`` from the matrix (targets × sources) and the isolated effects.
 
     ``alone`` are members on no cycle through others; ``scale`` is how large each effect could be: what is nothing
-    beside it is rounding. Where it is not curation that is moved, or not alignment that is looked at, first columns
-    ``of`` or ``measure`` say so.
+    beside it is rounding; ``led`` says for whom of some members others choose. Where it is not curation that is moved,
+    or not alignment that is looked at, first columns ``of`` or ``measure`` say so.
     """
     rows, columns = np.indices(matrix.shape).reshape(2, -1)
     pairs = {"target": matrix.index.take(rows), "source": matrix.columns.take(columns)}
@@ -39,6 +45,8 @@ def table(
     long.loc[own, "network"] = [_verdict(ratio) for ratio in long.loc[own, "amplification"]]
     negative = effect < 0
     long["backfires"] = own & negative
+    if of == "curation":
+        long["backfires"] &= ~long["target"].isin(list(led(long.loc[long["backfires"], "target"])))
     long["harms"] = negative
     said = {"of": of} if of != "curation" else {}
     said |= {"measure": measure} if measure != "alignment" else {}

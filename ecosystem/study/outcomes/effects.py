@@ -66,12 +66,12 @@ def effects(subject: Subject) -> Effects | None:
         part = part[np.isfinite(part["effect"].astype(float))].assign(size=part["effect"].abs())
         cross = part["kind"] == "cross"
         seen |= set(part["point"])
-        fails = part["backfires"].astype(bool)
+        fails = part["harms"].astype(bool) & ~cross
         own = fails & _keys(part, "target").isin(choosing)
         backfiring |= set(part.loc[own, "point"])
         lowering |= set(part.loc[fails & ~own, "point"])
         harming |= set(part.loc[part["harms"].astype(bool) & cross, "point"])
-        groups = part.assign(negative=fails.where(~cross, part["harms"]).astype(bool), own=own).groupby(KEYS)
+        groups = part.assign(negative=part["harms"].astype(bool), own=own).groupby(KEYS)
         counts.append(
             groups.agg(
                 points=("effect", "size"),
