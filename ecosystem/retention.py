@@ -59,6 +59,11 @@ class Retention(Claims, Drawing):
     averages: ClassVar[bool] = False  # everything ever seen counts alike: a ``1/t``-step average
 
     @property
+    def keeps(self) -> bool:
+        """Whether it says what becomes of data, not only of their statistics."""
+        return type(self).keep is not Retention.keep
+
+    @property
     def newest(self) -> int | None:
         """Of how many of the newest rounds everything counts alike, if that is all that it does; else None."""
         return None

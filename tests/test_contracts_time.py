@@ -25,7 +25,9 @@ from ecosystem import (
     accumulate,
     at,
     every,
+    fade,
     never,
+    refresh,
     replace,
     sequential,
     subsample,
@@ -204,6 +206,9 @@ def test_what_a_child_overrides_is_what_it_is() -> None:
     with pytest.raises(ValueError, match=r"the retention .*Thinned\(\), which has no method pool.*samples=n"):
         s.replace(samples=None).run()
 
+    class Nothing(Retention):
+        pass
+
     class Memorable(GenerativeModel):
         event_shape = (1,)
 
@@ -214,10 +219,20 @@ def test_what_a_child_overrides_is_what_it_is() -> None:
             return None
 
     s = Scenario("data", rounds=1, samples=4)
-    s.add("a", Member(Memorable(), retention=fading(0.5)))
-    s.connect("a", "a", Flow(raw=1.0))
-    with pytest.raises(NotImplementedError, match="fading has no method keep"):
-        s.run()
+    for kept in (fading(0.5), fade(0.5)):  # a raw error in the first round
+        said = (
+            rf"the retention {kept.__class__.__name__}.* of 'a' has no method keep.*, and Memorable is trained on data"
+        )
+        with pytest.raises(ValueError, match=said):
+            s.add("a", Member(Memorable(), retention=kept))
+    s.add("a", Member(Memorable(), retention=fading(0.5), schedule=never))
+    s.add("b", Member(Memorable(), retention=refresh(0.5)))
+    s.connect("a", "b", Flow(raw=1.0))
+    assert s.run().failures.empty
+    with pytest.raises(
+        ValueError, match=r"the retention .*Nothing\(\) of 'c' has no method keep\(kept, fresh, rng\); give"
+    ):
+        s.add("c", Member(Location([0.0]), retention=Nothing()))
     assert concatenated(Halves(1).keep([], torch.arange(3), None)).tolist() == [0]  # type: ignore[arg-type]
 
 

@@ -17,7 +17,6 @@ from ecosystem.core.words import listed
 from ecosystem.curation.base import Curator
 from ecosystem.generators.base import GenerativeModel
 from ecosystem.generators.closed_form import ClosedForm
-from ecosystem.retention import Retention
 
 HUMAN = "real"  # the shelf of real data
 
@@ -165,7 +164,7 @@ class Archive(ClosedForm):
                 f"the archive {name!r} has no shelf for {unknown[0]!r}, who writes there; it has {known}: give it one, "
                 "Archive({..., " + repr(unknown[0]) + ": what is there first})"
             )
-        if not population and retention.remembers and type(retention).keep is Retention.keep:
+        if not population and retention.remembers and not retention.keeps:
             raise ValueError(
                 f"the archive {name!r} keeps samples, and {retention} acts on statistics alone; use window(n), "
                 "accumulate(), or the population (samples=None)"

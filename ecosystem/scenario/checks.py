@@ -114,6 +114,7 @@ def check_member(name: str, member: Member, known: set[Hashable]) -> None:
             check_tokens(some, member.generator, f"the real data of {name!r}", "its generator")
             known.add(kind_of(source))
     _check_inputs(name, member)
+    _check_retention(name, member)
     kind = (kind_of(member.generator), None if member.reward is None else member.reward.kind())
     if kind not in known:
         check_training(member.generator)
@@ -132,6 +133,18 @@ def _validate(name: str, generator: GenerativeModel, data: Samples) -> None:
         generator.validate(data)
     except ValueError as error:
         raise ValueError(f"the real data of {name!r}: {error}") from error
+
+
+def _check_retention(name: str, member: Member) -> None:
+    """Who is trained on data needs to know which; statistics alone are enough for closed forms."""
+    kept, model = member.retention, member.generator
+    on_data = kept.on_data or not isinstance(model, ClosedForm)
+    if on_data and not kept.keeps and not member.schedule.is_never:
+        why = "" if kept.on_data else f", and {type(model).__name__} is trained on data, not on their statistics"
+        raise ValueError(
+            f"the retention {kept} of {name!r} has no method keep(kept, fresh, rng){why}; give it one, or take another "
+            "such as refresh(share), window(rounds) or accumulate()"
+        )
 
 
 def _check_inputs(name: str, member: Member) -> None:
