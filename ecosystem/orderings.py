@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, users_code
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing
@@ -117,7 +118,8 @@ class sequential(Ordering):
             ("names the unknown", set(given) - known, f"the members are {listed(names)}"),
         ):
             if wrong:
-                raise ValueError(f"the ordering {brief(self)} {what} {listed(map(repr, sorted(wrong)))}; {mend}")
+                near = meant_among(min(wrong), names, mend) if set(wrong) - known else f"; {mend}"
+                raise ValueError(f"the ordering {brief(self)} {what} {listed(map(repr, sorted(wrong)))}{near}")
 
     def without(self, name: str) -> Ordering:
         left, new = (tuple(other for other in group if other != name) for group in self.groups), copy.copy(self)

@@ -13,6 +13,7 @@ from ecosystem.cli.given import Debug, File, Settings, Threads, facts, load
 from ecosystem.cli.leaving import breakable
 from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.terminal import cell, console, say, table
+from ecosystem.core.arguments import meant_among
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,7 +209,8 @@ def _names(scenario: Scenario, text: str) -> list[str]:
     unknown = [name for name in names if name not in scenario.graph]
     if unknown or not names:
         wrong = f"there is no member {unknown[0]!r}" if unknown else "it names nobody"
-        raise ValueError(f"--movable {text!r}: {wrong}; say levels, real, or members by commas")
+        near = meant_among(*unknown[:1] or [""], scenario.names, "say levels, real, or members by commas")
+        raise ValueError(f"--movable {text!r}: {wrong}{near}")
     return names
 
 

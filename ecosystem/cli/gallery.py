@@ -18,6 +18,7 @@ import typer
 from ecosystem.cli.errors import errors
 from ecosystem.cli.given import Debug
 from ecosystem.cli.terminal import console, say, table
+from ecosystem.core.arguments import meant_among
 
 program = typer.Typer(help="List the scenarios that come along, or copy one.", invoke_without_command=True)
 
@@ -93,7 +94,8 @@ def copy(
 
         known = {entry.name: entry for entry in entries()}
         if name.removesuffix(".py") not in known:
-            raise ValueError(f"there is no {name!r} in the gallery; there are {', '.join(known)}")
+            near = meant_among(name.removesuffix(".py"), known, f"there are {', '.join(known)}")
+            raise ValueError(f"there is no {name!r} in the gallery{near}")
         entry, to = known[name.removesuffix(".py")], named(to)
         copies = {file: to / file.relative_to(entry.file.parent) for file in entry.files()}
         for file, place in copies.items():

@@ -15,6 +15,7 @@ from ecosystem.cli.leaving import breakable
 from ecosystem.cli.loading import located, parse_settings
 from ecosystem.cli.report import rewrite
 from ecosystem.cli.terminal import SHOWN, cell, console, say, table
+from ecosystem.core.arguments import meant_among
 
 if TYPE_CHECKING:
     from ecosystem.influence.findings import Findings
@@ -124,7 +125,8 @@ def _names(scenario: Scenario, option: str, text: str | None) -> list[str] | Non
     if unknown or not names:
         known = ", ".join(scenario.names[:12]) + (", ..." if len(scenario.names) > 12 else "")
         wrong = f"there is no member {', '.join(map(repr, unknown))}" if unknown else "it names nobody"
-        raise ValueError(f"{option} {text!r}: {wrong}; there are {known}")
+        near = meant_among(*unknown[:1] or [""], scenario.names, f"there are {known}")
+        raise ValueError(f"{option} {text!r}: {wrong}{near}")
     return list(dict.fromkeys(names))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.parameters import SCENARIO_FILE, misfits
 
 if TYPE_CHECKING:
@@ -163,8 +164,9 @@ def _check_names(path: Path, function: Callable[..., Any], parameters: Mapping[s
     unknown, needed, names = misfits(function, parameters)
     name = getattr(function, "__name__", "scenario")
     if unknown:
-        choice = f"its parameters are: {', '.join(names)}" if names else "it takes none"
-        raise ScenarioFileError(f"{name}() of {path} has no parameter {', '.join(map(repr, unknown))}; {choice}")
+        there = f"its parameters are: {', '.join(names)}" if names else "it takes none"
+        near = meant_among(unknown[0], names, there)
+        raise ScenarioFileError(f"{name}() of {path} has no parameter {', '.join(map(repr, unknown))}{near}")
     if needed:
         raise ScenarioFileError(
             f"{name}() of {path} needs a value for {', '.join(map(repr, needed))}; "

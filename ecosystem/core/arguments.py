@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import wraps
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 
 Call = TypeVar("Call", bound=Callable[..., Any])
+_MOST = 10_000  # names that are looked through for the one that was meant
 
 
 def spelled(call: Call) -> Call:
@@ -33,14 +35,28 @@ def spelled(call: Call) -> Call:
     return _in_words(call, call.__qualname__)  # type: ignore[return-value]
 
 
-def meant(unknown: str, known: Iterable[str]) -> str:
-    """The name that was meant, as a question; nothing where there is none like it.
+def meant(unknown: object, known: Iterable[object]) -> str:
+    """The name that was meant, as a question; nothing where there is none like it, or it is no name.
 
-    >>> meant("draw", ["every", "draws"]), meant("colour", ["every", "draws"])
-    ("; did you mean 'draws'?", '')
+    >>> meant("draw", ["every", "draws"]), meant("DRAWS", ["draws"]), meant("colour", ["every", "draws"])
+    ("; did you mean 'draws'?", "; did you mean 'draws'?", '')
     """
-    close = get_close_matches(unknown, list(known), 1)
+    if not isinstance(unknown, str):
+        return ""
+    names = [name for name in islice(known, _MOST) if isinstance(name, str)]
+    same = [name for name in names if name.casefold() == unknown.casefold()]
+    close = same or get_close_matches(unknown, names, 1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def meant_among(unknown: object, known: Iterable[object], rest: str) -> str:
+    """What follows on an unknown name: the one that was meant, if there is one like it, and the ``rest``.
+
+    >>> meant_among("alfa", ["alpha"], "there are alpha"), meant_among("x", ["alpha"], "there are alpha")
+    ("; did you mean 'alpha'? There are alpha", '; there are alpha')
+    """
+    question = meant(unknown, known)
+    return f"{question} {rest[:1].upper()}{rest[1:]}" if question else f"; {rest}"
 
 
 def _in_words(call: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -66,6 +82,5 @@ def _refusal(call: Callable[..., Any], name: str, named: dict[str, Any], said: s
     takes = ", ".join(placed) + (", and by name " if placed and rest else "") + ", ".join(rest)
     for unknown in named:
         if unknown not in (*placed, *rest):
-            question = meant(unknown, (*placed, *rest))
-            return f"{name}() takes no {unknown!r}{question or ';'} {'It' if question else 'it'} takes {takes}"
+            return f"{name}() takes no {unknown!r}{meant_among(unknown, (*placed, *rest), f'it takes {takes}')}"
     return f"{name}(){said.partition('()')[2]}; it takes {takes}"

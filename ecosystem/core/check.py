@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.core.words import without_addresses
+
 LARGEST = 2**63 - 1  # a whole number of torch
 _PLAIN: Any = "1.25" if int(np.__version__.partition(".")[0]) > 1 else False  # 3, and not np.int64(3)
 _WIDTH = 120  # letters by which a value is shown
@@ -34,7 +36,7 @@ def brief(value: Any) -> str:
     """
     try:
         with np.printoptions(legacy=_PLAIN):
-            line = one_line(repr(value))
+            line = without_addresses(one_line(repr(value)))
     except Exception:
         line = f"a {type(value).__name__}"
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

@@ -13,7 +13,6 @@ import dis
 import functools
 import hashlib
 import logging
-import re
 import sys
 import sysconfig
 import types
@@ -24,6 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from ecosystem.core.words import without_addresses
 
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
@@ -76,11 +77,6 @@ def label(value: Any, letters: int = 60, digits: int = 6) -> str:
         text = value.name or f"{type(value).__name__} with {len(value)} nodes and {value.size()} edges"
     text = getattr(value, "__name__", None) or text
     return f"{text if len(text) <= letters else text[: letters - 1] + '…'} #{digest(value)[:digits]}"
-
-
-def without_addresses(text: str) -> str:
-    """A text without the places in memory that the words for some objects hold: they differ in every process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def is_library(module: str | None) -> bool:

@@ -25,6 +25,15 @@ def shown(text: object, one_line: bool = False) -> str:
     return plain.replace("\n", "␊").replace("\t", "␉") if one_line else plain
 
 
+def without_addresses(text: str) -> str:
+    """A text without the places in memory that the words for some objects hold: they differ in every process.
+
+    >>> without_addresses("<Own object at 0x7f3a00>")
+    '<Own object>'
+    """
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
 def safe(text: object, one_line: bool = False) -> str:
     """What is :func:`shown` of a text, as it may stand in XML and HTML, between tags and in attributes.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, real_number, several, users_code
 from ecosystem.curation.base import Curator
 from ecosystem.curation.crowd import Crowd
@@ -64,9 +65,8 @@ class Community(Crowd):
         """What the members of a group think on average; KeyError where there is no such group."""
         mine = [taste for taste, who in zip(self.rewards, self.groups, strict=True) if who == group]
         if not mine:
-            raise KeyError(
-                f"there is no group {group!r} in this Community; there are {', '.join(dict.fromkeys(self.groups))}"
-            )
+            near = meant_among(group, self.groups, f"there are {', '.join(dict.fromkeys(self.groups))}")
+            raise KeyError(f"there is no group {group!r} in this Community{near}")
         return WeightedSum(mine, [1 / len(mine)] * len(mine))
 
     def table(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.words import listed
@@ -64,9 +65,9 @@ def _column(name: str, own: Mapping[str, Exact]) -> Column:
     if name in own:
         return _exact(own[name])
     more = f", {', '.join(own)}" if own else ""
-    raise ValueError(
-        f"there is no measure {name!r} to compare with; there are {KNOWN}{more}, and any that you give: measures=[...]"
-    )
+    there = f"there are {KNOWN}{more}, and any that you give: measures=[...]"
+    near = meant_among(name, ["alignment", "curated", *own], there)
+    raise ValueError(f"there is no measure {name!r} to compare with{near}")
 
 
 def alignment(program: Program, state: State) -> Tensor:

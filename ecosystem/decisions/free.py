@@ -89,6 +89,8 @@ class Free(ABC):
         """Its bounds, given or natural; ValueError where they hold nothing, or not what it is now."""
         least, most = self.natural(scenario)
         low, high = least if self.low is None else self.low, most if self.high is None else self.high
+        if low > high:
+            raise ValueError(f"the bounds of {self.name} are reversed: got {low} and {high}; write {high} and {low}")
         if not least <= low < high <= most:
             raise ValueError(f"{self.name} lies between {least:.6g} and {most:.6g}, got the bounds {low} and {high}")
         now = self.value(scenario)

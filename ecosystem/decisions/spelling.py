@@ -37,7 +37,9 @@ def as_free(given: Any) -> Free:
     word, inside, *bounds = found.groups()
     limits: Any = dict(zip(("low", "high"), (_bound(text, given) for text in bounds), strict=True))
     ends = [name.strip() for name in re.split(r"→|->", inside)]
-    if len(ends) > 2 or not all(ends) or (word in ("raw", "curated", "share") and len(ends) == 1):
+    if word in ("raw", "curated", "share") and len(ends) == 1:
+        raise ValueError(f"{given!r}: {word} is of a flow, {word}(a -> b)")
+    if len(ends) > 2 or not all(ends):
         raise ValueError(f"{given!r} names a member, {word}(a), or a flow, {word}(a -> b)")
     if word in ("raw", "curated", "share"):
         part: Any = None if word == "share" else word

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecosystem.core.arguments import meant, spelled
+from ecosystem.core.arguments import meant, meant_among, spelled
 from ecosystem.core.check import brief
 from ecosystem.curation import Users
 from ecosystem.decisions.free import Free
@@ -20,6 +20,8 @@ from ecosystem.engine.wiring import CURATED
 from ecosystem.scenario import Scenario, checks
 
 At = str | tuple[str, str]  # a member, or a flow with users of its own
+_WORDS = ("level", "real", "taste")  # numbers of a member that are none of its curator
+_OF_FLOWS = ("raw", "curated", "share", "taste")
 
 
 @spelled
@@ -51,12 +53,18 @@ class Number(Free):
 
     def value(self, scenario: Scenario) -> float:
         curator = _users(self, scenario)[1]
-        known = {} if curator is None else curator.free()
+        if curator is None:
+            near = meant(self.number, _WORDS)
+            raise ValueError(
+                f"{self.name} cannot be free: {self.at!r} has no curator{near or '; give it one: Member(curator=...)'}"
+            )
+        known = curator.free()
         if self.number not in known:
-            there = f"; it has {', '.join(known)}" if known else ""
+            there = f"it has {', '.join(known)}" if known else "it has none"
+            near = meant_among(self.number, [*known, *_WORDS], f"{there} (a curator of one's own says so in free())")
             raise ValueError(
                 f"{self.name} cannot be free: the curator {curator} says of no number {self.number!r} that it can be "
-                f"fitted{there}{meant(self.number, known)} (a curator of one's own says so in free() and freed())"
+                f"fitted{near}"
             )
         value = float(known[self.number])
         if not value > 0:
@@ -143,9 +151,9 @@ def _users(free: Number | Taste, scenario: Scenario) -> tuple[Any, Any, Any]:
         checks.check_flow_known(*free.at, scenario.graph, free.name)
         users = scenario.flow(*free.at).chosen_by
         if isinstance(users, str):
-            raise ValueError(
-                f"{free.name} cannot be free: on that flow the users of its {users} choose; name the member instead"
-            )
+            near = meant(free.number, _OF_FLOWS) if isinstance(free, Number) else ""
+            mend = near or "; name the member instead"
+            raise ValueError(f"{free.name} cannot be free: on that flow the users of its {users} choose{mend}")
         return users.reward, users.curator, users.learn
     checks.check_known(free.at, scenario.graph, free.name)
     member = scenario.member(free.at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import a_name
 from ecosystem.core.memory import affordable, free_memory
 from ecosystem.core.words import listed
@@ -53,10 +54,8 @@ def _asked(
         if name not in known:
             a_name(name, what)
             members = "members" if everybody == scenario.names else what
-            raise KeyError(
-                f"{what}: there is no {'member' if members == 'members' else 'source'} {name!r}; "
-                f"the {members} are {listed(everybody)}"
-            )
+            near = meant_among(name, everybody, f"the {members} are {listed(everybody)}")
+            raise KeyError(f"{what}: there is no {'member' if members == 'members' else 'source'} {name!r}{near}")
         if asked is not None and name in reasons:
             raise ValueError(f"{name!r} cannot be among the {what}: {reasons[name]}")
     found = [name for name in names if name not in reasons]

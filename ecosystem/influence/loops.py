@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ecosystem.core.arguments import meant_among
+from ecosystem.core.words import listed
 from ecosystem.influence.propagation import check_known
 from ecosystem.influence.response import Response
 
@@ -52,5 +54,6 @@ def _span(response: Response, name: str) -> slice:
     span = dynamics.layout.span(dynamics.index[name]) if name in dynamics.index else None
     if span is None:
         moving = [n for i, n in enumerate(dynamics.names) if dynamics.moves[i]]
-        raise KeyError(f"{name!r} is no member that retrains; those are {', '.join(moving[:8])}")
+        near = meant_among(name, moving, f"those are {listed(moving)}")
+        raise KeyError(f"{name!r} is no member that retrains{near}")
     return span

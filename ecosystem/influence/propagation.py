@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import a_name, whole_number
 from ecosystem.core.memory import affordable
 from ecosystem.core.words import listed
@@ -79,5 +80,6 @@ def check_known(known: list[str], names: list[str], what: str) -> list[str]:
     for name in names:
         if name not in known:
             a_name(name, what)
-            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
+            near = meant_among(name, known, f"those are {listed(known)}")
+            raise KeyError(f"{name!r} is no {what} of this influence matrix{near}")
     return names

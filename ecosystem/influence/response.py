@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.influence.alone import alone
@@ -65,7 +66,8 @@ class Response:
     def pushed(self, source: str) -> dict[str, Tensor]:
         """``b_k = ∂T/∂(number)`` by the members that a source moves, in each one's own block ``[width]``."""
         if source not in self.sources:
-            raise KeyError(f"{source!r} is no source of this influence matrix; those are {listed(self.sources)}")
+            near = meant_among(source, self.sources, f"those are {listed(self.sources)}")
+            raise KeyError(f"{source!r} is no source of this influence matrix{near}")
         row, layout = self.pushes.rows([source])[0], self.dynamics.layout
         spans = {name: layout.span(self.dynamics.index[name]) for name in self._readers(source)}
         return {name: row[span] for name, span in spans.items() if span is not None}

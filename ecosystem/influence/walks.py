@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from ecosystem.core.check import a_name, whole_number
-from ecosystem.core.words import listed
-from ecosystem.influence.propagation import LONGEST
+from ecosystem.core.check import whole_number
+from ecosystem.influence.propagation import LONGEST, check_known
 from ecosystem.influence.response import Response
 
 _TRIED = 500_000  # beginnings of walks looked at
@@ -27,9 +26,7 @@ def paths(response: Response, source: str, target: str, k: int = 10, longest: in
     Largest ``|effect|`` first, exactly: beginnings are extended in the order of the most that they can still become.
     """
     for name, known, what in ((source, response.sources, "source"), (target, response.targets, "target")):
-        if name not in known:
-            a_name(name, what)
-            raise KeyError(f"{name!r} is no {what} of this influence matrix; those are {listed(known)}")
+        check_known(known, [name], what)
     whole_number(k, "paths(k)", 1, of="walks")
     whole_number(longest, "paths(longest)", 0, of="hops", high=LONGEST)
     names = response.dynamics.names

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.plots import study_curves, study_maps
@@ -131,9 +132,9 @@ class StudyPlots:
         points, found = self._results.points, np.ones(len(self._results.points), dtype=bool)
         for name, value in at.items():
             if name not in self._results.parameters:
-                raise NoMeasure(
-                    f"at: {name!r} is no parameter of the study; there are {listed(self._results.parameters)}"
-                )
+                known = self._results.parameters
+                near = meant_among(name, known, f"there are {listed(known)}")
+                raise NoMeasure(f"at: {name!r} is no parameter of the study{near}")
             found &= (points[name].isna() if value is None else points[name] == value).to_numpy()
             if not found.any():
                 raise NoMeasure(f"at: no point has {name}={value!r}; it has {listed(points[name].unique())}")

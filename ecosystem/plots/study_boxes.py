@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.words import shortened
 from ecosystem.plots.chart import NothingToDraw, embedded, finish, needs
 from ecosystem.study.outcomes.sweep import Parameter
@@ -22,7 +23,8 @@ def of_result(found: Discovery, x: str | None = None, y: str | None = None) -> A
     """The boxes of a discovery: see :func:`boxes`; without ``x`` and ``y`` in the plane of the clearest limits."""
     swept = {p.name: p for p in found.parameters}
     if unknown := [name for name in (x, y) if name is not None and name not in swept]:
-        raise NothingToDraw(f"plots.boxes: {unknown[0]!r} is no parameter that varies; there are {', '.join(swept)}")
+        near = meant_among(unknown[0], swept, f"there are {', '.join(swept)}")
+        raise NothingToDraw(f"plots.boxes: {unknown[0]!r} is no parameter that varies{near}")
     first = found.boxes[0] if found.boxes else None
     limited = sorted(first.limits, key=first.chance.__getitem__) if first else []
     numbers = [name for name in [*limited, *swept] if swept[name].number]

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core import storage
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, warn
 from ecosystem.core.words import listed
 from ecosystem.running.recording import Recorder
@@ -220,7 +221,8 @@ class TensorBoard:
     def _check_members(self, rows: pd.DataFrame) -> None:
         known = rows["member"].cat.categories
         if unknown := [name for name in self.members or () if name not in known]:
-            raise ValueError(f"{self!r}: there is no member {unknown[0]!r}; there are {listed(known)}")
+            near = meant_among(unknown[0], known, f"there are {listed(known)}")
+            raise ValueError(f"{self!r}: there is no member {unknown[0]!r}{near}")
 
     def __repr__(self) -> str:
         return f"TensorBoard({str(self.folder)!r})"

@@ -13,6 +13,7 @@ import pandas as pd
 from torch import Tensor
 
 from ecosystem.core import locks, manifest, parquet, storage
+from ecosystem.core.arguments import meant, meant_among
 from ecosystem.core.check import brief, whole_number
 from ecosystem.core.door import Door
 from ecosystem.core.kinds import typed
@@ -122,7 +123,7 @@ class Run:
             self.settings = self.__dict__.pop("_settings")()
             return self.settings
         if name.startswith("_") or name not in self._tables:
-            raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}")
+            raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}{meant(name, self._tables)}")
         return _made(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -155,7 +156,8 @@ class Run:
         tensor([0.2500], dtype=torch.float64)
         """
         if name not in self.parameters:
-            raise KeyError(f"there is no member {brief(name)} in the run; there are {listed(self.parameters)}")
+            near = meant_among(name, self.parameters, f"there are {listed(self.parameters)}")
+            raise KeyError(f"there is no member {brief(name)} in the run{near}")
         place, last = f"run.generator({name!r})", self.parameters[name]
         weights = choose(self.history.get(name, {}), last, int(self.settings.get("completed", 0)), round, place)
         count = len(self.settings["seeds"])

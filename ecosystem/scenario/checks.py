@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 from torch import Tensor
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import a_name, a_shape, brief, whole_number
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.core.samples import Pairs, Samples
@@ -36,7 +37,8 @@ def check_round(value: Any, what: str, rounds: int) -> None:
 def check_known(name: str, graph: nx.DiGraph, where: str) -> None:
     if a_name(name, where) not in graph:
         known = listed(map(repr, graph)) or "none yet; add members before flows"
-        raise KeyError(f"{where}: there is no member {brief(name)}; the members are {known}")
+        near = meant_among(name, graph, f"the members are {known}")
+        raise KeyError(f"{where}: there is no member {brief(name)}{near}")
 
 
 def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:

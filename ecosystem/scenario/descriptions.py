@@ -72,7 +72,8 @@ class Member:
                 "super().__init__(), as those of torch modules must"
             )
         if curator is not None and not isinstance(curator, Curator):
-            raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {brief(curator)}")
+            own = "; derive a class of your own from Curator" if hasattr(curator, "curate") else ""
+            raise TypeError(f"Member(curator) must be a curator such as Luce(4), got {brief(curator)}{own}")
         if demand is not None and not isinstance(demand, Demand):
             raise TypeError(f"Member(demand) is a Demand(names, Softmax(0.1)), got {brief(demand)}")
         if agent is not None and not isinstance(agent, type):

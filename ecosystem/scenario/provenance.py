@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, real_number
 from ecosystem.core.words import listed
 from ecosystem.scenario import checks, copies
@@ -106,7 +107,8 @@ class Provenance:
         flows = scenario.incoming(name, dormant=True)
         if isinstance(self.true_positive, Mapping) and (unknown := [u for u in self.true_positive if u not in flows]):
             known = listed(map(repr, flows)) or "nobody"
-            raise ValueError(f"Provenance(true_positive): {name!r} has no flow from {unknown[0]!r}; it reads {known}")
+            near = meant_among(unknown[0], flows, f"it reads {known}")
+            raise ValueError(f"Provenance(true_positive): {name!r} has no flow from {unknown[0]!r}{near}")
         check_shares(name, flows, scenario.member(name), complete=True)
         offered = [(u, flow.raw + flow.curated) for u, flow in flows.items()] + [(None, scenario.real_share(name))]
         kept = [share * self.passing(u) for u, share in offered]

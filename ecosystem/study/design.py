@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.identity import digest, label
 from ecosystem.core.parameters import misfits
 from ecosystem.study.sampling import Sampling
@@ -46,8 +47,14 @@ class Design:
         for name in self.names:
             if not isinstance(name, str) or name == "point":
                 raise ValueError(
-                    f"Study(grid): {name!r} cannot be a parameter; names are strings, and the tables call the number "
+                    f"{self.place}: {name!r} cannot be a parameter; names are strings, and the tables call the number "
                     "of a point `point` (drop that column)"
+                )
+        for i, point in enumerate(self.parameters):
+            if missing := [name for name, value in point.items() if _is_missing(value)]:
+                raise ValueError(
+                    f"{self.place}: point {i} has {missing[0]}={point[missing[0]]}, which is no value; leave "
+                    "it out, or give None and let build say what that means"
                 )
         self.keys = [digest({k: _number(v) for k, v in point.items()}) for point in self.parameters]
         if self.sampling is not None:
@@ -69,18 +76,23 @@ class Design:
         self.rows = [place[key] for key in self.keys]
         self.parameters, self.keys = [self.parameters[row] for row in first.values()], list(first)
 
+    @property
+    def place(self) -> str:
+        """What the user gave it as, for errors."""
+        return "Study(grid)" if self.sampling is None else f"{self.sampling.place}(bounds)"
+
     def check(self, build: Callable[..., Any], name: str) -> None:
         """Refuse parameters that ``build`` does not have, and a grid without those it needs."""
         unknown, needed, names = misfits(build, self.names)
         if unknown:
-            raise ValueError(
-                f"Study(grid): {name}() has no parameter {', '.join(map(repr, unknown))}; "
-                + (f"its parameters are: {', '.join(names)}" if names else "it takes none")
-            )
+            there = f"its parameters are: {', '.join(names)}" if names else "it takes none"
+            near = meant_among(unknown[0], names, there)
+            raise ValueError(f"{self.place}: {name}() has no parameter {', '.join(map(repr, unknown))}{near}")
         if needed:
+            where = "grid" if self.sampling is None else "bounds"
             raise ValueError(
-                f"Study(grid): {name}() needs a value for {', '.join(map(repr, needed))}; "
-                "put it into the grid (a single value is not swept), or give it a default"
+                f"{self.place}: {name}() needs a value for {', '.join(map(repr, needed))}; "
+                f"put it into the {where} (a single value is not swept), or give it a default"
             )
 
 
@@ -155,11 +167,15 @@ def _rows(grid: pd.DataFrame) -> list[dict[str, Any]]:
     columns = {str(name): [_plain(value) for value in grid[name]] for name in grid.columns}
     for name, values in columns.items():
         for row, value in enumerate(values):
-            if value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+            if _is_missing(value):
                 raise ValueError(
                     f"Study(grid): row {row} has no value for {name!r}; fill it in (None needs a column of objects)"
                 )
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
 
 
 def _number(value: Any) -> Any:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ecosystem.core.differences import differing
-from ecosystem.core.identity import digest, label, without_addresses
+from ecosystem.core.identity import digest, label
 from ecosystem.core.parameters import SCENARIO_FILE
+from ecosystem.core.words import without_addresses
 from ecosystem.running.measures.named import name_of
 from ecosystem.running.variants import versions
 from ecosystem.scenario import Scenario

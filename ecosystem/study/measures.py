@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, one_line, several
 from ecosystem.running.measures import (
     Exact,
@@ -133,10 +134,10 @@ def _as_measure(item: Any, recorded: Set[str]) -> Measure:
             return Measure(item, _TableOfRun(item), "run")
         if item in SCENARIO_TABLES:
             return Measure(item, _TableOfScenario(item), "scenario")
-        choice = ", ".join((*RUN_TABLES, *SCENARIO_TABLES))
+        tables = ", ".join((*RUN_TABLES, *SCENARIO_TABLES))
+        known = f"there are {tables}, columns of rounds ({', '.join(COLUMNS)}), and functions of your own"
         raise ValueError(
-            f"Study(measure): there is no table {item!r}; there are {choice}, columns of rounds "
-            f"({', '.join(COLUMNS)}), and functions of your own"
+            f"Study(measure): there is no table {item!r}{meant_among(item, (*RUN_TABLES, *SCENARIO_TABLES), known)}"
         )
     if isinstance(item, type) or not callable(item):
         raise TypeError(f"Study(measure) takes names of tables and functions run -> DataFrame, got {brief(item)}")

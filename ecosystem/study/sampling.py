@@ -71,32 +71,33 @@ class Sampling:
     levels: int = 4
 
     def __post_init__(self) -> None:
-        whole_number(self.points, f"{self._place}(points)", 2)
-        whole_number(self.seed, f"{self._place}(seed)", 0)
+        whole_number(self.points, f"{self.place}(points)", 2)
+        whole_number(self.seed, f"{self.place}(seed)", 0)
         if self.method == "sobol" and self.points & (self.points - 1):
             near = 2 ** (self.points.bit_length() - 1)
             raise ValueError(
-                f"{self._place}(points) must be a power of two, got {self.points}: other parts of a Sobol sequence are "
+                f"{self.place}(points) must be a power of two, got {self.points}: other parts of a Sobol sequence are "
                 f"not balanced; give it {near} or {2 * near}"
             )
-        whole_number(self.levels, f"{self._place}(levels)", 2)
+        whole_number(self.levels, f"{self.place}(levels)", 2)
         if self.levels % 2:
-            raise ValueError(f"{self._place}(levels) must be even, got {self.levels}; with 4 steps are of two thirds")
+            raise ValueError(f"{self.place}(levels) must be even, got {self.levels}; with 4 steps are of two thirds")
         if not isinstance(self.bounds, Mapping):
-            raise TypeError(f"{self._place}(bounds) is a dict {{name: (low, high)}}, got {type(self.bounds).__name__}")
+            raise TypeError(f"{self.place}(bounds) is a dict {{name: (low, high)}}, got {type(self.bounds).__name__}")
         for name, given in self.bounds.items():
             self._check(name, given)
         if not self.names:
-            raise ValueError(f"{self._place}(bounds): no parameter varies; give one (low, high) or a list of choices")
+            raise ValueError(f"{self.place}(bounds): no parameter varies; give one (low, high) or a list of choices")
         if self.method == "sobol" and len(self.names) * 2 > 21201:
-            raise ValueError(f"{self._place}(bounds): {len(self.names)} parameters are more than a Sobol sequence has")
+            raise ValueError(f"{self.place}(bounds): {len(self.names)} parameters are more than a Sobol sequence has")
 
     @property
-    def _place(self) -> str:
+    def place(self) -> str:
+        """The call that it is made by, for errors."""
         return f"Study.{self.method}"
 
     def _check(self, name: Any, given: Any) -> None:
-        place = f"{self._place}(bounds): {name!r}"
+        place = f"{self.place}(bounds): {name!r}"
         if isinstance(given, CHOICES):
             if len(given) < 2:
                 raise ValueError(f"{place} has {len(given)} choices; give two or more, or a single value to hold it")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.arguments import meant
 from ecosystem.core.check import brief
 from ecosystem.core.words import listed
 
@@ -83,7 +84,9 @@ def read(what: Any, edges: Any = "share", values: Any = None) -> Tables:
         raise TypeError(f"network(values={brief(values)}): give a mapping or Series by member")
     own = {str(name): float(value) for name, value in ({} if values is None else values).items()}
     if strange := sorted(set(own) - set(known)):
-        raise ValueError(f"network(values): there is no member {listed(map(repr, strange))}")
+        raise ValueError(
+            f"network(values): there is no member {listed(map(repr, strange))}{meant(strange[0], sorted(known))}"
+        )
     found = Tables(name, rows, links, carry, numbers)
     for row, into in zip(rows, found.incoming().values(), strict=True):
         now = [link for link in into if link["there"]]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.check import brief, one_line
 from ecosystem.core.laws import NoPopulationLaw
 from ecosystem.running.measures.view import View
@@ -66,9 +67,8 @@ def checked(given: Any, built_in: Sequence[Measure]) -> tuple[Measure, ...]:
             raise ValueError(f"Record(measures): a run has a {name!r} already; give your function another __name__")
         watches = getattr(measure, "watches", {})
         if unknown := [what for what in watches if what not in EVENTS]:
-            raise ValueError(
-                f"the measure {name} watches {unknown[0]!r}, which never happens; there are {', '.join(EVENTS)}"
-            )
+            near = meant_among(unknown[0], EVENTS, f"there are {', '.join(EVENTS)}")
+            raise ValueError(f"the measure {name} watches {unknown[0]!r}, which never happens{near}")
         seen[name] = measure
     return measures
 

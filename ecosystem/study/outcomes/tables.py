@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecosystem.core.arguments import meant_among
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers
@@ -33,7 +34,8 @@ def parameter_of(sweep: Sweep, name: str) -> Parameter:
             return sweep.levels(parameter)
     known = listed(parameter.name for parameter in sweep.swept) or "none"
     why = "has one value only" if name in dict(sweep.fixed) else "is no parameter of the study"
-    raise NoMeasure(f"{name!r} {why}; those that vary are {known}")
+    near = meant_among(name, [parameter.name for parameter in sweep.swept], f"those that vary are {known}")
+    raise NoMeasure(f"{name!r} {why}{near}")
 
 
 def along(
