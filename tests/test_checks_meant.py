@@ -26,8 +26,8 @@ def duo(coupling: float = 0.4, rounds: int = 4) -> Scenario:
     return s
 
 
-def free(*texts: str, **parts: Any) -> Callable[[], object]:
-    return lambda: Parameters(duo().with_member("beta", **parts) if parts else duo(), list(texts))
+def free(*texts: str) -> Callable[[], object]:
+    return lambda: Parameters(duo(), list(texts))
 
 
 def sobol(**bounds: Any) -> Callable[[], object]:
@@ -46,10 +46,6 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "level": (free("levl(beta)"), "did you mean 'level'? It has temperature"),
     "temprature": (free("temprature(beta)"), "did you mean 'temperature'? It has temperature"),
-    "no curator": (
-        free("levl(beta)", curator=None),
-        "'beta' has no curator; did you mean 'level'?",
-    ),
     "of a flow": (free("curatd(alpha -> beta)"), "the users of its producer choose; did you mean 'curated'?"),
     "raw": (free("raw(beta)"), "'raw(beta)': raw is of a flow, raw(a -> b)"),
     "reversed": (
@@ -59,9 +55,9 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "one bound": (free("level(beta):0.9:0.9"), "got the bounds 0.9 and 0.9"),
     "sobol": (
         sobol(couplin=(0.1, 0.2)),
-        "Study.sobol(bounds): duo() has no parameter 'couplin'; did you mean 'coupling'? Its parameters are: coupling",
+        "duo() has no parameter 'couplin'; did you mean 'coupling'? Its parameters are: coupling, rounds",
     ),
-    "grid": (grid({"couplin": [0.1]}), "Study(grid): duo() has no parameter 'couplin'; did you mean 'coupling'?"),
+    "grid": (grid({"couplin": [0.1]}), "has no parameter 'couplin'; did you mean 'coupling'?"),
     "nan": (
         grid({"coupling": [0.1, math.nan]}),
         "Study(grid): point 1 has coupling=nan, which is no value; ",
@@ -80,8 +76,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "targets: there is no member 'alfa'; did you mean 'alpha'? The members are alpha, beta",
     ),
     "sequential": (
-        lambda: Scenario("x", rounds=1, ordering=sequential("alfa")).check(),
-        "names the unknown 'alfa'",
+        lambda: duo().replace(ordering=sequential("alpha", "beta", "alfa")).check(),
+        "names the unknown 'alfa'; did you mean 'alpha'?",
     ),
     "run": (
         lambda: duo().run().generator("alfa"),
@@ -109,3 +105,8 @@ def test_no_address_in_what_is_said_of_an_object() -> None:
         pass
 
     assert "0x" not in brief([Own(), lambda x: x, Own]) and "Own object>" in brief(Own())
+
+
+def test_a_misspelt_bound_is_one_of_the_design_that_was_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"^Study\.sobol\(bounds\): .*duo\(\) has no parameter 'couplin'"):
+        sobol(couplin=(0.1, 0.2))()

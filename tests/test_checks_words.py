@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "influence(sources=[0])": (lambda: influence(numbered(), sources=[0]), STRING),  # type: ignore[list-item]
     "measure_influence([0])": (lambda: measure_influence(numbered(), sources=[0]), STRING),  # type: ignore[list-item]
     "sequential(0)": (lambda: sequential(0), "got 0; use str(node)"),  # type: ignore[arg-type]
-    "member('1 ')": (lambda: numbered().member("1 "), "there is no member '1 '; the members are '0', '1', '2'"),
+    "member('1 ')": (lambda: numbered().member("1 "), "'1 '; did you mean '1'? The members are '0', '1', '2'"),
     "MultiDiGraph": (lambda: numbered(nx.MultiDiGraph([(0, 1)])), "ValueError: from_graph takes graphs with one edge"),
     "Study(seeds=[1.5])": (lambda: Study("s", loop, seeds=[HALF]), "ValueError: Study(seeds) must be a whole number"),
     "Study(seeds=1.5)": (lambda: Study("s", loop, seeds=HALF), "TypeError: Study(seeds) is a number of seeds"),

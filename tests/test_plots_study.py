@@ -220,7 +220,9 @@ def test_what_dynamics_do_has_a_sign_a_cell(folder: Path) -> None:
 
 def test_what_a_study_lacks_is_named(folder: Path) -> None:
     plot = study(folder, "plane").plot
-    with pytest.raises(NoMeasure, match="'pul' is no parameter of the study; those that vary are pull, curation"):
+    with pytest.raises(
+        NoMeasure, match=r"'pul' is no parameter of the study; did you mean 'pull'\? Those that vary are pull, curation"
+    ):
         plot.map("alignment", "pul", "curation")
     with pytest.raises(
         NoMeasure, match=r"'width': this study has no such numbers; there are alignment, gain, "

@@ -209,7 +209,7 @@ def _names(scenario: Scenario, text: str) -> list[str]:
     unknown = [name for name in names if name not in scenario.graph]
     if unknown or not names:
         wrong = f"there is no member {unknown[0]!r}" if unknown else "it names nobody"
-        near = meant_among(*unknown[:1] or [""], scenario.names, "say levels, real, or members by commas")
+        near = meant_among(unknown[0] if unknown else "", scenario.names, "say levels, real, or members by commas")
         raise ValueError(f"--movable {text!r}: {wrong}{near}")
     return names
 

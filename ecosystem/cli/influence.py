@@ -125,7 +125,7 @@ def _names(scenario: Scenario, option: str, text: str | None) -> list[str] | Non
     if unknown or not names:
         known = ", ".join(scenario.names[:12]) + (", ..." if len(scenario.names) > 12 else "")
         wrong = f"there is no member {', '.join(map(repr, unknown))}" if unknown else "it names nobody"
-        near = meant_among(*unknown[:1] or [""], scenario.names, f"there are {known}")
+        near = meant_among(unknown[0] if unknown else "", scenario.names, f"there are {known}")
         raise ValueError(f"{option} {text!r}: {wrong}{near}")
     return list(dict.fromkeys(names))
 
