@@ -49,7 +49,7 @@ def named(new: Copy, subject: str, changes: Mapping[str, Any] | None = None) -> 
 def _word(value: Any) -> str:
     """A value in a few letters."""
     word = getattr(value, "__name__", None) or brief(value)
-    if " at 0x" in repr(value):
+    if word.startswith("<"):  # Python's own words, which say where it is in memory
         word = type(value).__name__
     return word if len(word) <= _VALUE else f"{word[: _VALUE - 1]}…"
 
