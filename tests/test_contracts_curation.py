@@ -221,18 +221,6 @@ def test_who_asks_a_neural_model_for_its_law_is_refused_by_name() -> None:
     assert float(closed.run().parameters["a"]["mean"]) == pytest.approx(3.0)
 
 
-def test_what_a_curator_returns_is_counted() -> None:
-    @dataclass(frozen=True, eq=False)
-    class Few(Curator):
-        pools = False
-
-        def curate(self, slate, reward, rng):
-            return slate.candidate(0)[:3]
-
-    with pytest.raises(ValueError, match=r"Few\(\) kept 3 of \d+ samples; it must return one for each"):
-        pair(Few()).run()
-
-
 # -- a shift -----------------------------------------------------------------------------------------------------------
 
 

@@ -196,7 +196,4 @@ def _by_pool(pool: Tensor) -> tuple[Tensor, list[int]]:
 
 
 def _kept(users: Users, slate: FlowSlate, rng: Stream) -> Samples:
-    x = users.curate(slate, rng)
-    if len(x) != len(slate.where):
-        raise ValueError(f"{users.curator} kept {len(x)} of {len(slate.where)} samples; it must return one for each")
-    return x
+    return slate.one_of_its(users.curate(slate, rng), str(users.curator))

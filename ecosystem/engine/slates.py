@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ecosystem.core.check import real_tensor, returned
 from ecosystem.core.laws import Law, NoPopulationLaw
 from ecosystem.core.products import grouped_product, row_product
 from ecosystem.core.samples import Pairs, Samples, compared, filled, preferring, split
@@ -203,11 +204,13 @@ class FlowSlate:
     symbols: int | None  # how many the consumers know, if any
     unjudged: Callable[[Tensor], None] | None = None  # told of which samples ``[m]`` a reward is no finite number
     hopeless: Callable[[Tensor, str], None] | None = None  # told for which samples nothing can be kept, and why
+    shown: Samples | None = field(default=None, init=False)  # nothing of the last candidate but its kind
 
     def candidate(self, k: int) -> Samples:
         x = self.raw if k == 0 else draw_again(self.stack, self.source, self.where, k, self.raw)
         if self.bundle.after and self.bundle.transform is not None:
-            return transformed(self.bundle, self.where, self.origin, x)
+            x = transformed(self.bundle, self.where, self.origin, x)
+        self.shown = x[:0]
         return x
 
     def law(self) -> Law:
@@ -244,6 +247,25 @@ class FlowSlate:
             ),
         )
 
+    def one_of_its(self, x: Any, who: str) -> Samples:
+        """What somebody keeps ``[m, *event]``, if it is one sample for each, such as it shows."""
+        if not isinstance(x, Pairs) and not (real_tensor(x) and x.ndim):
+            raise TypeError(f"{who} must return samples such as slate.candidate(0), one for each, got {returned(x)}")
+        if len(x) != len(self.where):
+            raise ValueError(f"{who} kept {len(x)} of {len(self.where)} samples; it must return one for each")
+        moves = self.bundle.after and self.bundle.transform is not None
+        shown = self.shown if moves else self.raw  # None where nobody has looked: a law moved is drawn from
+        if shown is not None and not _such_as(x, shown):
+            like = f"{shown.dtype} of shape {(len(x), *shown.shape[1:])}"
+            raise ValueError(
+                f"{who} must return samples such as slate.candidate(0), {like}, got {x.dtype} of shape {tuple(x.shape)}"
+            )
+        count = self.symbols if moves else getattr(self.stack, "symbols", None)
+        if count is not None and isinstance(x, Tensor) and len(x) and not 0 <= int(x.min()) <= int(x.max()) < count:
+            wrong = int(x[(x < 0) | (x >= count)][0])
+            raise ValueError(f"{who} returns the symbol {wrong}, and there are {count}: 0 to {count - 1}")
+        return x
+
     def _closed(self) -> ClosedForm:
         if isinstance(self.stack, Looped):
             raise self._lawless()
@@ -255,6 +277,12 @@ class FlowSlate:
         kind = type(self.stack.models.flat[0] if isinstance(self.stack, Looped) else self.stack).__name__
         assert self.bundle.users is not None
         return ValueError(lawless(self.bundle.users.curator, who, kind))
+
+
+def _such_as(x: Samples, shown: Samples) -> bool:
+    """Whether samples are of the shape and kind of others: pairs, numbers or symbols."""
+    kinds = isinstance(x, Pairs) == isinstance(shown, Pairs), x.dtype.is_floating_point == shown.dtype.is_floating_point
+    return x.shape[1:] == shown.shape[1:] and all(kinds)
 
 
 def _told_of_some(tell: Callable[..., None], index: Tensor, size: int, wrong: Tensor, *why: str) -> None:
