@@ -57,6 +57,11 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: scenario(a=real()).at(2, "freeze"),
         "TypeError: Scenario.at takes interventions such as Freeze('a'), got 'freeze'",
     ),
+    "at a list": (
+        lambda: scenario(a=real()).at(2, [Freeze("a")]),
+        "TypeError: Scenario.at takes interventions such as Freeze('a'), got [Freeze('a')]; write them one by one",
+    ),
+    "float for a count": (lambda: scenario(a=real()).replace(rounds=20.0), "got 20.0; write 20"),
     "at whom": (
         lambda: scenario(a=real()).at(2, Freeze("x")),
         "KeyError: Freeze('x') in round 2: there is no member 'x'; the members are 'a'",

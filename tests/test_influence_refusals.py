@@ -121,7 +121,7 @@ def test_interventions_and_frozen_worlds() -> None:
     [
         ({"sources": ["b"]}, ValueError, "'b' cannot be among the sources: it has no curated flow; say which"),
         ({"sources": ["z"]}, KeyError, "sources: there is no member 'z'; the members are a, b"),
-        ({"sources": "a"}, TypeError, r"sources is a list of names, got the string 'a'; pass \['a'\]"),
+        ({"sources": "a"}, TypeError, r"influence\(sources\) must be a list of names or None, got 'a'; write \['a'\]"),
         ({"sources": []}, ValueError, "there are no sources"),
         ({"targets": ["z"]}, KeyError, "targets: there is no member 'z'"),
     ],

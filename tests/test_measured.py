@@ -489,6 +489,11 @@ def odd(**levels: float) -> Scenario:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
+        (
+            {"sources": "a"},
+            TypeError,
+            r"\(sources\) must be a list of names or None, got 'a'; write \['a'\]",
+        ),
         ({"delta": 0.0}, ValueError, r"measure_influence\(delta\) must lie between 0 and 0.5, got 0.0"),
         ({"delta": 0.5}, ValueError, "between 0 and 0.5, got 0.5"),
         ({"delta": math.nan}, ValueError, "between 0 and 0.5, got nan"),
@@ -512,7 +517,7 @@ def odd(**levels: float) -> Scenario:
             ValueError,
             "'low' has curation level 0.01, which delta=0.02 would take to -0.01 and 0.03, .* take delta at most 0.01",
         ),
-        ({"sources": "high"}, ValueError, "'high' has curation level 0.99, which .* to 0.97 and 1.01"),
+        ({"sources": ["high"]}, ValueError, "'high' has curation level 0.99, which .* to 0.97 and 1.01"),
         ({"sources": None}, ValueError, "'low' has curation level 0.01"),
         (
             {"sources": ["a"], "like": {"none": ("a", "none")}},

@@ -72,7 +72,11 @@ def whole_number(value: Any, what: str, low: int, of: str = "", instead: str = "
         most = f" and at most {high}" if isinstance(value, int) and value > high else ""
         if isinstance(value, np.integer):
             more += f" and one of Python's own (write int({value}))"
-        raise ValueError(f"{what} must be a whole number{counted}, at least {low}{most}{more}, got {brief(value)}")
+        whole = isinstance(value, float) and low <= value <= high and value.is_integer()
+        mend = f"; write {int(value)}" if whole else ""
+        raise ValueError(
+            f"{what} must be a whole number{counted}, at least {low}{most}{more}, got {brief(value)}{mend}"
+        )
     return value
 
 

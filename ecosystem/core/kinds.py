@@ -42,6 +42,9 @@ def typed(call: Call) -> Call:
     >>> play(1, names=3)
     Traceback (most recent call last):
     TypeError: play(names) must be a list of names or None, got 3
+    >>> play(1, names="ab")
+    Traceback (most recent call last):
+    TypeError: play(names) must be a list of names or None, got 'ab'; write ['ab']
     """
     parameters, spoken = list(inspect.signature(call).parameters), spelled(call)
 
@@ -64,7 +67,8 @@ def _of_kind(call: Callable[..., Any], name: str, value: Any) -> Any:
     if not kinds:
         return value
     words = " or ".join(_WORDS.get(kind) or _article(kind.__name__) for kind in kinds)
-    raise TypeError(f"{call.__name__}({name}) must be {words}, got {brief(value)}")
+    mend = f"; write [{value!r}]" if isinstance(value, str) and _Names in kinds else ""
+    raise TypeError(f"{call.__name__}({name}) must be {words}, got {brief(value)}{mend}")
 
 
 @cache
@@ -100,8 +104,8 @@ def _taken(kind: Any, value: Any, what: str) -> Any:
         number = real_number(value)
         return number if isinstance(value, float) or not math.isnan(number) else _REFUSED  # NaN is the call's to refuse
     if kind is _Names:
-        names: Any = _REFUSED if isinstance(value, bytes | Mapping) else _several(value)
-        if names is not _REFUSED and not isinstance(value, str):
+        names: Any = _REFUSED if isinstance(value, str | bytes | Mapping) else _several(value)
+        if names is not _REFUSED:
             for name in names:
                 a_name(name, what)
         return names

@@ -46,8 +46,6 @@ def judged(scenario: Scenario, goal: Goal, asked: Sequence[str] | None) -> tuple
 def _asked(
     scenario: Scenario, everybody: list[str], asked: Sequence[str] | None, reasons: dict[str, str], what: str
 ) -> tuple[list[str], dict[str, str]]:
-    if isinstance(asked, str):
-        raise TypeError(f"{what} is a list of names, got the string {asked!r}; pass [{asked!r}]")
     names = list(everybody if asked is None else asked)
     known = set(everybody)
     for name in names:

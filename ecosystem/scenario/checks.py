@@ -54,7 +54,8 @@ def check_flow_known(u: str, v: str, graph: nx.DiGraph, where: str) -> None:
 def check_intervention(intervention: Intervention, round: int, scenario: Scene) -> None:
     """Refuse what cannot happen in this scenario, whatever happened before: unknown members, flows, levels, rounds."""
     if not isinstance(intervention, Intervention):
-        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}")
+        mend = "; write them one by one, or *interventions" if isinstance(intervention, list | tuple) else ""
+        raise TypeError(f"Scenario.at takes interventions such as Freeze('a'), got {brief(intervention)}{mend}")
     where = f"{intervention} in round {brief(round)}"
     check_round(round, f"Scenario.at(round) for {intervention}", scenario.rounds)
     found = effects(intervention)
