@@ -205,7 +205,7 @@ def test_foreign_folders_are_refused_before_anything_is_computed(
 
 def test_unknown_names_are_refused_with_the_known_ones(pair: Path, analysis: Analysis) -> None:
     line = refused(invoke("influence", pair, "--sources", "theta,ph"))
-    assert line == "error: --sources 'theta,ph': there is no member 'ph'; there are theta, phi"
+    assert line == "error: --sources 'theta,ph': there is no member 'ph'; did you mean 'phi'? There are theta, phi"
     assert "--targets ' , ': it names nobody" in refused(invoke("influence", pair, "--targets", " , "))
     assert not analysis.asked
 

@@ -62,6 +62,8 @@ def number(value: float, scale: float | None = None, sign: bool = False, digits:
 
     >>> number(-1234.5), number(0.47812, 0.022, sign=True, digits=2), number(float("nan")), number(-math.inf)
     ('−1,234', '+0.478', '–', '−∞')
+    >>> number(-0.0004, 0.1, sign=True)  # nothing is left of it, and nothing has no sign
+    '0.000'
     """
     if math.isinf(value):
         return "−∞" if value < 0 else "+∞" if sign else "∞"
@@ -71,7 +73,7 @@ def number(value: float, scale: float | None = None, sign: bool = False, digits:
     places = max(digits - 1 - math.floor(math.log10(size)), 0) if size > 0 else digits - 1
     plus = "+" if sign else ""
     words = f"{value:{plus}.{digits - 1}e}" if abs(value) >= 1e6 or places > 7 else f"{value:{plus},.{places}f}"
-    return words.replace("-", "−")
+    return words.replace("-", "−") if float(words.replace(",", "")) else words.lstrip("+-")
 
 
 def percent(share: float) -> str:

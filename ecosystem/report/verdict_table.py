@@ -24,7 +24,8 @@ def section(run: Run, told: pd.DataFrame) -> Section:
     interval = bool(told["error"].notna().any())
     rows = [Row(_cells(row), {"member": row["member"]}) for row in some.to_dict("records")]
     cautions = [Words(text, soft=True) for text in _cautions(run, told, interval)]
-    table = Table("verdicts", _caption(told, interval, len(some)), COLUMNS, rows)
+    moved = bool(run.changes["what"].isin(["curation", "present"]).any())
+    table = Table("verdicts", _caption(told, interval, len(some), moved), COLUMNS, rows)
     return Section("verdict", "Who got what its users like", [table, Sentences(sentences(some)), *cautions])
 
 
@@ -43,13 +44,15 @@ def sentences(told: pd.DataFrame) -> list[str]:
     return [shortened(name, NAME) + sentence.removeprefix(name) for name, sentence in pairs]
 
 
-def _caption(told: pd.DataFrame, interval: bool, rows: int) -> str:
+def _caption(told: pd.DataFrame, interval: bool, rows: int, moved: bool) -> str:
     begin, end = told["first"].min(), told["last"].max()
     caption = "Alignment: how much a member’s users like what it generates"
     if np.isfinite(begin):
         caption += f", in round {begin:.0f} (start) and round {end:.0f} (end)"
         caption += ", mean over replicates" if interval else ""
     caption += "; alone: if nobody had read anybody. The change is that from alone to the end."
+    if moved:
+        caption += " Curated: of what it trained on in round 1; see below what was changed on the way."
     if rows < len(told):
         caption += f" The {EXTREMES} members that gained most and the {EXTREMES} that gained least."
     return caption

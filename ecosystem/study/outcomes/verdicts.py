@@ -97,9 +97,7 @@ def value(sample: Sample, name: int, place: int, digits: int = 2) -> str:
     """A mean with half its 95 % interval, if there is one, which has so many digits: ``1.306 ± 0.021``."""
     mean, reach = float(sample.mean[name, place]), float(sample.reach[name, place])
     if np.isfinite(reach) and reach > 0 and np.isfinite(mean):
-        words = number(mean, reach, digits=digits)
-        words = words.lstrip("−") if not set(words) - set("−0.") else words
-        return f"{words}{HELD}{number(reach, digits=digits)}"
+        return f"{number(mean, reach, digits=digits)}{HELD}{number(reach, digits=digits)}"
     return number(mean)
 
 
