@@ -18,6 +18,7 @@ from ecosystem.generators import ClosedForm, GenerativeModel
 from ecosystem.generators.archive import HUMAN
 from ecosystem.generators.stacked import wants_stack
 
+_BEGUN = "(begun)"  # beside what retention keeps: whose memory it is; without it, everybody's
 Sets = Iterator[tuple[tuple[int, int, int], TrainingSet]]  # by task row, variant and replicate
 
 
@@ -40,13 +41,32 @@ def retrain(now: Round, task: Task, gathered: Samples | TrainingSet | Sets, due:
 
 
 def _pooled(now: Round, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
-    """Fresh statistics and those that retention has kept."""
+    """Fresh statistics and those that retention has kept.
+
+    Members of a cohort share the tensors of a memory, and each begins with none: who has begun is kept beside them, if
+    not all do so at once.
+    """
     retention = now.program.cohorts[task.cohort].retention
     rows, memory = task.index, now.memories[task.cohort]
-    pooled, kept = retention.pool({name: value[rows] for name, value in memory.items()}, fresh)
+    past = {name: value[rows] for name, value in memory.items() if name != _BEGUN}
+    pooled, kept = retention.pool(past, fresh)
+    begun = memory.get(_BEGUN)
+    first = due & ~begun[rows] if past and begun is not None else None
+    if first is not None and bool(first.any()):
+        alone, fresh_memory = retention.pool({}, fresh)
+        pooled = _where(first, alone, pooled)
+        kept = {name: _where(first, fresh_memory.get(name, value), value) for name, value in kept.items()}
+    whole = now.index is None and len(rows) == now.generators[task.cohort].batch_shape[0]
     for name, value in kept.items():
         now.remember(task.cohort, name, rows, value, due)
+    if kept and (begun is not None or not (past or (whole and bool(due.all())))):
+        now.remember(task.cohort, _BEGUN, rows, torch.ones_like(due), due)
     return pooled
+
+
+def _where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """``a [rows, variants, replicates, ...]`` where the mask, else ``b``."""
+    return torch.where(mask.reshape(*mask.shape, *(1,) * (a.ndim - mask.ndim)), a, b)
 
 
 def _one_by_one(now: Round, gathered: Samples | TrainingSet | Sets, due: Tensor) -> Sets:
