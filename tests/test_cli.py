@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,6 +119,14 @@ def test_version() -> None:
 def test_the_face_imports_nothing_heavy() -> None:
     code = "import sys, ecosystem.cli; print({'torch', 'mesa', 'pandas', 'matplotlib'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["ecosystem", "ecosystem.cli"])
+def test_the_package_is_the_command(name: str) -> None:
+    asked = [sys.executable, "-X", "importtime", "-m", name, "--version"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert told.stdout == "mesacosm 0.1.0\n"
+    assert not re.search(r"\| +(torch|mesa|pandas)$", told.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
