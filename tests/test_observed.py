@@ -61,7 +61,7 @@ def test_a_run_is_a_table_of_its_rounds_and_of_what_it_kept() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"member": ["a", 3]}, "member is a name, got 3 in row 1"),
+        ({"member": ["a", 3]}, r"member is a name, got 3 in row 1; .*str\(node\).*table\['member'\]\.map\(str\)"),
         ({"round": [0, 1.5]}, "round is a whole number from 0 on, got 1.5 in row 1"),
         ({"round": [0, -1]}, "round is a whole number from 0 on"),
         ({"value": ["high", 1]}, "value is a finite number, .* got 'high' in row 0"),

@@ -25,6 +25,10 @@ FACT = ("member", "round", "measure")  # what a number is of
 WHICH = ("seed", "replicate")  # which of several it is
 NEEDED = (*FACT, "value")
 COLUMNS = (*WHICH, *NEEDED, "sd")
+MENDS = {
+    "member": "; members are named by str(node): table['member'] = table['member'].map(str)",
+    "measure": "; such as 'alignment'",
+}
 FINEST = 1e-100  # the least standard deviation: squares of what it divides have to be numbers
 
 
@@ -258,7 +262,8 @@ def _checked(table: Any) -> pd.DataFrame:
     new = table.reset_index(drop=True)
     new = pd.DataFrame({name: new.get(name, np.nan if name == "sd" else 0) for name in COLUMNS})
     for name in ("member", "measure"):
-        _refuse(new[name], ~new[name].map(lambda x: isinstance(x, str) and x != "").astype(bool), f"{name} is a name")
+        wrong = ~new[name].map(lambda x: isinstance(x, str) and x != "").astype(bool)
+        _refuse(new[name], wrong, f"{name} is a name", MENDS[name])
         new[name] = new[name].astype(str)
     for name in (*WHICH, "round"):
         known = _numbers(new[name])
@@ -285,8 +290,8 @@ def _checked(table: Any) -> pd.DataFrame:
     return new
 
 
-def _refuse(column: pd.Series, wrong: Any, what: str) -> None:
+def _refuse(column: pd.Series, wrong: Any, what: str, mend: str = "") -> None:
     rows = np.flatnonzero(np.asarray(wrong, dtype=bool))
     if len(rows):
         value = column.iloc[rows[:1]].tolist()[0]  # as Python's own: 1.5, and not np.float64(1.5)
-        raise ValueError(f"Observations(table): {what}, got {brief(value)} in row {rows[0]}")
+        raise ValueError(f"Observations(table): {what}, got {brief(value)} in row {rows[0]}{mend}")
