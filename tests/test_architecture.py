@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("study",),
     ("decisions",),
     ("plots", "report", "explore", "cli"),
+    ("__main__",),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # Scenario.run, the short way through an ecosystem: what it imports inside, and the types of what it takes and gives
