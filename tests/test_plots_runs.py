@@ -78,6 +78,14 @@ def test_draws_add_up_counts_over_replicates() -> None:
     assert found.groupby(["member", "round"])["end"].max().to_numpy() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("source", "styled"), [("real", True), ("b", False)])
+def test_draws_of_one_kind_have_no_empty_layer(source: str, styled: bool) -> None:
+    """Of a layer without rows Vega warned in the browser: infinite extent for field "round"."""
+    rows = [(0, 0, t, "a", source, source, False, 10) for t in range(1, 60)]
+    (layer,) = plots.draws(pd.DataFrame(rows, columns=list(recorded().draws.columns))).to_dict()["layer"]
+    assert ("style" in layer["mark"]) is styled
+
+
 def test_draws_of_many_are_bands_over_members() -> None:
     rng = np.random.default_rng(0)
     rows = [

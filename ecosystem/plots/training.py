@@ -223,12 +223,12 @@ def draws(draws: pd.DataFrame, members: pd.DataFrame | None = None, failures: pd
     sums["end"] = sums.groupby(["member", "round"])["share"].cumsum()
     sums["start"] = sums["end"] - sums["share"]
     present = among(names, sums["member"])
-    return finish(_drawn(embedded("draws", sums), names, present, len(kept)), title, words, KEY)
+    return finish(_drawn(sums, names, present, len(kept)), title, words, KEY)
 
 
-def _drawn(table: pd.DataFrame, names: list[str], present: list[str], rounds: int) -> Any:
+def _drawn(rows: pd.DataFrame, names: list[str], present: list[str], rounds: int) -> Any:
     """A panel a member: bars of few rounds, areas of many."""
-    few = rounds <= 40
+    table, few = embedded("draws", rows), rounds <= 40
     axis = alt.Axis(labelAngle=0, labelOverlap=True, labelSeparation=6)
     x: Any = alt.X("round:O", title="round", axis=axis) if few else in_rounds()
     y = alt.Y("start:Q", title="share", axis=alt.Axis(format="%", tickCount=3), scale=alt.Scale(domain=[0, 1]))
@@ -240,7 +240,11 @@ def _drawn(table: pd.DataFrame, names: list[str], present: list[str], rounds: in
     grey = real.mark_bar(style=REAL) if few else real.mark_area(style=REAL)
     colours = (read.mark_bar() if few else read.mark_area()).encode(sources_colour(names), _kinds_opacity())
     size = {"width": 200 if len(present) > 1 else 440, "height": 130 if len(present) > 1 else 240}
-    drawn = alt.layer(grey, colours, data=table).properties(**size)
+    real_rows = rows["kind"] == "real"
+    layers = [
+        layer for layer, some in ((grey, real_rows), (colours, ~real_rows)) if some.any()
+    ]  # empty ones have no ends
+    drawn = alt.layer(*layers, data=table).properties(**size)
     return panels(drawn, "member", present, 3) if len(present) > 1 else drawn
 
 
