@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ecosystem.cli import main
 from ecosystem.study import Study
 from ecosystem.study.outcomes.story import headline
 from ecosystem.study.outcomes.subject import Subject
-from tests.studies import PATIENCE
+from tests.studies import PATIENCE, comes, living
 
 FILE = '''
 """A loop."""
@@ -152,6 +153,39 @@ def test_ctrl_c_ends_after_the_blocks_under_way(file: Path, tmp_path: Path) -> N
     whole = Study.load(out).rounds
     assert whole["point"].nunique() == 16
     pd.testing.assert_frame_equal(done.rounds, whole[whole["point"].isin(done.rounds["point"])].reset_index(drop=True))
+
+
+def test_ctrl_c_says_what_it_waits_for_and_the_second_one_ends_at_once(file: Path, tmp_path: Path) -> None:
+    """It was silent for the minutes that blocks took, and pressed again spoke of semaphores that had leaked.
+
+    The last points wait in the workers for ever: only what breaks them off ends it.
+    """
+    out, said = tmp_path / "out", tmp_path / "said"
+    command = [sys.executable, "-m", "ecosystem", "study", str(file), "--out", str(out), "--workers", "2"]
+    command += ["--no-report", "--set", "points=16", "--set", "waits=True"]
+    with (
+        said.open("w") as errors,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True) as process,
+    ):
+        assert comes(lambda: process.poll() is not None or "blocks under way" in pressed(process, said, out))
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    assert comes(lambda: not living(process.pid))
+    told = said.read_text()
+    assert re.search(r"waiting for [23] blocks under way(, about .*)? \(again: at once\)\n", told)
+    assert told.endswith("interrupted\n") and "resource_tracker" not in told and "Traceback" not in told
+    kept = Study.load(out)
+    assert len(kept.rounds["point"].unique()) == 10 and kept.failures.empty  # those that wait for nothing
+    (tmp_path / "go").touch()
+    assert study(file, out, "--set", "points=16", "--set", "waits=True") == 0
+
+
+def pressed(process: subprocess.Popen[bytes], said: Path, out: Path) -> str:
+    """Press once when all blocks but those that wait are written; what is said on stderr."""
+    if len(list((out / "tables" / "blocks").glob("*.parquet"))) >= 10 and not (out.parent / "pressed").exists():
+        (out.parent / "pressed").touch()
+        os.killpg(process.pid, signal.SIGINT)
+    return said.read_text()
 
 
 SWEPT = '''

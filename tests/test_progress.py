@@ -80,6 +80,22 @@ def test_what_takes_long_before_anything_is_counted_is_said(monkeypatch: pytest.
     assert out.getvalue() == "long: building\nlong: 1 of 1 rounds\nquick: 1 of 1 rounds\n"
 
 
+def test_the_first_count_is_said_soon_though_the_next_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on with a study of long blocks saw nothing before the first of them was done."""
+    monkeypatch.setattr(progress, "_SOON", 0.01)
+    monkeypatch.setattr(progress, "_FIRST", 1000.0)
+    out = io.StringIO()
+    lines = Lines("long", "points", out)
+    lines.now(57, 304, "")
+    while "57" not in out.getvalue():
+        time.sleep(0.01)
+    lines.phase("waiting", at_once=True)
+    while "waiting" not in out.getvalue():
+        time.sleep(0.01)
+    lines.close()
+    assert out.getvalue() == "long: 57 of 304 points\nlong: waiting\n"
+
+
 def test_the_last_count_before_a_phase_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The count that waited for its turn was forgotten when a phase after it was said."""
     monkeypatch.setattr(progress, "_FIRST", 0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ecosystem import Run, Scenario
-from ecosystem.study import Results, Study, sizing
+from ecosystem.study import Results, Study, pacing, sizing
 from ecosystem.study.engines import Lost
 from ecosystem.study.pacing import Pace
 from ecosystem.study.plan import Block, Request
@@ -123,6 +124,21 @@ def test_they_adapt_to_what_is_measured() -> None:
     early = max(block.span for block in given if max(block.points) < 500)
     late = max(block.span for block in given if min(block.points) > 700)
     assert 50 < early <= 200 and late <= 20
+
+
+def test_what_is_under_way_is_known_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 100.0
+    monkeypatch.setattr(pacing.time, "perf_counter", lambda: clock)
+    pace = Pace([Request(0, tuple(range(8)), ((0, 0),), 1, 1, most=1)], (), lambda block: 2.0)
+    assert pace.under_way() == (0, pytest.approx(math.nan, nan_ok=True))
+    blocks = iter(pace)
+    first, _, _ = next(blocks), next(blocks), next(blocks)
+    assert pace.under_way() == (3, pytest.approx(math.nan, nan_ok=True))  # nobody knows how long they take
+    clock = 110.0
+    pace.finished(first, took=20.0)
+    assert pace.under_way() == (2, pytest.approx(20.0))  # one after the other, of each 10 seconds are left
+    clock = 200.0
+    assert pace.under_way() == (2, 0.0)
 
 
 def test_expected_costs_count() -> None:

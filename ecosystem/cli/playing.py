@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ecosystem.cli.loading import located
 from ecosystem.core.progress import metered
 
 if TYPE_CHECKING:
     from ecosystem.running.ecosystem import Ecosystem
+
+
+def _break_off() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 class CtrlC:
@@ -21,6 +25,7 @@ class CtrlC:
         self.pressed = False
         self.breakable = False
         self.notify: Callable[[], object] = lambda: None
+        self.again: Callable[[], object] = _break_off
 
     def __enter__(self) -> CtrlC:
         self._before = signal.signal(signal.SIGINT, self._press)
@@ -31,10 +36,10 @@ class CtrlC:
 
     def _press(self, *_: object) -> None:
         again, self.pressed = self.pressed, True
-        self.notify()
         if again and self.breakable:
             self.breakable = False
-            raise KeyboardInterrupt
+            self.again()
+        self.notify()
 
 
 def simulate(eco: Ecosystem, ctrl_c: CtrlC, file: str | Path, round_played: Callable[[], None]) -> int:

@@ -10,6 +10,7 @@ import typer
 
 from ecosystem.cli.errors import INTERRUPTED, errors
 from ecosystem.cli.given import Debug, Device
+from ecosystem.cli.leaving import leave
 from ecosystem.cli.loading import load_build, load_study, parse_settings
 from ecosystem.cli.playing import CtrlC
 from ecosystem.cli.report import rewrite
@@ -19,6 +20,7 @@ from ecosystem.core.progress import metered
 
 if TYPE_CHECKING:
     from ecosystem.study import Engine, Results, Study
+    from ecosystem.study.progress import Progress
 
 FAILED = 3  # the exit code when everything was computed, and some points failed
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a study.")]
@@ -90,8 +92,22 @@ def study(
         asked = asked if device is None else asked.on(device)
         say(repr(asked))
         with CtrlC() as ctrl_c, metered(True, asked.name, "points") as meter:
-            ctrl_c.notify = lambda: meter.phase("ending (again: at once)")
-            ctrl_c.breakable = True
+            meter.phase("looking at what is there")
+            latest: list[Progress] = []
+
+            def tell(now: Progress) -> None:
+                latest[:] = [now]
+                meter.now(now.done, now.points, now.note)
+                if ctrl_c.pressed:
+                    meter.phase(f"{now.ending} (again: at once)", at_once=True)
+
+            def ending() -> None:
+                words = latest[0].ending if latest else "ending"
+                meter.phase(f"{words} (again: at once)", at_once=True)
+
+            ctrl_c.notify, ctrl_c.breakable = ending, True
+            if engine == "local":
+                ctrl_c.again = leave  # what is finished is written, and workers go with their parent
             warnings.filterwarnings("ignore", message=r".* points failed", category=RuntimeWarning)  # said below
             asked.run(
                 out,
@@ -100,7 +116,7 @@ def study(
                 retry=retry,
                 accept_changes=accept_changes,
                 forget=forget,
-                progress=meter,
+                progress=tell,
                 stop=lambda: ctrl_c.pressed,
             )
         results = Study.load(out)

@@ -21,12 +21,13 @@ LOG = logging.getLogger("ecosystem")
 LOG.addHandler(logging.NullHandler())
 
 _FIRST, _LONGEST = 2.0, 60.0  # seconds between two lines: twice as many each time
+_SOON = 3.0  # seconds after which the first count is said, if no other comes
 
 
 class Screen(Protocol):
     """Where it is shown."""
 
-    def phase(self, text: str) -> None: ...
+    def phase(self, text: str, at_once: bool = False) -> None: ...
     def now(self, done: int, total: int, note: str) -> None: ...
     def close(self) -> None: ...
 
@@ -38,11 +39,11 @@ class Meter:
         self.what, self.unit, self.screen = shown(what, one_line=True), unit, screen
         self._began: tuple[float, int] | None = None
 
-    def phase(self, text: str) -> None:
-        """What is being done now."""
+    def phase(self, text: str, at_once: bool = False) -> None:
+        """What is being done now; said ``at_once`` where somebody has asked for it."""
         LOG.info("%s: %s", self.what, text)
         if self.screen is not None:
-            self.screen.phase(text)
+            self.screen.phase(text, at_once)
 
     def now(self, done: int, total: int, note: str | None = None) -> None:
         """``done`` of ``total``; the first time it says where counting begins."""
@@ -116,7 +117,7 @@ class _Told:
     def __init__(self, function: Callable[[int, int], object]) -> None:
         self.function = function
 
-    def phase(self, text: str) -> None:
+    def phase(self, text: str, at_once: bool = False) -> None:
         """It wants numbers."""
 
     def now(self, done: int, total: int, note: str) -> None:
@@ -132,18 +133,25 @@ class Lines:
     def __init__(self, what: str, unit: str, out: TextIO) -> None:
         self.what, self.unit, self.out = shown(what, one_line=True), unit, out
         self._next, self._pause, self._waiting = time.monotonic() + _FIRST, _FIRST, ""
+        self._counts = False
         self._later, self._lock = threading.Timer(0, lambda: None), threading.Lock()
 
-    def phase(self, text: str) -> None:
+    def phase(self, text: str, at_once: bool = False) -> None:
+        self._write_in(0.0 if at_once else _FIRST, text)  # nobody calls while something long is done
+
+    def _write_in(self, seconds: float, *phase: str) -> None:
         self._later.cancel()
-        self._later = threading.Timer(_FIRST, self._write, [text])  # nobody calls while something long is done
+        self._later = threading.Timer(seconds, self._write, phase)
         self._later.daemon = True
         self._later.start()
 
     def now(self, done: int, total: int, note: str) -> None:
         self._later.cancel()
+        first, self._counts = not self._counts, True
         with self._lock:
             self._waiting = f"{done} of {total} {self.unit}" + (f", {note}" if note else "")
+        if first:  # the next may come in minutes
+            self._write_in(_SOON)
         if time.monotonic() >= self._next:
             self._pause = min(2 * self._pause, _LONGEST)
             self._next = time.monotonic() + self._pause
@@ -175,7 +183,7 @@ class Bar:
         self._counts = False
         self._progress.start()
 
-    def phase(self, text: str) -> None:
+    def phase(self, text: str, at_once: bool = False) -> None:
         self._progress.update(self._task, description=f"{self.what}: {text}")
 
     def now(self, done: int, total: int, note: str) -> None:

@@ -31,7 +31,7 @@ def compute(
     todo = pending(facts.requests, store.finished(facts))
     pace = Pace(facts.requests, store.finished(facts), asked.seconds, seconds)
     so_far = Results(store.folder)
-    clock = Clock(so_far.progress(), so_far.failed, todo)
+    clock = Clock(so_far.progress(), so_far.failed, todo, pace.under_way)
     progress(clock.now())
     LOG.info("%s: %d of %d blocks are to be computed", facts.name, len(todo), clock.start.blocks)
     if not todo:
@@ -46,8 +46,9 @@ def compute(
             parcel = lost(job, task.block, outcome.reason) if isinstance(outcome, Lost) else outcome
             store.keep(facts, task.block, parcel)
             told |= dict.fromkeys(parcel.warnings)
-            progress(clock.finished(task.block, parcel.failed))
+            now = clock.finished(task.block, parcel.failed)
             pace.finished(task.block, parcel.seconds, time.perf_counter() - begin)
+            progress(now)
     finally:
         outcomes.close()  # stops the workers, whatever happened here
         if any(request.retries for request in facts.requests):

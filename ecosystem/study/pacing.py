@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 
@@ -39,16 +40,32 @@ class Pace:
         self.seconds, self._cost = seconds, cost
         self._left = deque((request, block) for request in requests for block in pending([request], finished))
         self._costs: dict[int, float] = {}  # of the blocks under way
+        self._begun: dict[int, float] = {}  # when they were handed out, by a clock
         self._took = self._expected = self._last = 0.0  # of the blocks measured; and of the last one, took / expected
         self._widest = self._busy = 0.0  # the most parts of one measured; seconds to hand out a block and to write it
 
     def __iter__(self) -> Iterator[Block]:
         while self._left:
-            yield self._next()
+            block = self._next()
+            self._begun[block.number] = time.perf_counter()
+            yield block
+
+    def under_way(self) -> tuple[int, float]:
+        """How many blocks are under way, and in about how many seconds all of them are done; NaN if none has been yet.
+
+        The one that was handed out last may wait for a worker: then the others go first.
+        """
+        now, pace = time.perf_counter(), self._took / self._expected if self._expected else float("nan")
+        begun = list(self._begun.items())
+        left = [max(pace * self._costs.get(number, 0.0) - (now - then), 0.0) for number, then in begun]
+        if not left or pace != pace:
+            return len(left), float("nan")
+        return len(left), max(*left, sum(left) / max(len(left) - 1, 1), 0.0)
 
     def finished(self, block: Block, took: float, busy: float = 0.0) -> None:
         """A block is done, which a worker ``took`` seconds for, and kept whoever hands them out ``busy`` for some."""
         cost = self._costs.pop(block.number, 0.0)
+        self._begun.pop(block.number, None)
         self._busy += 0.1 * (busy - self._busy)
         if took == took and cost > 0:  # of one that was lost nobody knows
             self._took, self._expected = self._took / 2 + took, self._expected / 2 + cost

@@ -6,18 +6,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecosystem.core.progress import Meter, duration, metered
 from ecosystem.study.plan import Block
 
 
+def _nothing() -> tuple[int, float]:
+    return 0, float("nan")
+
+
 @dataclass(frozen=True)
 class Progress:
     """``points`` in all, ``done``, and ``failed`` of those (raised, diverged or lost); the smallest ``blocks`` in all
     and ``finished``, several of which may be computed and written as one; while a study runs the ``rate`` in points a
-    second and the ``remaining`` seconds, else NaN."""
+    second and the ``remaining`` seconds, else NaN; ``waits()`` says how many blocks are under way, which a study that
+    is stopped waits for, and for about how many seconds (NaN where nobody knows)."""
 
     points: int
     done: int
@@ -26,6 +31,7 @@ class Progress:
     finished: int
     rate: float = float("nan")
     remaining: float = float("nan")
+    waits: Callable[[], tuple[int, float]] = field(default=_nothing, repr=False, compare=False)
 
     @property
     def note(self) -> str:
@@ -34,6 +40,13 @@ class Progress:
         words += [f"{self.rate:.3g}/s"] if self.rate > 0 else []
         words += [f"{duration(self.remaining)} left"] if self.remaining > 0 else []
         return ", ".join(words)
+
+    @property
+    def ending(self) -> str:
+        """What a study that is stopped waits for, in words: ``waiting for 2 blocks under way, about 2 min 10 s``."""
+        count, seconds = self.waits()
+        blocks = f"{count} block{'s' * (count != 1)} under way"
+        return f"waiting for {blocks}" + (f", about {duration(max(seconds, 1.0))}" if seconds == seconds else "")
 
 
 @contextmanager
@@ -49,8 +62,14 @@ def counted(progress: Any, name: str) -> Iterator[Callable[[Progress], object]]:
 class Clock:
     """Counts finished blocks while a study runs."""
 
-    def __init__(self, start: Progress, failed: Collection[int], todo: Sequence[Block]) -> None:
-        self.start, self.began = start, time.perf_counter()
+    def __init__(
+        self,
+        start: Progress,
+        failed: Collection[int],
+        todo: Sequence[Block],
+        waits: Callable[[], tuple[int, float]] = _nothing,
+    ) -> None:
+        self.start, self.began = replace(start, waits=waits), time.perf_counter()
         self.failed = set(failed)
         parts = (part for block in todo for part in block.parts())
         self.waiting = Counter(point for part in parts for point in part.points)  # parts left, by point

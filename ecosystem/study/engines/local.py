@@ -22,6 +22,7 @@ from ecosystem.core.arguments import spelled
 from ecosystem.core.check import whole_number
 from ecosystem.core.outputs import Outputs
 from ecosystem.study.engines.base import THREADS, Lost, Outcomes, packed, packed_task, unpacked
+from ecosystem.study.engines.surroundings import environment
 from ecosystem.study.work import Job, Parcel, Task, play
 
 SAFE_PATH, _OURS = "PYTHONSAFEPATH", "ecosystem"  # any value will do; by this one it is known to be ours
@@ -121,7 +122,7 @@ class _Pool:
             yield task, Lost(f"{self.deaths[task.block.number]} workers died over it, the last ones with nothing else")
 
     def _started(self) -> ProcessPoolExecutor:
-        with _safe_path() as safe:
+        with _safe_path() as safe, environment({"PYTHONWARNINGS": _quiet()}):
             resource_tracker.ensure_running()
         return ProcessPoolExecutor(
             self.workers,
@@ -130,6 +131,11 @@ class _Pool:
             initargs=(self.job, os.getpid()),
             env={**THREADS, SAFE_PATH: safe, "LOKY_MAX_MEMORY_LEAK_SIZE": "4e9"},
         )
+
+
+def _quiet() -> str:
+    """Warnings as they are, without those of the process that tidies up: where a study is broken off it has to."""
+    return ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning")))
 
 
 @contextmanager
