@@ -196,10 +196,10 @@ def test_sensitivity_says_what_is_drawn_and_what_is_left() -> None:
     table = pd.concat(parts).assign(index="first", low=np.nan, high=np.nan).sort_values("name", kind="stable")
     chart = plots.sensitivity(table, "alignment")
     assert "the other 25 % comes from combinations of them, and from chance." in chart.description
-    assert "lines: the first 200 of 300;" in str(chart.to_dict()["title"]["subtitle"])
+    assert "dots: each (the first 200 of 300)" in str(chart.to_dict()["title"]["subtitle"])
     drawn = data(chart).query("kind == 'name'").groupby("parameter")["name"]
     assert drawn.nunique().to_dict() == {"share": 200, "name": 200}
-    assert "lines: each;" in str(plots.sensitivity(table.head(4)).to_dict()["title"]["subtitle"])
+    assert "dots: each (" in str(plots.sensitivity(table.head(4)).to_dict()["title"]["subtitle"])
 
 
 def test_what_dynamics_do_has_a_sign_a_cell(folder: Path) -> None:

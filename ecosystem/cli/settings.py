@@ -13,12 +13,21 @@ if TYPE_CHECKING:
 
 
 def analyse(results: Results, measure: str, condition: str | None) -> None:
-    """Print the indices of a measure by the method of the study's design, boxes of a condition, and the precision."""
-    found = results.sensitivity(measure)
-    columns = [name for name in found.table if name != "other" or (found.table["other"] != "").any()]
-    rows = [[_cell(value) for value in row] for row in found.table[columns].itertuples(index=False)]
-    console().print(table(f"{found.measure}: {found.method}, {found.points:,} points", columns, rows))
-    say(found.sentence)
+    """Print the indices of a measure by the method of the study's design, boxes of a condition, and the precision.
+
+    What cannot be told yet, as the study is not finished, is said, and the rest goes on.
+    """
+    from ecosystem.study.outcomes.under_way import Unfinished
+
+    try:
+        found = results.sensitivity(measure)
+    except Unfinished as why:
+        say(f"which settings matter cannot be told yet: {why}")
+    else:
+        columns = [name for name in found.table if name != "other" or (found.table["other"] != "").any()]
+        rows = [[_cell(value) for value in row] for row in found.table[columns].itertuples(index=False)]
+        console().print(table(f"{found.measure}: {found.method}, {found.points:,} points", columns, rows))
+        say(found.sentence)
     if condition is not None:
         for sentence in results.discover(condition).sentences:
             say(sentence)

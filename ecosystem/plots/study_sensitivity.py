@@ -9,11 +9,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ecosystem.core.words import percent, shortened
+from ecosystem.core.words import listed, percent, shortened
 from ecosystem.plots.chart import embedded, finish, needs
+from ecosystem.plots.theme import FRAME
 from ecosystem.study.sensitivity.told import METHODS, Sensitivity
 
-LINES = 200  # names that have a line of their own
+LINES = 200  # names that have a dot of their own
+NAMED = 6  # names that are written out
 WORDS = {"first": "alone", "total": "with others", "delta": "delta"}
 COLUMNS = ("name", "parameter", "index", "value", "low", "high")
 
@@ -31,7 +33,7 @@ def sensitivity(
     notes: Sequence[str] = (),
     certain: bool = False,
 ) -> Any:
-    """How much of a measure each parameter explains: bars, with intervals or a line a name; of Morris a plane.
+    """How much of a measure each parameter explains: bars, with intervals and a dot a name; of Morris a plane.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def sensitivity(
 
 
 def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str], certain: bool) -> Any:
-    """A bar for each parameter and index: the mean over names; one name's interval, or a line for each of several."""
+    """A bar for each parameter and index: the mean over names with its interval, and a dot for each of several."""
     names = list(dict.fromkeys(rows["name"]))
     few = rows[rows["name"].isin(names[:LINES])]
     indices = [index for index in WORDS if index in set(rows["index"])]
@@ -72,12 +74,11 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
         [means.assign(name="mean", kind="mean"), few[list(COLUMNS)].assign(kind="name")], ignore_index=True
     )
     data = embedded("sensitivity", shown.assign(what=shown["index"].map(WORDS)))
-    ends = [min(0.0, float(few["value"].min())), max(1.0, float(few["value"].max()))]
     title = "delta" if method == "delta" else "share of the variance over points"
     x = alt.X(
         "value:Q",
         title=title,
-        scale=alt.Scale(domain=ends, nice=False),
+        scale=alt.Scale(domain=[0, 1], nice=False, clamp=True),  # estimates stray beyond what a share can be
         axis=alt.Axis(format=".1f" if method == "delta" else "%"),
     )
     axis = alt.Axis(labelLimit=220, ticks=False, domain=False)
@@ -94,12 +95,12 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
     tips = [alt.Tooltip("parameter:N"), alt.Tooltip("what:N", title="index"), alt.Tooltip("name:N", title="of")]
     tips += [alt.Tooltip(f"{column}:Q", format=form) for column in ("value", "low", "high")]
     layers: list[Any] = [mean.mark_bar(height={"band": 0.7}, opacity=0.75).encode(tooltip=tips)]
-    known = len(names) == 1 and np.isfinite(means["low"]).any()
+    known = bool(np.isfinite(means["low"]).any())
     if len(names) > 1:
-        layers.append(each.mark_tick(thickness=1.5, style="frame", height={"band": 0.4}).encode(tooltip=tips))
-    elif known:
-        span = each.mark_rule(strokeWidth=1.5, style="frame", clip=True)
-        layers.append(span.encode(alt.X("low:Q"), alt.X2("high:Q")))
+        layers.append(each.mark_circle(style=FRAME, size=18, opacity=0.7).encode(tooltip=tips))
+    if known:
+        span = mean.mark_rule(style=FRAME, strokeWidth=1.5)
+        layers.append(span.encode(alt.X("low:Q"), alt.X2("high:Q"), tooltip=tips))
     if len(indices) == 1:
         text = mean.mark_text(align="left", dx=5).encode(
             alt.Text("value:Q", format=".2f" if method == "delta" else ".0%")
@@ -107,10 +108,11 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
         layers.append(text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08)) if len(layers) > 1 else text)
     drawn = alt.layer(*layers).properties(height=alt.Step(34 if len(indices) == 1 else 22), width=420)
     words = _told(means, order, label, method, scattered, certain)
-    key = "bars: the mean over names, lines: "
-    key += "each" if len(names) <= LINES else f"the first {LINES} of {len(names):,}"
-    what = METHODS[method] if method != "levels" else "alone, without what parameters do together"
-    key = f"{key}; {what}" if len(names) > 1 else f"{what}{'; lines: 95 % intervals of the bootstrap' if known else ''}"
+    key = METHODS[method] if method != "levels" else "alone, without what parameters do together"
+    if len(names) > 1:
+        dots = listed(names, NAMED) if len(names) <= LINES else f"the first {LINES} of {len(names):,}"
+        key += f"; bars: the mean over {len(names):,} names, dots: each ({dots})"
+    key += "; lines: 95 % intervals over points" if known else ""
     return finish(drawn, f"What moves {label}", words, [key, *notes])
 
 
@@ -120,15 +122,20 @@ def _told(means: pd.DataFrame, order: Sequence[str], label: str, method: str, sc
     if method == "delta":
         deltas = [f"{name}: delta {value[name, 'delta']:.2f}" for name in order]
         return f"{'; '.join(deltas)}, of {label}."
-    told = [f"{name} explains {value[name, 'first']:.0%}" for name in order]
+    told = [f"{name} explains {_cut(value[name, 'first'])}" for name in order]
     if method == "sobol":
-        told = [f"{said} alone, {value[name, 'total']:.0%} with others" for said, name in zip(told, order, strict=True)]
+        told = [f"{said} alone, {_cut(value[n, 'total'])} with others" for said, n in zip(told, order, strict=True)]
         return f"{'; '.join(told)} of the differences in {label}."
     rest, words = 1 - float(means["value"].sum()), f"{'; '.join(told)} of the differences in {label}"
     if rest > 0.02 and not scattered:
         chance = "" if certain else ", and from chance"
         words += f"; the other {percent(round(rest, 2))} comes from combinations of them{chance}"
     return f"{words}."
+
+
+def _cut(share: float) -> str:
+    """A share as the bar has it: estimates stray below zero and above one."""
+    return f"{min(max(share, 0.0), 1.0):.0%}"
 
 
 def _plane(rows: pd.DataFrame, label: str, notes: Sequence[str]) -> Any:

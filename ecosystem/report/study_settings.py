@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from ecosystem.report.blocks import Section, Sentences, Words
 from ecosystem.report.study_charts import chart
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, numbers
 from ecosystem.study.outcomes.subject import Subject
+from ecosystem.study.outcomes.under_way import Unfinished
 from ecosystem.study.results import Results
 from ecosystem.study.sensitivity import Discovery
 from ecosystem.study.sensitivity.discovery import FEWEST, HITS
@@ -37,7 +39,11 @@ def settings(results: Results, subject: Subject, when: str | None = None) -> Sec
     """Which parameters matter, in which boxes a condition holds or curation does harm, how exact the means are."""
     if not subject.sweep.swept:
         return None
-    blocks = [block for what, found in _measured(results, subject) for block in _sensitivity(results, what, found)]
+    blocks = list[Any]()
+    for what, found in _measured(results, subject):
+        blocks += [
+            block for block in _sensitivity(results, what, found) if block not in blocks
+        ]  # reasons are said once
     for place, found in enumerate(_found(results, when)):
         blocks.append(Sentences(found.sentences, "Where" if place == 0 else ""))
         if len(found.parameters) > 1 and 0 < found.hits < found.points:
@@ -60,9 +66,11 @@ def _sensitivity(results: Results, what: str, found: Numbers) -> list:
     """A chart, and a table of what it shows with intervals."""
     try:
         told = analysed(results, found)
-    except (NoMeasure, ValueError) as error:
+    except Unfinished as error:
+        return [Words(f"Which settings matter cannot be told yet: {error}.", notice=True)]
+    except ValueError as error:
         return [Words(f"No indices: {error}.", soft=True)]
-    blocks: list = [chart(f"{what}-sensitivity", told.plot)]
+    blocks: list = [chart(f"{what}-sensitivity", told.plot), Words(told.sentence)]
     blocks += [Words(f"{note[:1].upper()}{note[1:]}.", notice=True) for note in told.notes]
     if told.method == "levels":
         return blocks

@@ -3,6 +3,7 @@
 from ecosystem.study.engines import Engine, Local, Lost, Ray
 from ecosystem.study.folder import StudyFolderError
 from ecosystem.study.measures import Measure, of_scenario
+from ecosystem.study.outcomes.under_way import Unfinished
 from ecosystem.study.progress import Progress
 from ecosystem.study.results import Results
 from ecosystem.study.study import Study
@@ -17,5 +18,6 @@ __all__ = [
     "Results",
     "Study",
     "StudyFolderError",
+    "Unfinished",
     "of_scenario",
 ]

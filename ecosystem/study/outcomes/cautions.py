@@ -16,6 +16,12 @@ def cautions(subject: Subject) -> list[str]:
     if found is None:
         return []
     notes = _compared(found)
+    if subject.lopsided and not subject.results.finished:
+        notes.insert(
+            0,
+            f"How alignment moves over the parameters cannot be told yet: the points computed so far do not stand for "
+            f"all: {subject.lopsided}. Means over them, in charts too, may come from the order of work.",
+        )
     errors = found.end.error[np.isfinite(found.end.mean)]
     if (errors > 0).any():
         notes.append(

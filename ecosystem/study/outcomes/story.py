@@ -15,6 +15,7 @@ from ecosystem.study.outcomes.reading import columns
 from ecosystem.study.outcomes.sample import strongest
 from ecosystem.study.outcomes.subject import Subject
 from ecosystem.study.outcomes.turning import turning
+from ecosystem.study.outcomes.under_way import headed
 from ecosystem.study.outcomes.verdicts import phrase, settled, value
 from ecosystem.study.outcomes.ways import Way, ways
 
@@ -27,16 +28,16 @@ PARAMETERS = 3  # parameters that sentences follow
 
 def headline(subject: Subject, found: Effects | None) -> str:
     """What happened, in three lines at most: of the ways to say it with what curation does the fullest that fits."""
-    more = "" if found is None else of_effects(found)
+    part, more = headed(subject.results), "" if found is None else of_effects(found)
     if subject.final is None:
-        return more or silence(subject)[0]
+        return part + more if more else silence(subject)[0]
     lost, told, brief = _lost(subject), *_main(subject)
     exact = in_long_run(subject.long_run.values(), HEADED)  # chance hides what it says: never left out for want of room
     told, brief = (" ".join(filter(None, (words, exact))) for words in (told, brief))
     whole = [(lost + told, more), (lost + brief, more), (lost + told, ""), (lost + brief, "")]
     ways = whole if exact else [whole[0], (told, more), whole[1], (brief, more), whole[3], (brief, "")]
-    fitting = (" ".join(filter(None, way)) for way in ways)
-    return next((words for words in fitting if len(words) <= LONG), ways[-1][0])
+    fitting = (part + " ".join(filter(None, way)) for way in ways)
+    return next((words for words in fitting if len(words) <= LONG), part + ways[-1][0])
 
 
 def _main(subject: Subject) -> tuple[str, str]:
@@ -187,6 +188,8 @@ def sentences(subject: Subject) -> list[str]:
     if subject.final is None or subject.alignment is None or subject.sweep.points == 1:
         return []
     found = subject.verdicts
+    if subject.lopsided and not subject.results.finished:  # cautions say so
+        return _settled(subject)
     size = subject.alignment.size
     followed = subject.ranked[:PARAMETERS]
     moved = {p.name: ways(subject.final, subject.sweep.levels(p), size) for p in followed}

@@ -14,6 +14,7 @@ from ecosystem.study.outcomes.long_run import LongRun, long_run
 from ecosystem.study.outcomes.measuring import Numbers, explained, of_ends
 from ecosystem.study.outcomes.reading import Alignment, alignment, places
 from ecosystem.study.outcomes.sweep import Parameter, Sweep
+from ecosystem.study.outcomes.under_way import comparable, held
 
 MANY = 12  # members: above it not each has a line, a row or a colour
 STOPPED = ("build", "run", "diverged", "lost")  # ways to fail that leave no end
@@ -60,9 +61,24 @@ class Subject:
         return self.alignment is not None and bool(self.alignment.exact.all())
 
     @cached_property
+    def lopsided(self) -> str:
+        """How the points that have a number differ from those that are left to compute; empty where they stand for all.
+
+        Or that a parameter has one value over them.
+        """
+        if self.final is None:
+            return ""
+        seen = np.isfinite(self.final.sample.mean).any(0)
+        several = seen.sum() > 1 and seen.sum() < len(seen)
+        return comparable(self.results, self.sweep, seen) or (held(self.sweep, np.flatnonzero(seen)) if several else "")
+
+    @cached_property
     def shares(self) -> dict[str, float]:
-        """How much of the differences between points each swept parameter explains, the strongest first."""
-        return {} if self.final is None else explained(self.final, self.sweep).mean().to_dict()
+        """How much of the differences between points each swept parameter explains, the strongest first.
+
+        Empty where that would be about the order in which points are computed.
+        """
+        return {} if self.final is None or self.lopsided else explained(self.final, self.sweep).mean().to_dict()
 
     @property
     def ranked(self) -> list[Parameter]:

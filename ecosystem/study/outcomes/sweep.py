@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from ecosystem.study.outcomes.contents import Contents
 
 FEW = 4  # whole numbers with at most so many values are categories, in their order
 MOST = 300  # levels of one parameter that a curve can show
+DIGITS = 3  # of numbers that were drawn, which no one chose
 LISTED = 6  # values of a parameter that are written out one by one
 
 
@@ -22,7 +24,8 @@ class Parameter:
     """One parameter: its ``labels``, a text a level, and the ``level`` of every point (−1: of none).
 
     ``places`` are where levels stand on an axis: the numbers themselves, or 0, 1, ... for categories. With ``grouped``
-    a level holds many values, and its place is their mean.
+    a level holds many values, and its place is their mean. Numbers that a design drew are told with three digits, and
+    all of them ``between`` the ends that it was given.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Parameter:
     places: np.ndarray  # [levels]
     values: np.ndarray  # [points]: the numbers themselves, or the level as a number
     grouped: bool = False
+    between: str = ""  # the range that a design drew numbers from, in words
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,11 +51,14 @@ class Parameter:
 
     def at(self, level: int) -> str:
         """A level in words: ``coupling 0.9``."""
-        return f"{shortened(self.name)}\N{NO-BREAK SPACE}{shortened(self.labels[level], 32)}"
+        label = short(self.places[level], DIGITS) if self.between and not self.grouped else self.labels[level]
+        return f"{shortened(self.name)}\N{NO-BREAK SPACE}{shortened(label, 32)}"
 
     @property
     def told(self) -> str:
         """All values in words: ``0.1, 0.5, 0.9`` or ``0.1 to 0.9 (11 values)``."""
+        if self.between:
+            return f"{self.between}, {len(self):,} values"
         if len(self) <= LISTED:
             return ", ".join(shortened(label, 40) for label in self.labels)
         if self.number:
@@ -95,6 +102,7 @@ class Sweep:
         kept, alone = results.facts.sampled, None
         if kept is not None:
             alone = results.points["point"].isin(kept.apart).to_numpy()
+            found = [replace(p, between=_between(kept.bounds.get(p.name, ""))) if p.number else p for p in found]
         return cls(len(results.points), [p for p in found if len(p) > 1], fixed, alone)
 
     @property
@@ -130,6 +138,15 @@ class Sweep:
         if not self.fixed:
             return ""
         return before + ", ".join(f"{shortened(n, 40)} {shortened(v, 40)}" for n, v in self.fixed[:8]) + after
+
+
+def _between(bounds: str) -> str:
+    """The ends of a uniform range in words, of how a design wrote them down: ``0.1 to 0.9``; of others nothing."""
+    try:
+        low, high = ast.literal_eval(bounds)
+        return f"{short(low)} to {short(high)}" if isinstance(ast.literal_eval(bounds), tuple) else ""
+    except (ValueError, SyntaxError, TypeError):
+        return ""
 
 
 def parameter(name: str, column: pd.Series) -> Parameter:

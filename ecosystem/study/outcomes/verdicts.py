@@ -14,6 +14,7 @@ from ecosystem.study.outcomes.long_run import LongRun, long_run
 from ecosystem.study.outcomes.reading import Alignment, alignment
 from ecosystem.study.outcomes.sample import Sample
 from ecosystem.study.outcomes.sweep import Sweep
+from ecosystem.study.outcomes.under_way import so_far
 
 HELD = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # in one line
 WORDS = {
@@ -39,7 +40,8 @@ def of_study(results: Contents) -> pd.DataFrame:
     endless (no finite alignment); points; gained and lost: at how many of them; its highest and lowest mean alignment
     and the points where (highest_at, lowest_at: values of ``point``, missing where none is finite); against: what it is
     compared with, real data alone or the start; sentence: that in words, and what the exact long run says where
-    ``stable_point`` was kept beside ``rounds``. Empty where no table has alignments.
+    ``stable_point`` was kept beside ``rounds``, and how many points it is about, where not all are computed. Empty
+    where no table has alignments.
     """
     found, sweep = alignment(results), Sweep.of(results)
     exact = {} if found is None or found.exact.all() else long_run(results)
@@ -58,8 +60,10 @@ def _row(results: Contents, found: Alignment, sweep: Sweep, verdict: Verdict, ex
     row |= {name: float(mean[point]) for name, point in ends} | {
         f"{name}_at": points[point] if verdict.points else None for name, point in ends
     }
-    words = _sentence(found, sweep, verdict, kind, against)
-    return row | {"sentence": words if exact is None else f"{words} {settled(exact)}"}
+    part = so_far(results)
+    told = [_sentence(found, sweep, verdict, kind, against), "" if exact is None else settled(exact)]
+    told += [f"This is about what is there: {part}."] if part else []
+    return row | {"sentence": " ".join(filter(None, told))}
 
 
 def settled(exact: LongRun) -> str:

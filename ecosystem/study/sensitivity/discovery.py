@@ -18,6 +18,7 @@ from ecosystem.core.words import percent
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure
 from ecosystem.study.outcomes.sweep import Parameter, Sweep
+from ecosystem.study.outcomes.under_way import comparable, lacking, so_far
 from ecosystem.study.sensitivity.boxes import Box, Limit, boxed
 from ecosystem.study.sensitivity.condition import where
 
@@ -36,6 +37,7 @@ class Discovery:
     boxes: :class:`Box`, each with limits, density, coverage and mass; a point counts in the first one it lies in.
     hits: at how many points it holds, of how many (``points``). Their ``share`` is the part.
     held: a number for each point: 1 where it holds, 0 where not, NaN where nobody knows.
+    part: what is computed so far, where the study is not finished, and how that differs from what is left.
     """
 
     condition: str
@@ -46,6 +48,7 @@ class Discovery:
     held: np.ndarray
     parameters: list[Parameter]
     notes: list[str] = field(default_factory=list)
+    part: str = ""
 
     plot = Door("ecosystem.plots.study_boxes", "of_result")
 
@@ -73,7 +76,11 @@ class Discovery:
 
     @property
     def sentences(self) -> list[str]:
-        """Each box in words."""
+        """Each box in words, and of how many points that is, where not all are computed."""
+        return [*self._words, f"This is about {self.part}."] if self.part else self._words
+
+    @property
+    def _words(self) -> list[str]:
         if not self.boxes:
             if self.hits == self.points > 0:
                 return [f"{self.condition} holds at all {self.points:,} points of which it is known: no box is needed."]
@@ -154,9 +161,15 @@ def discover(
         raise NoMeasure("the study varies no parameter, so there are no boxes")
     held, words = where(results, condition)
     known = ~np.isnan(held)
+    part, why = so_far(results), comparable(results, sweep, known)
+    part += f", which do not stand for all: {why}" if part and why else ""
+    gone = results.points["point"].to_numpy()[~known]
+    notes = [f"{lacking(results, gone, len(held))}: left out"] if len(gone) else []
+    for note in notes:
+        warn(f"{words}: {note}", RuntimeWarning)
     count, hits = int(known.sum()), int(np.nansum(held))
     if count < FEWEST or not HITS <= hits < count:
-        return Discovery(words, method, [], count, hits, held, sweep.swept)
+        return Discovery(words, method, [], count, hits, held, sweep.swept, notes, part)
     parameters = [replace(p, level=p.level[known], values=p.values[known]) for p in sweep.swept]
     alone = None if sweep.alone is None else sweep.alone[known]
     found: list[Box] = []
@@ -167,14 +180,9 @@ def discover(
             break
         found.append(box)
         left &= ~box.inside
-    notes = (
-        [f"{len(held) - count:,} of {len(held):,} points are left out: nobody knows there"] if count < len(held) else []
-    )
-    for note in notes:
-        warn(f"{words}: {note}", RuntimeWarning)
     if found and found[0].density < density:
         notes.append(f"no box is as dense as {density:g}: this is the one with the best of both, density and coverage")
-    return Discovery(words, method, found, count, hits, held, sweep.swept, notes)
+    return Discovery(words, method, found, count, hits, held, sweep.swept, notes, part)
 
 
 def _next(

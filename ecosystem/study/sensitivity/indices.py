@@ -15,12 +15,11 @@ from ecosystem.core.kinds import typed
 from ecosystem.core.words import listed
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, explained, numbers
-from ecosystem.study.outcomes.reading import places
 from ecosystem.study.outcomes.sweep import Sweep
 from ecosystem.study.sampling import Sampled
 from ecosystem.study.sensitivity.told import COLUMNS, METHODS, Sensitivity
+from ecosystem.study.sensitivity.usable import dense_points, level_points, refuse_held, whole_blocks
 
-FEWEST = 30  # points: densities of fewer say nothing
 RESAMPLES = {"sobol": 100, "morris": 100, "delta": 20, "levels": 0}  # of delta each is as costly as the estimate itself
 SKIPPED = "the measure has one value over many classes, of which there is no density: delta is too small"
 Rows = Iterator[tuple[str, str, str, float, float]]  # parameter, index, other, value, half the interval
@@ -48,6 +47,10 @@ def sensitivity(
     the levels of a parameter. (Of SALib's designs these two take the points that were drawn apart.) All but the last
     are SALib's, with bootstrap intervals over points.
 
+    A study that is not finished has indices where they would not be about the order of work: of 8 whole blocks of
+    Saltelli's design (4 trajectories of Morris', 30 points for ``"delta"``) at least, over which every parameter is
+    spread as over the points that are left.
+
     Parameters
     ----------
     measure: as in ``results.plot``: ``"alignment"``, ``"gain"``, ``"influence"``, a column, or ``"table.column"``.
@@ -61,8 +64,10 @@ def sensitivity(
     ------
     NoMeasure
         If there is no such measure or member, it is the same at all points, or nothing was varied.
+    Unfinished
+        If more has to be computed first.
     ValueError
-        If the method is unknown, or does not go with the study's design or what has finished of it.
+        If the method is unknown, does not go with the study's design, or too few points have a number.
     """
     kept = results.facts.sampled
     if method is None:
@@ -101,7 +106,7 @@ def _told(results: Contents, found: Numbers, method: str, bootstrap: _Bootstrap)
     if not sweep.swept:
         raise NoMeasure("the study varies no parameter, so none matters")
     if method == "levels":
-        return _levels(found, sweep)
+        return _levels(results, found, sweep)
     mean = np.where(np.isfinite(found.sample.mean), found.sample.mean, np.nan)
     frames, used, still = [], 0, list[str]()
     notes: dict[str, list[str]] = {}
@@ -110,6 +115,7 @@ def _told(results: Contents, found: Numbers, method: str, bootstrap: _Bootstrap)
         whole, note = rows(values)
         if note:
             notes.setdefault(note, []).append(name)
+        refuse_held(results, sweep, whole)
         used = max(used, len(np.unique(whole)))
         y = values[whole]
         if np.ptp(y) <= 1e-9 * max(1.0, float(np.abs(y).max())):
@@ -127,7 +133,17 @@ def _told(results: Contents, found: Numbers, method: str, bootstrap: _Bootstrap)
     said += [f"the same at all points, and left out: {listed(still)}"] if still else []
     if len(lost := table[table["value"].isna()]):
         said.append(f"SALib has no number for {listed(lost['parameter'].unique())}: too few points, or values")
-    return Sensitivity(found.label, method, table, used, said, bootstrap.level)
+    return Sensitivity(found.label, method, table, used, said, bootstrap.level, basis=_basis(sweep, method))
+
+
+def _basis(sweep: Sweep, method: str) -> str:
+    """Which points a method takes of a design that was made for another."""
+    if method != "delta" or sweep.alone is None:
+        return ""
+    return (
+        f"of the {sweep.points:,} points it takes the {sweep.alone.sum():,} that were drawn apart, as each of the "
+        "others shares all but one parameter with one of these"
+    )
 
 
 def _of(names: Sequence[str], every: Sequence[str]) -> str:
@@ -141,7 +157,7 @@ Kept = Callable[[np.ndarray], tuple[np.ndarray, str]]
 def _way(results: Contents, sweep: Sweep, method: str) -> tuple[Indices, Kept]:
     """The indices of some values, and which of the points' values they are of, with what was left out."""
     if method == "delta":
-        return _delta(sweep), lambda values: _present(sweep, values)
+        return _delta(sweep), lambda values: dense_points(results, sweep, values)
     kept = results.facts.sampled
     if kept is None or kept.method != method:
         was = "a grid or a design of one's own" if kept is None else f"a design of {kept.method}"
@@ -150,42 +166,7 @@ def _way(results: Contents, sweep: Sweep, method: str) -> tuple[Indices, Kept]:
             f"Study.{method}(...), or ask for 'delta' or 'levels', which take any"
         )
     indices = _sobol(kept) if method == "sobol" else _morris(kept, sweep)
-    return indices, lambda values: _whole_blocks(results, kept, values)
-
-
-def _present(sweep: Sweep, values: np.ndarray) -> tuple[np.ndarray, str]:
-    """The points that have a number; of SALib's designs those that were drawn apart, so that intervals are right."""
-    asked = np.ones(len(values), dtype=bool) if sweep.alone is None else sweep.alone
-    there = np.flatnonzero(asked & ~np.isnan(values))
-    if len(there) < FEWEST:
-        raise ValueError(
-            f"delta compares densities, and {len(there)} points{'' if sweep.alone is None else ' drawn apart'} have a "
-            f"number; it takes {FEWEST} or more"
-        )
-    gone = int(asked.sum()) - len(there)
-    return there, f"{gone:,} of {asked.sum():,} points have no number and are left out" if gone else ""
-
-
-def _whole_blocks(results: Contents, kept: Sampled, values: np.ndarray) -> tuple[np.ndarray, str]:
-    """The points of the design's rows, in its order, without blocks of which one is missing."""
-    at = places(results, kept.rows)
-    seen = (at >= 0) & ~np.isnan(values[at])
-    whole = np.reshape(seen, (-1, kept.block)).all(1)
-    count, kept_whole = len(kept.rows) // kept.block, int(whole.sum())
-    what = "trajectories" if kept.method == "morris" else "blocks of Saltelli’s design"
-    missing = f"{len(np.unique(np.array(kept.rows)[~seen])):,} of {len(set(kept.rows)):,} points have no number"
-    if kept_whole < 2:
-        raise ValueError(
-            f"{missing}, which leaves {kept_whole} whole {what} of {count:,}; finish the study, compute "
-            "failed points again (retry=True), or ask for method='delta', which takes points one by one"
-        )
-    note = ""
-    if kept_whole < count:
-        note = (
-            f"{missing}, so {count - kept_whole:,} of {count:,} {what} are left out; if points fail where the "
-            "measure is extreme, the indices are those of the rest"
-        )
-    return at.reshape(-1, kept.block)[whole].ravel(), note
+    return indices, lambda values: whole_blocks(results, sweep, kept, values)
 
 
 def _sobol(kept: Sampled) -> Indices:
@@ -234,8 +215,9 @@ def _delta(sweep: Sweep) -> Indices:
     return indices
 
 
-def _levels(found: Numbers, sweep: Sweep) -> Sensitivity:
+def _levels(results: Contents, found: Numbers, sweep: Sweep) -> Sensitivity:
     """What each parameter explains alone, from the means over its levels."""
+    there, note = level_points(results, sweep, found.sample.mean)
     shares = explained(found, sweep)
     if shares.empty:
         raise NoMeasure(f"{found.label} is the same at all points, so no parameter matters")
@@ -243,9 +225,10 @@ def _levels(found: Numbers, sweep: Sweep) -> Sensitivity:
         (name, p, "first", "", value, np.nan, np.nan) for name, row in shares.iterrows() for p, value in row.items()
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    points = sweep.points if sweep.alone is None else int(sweep.alone.sum())
     certain = not np.nan_to_num(found.sample.error, nan=np.inf)[np.isfinite(found.sample.mean)].any()
-    return Sensitivity(found.label, "levels", table, points, [], np.nan, sweep.scattered, certain)
+    return Sensitivity(
+        found.label, "levels", table, len(there), [note] if note else [], np.nan, sweep.scattered, certain
+    )
 
 
 def _problem(count: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ecosystem.core.words import number, percent
 from ecosystem.study.outcomes.contents import Contents
 from ecosystem.study.outcomes.measuring import NoMeasure, Numbers, numbers
 from ecosystem.study.outcomes.reading import places
+from ecosystem.study.outcomes.under_way import so_far
 
 MOST = 2**40  # seeds: more are none
 
@@ -28,16 +29,22 @@ class Precision:
         interval (Student's t; 0 where nothing is left to chance, NaN where one seed says nothing of it), and with a
         wanted one ``needed``, the seeds it takes, by the deviation that these seeds have.
     measure, level, wanted: what was asked.
+    part: what is computed so far, where the study is not finished.
     """
 
     measure: str
     level: float
     wanted: float | None
     table: pd.DataFrame
+    part: str = ""
 
     @property
     def sentence(self) -> str:
-        """The widest interval, and what it takes."""
+        """The widest interval, what it takes, and of how many points that is."""
+        return f"{self._words} This is about {self.part}." if self.part else self._words
+
+    @property
+    def _words(self) -> str:
         known = self.table.dropna(subset="half_width")
         if known.empty:
             return f"{self.measure}: one seed says nothing about chance; run the study with more, Study(seeds=8)."
@@ -128,7 +135,7 @@ def precision(
     if wanted is not None:
         needed = _needed((error * np.sqrt(seeds)).ravel(), wanted, level)
         rows["needed"] = pd.array(np.where(np.isnan(rows["half_width"]), np.nan, needed), dtype="Int64")
-    return Precision(label, level, wanted, rows)
+    return Precision(label, level, wanted, rows, so_far(results))
 
 
 def _needed(deviation: np.ndarray, wanted: float, level: float) -> np.ndarray:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from ecosystem.core.door import Door
@@ -33,6 +36,7 @@ class Sensitivity:
     notes: what was left out, and why.
     certain: whether nothing was drawn in the runs, so that no difference comes from chance.
     level: of the intervals, by the bootstrap over points: they do not hold the chance of the runs.
+    basis: which points the method takes, where these are not all, and why.
     """
 
     measure: str
@@ -43,6 +47,7 @@ class Sensitivity:
     level: float = 0.95
     scattered: bool = True
     certain: bool = False
+    basis: str = ""
 
     plot = Door("ecosystem.plots.study_sensitivity", "of_result")
 
@@ -55,31 +60,70 @@ class Sensitivity:
 
     @property
     def sentence(self) -> str:
-        """The strongest parameters in words."""
-        ranked = self.ranking.dropna().head(3)
+        """The strongest parameters in words, with their intervals; of several names with the mean of theirs."""
+        ranked = list(self.ranking.dropna().index[:3])
+        means = means_over_names(self.table)
         names = self.table["name"].nunique()
         of = f" (the mean over {names} of them)" if names > 1 else ""
         if self.method == "morris":
-            told = [f"{shortened(name)} {value:.3g}" for name, value in ranked.items()]
-            return f"Over its whole range each moves {self.measure} by, on average{of}: {joined(told)}."
-        if self.method == "delta":
-            told = [f"{shortened(name)} {value:.2f}" for name, value in ranked.items()]
-            return f"The distribution of {self.measure} depends most{of} on {joined(told)} (0: not at all, 1: wholly)."
-        alone = self.table[self.table["index"] == "first"].groupby("parameter")["value"].mean()
-        told = [f"{shortened(name)} {percent(_share(alone[name]))}" for name in ranked.index]
-        words = f"Of the differences in {self.measure}{of}, what parameters explain alone: {joined(told)}"
-        if self.method == "sobol":
-            both = [percent(_share(value)) for value in ranked]
-            words += f"; with what they do together with others: {joined(both)}"
-        return f"{words}."
+            told = [f"{shortened(name)} {_number(means, name, 'mu_star', '.3g')}" for name in ranked]
+            words = f"Over its whole range each moves {self.measure} by, on average{of}: {joined(told)}."
+        elif self.method == "delta":
+            told = [f"{shortened(name)} {_number(means, name, 'delta', '.2f')}" for name in ranked]
+            words = f"The distribution of {self.measure} depends most{of} on {joined(told)} (0: not at all, 1: wholly)."
+        else:
+            told = [f"{shortened(name)} {_share(means, name, 'first')}" for name in ranked]
+            words = f"Of the differences in {self.measure}{of}, what parameters explain alone: {joined(told)}"
+            if self.method == "sobol":
+                both = [f"{shortened(name)} {_share(means, name, 'total')}" for name in ranked]
+                words += f"; with what they do together with others: {joined(both)}"
+            words = " ".join([f"{words}.", *impossible(means, ranked)])
+        if np.isfinite(means[["low", "high"]]).to_numpy().any():
+            words += f" In brackets: {percent(self.level)} intervals over points."
+        return words
 
     def __repr__(self) -> str:
         shown = self.table.loc[:, [name for name in self.table if (self.table[name] != "").any()]]
         text = shown.to_string(index=False, float_format=lambda v: f"{v:.3g}", na_rep="–")
         notes = "".join(f"\n{note}" for note in self.notes)
-        return f"{METHODS[self.method]} of {self.measure}, {self.points:,} points\n{text}\n{self.sentence}{notes}"
+        basis = f"\n{self.basis[:1].upper()}{self.basis[1:]}." if self.basis else ""
+        return (
+            f"{METHODS[self.method]} of {self.measure}, {self.points:,} points\n{text}\n{self.sentence}{basis}{notes}"
+        )
 
 
-def _share(value: float) -> float:
-    """A share for a sentence: estimates stray below zero and above one."""
-    return round(min(max(value, 0.0), 1.0), 2)
+def means_over_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Value, low and high of each parameter and index, the mean over names.
+
+    The mean of their intervals is as wide as that of their mean can be: what strays together does not go out.
+    """
+    rows = table[table["other"] == ""] if "other" in table else table
+    return rows.groupby(["parameter", "index"], sort=False)[["value", "low", "high"]].mean()
+
+
+def impossible(means: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    """What is said of shares that none can be: below 0 or above 1 by more than their interval, totals below firsts."""
+    told = []
+    for name in names:
+        there = {index: means.loc[name, index] for index in ("first", "total") if (name, index) in means.index}
+        for row in there.values():
+            if row["high"] < 0 or row["low"] > 1:
+                told.append(f"{shortened(name)}: no share lies at {percent(round(row['value'], 2))}")
+        if len(there) == 2 and round(there["total"]["value"], 2) < round(there["first"]["value"], 2):
+            told.append(f"{shortened(name)}: it cannot explain less with others than alone")
+    return [f"{'; '.join(told)}; that is noise, as there are few points."] if told else []
+
+
+def _number(means: pd.DataFrame, name: str, index: str, form: str) -> str:
+    value, low, high = (float(number) for number in means.loc[(name, index)])
+    return f"{value:{form}}" + (f" ({low:{form}} to {high:{form}})" if math.isfinite(low) else "")
+
+
+def _share(means: pd.DataFrame, name: str, index: str) -> str:
+    """A share for a sentence, and its interval: estimates stray below zero and above one."""
+    value, low, high = (float(number) for number in means.loc[(name, index)])
+    told = percent(round(min(max(value, 0.0), 1.0), 2))
+    if not math.isfinite(low):
+        return told
+    about = "" if 0 <= value <= 1 else "about "
+    return f"{about}{told} ({100 * low:.0f} to {100 * high:.0f} %)".replace("-", "−")
