@@ -37,7 +37,7 @@ def alignment(results: Results, subject: Subject, shares: bool = True) -> Sectio
     drawn = {"gain": numbers(results, "gain")} if changed else {}
     drawn |= {"alignment": subject.final}
     blocks = over(results, subject, drawn, "alignment")
-    if shares and len(subject.sweep.swept) > 1 and subject.shares:
+    if shares and len(subject.sweep.swept) > 1 and not subject.lopsided:
         blocks.insert(0, chart("alignment-sensitivity", results.plot.sensitivity, subject.final))
     return Section("alignment", "Alignment over the parameters", blocks)
 

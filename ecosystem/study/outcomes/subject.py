@@ -68,7 +68,7 @@ class Subject:
         """
         if self.final is None:
             return ""
-        seen = np.isfinite(self.final.sample.mean).any(0)
+        seen = np.asarray(np.isfinite(self.final.sample.mean).any(0))
         several = seen.sum() > 1 and seen.sum() < len(seen)
         return comparable(self.results, self.sweep, seen) or (held(self.sweep, np.flatnonzero(seen)) if several else "")
 

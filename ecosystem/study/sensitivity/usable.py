@@ -42,7 +42,7 @@ def whole_blocks(results: Contents, sweep: Sweep, kept: Sampled, values: np.ndar
     rows = np.array(kept.rows)
     at = places(results, rows).reshape(-1, kept.block)
     seen = (at >= 0) & ~np.isnan(values[at])
-    whole = seen.all(1)
+    whole = np.asarray(seen.all(1))
     count, kept_whole, what = len(whole), int(whole.sum()), BLOCKS[kept.method]
     if kept_whole == count >= LEAST[kept.method]:
         return at.ravel(), ""
