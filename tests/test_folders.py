@@ -23,10 +23,13 @@ import synthetic_runs
 import torch
 from typer.testing import CliRunner
 
-from ecosystem import Checkpoints, Ecosystem, Flow, Linear, Location, Luce, Member, Record, Run, Scenario
+from ecosystem import Checkpoints, Ecosystem, Flow, Linear, Location, Luce, Member, Record, Run, Scenario, plots
 from ecosystem.cli import app
+from ecosystem.cli.loading import load_scenario
 from ecosystem.core import locks, manifest, parquet, storage
 from ecosystem.core.words import shown
+from ecosystem.data import read_pairs
+from ecosystem.decisions import Observations
 from ecosystem.influence.findings import Findings
 from ecosystem.plots.network import network
 from ecosystem.report import write_report
@@ -175,6 +178,19 @@ def test_the_home_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert sorted(os.listdir(tmp_path)) == ["home", "one.py"]
     with pytest.raises(ValueError, match="write the folder out"):
         Run.load("~nobody-of-this-name/run")
+
+
+def test_files_in_the_home_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = synthetic_runs.pair(2)
+    network(run).save("~/drawing.svg")
+    plots.alignment(run.rounds).save("~/chart.html")
+    (tmp_path / "seen.csv").write_text("member,round,measure,value\na,1,alignment,0.5\n")
+    (tmp_path / "pairs.jsonl").write_text('{"src": "It rained.", "tgt": "Rain."}')
+    (tmp_path / "one.py").write_text(FILE)
+    assert len(Observations.read("~/seen.csv").table) == len(read_pairs("~/pairs.jsonl")) == 1
+    assert load_scenario("~/one.py")[0].name == "one"
+    assert {"drawing.svg", "chart.html"} <= set(os.listdir(tmp_path))
 
 
 FILE = """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecosystem.core.arguments import meant_among
 from ecosystem.core.parameters import SCENARIO_FILE, misfits
+from ecosystem.core.storage import named
 
 if TYPE_CHECKING:
     from ecosystem.scenario import Scenario
@@ -39,7 +40,7 @@ def load_scenario(file: str | Path, parameters: Mapping[str, Any] | None = None)
     """
     from ecosystem.scenario import Scenario
 
-    path = Path(file)
+    path = named(file)
     module = _execute(path)
     return _called(path, module, "scenario", dict(parameters or {}), Scenario), inspect.getdoc(module) or ""
 
@@ -48,13 +49,13 @@ def load_study(file: str | Path, parameters: Mapping[str, Any] | None = None) ->
     """The study that ``study(**parameters)`` of a Python file describes; errors as for :func:`load_scenario`."""
     from ecosystem.study import Study
 
-    path = Path(file)
+    path = named(file)
     return _called(path, _execute(path), "study", dict(parameters or {}), Study)
 
 
 def load_build(file: str | Path) -> Callable[..., Scenario]:
     """The function ``scenario`` of a Python file, not called yet; errors as for :func:`load_scenario`."""
-    path = Path(file)
+    path = named(file)
     return _function(path, _execute(path), "scenario")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecosystem.core.check import one_line, whole_number
 from ecosystem.core.kinds import typed
+from ecosystem.core.storage import named
 
 
 @typed
@@ -34,7 +35,7 @@ def read_pairs(
     ...     read_pairs(file, source="document", target="summary")
     [('It rained all day.', 'Rain.')]
     """
-    path = Path(path)
+    path = named(path)
     if limit is not None:
         whole_number(limit, "read_pairs(limit)", 1, instead="or None for all")
     if not path.is_file():

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ecosystem.core import parquet
 from ecosystem.core.arguments import meant, spelled
 from ecosystem.core.check import brief, real_number
 from ecosystem.core.kinds import typed
+from ecosystem.core.storage import named
 from ecosystem.core.words import listed
 from ecosystem.running.recording import Record
 from ecosystem.running.run import Run
@@ -121,7 +121,7 @@ class Observations:
         ValueError
             If its name ends otherwise, it cannot be read, or what is in it is no table of observations.
         """
-        file = Path(path)
+        file = named(path)
         if not file.is_file():
             raise FileNotFoundError(f"there is no file of observations {str(file)!r}")
         if file.suffix not in (".csv", ".parquet"):

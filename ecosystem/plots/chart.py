@@ -9,6 +9,7 @@ from typing import IO, Any
 import altair as alt
 import pandas as pd
 
+from ecosystem.core.storage import named
 from ecosystem.core.words import listed
 
 ROWS = 5000  # of one chart's data at most: what Altair embeds without a question
@@ -51,7 +52,7 @@ class Offline:
         """Write the chart as ``svg``, ``png``, ``pdf``, ``html`` or ``json``; options are those of Altair."""
         if (format or str(fp).rpartition(".")[2].lower()) == "html":
             more.setdefault("inline", True)
-        super().save(fp, format=format, **more)  # type: ignore[misc]
+        super().save(named(fp) if isinstance(fp, str | PathLike) else fp, format=format, **more)  # type: ignore[misc]
 
     def __add__(self, other: Any) -> Any:
         return offline(super().__add__(other))  # type: ignore[misc]

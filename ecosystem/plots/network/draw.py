@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ecosystem.core.check import brief, switch, whole_number
+from ecosystem.core.storage import named
 from ecosystem.core.words import listed, safe
 from ecosystem.plots.network import mark
 from ecosystem.plots.network.arrange import arrange
@@ -77,7 +78,7 @@ class Drawing:
         ValueError
             If the name ends otherwise.
         """
-        file = Path(path)
+        file = named(path)
         if file.suffix.lower() == ".png":
             file.write_bytes(self.png(scale))
         elif file.suffix.lower() == ".svg":
