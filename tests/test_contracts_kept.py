@@ -6,8 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import torch
 
-from ecosystem import Categorical, Curator, Flow, Linear, LinearMap, Location, Member, Scenario, Tabular
+from ecosystem import (
+    Categorical,
+    Curator,
+    Flow,
+    GenerativeModel,
+    Linear,
+    LinearMap,
+    Location,
+    Member,
+    Scenario,
+    Stream,
+    Tabular,
+    never,
+)
 
 
 def one(curator: Curator, **flow: Any) -> Scenario:
@@ -75,3 +89,58 @@ def test_a_curator_returns_symbols_that_there_are(make: Any, said: str) -> None:
     s.connect("a", "a", Flow(curated=1.0))
     with pytest.raises(ValueError, match=r"Returns\(.*" + said):
         s.run()
+
+
+# -- samples later on --------------------------------------------------------------------------------------------------
+
+
+class Turns(GenerativeModel):
+    """It makes what it should when it is tried, and something else in a round."""
+
+    event_shape = (2,)
+
+    def __init__(self, make: Any) -> None:
+        super().__init__()
+        self.mean, self.make = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64)), make
+
+    def sample(self, n: int, rng: Stream) -> Any:
+        x = self.mean.detach() + rng.normal(n, 2)
+        return self.make(x) if n > 3 else x
+
+    def fit(self, data: torch.Tensor, rng: Stream) -> None:
+        with torch.no_grad():
+            self.mean.copy_(data.mean(0))
+
+
+def read(generator: GenerativeModel, transform: Any = None) -> Scenario:
+    """``b`` takes about ten of 20 samples from ``a``, or all of them."""
+    s = Scenario("read", rounds=2, samples=20)
+    s.add("a", Member(generator, real=Location([0.0, 0.0]), schedule=never))
+    s.add("b", Member(Location([0.0, 0.0]), reward=Linear([1.0, 0.0]), real=Location([0.0, 0.0])))
+    s.connect("a", "b", Flow(raw=1.0 if transform else 0.5, transform=transform))
+    return s
+
+
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda x: x[:, :1], r"shape \(\d+, 1\)"),
+        (lambda x: x[:-1], r"shape \(\d+, 2\)"),
+        (lambda x: x.sum(), r"shape \(\)"),
+        (lambda x: x.numpy(), "a NumPy array"),
+        (lambda x: None, "None"),
+    ],
+)
+def test_a_generator_is_held_to_its_shape_in_every_round(make: Any, got: str) -> None:
+    """One column was broadcast to two: the reader trained on what nobody had made."""
+    with pytest.raises(RuntimeError, match=r"\[n, \*event_shape\] = \(\d+, 2\) for n = \d+, got " + got):
+        read(Turns(make)).run()
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_transform_makes_what_its_reader_trains_on(columns: int) -> None:
+    def wide(x: torch.Tensor) -> torch.Tensor:
+        return x if len(x) <= 3 else x[:, :1].expand(-1, columns)
+
+    with pytest.raises(ValueError, match=rf"wide makes samples of shape \({columns},\), and .* train on \(2,\)"):
+        read(Location([0.0, 0.0]), wide).run()

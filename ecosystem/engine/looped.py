@@ -86,7 +86,7 @@ class Looped:
         model, home = self.models.flat[index], rng.keys.device
         rng = beside(model, rng)
         with speaking(model, rng):
-            return sent(spoken(model, model.sample(n, rng)), home)
+            return sent(spoken(model, model.sample(n, rng), n), home)
 
     def respond_one(self, index: int, inputs: Tensor, rng: Stream) -> Pairs:
         """What model ``index`` answers to ``inputs [n, *input]``."""
@@ -94,7 +94,8 @@ class Looped:
         rng = beside(model, rng)
         inputs = inputs.to(rng.keys.device)
         with speaking(model, rng):
-            return sent(spoken(model, Pairs(inputs, model.respond(inputs.clone(), rng))), home)
+            answered = Pairs(inputs, model.respond(inputs.clone(), rng))
+            return sent(spoken(model, answered, len(inputs), "respond(inputs, rng)"), home)
 
 
 class Copies(Looped):

@@ -129,9 +129,9 @@ def _cell(where: Positions, origin: Tensor, variants: int, replicates: int) -> T
 
 def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positions, x: Samples) -> Samples:
     """What becomes of raw samples ``x`` at some positions of one bundle: curated, transformed."""
-    origin = task.origin[where.slot]
+    origin, family = task.origin[where.slot], now.generators[task.cohort]
     if bundle.users is None:
-        return transformed(bundle, where, origin, x)
+        return _fitting(transformed(bundle, where, origin, x), bundle, family)
     asked: list[bool] = []
 
     def unjudged(wrong: Tensor) -> None:
@@ -143,7 +143,6 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
     def hopeless(wrong: Tensor, why: str) -> None:
         _spoil(now, task, where, wrong, f"{why}, of")
 
-    family = now.generators[task.cohort]
     symbols = family.symbols if isinstance(family, ClosedForm) else None
     names = now.names(bundle.cohort)
     slate = FlowSlate(bundle, stack, task.source, where, origin, x, names, symbols, unjudged, hopeless)
@@ -154,7 +153,19 @@ def _treated(now: Round, task: Task, bundle: Bundle, stack: Stack, where: Positi
             judged(users.reward, x, slate)  # a curator of one's own: what it has kept is judged once more
     if now.ledger is not None:
         now.ledger.chosen(_cells(now, task, where), users.reward, slate.candidate(0), x)
-    return x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+    x = x if bundle.after or bundle.transform is None else transformed(bundle, where, origin, x)
+    return _fitting(x, bundle, family)
+
+
+def _fitting(x: Samples, bundle: Bundle, family: Stack) -> Samples:
+    """Samples that come through a transform, if its consumers train on such."""
+    recoded = isinstance(x, Pairs) and x.codec is not None  # in the consumer's own tokens, later
+    if bundle.transform is not None and not recoded and tuple(x.shape[1:]) != tuple(family.event_shape):
+        raise ValueError(
+            f"the transform {bundle.transform} makes samples of shape {tuple(x.shape[1:])}, and its consumers train on "
+            f"{tuple(family.event_shape)}"
+        )
+    return x
 
 
 def _cells(now: Round, task: Task, where: Positions) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ecosystem.core.check import method
+from ecosystem.core.check import method, real_tensor, returned
 from ecosystem.core.claims import Claims
 from ecosystem.core.drawing import Drawing, addressed
 from ecosystem.core.samples import Pairs, TokenCodec
@@ -185,8 +185,13 @@ def codec_of(model: nn.Module) -> TokenCodec | None:
     return codec if isinstance(codec, TokenCodec) else None
 
 
-def spoken(model: nn.Module, x: Any) -> Any:
-    """What a generator has made, with its codec where it does not say one itself."""
+def spoken(model: GenerativeModel, x: Any, n: int, verb: str = "sample(n, rng)") -> Any:
+    """``n`` samples that a generator has made, with its codec where they do not say one; ValueError for others."""
+    expected = (n, *model.event_shape)
+    if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
+        raise ValueError(
+            f"{type(model).__name__}.{verb} must return [n, *event_shape] = {expected} for n = {n}, got {returned(x)}"
+        )
     if isinstance(x, Pairs) and x.codec is None:
         return Pairs(x.inputs, x.outputs, len(x.batch_shape), codec_of(model), x.rejected)
     return x

@@ -30,16 +30,10 @@ def probe(generator: GenerativeModel, prompts: Tensor | None = None) -> Samples:
     with speaking(generator, rng), users_code(what):
         if prompts is not None and isinstance(generator, ConditionalModel):
             verb, inputs = "respond(inputs, rng)", asked(prompts, _PROBES, rng)
-            x: Samples = spoken(generator, Pairs(inputs, generator.respond(inputs, rng)))
+            x: Samples = Pairs(inputs, generator.respond(inputs, rng))
         else:
-            x = spoken(generator, generator.sample(_PROBES, rng))
-    expected = (_PROBES, *generator.event_shape)
-    if not (isinstance(x, Pairs) or real_tensor(x)) or tuple(x.shape) != expected:
-        raise ValueError(
-            f"{type(generator).__name__}.{verb} must return [n, *event_shape] = {expected} for n = {_PROBES}, "
-            f"got {returned(x)}"
-        )
-    return x
+            x = generator.sample(_PROBES, rng)
+    return spoken(generator, x, _PROBES, verb)
 
 
 def check_reward(reward: Reward, x: Samples, what: str) -> None:
