@@ -141,6 +141,7 @@ def test_points_that_failed_are_crosses_and_strewn_points_are_drawn_where_they_a
     assert set(crossed["words"]) == {"×"} and set(crossed["x"]) == {0.6, 0.9} and set(crossed["y"]) == {0.5}
     strewn = study(folder, "scattered")
     drawn = data(strewn.plot.map("alignment"))
+    assert '"text"' not in json.dumps(strewn.plot.map("alignment").to_dict()["spec"]["layer"])  # no layer without rows
     assert sorted(drawn["x"].unique()) == sorted(strewn.points["pull"]) and len(drawn) == 2 * 24
 
 

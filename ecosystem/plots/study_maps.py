@@ -170,7 +170,9 @@ def _points(table: pd.DataFrame, x: str, y: str, color: alt.Color, label: str, s
         .mark_text(fontSize=13)
         .encode(alt.Text("words:N"), tooltip=tips)
     )
-    return alt.layer(marks.encode(color, shape, size, tooltip=tips), broken).properties(width=WIDE, height=WIDE * 0.75)
+    crossed = table["words"].str.endswith((FAILED, ENDLESS)) & ~np.isfinite(table["mean"].to_numpy(float))
+    layers = [marks.encode(color, shape, size, tooltip=tips), *([broken] if crossed.any() else [])]  # no empty one
+    return alt.layer(*layers).properties(width=WIDE, height=WIDE * 0.75)
 
 
 def _told(table: pd.DataFrame, names: list[str]) -> str:

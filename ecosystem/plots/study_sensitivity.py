@@ -22,7 +22,8 @@ COLUMNS = ("name", "parameter", "index", "value", "low", "high")
 
 def of_result(found: Sensitivity) -> Any:
     """The chart of a sensitivity analysis: see :func:`sensitivity`."""
-    return sensitivity(found.table, found.measure, found.method, found.scattered, found.notes, found.certain)
+    words = "" if found.method == "levels" else found.sentence
+    return sensitivity(found.table, found.measure, found.method, found.scattered, found.notes, found.certain, words)
 
 
 def sensitivity(
@@ -32,6 +33,7 @@ def sensitivity(
     scattered: bool = False,
     notes: Sequence[str] = (),
     certain: bool = False,
+    words: str = "",
 ) -> Any:
     """How much of a measure each parameter explains: bars, with intervals and a dot a name; of Morris a plane.
 
@@ -49,6 +51,8 @@ def sensitivity(
         What was left out, for those who look at it.
     certain
         Whether nothing was drawn, so that no difference comes from chance.
+    words
+        What it says to those who do not see it; without any it is made of the bars.
 
     Raises
     ------
@@ -58,11 +62,13 @@ def sensitivity(
     needs("sensitivity", "of sensitivity", table, COLUMNS, f"{label} is the same at all points")
     rows = table.assign(parameter=table["parameter"].astype(str), name=table["name"].astype(str))
     if method == "morris":
-        return _plane(rows, label, notes)
-    return _bars(rows[rows["index"].isin(list(WORDS))], label, method, scattered, notes, certain)
+        return _plane(rows, label, notes, words)
+    return _bars(rows[rows["index"].isin(list(WORDS))], label, method, scattered, notes, certain, words)
 
 
-def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str], certain: bool) -> Any:
+def _bars(
+    rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: Sequence[str], certain: bool, words: str
+) -> Any:
     """A bar for each parameter and index: the mean over names with its interval, and a dot for each of several."""
     names = list(dict.fromkeys(rows["name"]))
     few = rows[rows["name"].isin(names[:LINES])]
@@ -99,7 +105,7 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
     if len(names) > 1:
         layers.append(each.mark_circle(style=FRAME, size=18, opacity=0.7).encode(tooltip=tips))
     if known:
-        span = mean.mark_rule(style=FRAME, strokeWidth=1.5)
+        span = base.transform_filter("datum.kind == 'mean'").mark_rule(style=FRAME, strokeWidth=1.5)
         layers.append(span.encode(alt.X("low:Q"), alt.X2("high:Q"), tooltip=tips))
     if len(indices) == 1:
         text = mean.mark_text(align="left", dx=5).encode(
@@ -107,7 +113,7 @@ def _bars(rows: pd.DataFrame, label: str, method: str, scattered: bool, notes: S
         )
         layers.append(text.encode(y=alt.Y("parameter:N", sort=order, bandPosition=0.08)) if len(layers) > 1 else text)
     drawn = alt.layer(*layers).properties(height=alt.Step(34 if len(indices) == 1 else 22), width=420)
-    words = _told(means, order, label, method, scattered, certain)
+    words = words or _told(means, order, label, method, scattered, certain)
     key = METHODS[method] if method != "levels" else "alone, without what parameters do together"
     if len(names) > 1:
         dots = listed(names, NAMED) if len(names) <= LINES else f"the first {LINES} of {len(names):,}"
@@ -138,7 +144,7 @@ def _cut(share: float) -> str:
     return f"{min(max(share, 0.0), 1.0):.0%}"
 
 
-def _plane(rows: pd.DataFrame, label: str, notes: Sequence[str]) -> Any:
+def _plane(rows: pd.DataFrame, label: str, notes: Sequence[str], words: str) -> Any:
     """Morris' plane: how much a parameter moves the measure, and how differently at different places."""
     means = rows.groupby(["parameter", "index"], sort=False)[["value", "low", "high"]].mean().unstack("index")
     wide = pd.DataFrame({name: means["value", name] for name in ("mu", "mu_star", "sigma")})
@@ -157,6 +163,6 @@ def _plane(rows: pd.DataFrame, label: str, notes: Sequence[str]) -> Any:
     text = base.mark_text(align="left", dx=7, dy=-6).encode(x, y, alt.Text("parameter:N"))
     drawn = alt.layer(spans, dots, text).properties(width=420, height=300)
     told = [f"{shortened(row['parameter'])} {row['mu_star']:.3g}" for row in wide.to_dict("records")]
-    words = f"Over its whole range each parameter moves {label} by, on average: {'; '.join(told)}."
+    words = words or f"Over its whole range each parameter moves {label} by, on average: {'; '.join(told)}."
     key = ["to the right: matters; high up: acts together with others, or not in proportion", *notes]
     return finish(drawn, f"What moves {label}", words, key)

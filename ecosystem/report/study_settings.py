@@ -70,7 +70,7 @@ def _sensitivity(results: Results, what: str, found: Numbers) -> list:
         return [Words(f"Which settings matter cannot be told yet: {error}.", notice=True)]
     except ValueError as error:
         return [Words(f"No indices: {error}.", soft=True)]
-    blocks: list = [chart(f"{what}-sensitivity", told.plot), Words(told.sentence)]
+    blocks: list = [chart(f"{what}-sensitivity", told.plot)]
     blocks += [Words(f"{note[:1].upper()}{note[1:]}.", notice=True) for note in told.notes]
     if told.method == "levels":
         return blocks

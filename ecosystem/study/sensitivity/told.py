@@ -126,4 +126,4 @@ def _share(means: pd.DataFrame, name: str, index: str) -> str:
     if not math.isfinite(low):
         return told
     about = "" if 0 <= value <= 1 else "about "
-    return f"{about}{told} ({100 * low:.0f} to {100 * high:.0f} %)".replace("-", "−")
+    return f"{about}{told} ({round(100 * low)} to {round(100 * high)} %)".replace("-", "−")
