@@ -82,6 +82,20 @@ def test_no_index_contradicts_the_finished_study(whole: Results, tmp_path: Path)
     assert all(count >= 2 for count in refused.values())
 
 
+def test_trajectories_come_in_a_fair_order_and_have_indices_early(tmp_path: Path) -> None:
+    """Of numbers alone all points have one shape, and are computed as the design has them."""
+    bounds = {"x": (0.1, 0.9), "z": (0.0, 1.0), "size": 2}
+    study = Study.morris("in order", shaped, bounds, points=16, levels=20, measure=(outcome,), block=6)
+    early = [told(cut(study, tmp_path, blocks), "morris") for blocks in (4, 6)]
+    with pytest.warns(RuntimeWarning, match=r"of \d+ points have no number \(not computed yet\), so \d of 16 traj"):
+        Study.load(tmp_path).sensitivity("y")
+    full = told(cut(study, tmp_path, 10**6), "morris")
+    for found in early:
+        sizes = found.xs("mu_star", level="index")
+        apart = (sizes["value"] - full.xs("mu_star", level="index")["value"]).abs()
+        assert (apart <= (sizes["high"] - sizes["low"]) / 2 + 1e-9).all()
+
+
 def test_one_value_of_a_parameter_has_no_index(tmp_path: Path) -> None:
     part = cut(sobol(), tmp_path, 2)
     for method in METHODS:
@@ -154,4 +168,5 @@ def test_trends_over_an_unfair_part_are_no_trends(parts: Results) -> None:
     assert sentences(Subject(parts)) == [] and Subject(parts).shares == {}
     page = render_study(parts)
     assert "How alignment moves over the parameters cannot be told yet" in page
+    assert page.count("not computed yet") >= 12  # cells of the table of points, where failed ones have another word
     assert "of samples they have 2 alone" in page and "0 of 24 points failed" not in page

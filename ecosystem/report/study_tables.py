@@ -177,5 +177,5 @@ def _called(members: Sequence[str], columns: Iterable[str]) -> list[str]:
 def _cell(subject: Subject, member: int, point: int) -> str:
     assert subject.final is not None
     if np.isnan(subject.final.sample.mean[member, point]):
-        return "failed" if subject.stopped[point] else "–"
+        return "failed" if subject.stopped[point] else "not computed yet" if subject.not_yet[point] else "–"
     return value(subject.final.sample, member, point)

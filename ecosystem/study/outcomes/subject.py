@@ -14,7 +14,7 @@ from ecosystem.study.outcomes.long_run import LongRun, long_run
 from ecosystem.study.outcomes.measuring import Numbers, explained, of_ends
 from ecosystem.study.outcomes.reading import Alignment, alignment, places
 from ecosystem.study.outcomes.sweep import Parameter, Sweep
-from ecosystem.study.outcomes.under_way import comparable, held
+from ecosystem.study.outcomes.under_way import comparable, held, not_yet
 
 MANY = 12  # members: above it not each has a line, a row or a colour
 STOPPED = ("build", "run", "diverged", "lost")  # ways to fail that leave no end
@@ -59,6 +59,11 @@ class Subject:
     def certain(self) -> bool:
         """Whether nothing is left to chance, so that every difference is one."""
         return self.alignment is not None and bool(self.alignment.exact.all())
+
+    @cached_property
+    def not_yet(self) -> np.ndarray:
+        """Of which points something is not computed yet, ``[points]``."""
+        return not_yet(self.results)
 
     @cached_property
     def lopsided(self) -> str:
