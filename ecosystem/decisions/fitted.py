@@ -16,6 +16,7 @@ from ecosystem.core.kinds import typed
 from ecosystem.core.words import capital, counted, joined, number
 from ecosystem.decisions.free import Free
 from ecosystem.decisions.identifiability import Direction, directions, remedy, scales
+from ecosystem.decisions.loosely import alike, cut, wide
 from ecosystem.decisions.observed import Observations
 from ecosystem.decisions.parameters import Parameters
 from ecosystem.decisions.predicting import Predictor
@@ -125,10 +126,10 @@ class Fit:
     def estimates(self) -> pd.DataFrame:
         """A row for each free number: parameter, start (as the scenario had it), estimate, error, low, high, note.
 
-        ``error`` is the standard error, ``low`` and ``high`` the 95 % interval by it; infinite where the observations
-        bound nothing. ``note`` is "unbounded", "at its bound" (there the interval by standard errors is none:
-        :meth:`profile`; a share is at its bound too where its diet is full) or empty. Shares that are what others leave
-        stand behind, "the rest".
+        ``error`` is the standard error, ``low`` and ``high`` the 95 % interval by it, cut at the number's bounds;
+        infinite where the observations bound nothing. ``note`` is "unbounded", "at its bound" (there the interval by
+        standard errors is none: :meth:`profile`; a share is at its bound too where its diet is full), "profile it" (the
+        interval was cut) or empty. Shares that are what others leave stand behind, "the rest".
         """
         errors = np.sqrt(np.diag(self.covariance.to_numpy()))
         rows = [(*row, self._note(row[0])) for row in zip(self.names, self._starts(), self.values, errors, strict=True)]
@@ -142,7 +143,8 @@ class Fit:
         reach = self.quantile() * table["error"]
         table.insert(4, "low", table["estimate"] - reach)
         table.insert(5, "high", table["estimate"] + reach)
-        return table
+        low, high = self.parameters.low, self.parameters.high
+        return cut(table, dict(zip(self.names, low, strict=True)), dict(zip(self.names, high, strict=True)))
 
     def _starts(self) -> np.ndarray:
         return self.parameters.values
@@ -223,8 +225,9 @@ class Fit:
         """What is to be known of the fit, a row each: verdict and a sentence.
 
         *fits*, *misfit*, *noise* (it was estimated, so nothing tests the fit); *flat* (a direction), *bound* (an
-        estimate at one), *several* (solutions), *unfinished* (the search), *better* (a profile that was made
-        found a better fit), *differences* (how derivatives were had).
+        estimate at one), *wide* (an interval cut at its bound, or of a half width above half the estimate), *alike*
+        (two numbers whose estimates are correlated beyond .95), *several* (solutions), *unfinished* (the search),
+        *better* (a profile that was made found a better fit), *differences* (how derivatives were had).
         """
         rows = [self._goodness()]
         rows += [("flat", f"{capital(f.words)}; {remedy(f, self.parameters.free)}.") for f in self.flat]
@@ -232,6 +235,7 @@ class Fit:
             if self._note(name) == "at its bound":
                 words = f"{name} is at its bound, where standard errors say nothing: fit.profile({name!r}) does."
                 rows.append(("bound", words))
+        rows += [*wide(self.estimates, self.quantile()), *alike(self.covariance)]
         if self.others:
             rows.append(("several", f"{capital(counted(self.others, 'other solution'))} fit as well: see fit.starts."))
         if not self.searches[0].converged:
