@@ -411,7 +411,7 @@ def test_differences_keep_to_a_full_diet(shares: tuple[float, float, float]) -> 
 def test_an_estimate_inside_its_diet_is_at_no_bound() -> None:
     facts = [("reader", 1, f"mean[{i}]", value) for i, value in enumerate([0.4, 0.3, 0.1])]
     seen = pd.DataFrame(facts, columns=["member", "round", "measure", "value"])
-    found = fit(mixture((0.3, 0.3, 0.2), False), seen, [f"raw({u} -> reader)" for u in "abc"], noise=1.0)
+    found = fit(mixture((0.3, 0.3, 0.2), False), seen, [f"raw({u} -> reader)" for u in "abc"], noise=0.01)
     assert found.estimates["note"].tolist() == ["", "", "the rest"]
 
 
