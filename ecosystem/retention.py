@@ -22,8 +22,6 @@ from ecosystem.core.samples import concatenated
 from ecosystem.core.streams import Stream
 
 Memory = dict[str, Tensor]
-_PATIENCE = 10_000  # rounds in which a memory may come to rest
-_ROUNDING = 1e-14  # relative, by which it may change and be at rest
 
 
 @dataclass(frozen=True)
@@ -251,39 +249,6 @@ class refresh(fade):
         new = rng.uniform(len(fresh)) < self.share
         place = torch.arange(len(fresh), device=new.device)
         return [concatenated([kept[0], fresh])[torch.where(new, place + len(fresh), place)]]
-
-
-class Unsettled(ValueError):
-    """A memory that goes on changing where nothing else does."""
-
-
-def settled(retention: Retention, statistic: Tensor, rounds: int = _PATIENCE) -> Memory:
-    """The memory after many rounds of one and the same mean statistic ``[*batch, Q]``.
-
-    :class:`Unsettled` where it does not come to rest within so many ``rounds``; another ValueError where what is fitted
-    then is not that statistic: stable points would not be where retraining stands still.
-
-    >>> settled(window(3), torch.ones(1))["past"]
-    tensor([[1., 1.]])
-    """
-    memory: Memory = {}
-    for _ in range(rounds):
-        fitted, after = retention.pool(memory, statistic)
-        if memory.keys() == after.keys() and all(_close(memory[name], after[name]) for name in after):
-            if not torch.allclose(fitted, statistic, rtol=1e-9, atol=1e-9):
-                raise ValueError(f"{retention} changes a statistic that stands still; let its weights add up to 1")
-            return after
-        memory = after
-    raise Unsettled(
-        f"the memory of {retention} goes on changing where nothing else does (for all that was ever seen, equally "
-        "weighted, let it say averages = True)"
-    )
-
-
-def _close(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape or not b.is_floating_point():
-        return torch.equal(a, b)
-    return bool(((a - b).abs() <= _ROUNDING * (1 + b.abs())).all())
 
 
 def as_retention(retention: Any) -> Retention:

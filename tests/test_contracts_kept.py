@@ -1,4 +1,4 @@
-"""What curators of one's own keep: one sample for each that they were asked for, such as they were shown."""
+"""What parts of one's own return in rounds: samples, statistics and states such as they were given."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from ecosystem import (
     Linear,
     LinearMap,
     Location,
+    Luce,
     Member,
     Scenario,
     Stream,
     Tabular,
     never,
 )
+from ecosystem.curation import Learner
+from ecosystem.retention import Retention
 
 
 def one(curator: Curator, **flow: Any) -> Scenario:
@@ -144,3 +147,85 @@ def test_a_transform_makes_what_its_reader_trains_on(columns: int) -> None:
 
     with pytest.raises(ValueError, match=rf"wide makes samples of shape \({columns},\), and .* train on \(2,\)"):
         read(Location([0.0, 0.0]), wide).run()
+
+
+# -- what is remembered and learnt -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Remembers(Retention):
+    """Something is made of the second round's statistics, or data."""
+
+    make: Any
+
+    def pool(self, memory: Any, fresh: torch.Tensor) -> Any:
+        return self.make(fresh) if memory else (fresh, {"seen": torch.ones_like(fresh[..., :1])})
+
+    def keep(self, kept: Any, fresh: Any, rng: Stream) -> Any:
+        return self.make(fresh) if kept else [fresh]
+
+
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda x: (x[..., :1], {}), r"shape \(1, 1, 1, 2\), got shape \(1, 1, 1, 1\)"),
+        (lambda x: (x.mean(), {}), r"got shape \(\)"),
+        (lambda x: (x.long(), {}), "torch.float64 of shape"),
+        (lambda x: (x.numpy(), {}), "got a NumPy array"),
+        (lambda x: x, "must return a statistic and a memory"),
+        (lambda x: None, "must return a statistic and a memory, got None"),
+        (lambda x: (x, {"seen": torch.tensor(1.0)}), r"of the batch \(1, 1, 1\), got shape \(\) as 'seen'"),
+        (lambda x: (x, {"seen": 1}), "got 1 as 'seen'"),
+    ],
+)
+def test_a_retention_pools_statistics_such_as_come_in(make: Any, got: str) -> None:
+    """One number was fitted as both coordinates of a mean."""
+    s = Scenario("one", rounds=2, samples=20)
+    s.add("a", Member(Location([0.0, 0.0]), real=Location([1.0, 2.0]), retention=Remembers(make)))
+    with pytest.raises(ValueError, match=r"pool\(memory, fresh\) of the retention Remembers\(.*" + got):
+        s.run()
+
+
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda x: [], "fails: IndexError"),
+        (lambda x: [x[:0]], "got a set of 0"),
+        (lambda x: [1], "got 1"),
+        (lambda x: None, "fails: TypeError"),
+        (lambda x: [x.data[:, :1]], "must return sets such as fresh"),
+    ],
+)
+def test_a_retention_keeps_sets_such_as_come_in(make: Any, got: str) -> None:
+    s = Scenario("one", rounds=2, samples=20)
+    s.add("a", Member(Turns(lambda x: x), real=Location([1.0, 2.0]), retention=Remembers(make)))
+    with pytest.raises(ValueError, match=r"keep\(kept, fresh, rng\) of the retention Remembers\(.*" + got):
+        s.run()
+
+
+@dataclass(frozen=True, eq=False)
+class Learns(Learner):
+    make: Any
+
+    def learn(self, reward: Any, seen: Any) -> Any:
+        return self.make(reward.state())
+
+
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda w: w[:1], r"of shape \(2,\), got shape \(1,\)"),
+        (lambda w: w.mean(), r"got shape \(\)"),
+        (lambda w: torch.stack([w, w]), r"got shape \(2, 2\)"),
+        (lambda w: w.long(), r"got shape \(2,\)"),
+        (lambda w: w.numpy(), "got a NumPy array"),
+        (lambda w: None, "got None"),
+        (lambda w: w.nothing, "fails: AttributeError"),
+    ],
+)
+def test_a_learner_returns_a_state_such_as_there_was(make: Any, got: str) -> None:
+    s = Scenario("one", rounds=2, samples=20)
+    taste, data = Linear([0.6, 0.2]), Location([1.0, 1.0])
+    s.add("a", Member(Location([0.0, 0.0]), real=data, reward=taste, curator=Luce(2), learn=Learns(make)))
+    with pytest.raises(ValueError, match=r"learn\(reward, seen\) of Learns\(.*" + got):
+        s.run()

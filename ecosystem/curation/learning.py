@@ -167,9 +167,23 @@ def moved(learner: Learner, reward: Reward, seen: Seen, batch: tuple[int, ...]) 
     Learner and reward have the batch; what was seen may have length 1 where it serves all.
     """
     if learner.batched:
-        return learner.learn(reward, seen)
-    cells = [learner.take(i).learn(reward.take(i), seen.cell(i)) for i in np.ndindex(*batch)]
+        return _learnt(learner, reward, seen)
+    cells = [_learnt(learner.take(i), reward.take(i), seen.cell(i)) for i in np.ndindex(*batch)]
     return torch.stack(cells).reshape(*batch, -1)
+
+
+def _learnt(learner: Learner, reward: Reward, seen: Seen) -> Tensor:
+    """Where a taste goes, if that is a state such as its own."""
+    with users_code(lambda: f"learn(reward, seen) of {learner}", passing=(ValueError,)):
+        new, old = learner.learn(reward, seen), reward.state()
+    assert old is not None
+    fits = real_tensor(new) and new.is_floating_point() and new.shape[-1:] == old.shape[-1:]
+    if not fits or (not learner.batched and new.shape != old.shape):
+        raise ValueError(
+            f"learn(reward, seen) of {learner} must return a state such as {reward} has, of shape {tuple(old.shape)}, "
+            f"got {returned(new)}"
+        )
+    return new.to(old.dtype)
 
 
 def within_ball(w: Tensor) -> Tensor:

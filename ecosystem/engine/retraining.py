@@ -11,6 +11,7 @@ from torch import Tensor
 from ecosystem.core.check import one_line
 from ecosystem.core.samples import OWN, REAL, Pairs, Samples, TrainingSet
 from ecosystem.engine.looped import Looped, Stack, fitted
+from ecosystem.engine.memories import chosen, pooled
 from ecosystem.engine.round import Round
 from ecosystem.engine.together import Retraining, fitted_together, side_by_side
 from ecosystem.engine.waves import Task
@@ -49,19 +50,19 @@ def _pooled(now: Round, task: Task, fresh: Tensor, due: Tensor) -> Tensor:
     retention = now.program.cohorts[task.cohort].retention
     rows, memory = task.index, now.memories[task.cohort]
     past = {name: value[rows] for name, value in memory.items() if name != _BEGUN}
-    pooled, kept = retention.pool(past, fresh)
+    statistic, kept = pooled(retention, past, fresh)
     begun = memory.get(_BEGUN)
     first = due & ~begun[rows] if past and begun is not None else None
     if first is not None and bool(first.any()):
-        alone, fresh_memory = retention.pool({}, fresh)
-        pooled = _where(first, alone, pooled)
+        alone, fresh_memory = pooled(retention, {}, fresh)
+        statistic = _where(first, alone, statistic)
         kept = {name: _where(first, fresh_memory.get(name, value), value) for name, value in kept.items()}
     whole = now.index is None and len(rows) == now.generators[task.cohort].batch_shape[0]
     for name, value in kept.items():
         now.remember(task.cohort, name, rows, value, due)
     if kept and (begun is not None or not (past or (whole and bool(due.all())))):
         now.remember(task.cohort, _BEGUN, rows, torch.ones_like(due), due)
-    return pooled
+    return statistic
 
 
 def _where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -89,8 +90,7 @@ def _kept_data(now: Round, task: Task, cell: tuple[int, int, int], fresh: Traini
         rng = now.stream("retention", task.places[cell[0] : cell[0] + 1])[0, 0, cell[2]]
         store: dict[Any, Any] = now.memories[task.cohort]
         key = now.key(task, cell)
-        store[key] = retention.keep(store.get(key, []), fresh, rng)
-        kept = retention.data(store[key])
+        store[key], kept = chosen(retention, store.get(key, []), fresh, rng)
     if now.ledger is not None:
         member, beside = now.whose(int(task.members[cell[0]]))
         now.ledger.trained((member, cell[1], cell[2] + beside), kept)

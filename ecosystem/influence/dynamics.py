@@ -24,6 +24,7 @@ from ecosystem.core.streams import Stream, on_device
 from ecosystem.engine.audience import one
 from ecosystem.engine.choosing import chosen, used
 from ecosystem.engine.looking import looked
+from ecosystem.engine.memories import Unsettled, settled
 from ecosystem.engine.placing import Home, home_of
 from ecosystem.engine.program import Program, compiled
 from ecosystem.engine.round import Round
@@ -34,7 +35,6 @@ from ecosystem.engine.wiring import CURATED
 from ecosystem.influence.arising import Like, Part, arise, check_like, chosen_from, curated_like, own_shares
 from ecosystem.influence.layout import Layout
 from ecosystem.influence.leaving import differentiating
-from ecosystem.retention import Unsettled, settled
 from ecosystem.retention import replace as forgetful
 from ecosystem.running.agents import ModelAgent
 from ecosystem.scenario import Scenario

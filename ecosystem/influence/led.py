@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecosystem.engine.memories import Unsettled
 from ecosystem.influence.continuum import Continuum, continuum_of
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE
@@ -14,7 +15,6 @@ from ecosystem.influence.operators import Dense
 from ecosystem.influence.pace import averaging
 from ecosystem.influence.rounds import Rounds, State
 from ecosystem.influence.trajectory import Trajectory
-from ecosystem.retention import Unsettled
 
 _NUMBERS = 1 << 28  # parameters of all rounds played on
 _MOST = 5000  # rounds played on

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ecosystem.engine.memories import Unsettled
 from ecosystem.influence.blocks import Blocks
 from ecosystem.influence.continuum import continuum_of
 from ecosystem.influence.dynamics import Dynamics
@@ -17,7 +18,6 @@ from ecosystem.influence.linear_round import LinearRound
 from ecosystem.influence.operators import Dense
 from ecosystem.influence.rounds import Rounds
 from ecosystem.influence.spectra import abscissa_of, below_one
-from ecosystem.retention import Unsettled
 from ecosystem.scenario.network import said_of_all
 
 _SMALL = 300  # numbers in the state of a round up to which its rate is worked out

@@ -18,11 +18,11 @@ from ecosystem.core.memory import Watch, fitting
 from ecosystem.core.products import any_bits
 from ecosystem.core.streams import Stream
 from ecosystem.engine import step as engine
+from ecosystem.engine.memories import settled
 from ecosystem.engine.population import gather_population
 from ecosystem.engine.waves import Plan
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.orderings import Ordering, as_ordering
-from ecosystem.retention import settled
 from ecosystem.scenario.network import standing_for_all
 from ecosystem.schedules import Schedule
 

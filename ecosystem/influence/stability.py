@@ -16,6 +16,7 @@ from torch import Tensor
 from ecosystem.core.check import brief
 from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
+from ecosystem.engine.memories import Unsettled
 from ecosystem.influence.dynamics import Dynamics
 from ecosystem.influence.jacobian import DENSE, derivative
 from ecosystem.influence.linear_flows import LinearFlows
@@ -28,7 +29,6 @@ from ecosystem.influence.sizes import sizes
 from ecosystem.influence.spectra import below_one, radius_of_dense, radius_of_sparse
 from ecosystem.influence.stable import StablePoint, prepared, vector_of
 from ecosystem.orderings import as_ordering
-from ecosystem.retention import Unsettled
 from ecosystem.scenario import Scenario
 
 _PERTURBED = 1e-3  # relative size of the change whose fading is measured
