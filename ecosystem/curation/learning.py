@@ -174,7 +174,7 @@ def moved(learner: Learner, reward: Reward, seen: Seen, batch: tuple[int, ...]) 
 
 def _learnt(learner: Learner, reward: Reward, seen: Seen) -> Tensor:
     """Where a taste goes, if that is a state such as its own."""
-    with users_code(lambda: f"learn(reward, seen) of {learner}", passing=(ValueError,)):
+    with users_code(lambda: f"learn(reward, seen) of {learner}", passing=(TypeError, ValueError)):
         new, old = learner.learn(reward, seen), reward.state()
     assert old is not None
     fits = real_tensor(new) and new.is_floating_point() and new.shape[-1:] == old.shape[-1:]
