@@ -14,7 +14,7 @@ from scipy import optimize
 from ecosystem.decisions.problem import Looked, Problem
 
 _MANY = 12  # pieces of one group from which on this comes first
-# pieces times levers from which on nothing comes after: among 20 to 70 members a search of second order found 3e-9 more
+# pieces times levers from which on nothing comes after: among 20 to 70 members a search of second order found 6e-9 more
 # at most, and with it the whole took 1.0 to 2.0 times as long (27 s for 14 of 70); of many more it takes minutes
 _ALONE = 2500
 _STEPS = 60
