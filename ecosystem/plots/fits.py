@@ -11,13 +11,18 @@ import pandas as pd
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, panels, rows_of, shortly
 from ecosystem.plots.lines import members_colour, members_dashes
+from ecosystem.plots.palette import COLOURS, MANY
+from ecosystem.plots.theme import REAL
 
+_SHAPES = ("circle", "diamond", "square")  # a second sign beside the colour, which repeats after 12 members
 _BINS, _NUMBERS = 30, 24  # bars of a histogram, and of how many numbers there is one
 FACTS = ("member", "round", "measure", "value", "predicted", "sd", "residual")
 
 
 def fitted(residuals: pd.DataFrame) -> Any:
     """What was observed (points, and their errors) and what the fit predicts (lines), a panel for each measure.
+
+    Of more than `MANY` members those with the largest residuals have colours and dashes, and all others are grey.
 
     Parameters
     ----------
@@ -35,21 +40,30 @@ def fitted(residuals: pd.DataFrame) -> Any:
     """
     table = _table("fitted", residuals)
     table = table.assign(low=table["value"] - table["sd"], high=table["value"] + table["sd"])
-    base = alt.Chart(table).encode(_rounds(), _members(table))
-    dashes = members_dashes(list(dict.fromkeys(table["member"])))
-    line = base.mark_line().encode(alt.Y("predicted:Q", title="value", scale=alt.Scale(zero=False)), dashes)
-    bar = base.mark_rule(opacity=0.4).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    names, key = _named(table)
+    known, others = _known(names)
+    base, rest = alt.Chart(table).encode(_rounds()), alt.Detail("member:N")
+    y = alt.Y("predicted:Q", title="value", scale=alt.Scale(zero=False))
     tips = ["member:N", "round:Q", *(alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("value", "predicted", "sd"))]
-    point = base.mark_circle(size=28, opacity=0.9).encode(alt.Y("value:Q"), tooltip=tips)
-    drawn = panels(alt.layer(line, bar, point), "measure", list(dict.fromkeys(table["measure"])), 2)
+    ours = base.transform_filter(known).encode(members_colour(names))
+    bar = ours.mark_rule(opacity=0.4).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    layers = [ours.mark_line().encode(y, members_dashes(names)), bar]
+    layers += [ours.mark_circle(size=28, opacity=0.9).encode(alt.Y("value:Q"), tooltip=tips)]
+    if key:
+        grey = base.transform_filter(others)
+        point = grey.mark_circle(size=16, style=REAL).encode(alt.Y("value:Q"), tooltip=tips)
+        layers = [grey.mark_line(strokeWidth=1, style=REAL).encode(y, rest), point, *layers]
+    drawn = panels(alt.layer(*layers), "measure", list(dict.fromkeys(table["measure"])), 2)
     words = f"{_counts(table)} and the predictions of the fit; {_largest(table)}."
-    return finish(drawn, "Observed and fitted", words, "points: observed, ± a standard deviation; lines: fitted")
+    told = ["points: observed, ± a standard deviation; lines: fitted", key]
+    return finish(drawn, "Observed and fitted", words, told)
 
 
 def residuals(residuals: pd.DataFrame) -> Any:
     """What the fit leaves over, ``(value − predicted)/sd``, round by round; it should look like noise of size one.
 
-    It reads the columns of ``fit.residuals`` as :func:`fitted` does.
+    It reads the columns of ``fit.residuals`` as :func:`fitted` does. Each member has a sign of its own, a colour and a
+    shape; of more than `MANY` members those with the largest residuals do, and all others are grey.
 
     Raises
     ------
@@ -59,12 +73,23 @@ def residuals(residuals: pd.DataFrame) -> Any:
     table = _table("residuals", residuals)
     tips = ["member:N", "measure:N", "round:Q", alt.Tooltip("residual:Q", format=".3~g")]
     y = alt.Y("residual:Q", title="residual (standard deviations)")
-    points = alt.Chart(table).mark_circle(size=28, opacity=0.8).encode(_rounds(), y, _members(table), tooltip=tips)
+    names, key = _named(table)
+    known, others = _known(names)
+    legend = alt.Legend(title=None, columns=1 + len(names) // 16)
+    signs = [_SHAPES[i // len(COLOURS) % len(_SHAPES)] for i in range(len(names))]
+    base = alt.Chart(table).encode(_rounds(), y, tooltip=tips)
+    points = base.transform_filter(known).mark_point(size=44, opacity=0.8, filled=True)
+    points = points.encode(
+        alt.Color("member:N", scale=alt.Scale(domain=names), legend=legend),
+        alt.Shape("member:N", scale=alt.Scale(domain=names, range=signs), legend=legend),
+    )
+    grey = [base.transform_filter(others).mark_circle(size=20, opacity=0.4, style=f"{REAL}-line")] if key else []
     band = alt.Chart(pd.DataFrame({"low": [-2], "high": [2]})).mark_rect(color="#888888", opacity=0.12)
-    drawn = alt.layer(band.encode(alt.Y("low:Q"), alt.Y2("high:Q")), points)
+    drawn = alt.layer(band.encode(alt.Y("low:Q"), alt.Y2("high:Q")), *grey, points)
     outside = float((table["residual"].abs() > 2).mean())
     words = f"Residuals of {_counts(table).lower()}: {100 * outside:.0f} % beyond two standard deviations; "
-    return finish(drawn, "What is left over", f"{words}{_largest(table)}.", "within the band: two standard deviations")
+    told = ["within the band: two standard deviations", key]
+    return finish(drawn, "What is left over", f"{words}{_largest(table)}.", told)
 
 
 def estimates(estimates: pd.DataFrame) -> Any:
@@ -132,8 +157,9 @@ def posterior(samples: pd.DataFrame) -> Any:
     low, high = samples.quantile(0.025), samples.quantile(0.975)
     told = "; ".join(f"{n} {number(samples[n].mean())} ({number(low[n])} to {number(high[n])})" for n in names[:12])
     words = f"Posterior draws of {counted(samples.shape[1], 'number')}: {told}."
+    key = f"the first {len(names)} of {samples.shape[1]} numbers" if samples.shape[1] > len(names) else ""
     drawn = panels(bars, "parameter", [str(name) for name in names], 2, shortly()).resolve_scale(x="independent")
-    return finish(drawn, "Posterior", words)
+    return finish(drawn, "Posterior", words, key)
 
 
 def _table(chart: str, residuals: pd.DataFrame) -> pd.DataFrame:
@@ -145,8 +171,20 @@ def _rounds() -> alt.X:
     return alt.X("round:Q", axis=alt.Axis(tickMinStep=1, format="d"))
 
 
-def _members(table: pd.DataFrame) -> alt.Color:
-    return members_colour(list(dict.fromkeys(table["member"])))
+def _named(table: pd.DataFrame) -> tuple[list[str], str]:
+    """Members with a sign of their own, in the table's order, and in words who has none, if anybody."""
+    names = list(dict.fromkeys(table["member"].astype(str)))
+    if len(names) <= MANY:
+        return names, ""
+    largest = table["residual"].abs().groupby(table["member"].astype(str)).max().nlargest(MANY).index
+    key = f"coloured: the {MANY} members with the largest residuals; grey: {len(names) - MANY:,} others"
+    return [name for name in names if name in set(largest)], key
+
+
+def _known(names: list[str]) -> tuple[alt.FieldOneOfPredicate, Any]:
+    """Rows of these members, and all others."""
+    known = alt.FieldOneOfPredicate(field="member", oneOf=names)
+    return known, {"not": known.to_dict()}
 
 
 def _counts(table: pd.DataFrame) -> str:
