@@ -10,6 +10,7 @@ import pandas as pd
 from ecosystem.core.words import counted, number
 from ecosystem.plots.chart import embedded, finish, needs, rows_of
 from ecosystem.plots.lines import members_colour, members_dashes
+from ecosystem.plots.palette import MANY
 
 PLANS = ("before", "after", "uniform", "selfish")
 _MOST = 40  # levers, or members, of one chart: those first that are moved most
@@ -38,7 +39,8 @@ def plans(levels: pd.DataFrame) -> Any:
     few = table.loc[moved.sort_values(ascending=False, kind="stable").index[:_MOST]].sort_index()
     words = f"{counted(len(table), 'lever').capitalize()} under four plans; most is moved at {top['lever']}, "
     words += f"from {number(top['before'])} to {number(top['after'])}."
-    return finish(_dots(few, "lever", PLANS, "level"), "Levers by plan", words)
+    key = _left(len(table), _MOST, "levers that are moved most")
+    return finish(_dots(few, "lever", PLANS, "level"), "Levers by plan", words, key)
 
 
 def welfare(values: pd.Series) -> Any:
@@ -76,14 +78,13 @@ def multipliers(table: pd.DataFrame) -> Any:
     bounds = table["kind"].isin(["lower", "upper"])
     names = table["constraint"].where(~bounds, table["kind"] + " bound: " + table["constraint"])
     table = table.assign(constraint=names)
-    table = table.sort_values("multiplier", ascending=False, kind="stable").head(_MOST)
+    table = table.sort_values("multiplier", ascending=False, kind="stable")
     top = table.iloc[0]
-    verb = "binds" if len(table) == 1 else "bind"
-    words = (
-        f"{counted(len(table), 'constraint').capitalize()} {verb}; a unit more of the {top['constraint']} would buy "
-    )
-    words += f"most, {number(top['multiplier'])}."
-    return finish(_bars(table, "constraint", "multiplier", list(table["constraint"])), "What more would buy", words)
+    bind, most = ("binds", "") if len(table) == 1 else ("bind", "most, ")
+    words = f"{counted(len(table), 'constraint').capitalize()} {bind}; "
+    words += f"a unit more of the {top['constraint']} would buy {most}{number(top['multiplier'])}."
+    few, key = table.head(_MOST), _left(len(table), _MOST, "constraints that would buy most")
+    return finish(_bars(few, "constraint", "multiplier", list(few["constraint"])), "What more would buy", words, key)
 
 
 def responses(levels: pd.DataFrame) -> Any:
@@ -92,7 +93,8 @@ def responses(levels: pd.DataFrame) -> Any:
     Parameters
     ----------
     levels
-        ``equilibrium.levels``: lever, now, optimum, and the equilibria by their numbers.
+        ``equilibrium.levels``: lever, now, optimum, and the equilibria by their numbers. Of very many levers the forty
+        that end farthest from the optimum, and of more than six equilibria the first six.
 
     Raises
     ------
@@ -106,22 +108,31 @@ def responses(levels: pd.DataFrame) -> Any:
     table = needs("responses", "levels", levels.rename(columns=str), ["lever", "now", "optimum"])
     ends = [name for name in table if name.isdigit()]
     words = f"{counted(len(table), 'lever').capitalize()} now, at the optimum"
+    away = table[[*ends, *([] if ends else ["now"])]].sub(table["optimum"], axis=0).abs().max(axis=1)
     if ends:
-        away = table[ends].sub(table["optimum"], axis=0).abs().max(axis=1)
         top = table.loc[away.idxmax()]
         end = max(ends, key=lambda name: abs(top[name] - top["optimum"]))
         many = f"{counted(len(ends))} {'equilibrium' if len(ends) == 1 else 'equilibria'}"
-        words += f" and at {many}; farthest from the optimum is {top['lever']}, {number(top[end])} against "
-        words += f"{number(top['optimum'])}."
+        words += f" and at {many}"
+        if away.max() > 1e-9:
+            words += (
+                f"; farthest from the optimum is {top['lever']}, {number(top[end])} against {number(top['optimum'])}."
+            )
+        else:
+            words += ", which is it." if len(ends) == 1 else ", none of which is away from it."
     else:
         words = words.replace(", at", " and at") + "; no equilibrium was found."
     named = table.rename(columns={name: f"equilibrium {name}" for name in ends})
-    places = ("now", "optimum", *(f"equilibrium {name}" for name in ends[: len(_SHAPES) - 2]))
-    return finish(_dots(named.head(_MOST), "lever", places, "level"), "Where selfish play ends", words)
+    shown = ends[: len(_SHAPES) - 2]
+    key = [_left(len(table), _MOST, "levers farthest from the optimum")]
+    key += [f"the first {len(shown)} of {len(ends):,} equilibria"] if len(ends) > len(shown) else []
+    few = named.loc[away.sort_values(ascending=False, kind="stable").index[:_MOST]].sort_index()
+    places = ("now", "optimum", *(f"equilibrium {name}" for name in shown))
+    return finish(_dots(few, "lever", places, "level"), "Where selfish play ends", words, key)
 
 
 def turns(cycle: pd.DataFrame) -> Any:
-    """Where best responses go round: every lever, turn by turn.
+    """Where best responses go round: every lever, turn by turn; of more than `MANY` those that go farthest.
 
     Raises
     ------
@@ -134,9 +145,9 @@ def turns(cycle: pd.DataFrame) -> Any:
     frame = cycle.drop(columns="turn", errors="ignore").rename(columns=str)
     table = needs("turns", "cycle", frame, list(frame.columns), "best responses come to rest")
     words = f"Best responses of {counted(table.shape[1], 'lever')} go round in {counted(len(table), 'turn')}."
-    rows = (
-        table.iloc[:, :_MOST].assign(turn=range(1, len(table) + 1)).melt("turn", var_name="lever", value_name="level")
-    )
+    widest = (table.max() - table.min()).sort_values(ascending=False, kind="stable").index[:MANY]
+    few = table[[name for name in table if name in set(widest)]]
+    rows = few.assign(turn=range(1, len(table) + 1)).melt("turn", var_name="lever", value_name="level")
     names = list(dict.fromkeys(rows["lever"]))
     base = alt.Chart(embedded("turns", rows), height=220)
     drawn = base.mark_line(point=True).encode(
@@ -146,7 +157,13 @@ def turns(cycle: pd.DataFrame) -> Any:
         members_dashes(names, field="lever"),
         tooltip=["lever:N", "turn:Q", alt.Tooltip("level:Q", format=".4~g")],
     )
-    return finish(drawn, "Best responses go round", words)
+    key = _left(table.shape[1], MANY, "levers that go farthest")
+    return finish(drawn, "Best responses go round", words, key)
+
+
+def _left(count: int, most: int, what: str) -> str:
+    """Who is drawn where not all are, in words."""
+    return f"the {most} {what}, of {count:,}" if count > most else ""
 
 
 def _dots(table: pd.DataFrame, row: str, places: tuple[str, ...], title: str) -> alt.Chart:
