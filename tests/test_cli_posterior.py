@@ -55,12 +55,15 @@ def test_a_posterior_is_shown_saved_and_reported(net: tuple[Path, Path], tmp_pat
     assert done.exit_code == 0, done.output
     told = " ".join(done.output.split())
     assert "level(a)" in told and "20 simulated truths" in told and "Ranks are" in told
+    assert "squared standardised residuals of six observations" in told and "200 replicates" in told
+    assert pd.read_csv(tmp_path / "out" / "verdicts.csv")["verdict"].isin(["fits", "misfit"]).sum() == 1
     samples, table = (pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("samples", "intervals"))
     assert len(samples) == 300 and len(pd.read_csv(tmp_path / "out" / "ranks.csv")) == 20
     np.testing.assert_allclose(table["mean"], samples["level(a)"].mean(), rtol=1e-9)
     np.testing.assert_allclose(table["low"], samples["level(a)"].quantile(0.025), rtol=1e-9)
     page = (tmp_path / "out" / "posterior.html").read_text()
     assert "report of a posterior" in page and "150" in page and "Ranks are" in page
+    assert "Whether the scenario makes what was observed" in page and "squared standardised residuals of six" in page
     again = invoke("posterior", *net, "--free", "level(a)", "--out", tmp_path / "out")
     assert again.exit_code and "holds a posterior already" in again.output
 

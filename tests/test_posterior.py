@@ -53,7 +53,7 @@ def test_it_is_the_gaussian_that_is_known(seen: Observations, found: Posterior) 
         assert abs(drawn.mean() - steps.mean()) < 0.25 * sd
         assert 0.8 < drawn.std() / sd < 1.25
         assert kstest(drawn, norm(steps.mean(), sd).cdf).statistic < 0.1
-    assert not len(found.verdicts)
+    assert found.verdicts["verdict"].tolist() == ["fits"]
     table = found.intervals().set_index("parameter")
     assert list(table.columns) == ["mean", "sd", "low", "high"]
     assert (table["low"] < table["mean"]).all() and (table["mean"] < table["high"]).all()

@@ -3,6 +3,7 @@
 from ecosystem.decisions.allocation import Allocation, allocate
 from ecosystem.decisions.attack import Attack, attack
 from ecosystem.decisions.attack_relearned import RelearnedAttack, attack_relearned
+from ecosystem.decisions.calibrated import Calibration
 from ecosystem.decisions.candidates import Candidate
 from ecosystem.decisions.coalition import Coalition, coalition
 from ecosystem.decisions.diets import Level, Real, Share
@@ -20,9 +21,10 @@ from ecosystem.decisions.movable import as_levers
 from ecosystem.decisions.objectives import Objective
 from ecosystem.decisions.observed import Observations, as_observations
 from ecosystem.decisions.parameters import Parameters
-from ecosystem.decisions.posterior import Calibration, Posterior, posterior
+from ecosystem.decisions.posterior import Posterior, posterior
 from ecosystem.decisions.predicting import Predictor
 from ecosystem.decisions.profiling import Profile
+from ecosystem.decisions.replicated import PredictiveCheck
 from ecosystem.decisions.spelling import as_free
 from ecosystem.decisions.steer import steer
 from ecosystem.decisions.steering import Steering
@@ -50,6 +52,7 @@ __all__ = [
     "Observations",
     "Parameters",
     "Posterior",
+    "PredictiveCheck",
     "Predictor",
     "Profile",
     "Real",

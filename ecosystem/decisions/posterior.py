@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,60 +15,22 @@ from ecosystem.core.chance import most_by_chance
 from ecosystem.core.check import a_seed, brief, real_number, warn, whole_number
 from ecosystem.core.kinds import typed
 from ecosystem.core.streams import Stream
-from ecosystem.core.words import capital, counted, joined, listed, number, percent
+from ecosystem.core.words import counted, joined, listed, number, percent
+from ecosystem.decisions.calibrated import Calibration
 from ecosystem.decisions.learned import Learned
 from ecosystem.decisions.observed import as_observations
 from ecosystem.decisions.parameters import Parameters
+from ecosystem.decisions.replicated import PredictiveCheck, predictive_check
 from ecosystem.decisions.simulating import Simulator
 from ecosystem.running.costs import seconds
 from ecosystem.scenario import Scenario
 
+REPLICATES = 400  # data sets that a check of the posterior simulates
 _FEWEST = 100  # simulations that anything is learned from
 _TRIES = 1000  # draws of a diet's shares for each that is one
 _BY_CHANCE = 0.99
 _LONG = 600.0  # seconds from which it is worth a word how long it takes
 _BLIND = 0.9  # of its spread before: a number of which no more is known
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """How a posterior does where the truth is known; made by :meth:`Posterior.calibration`.
-
-    ``ranks`` has a row for each simulated truth and a column for each free number: how many of ``draws`` posterior
-    draws lie below it. If posteriors are right these are uniform on ``0..draws`` (simulation-based calibration: Talts,
-    Betancourt, Simpson, Vehtari, Gelman 2018). ``table`` has a row for each number: ``chance`` of ranks so uneven if
-    they are (Kolmogorov and Smirnov), and how often the central 50, 80 and 95 % intervals held the truth.
-    """
-
-    ranks: pd.DataFrame
-    draws: int
-
-    @property
-    def table(self) -> pd.DataFrame:
-        from scipy.stats import kstest
-
-        rows = {}
-        for name, ranks in self.ranks.items():
-            place = (ranks.to_numpy() + 0.5) / (self.draws + 1)
-            within = {f"within {100 * p:.0f} %": float((np.abs(place - 0.5) <= p / 2).mean()) for p in (0.5, 0.8, 0.95)}
-            rows[name] = {"chance": float(kstest(place, "uniform").pvalue), **within}
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter").reset_index()
-
-    @property
-    def even(self) -> bool:
-        """Whether no number's ranks are more uneven than chance makes one in a hundred, for their number."""
-        return bool((self.table["chance"] * len(self.table) > 0.01).all())
-
-    @property
-    def sentence(self) -> str:
-        """Whether ranks are even, and how often the 95 % intervals held the truth, in words."""
-        table = self.table
-        held = [f"{n} {percent(x)}" for n, x in zip(table["parameter"], table["within 95 %"], strict=True)]
-        wrong = "" if self.even else ": do not believe the intervals"
-        return f"Ranks are {'even' if self.even else 'uneven'}{wrong}; 95 % intervals held {listed(held)}."
-
-    def __repr__(self) -> str:
-        return f"Calibration({len(self.ranks)} simulated truths; {self.sentence})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,23 +84,48 @@ class Posterior:
         ranks = (_values(self.parameters, found) < values[:, None]).sum(1)
         return Calibration(pd.DataFrame(ranks, columns=self.names), draws)
 
+    @typed
+    def check(self, replicates: int = REPLICATES) -> PredictiveCheck:
+        """Whether the scenario reproduces the observations with the posterior's numbers: a posterior predictive check.
+
+        ``replicates`` new data sets are simulated, each with a posterior draw of its own.
+
+        Raises
+        ------
+        ValueError
+            If ``replicates`` is no whole number, or below 100.
+        """
+        whole_number(replicates, "check(replicates)", 100)
+        row = self.simulator.wanted["value"].to_numpy(float)
+        root = Stream.root([(self.seed, 0)])[0].at("check")
+        units = self.learned.sample(row[None], replicates, root.at("draws").seed())
+        made = self.simulator(_values(self.parameters, units)[0], root.at("replicates").seed())
+        return predictive_check(row, made)
+
+    @cached_property
+    def checked(self) -> PredictiveCheck:
+        """:meth:`check` with 400 replicates, simulated when it is first asked for; ``verdicts`` ask."""
+        return self.check()
+
     @property
     def verdicts(self) -> pd.DataFrame:
-        """What to mind, a row each: verdict and a sentence; none where there is nothing.
+        """What to mind, a row each: verdict and a sentence.
 
-        *outside* (observations that no simulation reached), *lost* (simulations that diverged), *blind* (numbers that
-        are as uncertain as before).
+        *outside* (observations that no simulation reached), *fits* or *misfit* (whether the scenario reproduces the
+        observations with the posterior's numbers, :meth:`check`), *lost* (simulations that diverged), *blind* (numbers
+        that are as uncertain as before).
         """
         said = []
         if self.outside > most_by_chance(len(self.simulator), 2 / (self.simulations - self.lost + 1), _BY_CHANCE):
-            where = f"{counted(self.outside, 'observation')} of {len(self.simulator)}"
+            where = f"{counted(self.outside, 'observation').capitalize()} of {len(self.simulator)}"
             said.append(
                 (
                     "outside",
-                    f"{capital(where)} lie outside of all that was simulated: the scenario did not make them, or its "
+                    f"{where} lie outside of all that was simulated: the scenario did not make them, or its "
                     "bounds are too narrow; do not believe the samples.",
                 )
             )
+        said.append((self.checked.verdict, self.checked.sentence))
         if self.lost:
             share = percent(self.lost / self.simulations)
             said.append(

@@ -43,7 +43,12 @@ def write_posterior(
         table("intervals", shown, "Free numbers: posterior means, standard deviations, and 95 % intervals."),
         *charted("chart-posterior", lambda: fits.posterior(posterior.samples)),
     ]
-    sections = [Section("posterior", "What the observations say", blocks)]
+    caption = "Sum of squared standardised residuals: of the observations, and of replicates from the posterior."
+    again = [table("check", posterior.checked.table, caption)]
+    sections = [
+        Section("posterior", "What the observations say", blocks),
+        Section("reproduced", "Whether the scenario makes what was observed", again),
+    ]
     if calibration is not None:
         caption = "Chance of ranks so uneven if intervals are right, and how often intervals held the truth."
         told = [Sentences([calibration.sentence]), table("held", calibration.table, caption)]
