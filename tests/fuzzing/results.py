@@ -99,7 +99,7 @@ NONE = {
     "Taste": "given", "Number": "a contract", "Free": "a contract", "Objective": "a contract",
     "Lever": "a step", "Levers": "a step", "Landscape": "a step", "Settled": "a step", "Parameters": "a step",
     "Predictor": "a step", "Direction": "a row of a fit", "Attack": "has no method", "RelearnedAttack": "has no method",
-    "Calibration": "has no method", "PredictiveCheck": "has no method",
+    "Calibration": "has no method", "PredictiveCheck": "has no method", "Unfinished": "an error",
     "Engine": "a contract", "Local": "given", "Ray": "given", "Lost": "a record", "Measure": "given",
     "Study": "given: its folder and engine are tests.test_study's", "StudyFolderError": "an error",
 }  # fmt: skip
