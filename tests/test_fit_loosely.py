@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecosystem import Flow, Linear, Location, Member, Scenario, Shift
 from ecosystem.decisions import Fit, fit
+from ecosystem.decisions.loosely import alike, wide
 
 
 def fitted(noise: float, rounds: int = 20) -> Fit:
@@ -39,3 +41,21 @@ def test_pairs_are_named_where_they_are_correlated(rounds: int) -> None:
     value = float(found.covariance.iloc[0, 1] / errors.prod())
     said = found.verdicts.query("verdict == 'alike'")["sentence"].tolist()
     assert said == ([f"{one} and {other} are told apart badly: correlation {value:.3f}."] * (abs(value) > 0.95))
+
+
+def test_of_many_pairs_those_most_alike_are_named() -> None:
+    """Eight numbers that nearly move as one: 28 pairs."""
+    names = list("abcdefgh")
+    spread = np.eye(8) * np.linspace(1e-4, 2e-2, 8) + 1.0
+    said = alike(pd.DataFrame(spread, names, names))
+    assert [kind for kind, _ in said] == ["alike"] * 7
+    assert said[0][1].startswith("a and b are told apart badly") and said[-1][1].startswith("So are 22 more pairs")
+    assert not alike(pd.DataFrame(np.eye(8), names, names))
+
+
+def test_a_number_near_nothing_is_told_well_by_a_small_interval() -> None:
+    table = pd.DataFrame({"parameter": ["share", "strength"], "estimate": 0.001, "error": 0.005, "note": ""})
+    table = table.assign(low=table["estimate"] - 0.01, high=table["estimate"] + 0.01)
+    said = wide(table, 2.0, {"share": 1.0, "strength": 0.1})
+    assert len(said) == 1 and said[0][1].startswith("strength is hardly told")
+    assert len(wide(table, 2.0, {"share": 0.1, "strength": np.inf})) == 2

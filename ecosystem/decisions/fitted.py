@@ -235,7 +235,8 @@ class Fit:
             if self._note(name) == "at its bound":
                 words = f"{name} is at its bound, where standard errors say nothing: fit.profile({name!r}) does."
                 rows.append(("bound", words))
-        rows += [*wide(self.estimates, self.quantile()), *alike(self.covariance)]
+        room = dict(zip(self.names, self.parameters.high - self.parameters.low, strict=True))
+        rows += [*wide(self.estimates, self.quantile(), room), *alike(self.covariance)]
         if self.others:
             rows.append(("several", f"{capital(counted(self.others, 'other solution'))} fit as well: see fit.starts."))
         if not self.searches[0].converged:
