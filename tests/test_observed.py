@@ -91,7 +91,7 @@ def test_columns_files_and_kinds_that_are_none_are_refused(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="cannot be read"):
         Observations.read(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="does not know 'alignement'; did you mean 'alignment'"):
-        Observations.of(loop().run(), "alignement")  # type: ignore[arg-type]
+        Observations.of(loop().run(), ["alignement"])
 
 
 def test_what_a_scenario_does_not_have_is_refused_with_what_there_is() -> None:

@@ -286,7 +286,7 @@ def test_an_archive_carries_what_its_writers_promise(writers: int) -> None:
         ({1: 0.1}, {"costs": {"n": COSTS}}, "no costs for 'm'"),
         ({1: 0.1}, {"real": (0.5, 0.2)}, "low <= high"),
         ({1: 0.1}, {"real": [0.0, 0.2]}, "above 0"),
-        ({1: 0.1}, {"movable": "m"}, "is a list of names"),
+        ({1: 0.1}, {"movable": "m"}, "must be a list of names"),
         ({1: 0.1}, {"movable": ["x"]}, "there is no member 'x'"),
         ({1: 0.1}, {"budget": "5"}, "budget"),
         ({1: 0.1}, {"floor": 5}, "takes no 'floor'"),

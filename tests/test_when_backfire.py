@@ -46,7 +46,7 @@ def test_without_real_data_it_is_the_gallerys_pair() -> None:
 def test_tables_and_figure_are_made_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With as many networks as a test has time for, harm to phi is too rare for boxes: so it is of theta alone."""
     monkeypatch.setattr(when_backfire, "EFFECTS", {"M[theta, theta] < 0": ("theta on itself", "backfires on theta")})
-    indices, boxes = when_backfire.main(["--points", "4", "--method", "tree", "--out", str(tmp_path)])
+    indices, boxes = when_backfire.main(["--points", "8", "--method", "tree", "--out", str(tmp_path)])
     assert set(indices["parameter"]) == set(when_backfire.BOUNDS) and set(indices["index"]) == {"first", "total"}
     assert boxes["density"].gt(0.5).all() and drawn(tmp_path / "when_backfire.png")
     assert len(pd.read_csv(tmp_path / "when_backfire.csv")) == 10

@@ -122,8 +122,6 @@ def _check(scenario: Scenario) -> None:
 
 
 def _movable(scenario: Scenario, floors: Sequence[Floor], asked: Sequence[str] | None, real: Any) -> list[str]:
-    if isinstance(asked, str):
-        raise TypeError(f"steer(movable) is a list of names, got the string {asked!r}; pass [{asked!r}]")
     with_floors = list(dict.fromkeys(floor.member for floor in floors))
     names = [name for name in with_floors if _has_real(scenario, name, real)] if asked is None else list(asked)
     for name in names:

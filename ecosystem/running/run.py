@@ -122,7 +122,9 @@ class Run:
         if name == "settings":  # told when they are first read: digests of a scenario take longer than a short run
             self.settings = self.__dict__.pop("_settings")()
             return self.settings
-        if name.startswith("_") or name not in self._tables:
+        if name.startswith("_"):  # of a run that is being copied, which has no tables yet
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if name not in self._tables:
             raise AttributeError(f"{type(self).__name__} has no attribute or table {name!r}{meant(name, self._tables)}")
         return _made(self, name)
 
