@@ -62,6 +62,7 @@ def test_a_posterior_is_shown_saved_and_reported(net: tuple[Path, Path], tmp_pat
     np.testing.assert_allclose(table["mean"], samples["level(a)"].mean(), rtol=1e-9)
     np.testing.assert_allclose(table["low"], samples["level(a)"].quantile(0.025), rtol=1e-9)
     page = (tmp_path / "out" / "posterior.html").read_text()
+    assert "Posterior means, and 95 % intervals: level(a) " in page
     assert "report of a posterior" in page and "150" in page and "Ranks are" in page
     assert "Whether the scenario makes what was observed" in page and "squared standardised residuals of six" in page
     again = invoke("posterior", *net, "--free", "level(a)", "--out", tmp_path / "out")

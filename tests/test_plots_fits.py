@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -87,3 +88,14 @@ def test_of_very_many_numbers_the_first_have_a_posterior_and_the_rest_is_counted
     chart = fits.posterior(draws)
     assert list(dict.fromkeys(data(chart)["parameter"])) == list(draws)[:24]
     assert "the first 24 of 26 numbers" in spec(chart) and "numbers" not in str(fits.posterior(draws.iloc[:, :9]).title)
+
+
+def test_bars_of_a_posterior_stand_on_nothing_and_reach_their_share() -> None:
+    """Heights of the bars that are painted, in pixels, against the histogram."""
+    painter = pytest.importorskip("vl_convert")
+    chart = fits.posterior(pd.DataFrame({"a": np.random.default_rng(1).normal(size=400)}))
+    svg = painter.vegalite_to_svg(chart.to_dict())
+    bars = re.findall(r'aria-roledescription="bar" d="M[\d.e-]+,[\d.e-]+h[\d.e-]+v([\d.e-]+)h', svg)
+    heights, shares = np.array([float(bar) for bar in bars]), data(chart)["share"].to_numpy()
+    assert len(heights) == len(shares) == 30
+    np.testing.assert_allclose(heights / heights.max(), shares / shares.max(), atol=2e-3)

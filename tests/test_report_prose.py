@@ -46,6 +46,12 @@ def test_a_docstring_is_read_as_one() -> None:
         assert words in about, words
 
 
+def test_two_colons_before_code_are_one() -> None:
+    html = page("Made by::\n\n    one::two\n\nAgain so::\n\n        ::\n\nAnd std::\n\nnot indented; a::b.")
+    for words in ("Made by:</p>", "<code>one::two\n", "Again so:</p>", "And std::</p>", "a::b."):
+        assert words in html, words
+
+
 def test_one_paragraph_or_none_has_no_section() -> None:
     for words in ("", "One line.", "One\nparagraph."):
         assert "More about this scenario" not in page(words)

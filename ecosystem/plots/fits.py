@@ -152,6 +152,7 @@ def posterior(samples: pd.DataFrame) -> Any:
         alt.X("from:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         alt.X2("to:Q"),
         alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=4)),
+        alt.Y2(datum=0),  # with two ends along x a bar would else be a dash at its height
         tooltip=tips,
     )
     low, high = samples.quantile(0.025), samples.quantile(0.975)

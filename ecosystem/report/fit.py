@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecosystem.core.words import capital, joined
+from ecosystem.core.words import joined
 from ecosystem.decisions import Calibration, Fit, Posterior
 from ecosystem.plots import fits
 from ecosystem.report.assembly import render, write
@@ -36,7 +36,7 @@ def write_posterior(
 ) -> Path:
     """Write the report of a posterior as :func:`write_fit` does, with its ``calibration`` if there is one."""
     shown = posterior.intervals()
-    headline, *more = [*posterior.verdicts["sentence"][:1], f"{capital(posterior.sentence)}."]
+    headline, *more = [*posterior.verdicts["sentence"][:1], f"{posterior.sentence[0].upper()}{posterior.sentence[1:]}."]
     more.extend(posterior.verdicts["sentence"][1:])
     blocks = [
         *([Sentences(more)] if more else []),

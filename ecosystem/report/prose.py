@@ -15,10 +15,13 @@ from markupsafe import Markup
 
 from ecosystem.report.blocks import Prose, Section
 
+_COLONS = re.compile(r"(?<=\w)::(?=[ \t]*\n(?:[ \t]*\n)+[ \t]+\S)")  # reStructuredText's, before indented code
+
 
 def described(words: object) -> tuple[str, list[Section]]:
     """A description's first paragraph, and a section of all others if there are any."""
-    lead, *rest = re.split(r"\n[ \t]*\n", inspect.cleandoc(str(words or "")), maxsplit=1)
+    told = _COLONS.sub(":", inspect.cleandoc(str(words or "")))
+    lead, *rest = re.split(r"\n[ \t]*\n", told, maxsplit=1)
     more = "".join(rest).strip("\n")
     return lead, [Section("about", "More about this scenario", [Prose(more)])] if more.strip() else []
 
