@@ -211,3 +211,19 @@ def test_what_cannot_be_learned_is_refused() -> None:
         Neural(nn.Tanh())
     with pytest.raises(ValueError, match=r"must return one number for each sample, shape \(3,\)"):
         learned(said, form=Neural(nn.Embedding(3, 2)))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf")])
+def test_items_are_finite(odd: float) -> None:
+    table = pd.DataFrame({"first": [0, 1], "second": [1, 2], "preferred": [0, 2]})
+    for items in ([[0.0, 1.0], [1.0, 2.0], [2.0, odd]], [0.0, 1.0, odd]):
+        with pytest.raises(ValueError, match=r"Comparisons\(items\): item 2 has numbers that are NaN or infinite"):
+            Comparisons(table, items)
+
+
+def test_items_beyond_all_numbers_teach_nothing() -> None:
+    """The squares of what they are apart are infinite: LAPACK said so, in its own words."""
+    table = pd.DataFrame({"first": [0, 1], "second": [1, 2], "preferred": [0, 2]})
+    said = Comparisons(table, [[0.0, 1.0], [1.0, 2.0], [2.0, 1e200]])
+    with pytest.raises(ValueError, match=r"was not learned: .* not finite, for items up to 1e\+200"):
+        learned(said)

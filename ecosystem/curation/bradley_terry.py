@@ -96,7 +96,13 @@ class Labels:
             norm = gradient.norm()
             if float(norm) <= _EXACT:
                 break
-            step = _downhill(self.curvature(w), gradient)
+            curvature = self.curvature(w)
+            if not bool(torch.isfinite(curvature).all()):
+                raise ValueError(
+                    f"the reward {self.form} was not learned: its loss has a curvature that is not finite, for items "
+                    f"up to {float(self.items.abs().max()):.3g}; give items, and numbers of the form, of ordinary size"
+                )
+            step = _downhill(curvature, gradient)
             if float((step * gradient).sum()) <= _EXACT**2:
                 w = w - step
                 break

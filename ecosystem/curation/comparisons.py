@@ -55,6 +55,11 @@ class Comparisons:
                     "Comparisons(items) is how many symbols there are, or at least two samples [k, *event], got "
                     f"shape {tuple(self.items.shape)}"
                 )
+            odd = (~torch.isfinite(self.items)).reshape(len(self.items), -1).any(1).nonzero().flatten().tolist()
+            if odd:
+                raise ValueError(
+                    f"Comparisons(items): item {odd[0]} has numbers that are NaN or infinite; leave it out, or mend it"
+                )
         object.__setattr__(self, "table", _table(table, len(self.items)))
 
     @classmethod
