@@ -19,6 +19,7 @@ from ecosystem import (
     Crowd,
     Curator,
     Flow,
+    Linear,
     Location,
     Luce,
     Member,
@@ -242,3 +243,15 @@ def test_a_community_is_a_crowd_that_knows_who_is_who() -> None:
             Community(Luce(2), tastes, ["x", "x", "y"], shares)
     with pytest.raises(ValueError, match="a group for each taste"):
         Community(Luce(2), tastes, ["x"])
+
+
+def test_a_question_makes_two_groups() -> None:
+    """A function that answers yes or no failed raw: torch has no floor of bools."""
+
+    def play(by) -> list[float]:
+        s = Scenario("two", rounds=3, samples=40)
+        s.add("a", Member(Location([0.0]), reward=Linear([1.0]), curator=Quota(by, [0.3, 0.7], Luce(2))))
+        s.connect("a", "a", Flow(curated=1.0))
+        return s.run().rounds["alignment"].tolist()
+
+    assert play(lambda x: x[:, 0] > 0) == play(lambda x: (x[:, 0] > 0).long())

@@ -108,6 +108,7 @@ class Quota(Curator):
             raise ValueError(
                 f"{self}: by(samples) returns the group of each of {len(x)} samples, got {returned(found)}"
             )
+        found = found.long() if found.dtype == torch.bool else found  # two groups, by a question
         if found.numel() and not bool(((found >= 0) & (found < count) & (found == found.floor())).all()):
             raise ValueError(f"{self}: by(samples) returns groups from 0 to {count - 1}, got {brief(found.unique())}")
         return found.long()
