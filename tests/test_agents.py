@@ -272,6 +272,7 @@ def test_a_curator_may_change_in_some_replicates_only() -> None:
         (lambda a: a.set_flow("a", raw=-0.1), "must lie between 0 and 1"),
         (lambda a: a.set_flow("zzz", raw=0.1), "'b' has no flow from 'zzz'"),
         (lambda a: a.set_curation(1.5), "curation level of 'b'"),
+        (lambda a: a.set_curator(Shift([1.0, 2.0])), r"set_curator\(\) of 'b' in round 1: .* shape \(2,\), but"),
     ],
 )
 def test_decisions_are_checked_like_a_scenario(verb, message: str) -> None:

@@ -37,6 +37,11 @@ def set_users(
     where, member = everywhere(state, where), program.index[name]
     if curator is not None and not isinstance(curator, Curator):
         raise TypeError(f"set_curator(curator) takes a curator such as Luce(4), got {brief(curator)}")
+    if curator is not None:  # they choose among what the member makes, or what it trains on: the same shape
+        try:
+            curator.check(tuple(state.now[program.places[name][0]].event_shape))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"set_curator() of {name!r} in round {state.round + 1}: {error}") from error
     op = (name, member, curator, reward, where)
     bench, ops = bench_of(program, state)
     if not bench.places(member):
